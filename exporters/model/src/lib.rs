@@ -1,0 +1,15 @@
+//! The words that sources and publishers share, and nothing else: no file is opened here.
+//!
+//! A [`Source`] yields a typed reading. Beside it stands its [`Group`]s of [`Metric`]s: each declares a name
+//! once and says how to take its samples from the reading. Publishers walk these tables through [`Emit`];
+//! Prometheus text, OpenMetrics, OTLP and the metrics reference all come from the same walk.
+
+mod metric;
+mod options;
+mod section;
+mod source;
+
+pub use metric::{Emit, Family, Group, Kind, Metric, Unit, Value, walk};
+pub use options::{Interval, ParseIntervalError, Switch};
+pub use section::{Missing, Reason, Section};
+pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};

@@ -1,0 +1,177 @@
+//! How a metric is declared, and how its samples leave a reading.
+
+/// What a family's values mean to a scraper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows, but for a restart of what it counts.
+    Counter,
+    /// Goes up and down. Information metrics with the constant value 1 are gauges too, as node_exporter has them.
+    Gauge,
+    /// The outside world does not say: `untyped` in text 0.0.4, `unknown` in OpenMetrics.
+    Unknown,
+    /// Cumulative buckets, `_sum` and `_count`.
+    Histogram,
+    /// Quantiles, `_sum` and `_count`.
+    Summary,
+}
+
+/// The base unit of a value, for OpenTelemetry and the reference; the Prometheus name carries it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A count of things, a flag, an identifier.
+    None,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// A share between 0 and 1.
+    Ratio,
+    /// Degrees Celsius.
+    Celsius,
+    /// Volts.
+    Volts,
+    /// Amperes.
+    Amperes,
+    /// Watts.
+    Watts,
+    /// Joules.
+    Joules,
+    /// Cycles a second.
+    Hertz,
+}
+
+/// A sample's number. Integers stay integers, so that a counter of bytes is exact beyond 2^53.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A whole number that is never negative: nearly everything a kernel counts.
+    Unsigned(u64),
+    /// A whole number that may be negative.
+    Signed(i64),
+    /// Everything else.
+    Float(f64),
+}
+
+impl Value {
+    /// The number as a float, as a scraper will see it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a scraper's number is a float, whatever we hold")]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Unsigned(number) => number as f64,
+            Self::Signed(number) => number as f64,
+            Self::Float(number) => number,
+        }
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Unsigned(number)
+    }
+}
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Unsigned(number.into())
+    }
+}
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::Unsigned(number as u64)
+    }
+}
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Signed(number)
+    }
+}
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Unsigned(flag.into())
+    }
+}
+
+/// What stands above a family's samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Family<'a> {
+    /// The family's name as samples carry it in text 0.0.4.
+    pub name: &'a str,
+    /// One sentence: what is counted, in which unit, from where.
+    pub help: &'a str,
+    /// What the values mean.
+    pub kind: Kind,
+}
+
+/// One declared metric of a reading `R`: the only place where its name is written.
+pub struct Metric<R: 'static> {
+    /// Name in text 0.0.4. A `*` marks a family whose middle comes from the outside world (a field of
+    /// /proc/meminfo, say): `take` then opens each family itself with [`Emit::family`].
+    pub name: &'static str,
+    /// One sentence: what is counted, in which unit, from where.
+    pub help: &'static str,
+    /// What the values mean.
+    pub kind: Kind,
+    /// Base unit of the values.
+    pub unit: Unit,
+    /// Label names, in the order in which `take` gives their values.
+    pub labels: &'static [&'static str],
+    /// Hands every sample that the reading has to the publisher; none at all when it was not read.
+    pub take: fn(&R, &mut dyn Emit),
+}
+
+/// Metrics that come and go together: what node_exporter calls a collector, and what `collect[]` selects.
+pub struct Group<R: 'static> {
+    /// Name for `collect[]` and `exclude[]`.
+    pub name: &'static str,
+    /// The declarations, in the order in which they are published.
+    pub metrics: &'static [Metric<R>],
+}
+
+/// Receives the samples of a walk over a reading. Publishers implement it.
+///
+/// A family without a sample is not published, so `take` functions need not look ahead.
+pub trait Emit {
+    /// Opens a family; samples that follow belong to it. Families must not be opened twice in one walk.
+    fn family(&mut self, family: &Family<'_>, labels: &'static [&'static str]);
+
+    /// A sample of the open family, with the values of its declared labels in their order.
+    fn sample(&mut self, values: &[&str], value: Value);
+
+    /// A sample whose labels are not declared (a text file's, say). `suffix` is what stands behind the
+    /// family's name: empty, `_bucket`, `_sum` or `_count`.
+    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value);
+}
+
+impl dyn Emit + '_ {
+    /// A sample without labels, if there is a value.
+    pub fn value(&mut self, value: impl Into<Value>) {
+        self.sample(&[], value.into());
+    }
+
+    /// A sample with one label.
+    pub fn one(&mut self, label: &str, value: impl Into<Value>) {
+        self.sample(&[label], value.into());
+    }
+
+    /// A sample that may be missing: nothing is published then.
+    pub fn maybe(&mut self, values: &[&str], value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.sample(values, value.into());
+        }
+    }
+}
+
+/// Walks one group of a reading: opens each declared family and lets it hand over its samples.
+pub fn walk<R>(group: &Group<R>, reading: &R, emit: &mut dyn Emit) {
+    for metric in group.metrics {
+        if !metric.name.contains('*') {
+            let family = Family { name: metric.name, help: metric.help, kind: metric.kind };
+            emit.family(&family, metric.labels);
+        }
+        (metric.take)(reading, emit);
+    }
+}

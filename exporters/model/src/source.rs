@@ -1,0 +1,137 @@
+//! What a source is to the agent: options in, readings out.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Group, Interval, Missing, Switch};
+
+/// A device's, file system's or process's name: many readings share one allocation.
+pub type Name = Arc<str>;
+
+/// When a source is asked, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Whether it is asked at all.
+    pub enabled: Switch,
+    /// From the start of one sample to the start of the next.
+    pub interval: Interval,
+    /// A sample that takes longer is late: the source is shown as stale until it returns.
+    pub timeout: Interval,
+}
+
+/// A source's part of the configuration. Its serde form is the YAML below `sources.<name>`; its doc comments
+/// become the example file and the reference.
+pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone + PartialEq + Send + 'static {
+    /// When the source is asked.
+    fn schedule(&self) -> Schedule;
+
+    /// What serde cannot see: values that contradict each other or lie out of range. Each problem names the
+    /// key, relative to this section (`filesystem.timeout`).
+    fn problems(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// Where the outside world is mounted; elsewhere in tests and in containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Root of procfs, usually `/proc`.
+    pub procfs: PathBuf,
+    /// Root of sysfs, usually `/sys`.
+    pub sysfs: PathBuf,
+    /// Root of the watched file systems, usually `/`; stripped from mount points.
+    pub rootfs: PathBuf,
+    /// udev's database, usually `/run/udev/data`.
+    pub udev: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { procfs: "/proc".into(), sysfs: "/sys".into(), rootfs: "/".into(), udev: "/run/udev/data".into() }
+    }
+}
+
+/// What the agent lends a source.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// Where the outside world is mounted.
+    pub paths: Paths,
+    watched: Arc<AtomicBool>,
+}
+
+impl Context {
+    /// A context over these roots.
+    #[must_use]
+    pub fn new(paths: Paths) -> Self {
+        Self { paths, watched: Arc::default() }
+    }
+
+    /// Whether somebody looks at the live page now: the time for readings that are too dear to take otherwise.
+    #[must_use]
+    pub fn watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
+    }
+
+    /// Says whether somebody looks.
+    pub fn set_watched(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
+    }
+}
+
+/// One thing that is watched. The agent gives each source a thread of its own, so `sample` may block; it is
+/// never called again before it has returned.
+pub trait Source: Sized + 'static {
+    /// Its part of the configuration.
+    type Options: Options;
+    /// What one sample yields: raw counters in base units, with the reasons of what is missing.
+    type Reading: Serialize + Send + Sync + 'static;
+
+    /// Its name in the configuration, on the command line and in `aura_source_*`.
+    const NAME: &'static str;
+    /// Its part of the metrics: `/metrics/<PART>`.
+    const PART: &'static str;
+
+    /// Its metrics, declared once.
+    fn groups() -> &'static [Group<Self::Reading>];
+
+    /// Looks for what is there. Called on the source's own thread, and again with growing pauses for as long
+    /// as it fails: what is missing today may be plugged in tomorrow.
+    ///
+    /// # Errors
+    /// Why there is nothing to watch.
+    fn open(options: &Self::Options, context: &Context) -> Result<Self, Missing>;
+
+    /// Takes one sample.
+    ///
+    /// # Errors
+    /// Why the whole reading is missing; a part that is missing is said inside the reading.
+    fn sample(&mut self) -> Result<Self::Reading, Missing>;
+
+    /// A few words for the log: what is watched, and what is not and why.
+    fn describe(&self) -> Vec<String>;
+
+    /// How long each group took in this reading, and whether it was read: one row a group that was asked.
+    fn health(_reading: &Self::Reading) -> Vec<GroupHealth> {
+        Vec::new()
+    }
+}
+
+/// How one group of a reading fared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupHealth {
+    /// The group's name.
+    pub group: &'static str,
+    /// How long it took.
+    pub duration: Duration,
+    /// Whether it was read.
+    pub success: bool,
+}
