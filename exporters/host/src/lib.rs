@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The host as a source: CPU, memory, disks, network, temperatures and what else the kernel counts.
+//!
+//! On Linux each of node_exporter's default collectors has a file of its own under `linux/`: what it reads, its
+//! reading, its metrics under node_exporter's names, its tests. Elsewhere `portable.rs` gives the subset that
+//! sysinfo knows.
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod options;
+
+#[cfg(target_os = "linux")]
+pub use linux::*;
+pub use options::HostOptions;

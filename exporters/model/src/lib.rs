@@ -9,7 +9,7 @@ mod options;
 mod section;
 mod source;
 
-pub use metric::{Emit, Family, Group, Kind, Metric, Unit, Value, walk};
+pub use metric::{Emit, Family, Group, Kind, Metric, Show, Unit, Value, counter, declare, gauge, unknown, walk};
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};
 pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};

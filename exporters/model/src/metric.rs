@@ -95,48 +95,83 @@ impl From<bool> for Value {
     }
 }
 
-/// What stands above a family's samples.
+/// What a metric is, apart from its samples: the one place where its name is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Family<'a> {
-    /// The family's name as samples carry it in text 0.0.4.
+    /// Name as samples carry it in text 0.0.4. In a declaration a `*` marks a part that the outside world
+    /// fills in (a field of /proc/meminfo, say).
     pub name: &'a str,
     /// One sentence: what is counted, in which unit, from where.
     pub help: &'a str,
     /// What the values mean.
     pub kind: Kind,
-}
-
-/// One declared metric of a reading `R`: the only place where its name is written.
-pub struct Metric<R: 'static> {
-    /// Name in text 0.0.4. A `*` marks a family whose middle comes from the outside world (a field of
-    /// /proc/meminfo, say): `take` then opens each family itself with [`Emit::family`].
-    pub name: &'static str,
-    /// One sentence: what is counted, in which unit, from where.
-    pub help: &'static str,
-    /// What the values mean.
-    pub kind: Kind,
     /// Base unit of the values.
     pub unit: Unit,
-    /// Label names, in the order in which `take` gives their values.
-    pub labels: &'static [&'static str],
-    /// Hands every sample that the reading has to the publisher; none at all when it was not read.
+    /// Label names, in the order in which samples give their values.
+    pub labels: &'a [&'a str],
+}
+
+/// One declared metric of a reading `R`.
+pub struct Metric<R: 'static> {
+    /// Name, help, kind, unit and labels.
+    pub family: Family<'static>,
+    /// Hands every sample that the reading has to the publisher. When the name has a `*`, it opens each family
+    /// itself with [`Emit::family`].
     pub take: fn(&R, &mut dyn Emit),
+}
+
+/// Declares a counter.
+pub const fn counter<R>(
+    name: &'static str,
+    help: &'static str,
+    unit: Unit,
+    labels: &'static [&'static str],
+    take: fn(&R, &mut dyn Emit),
+) -> Metric<R> {
+    Metric { family: Family { name, help, kind: Kind::Counter, unit, labels }, take }
+}
+
+/// Declares a gauge.
+pub const fn gauge<R>(
+    name: &'static str,
+    help: &'static str,
+    unit: Unit,
+    labels: &'static [&'static str],
+    take: fn(&R, &mut dyn Emit),
+) -> Metric<R> {
+    Metric { family: Family { name, help, kind: Kind::Gauge, unit, labels }, take }
+}
+
+/// Declares a metric of which the outside world does not say whether it only grows.
+pub const fn unknown<R>(
+    name: &'static str,
+    help: &'static str,
+    unit: Unit,
+    labels: &'static [&'static str],
+    take: fn(&R, &mut dyn Emit),
+) -> Metric<R> {
+    Metric { family: Family { name, help, kind: Kind::Unknown, unit, labels }, take }
 }
 
 /// Metrics that come and go together: what node_exporter calls a collector, and what `collect[]` selects.
 pub struct Group<R: 'static> {
     /// Name for `collect[]` and `exclude[]`.
     pub name: &'static str,
-    /// The declarations, in the order in which they are published.
-    pub metrics: &'static [Metric<R>],
+    /// Hands the samples of a reading to a publisher, family by family.
+    pub walk: fn(&R, &mut dyn Emit),
+    /// Shows each declaration, for the reference and for checks of the tables themselves.
+    pub declare: fn(Show<'_>),
 }
+
+/// Looks at declarations, one by one.
+pub type Show<'a> = &'a mut dyn FnMut(&Family<'static>);
 
 /// Receives the samples of a walk over a reading. Publishers implement it.
 ///
 /// A family without a sample is not published, so `take` functions need not look ahead.
 pub trait Emit {
     /// Opens a family; samples that follow belong to it. Families must not be opened twice in one walk.
-    fn family(&mut self, family: &Family<'_>, labels: &'static [&'static str]);
+    fn family(&mut self, family: &Family<'_>);
 
     /// A sample of the open family, with the values of its declared labels in their order.
     fn sample(&mut self, values: &[&str], value: Value);
@@ -165,13 +200,19 @@ impl dyn Emit + '_ {
     }
 }
 
-/// Walks one group of a reading: opens each declared family and lets it hand over its samples.
-pub fn walk<R>(group: &Group<R>, reading: &R, emit: &mut dyn Emit) {
-    for metric in group.metrics {
-        if !metric.name.contains('*') {
-            let family = Family { name: metric.name, help: metric.help, kind: metric.kind };
-            emit.family(&family, metric.labels);
+/// Walks a table: opens each declared family and lets it hand over its samples.
+pub fn walk<R>(metrics: &[Metric<R>], reading: &R, emit: &mut dyn Emit) {
+    for metric in metrics {
+        if !metric.family.name.contains('*') {
+            emit.family(&metric.family);
         }
         (metric.take)(reading, emit);
+    }
+}
+
+/// Shows each declaration of a table.
+pub fn declare<R>(metrics: &[Metric<R>], show: Show<'_>) {
+    for metric in metrics {
+        show(&metric.family);
     }
 }

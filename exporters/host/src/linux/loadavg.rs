@@ -1,0 +1,68 @@
+//! Load averages from /proc/loadavg: `0.31 0.42 0.40 2/345 6789`.
+
+use aura_model::{Context, Metric, Missing, Unit, gauge};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    file::{Buffer, KeptFile},
+    scan::{float, words},
+};
+use crate::HostOptions;
+
+/// The runnable and uninterruptible tasks, averaged over 1, 5 and 15 minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Loadavg {
+    /// Over one minute.
+    pub one: f64,
+    /// Over five minutes.
+    pub five: f64,
+    /// Over fifteen minutes.
+    pub fifteen: f64,
+}
+
+pub(super) const METRICS: &[Metric<Loadavg>] = &[
+    gauge("node_load1", "1m load average.", Unit::None, &[], |load, emit| emit.value(load.one)),
+    gauge("node_load15", "15m load average.", Unit::None, &[], |load, emit| emit.value(load.fifteen)),
+    gauge("node_load5", "5m load average.", Unit::None, &[], |load, emit| emit.value(load.five)),
+];
+
+pub(super) struct Reader {
+    file: KeptFile,
+}
+
+impl Collector for Reader {
+    type Reading = Loadavg;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self { file: KeptFile::new(context.paths.procfs.join("loadavg")) }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Loadavg, Missing> {
+        let text = self.file.read(buffer)?;
+        parse(text).ok_or_else(|| self.file.unreadable("three averages"))
+    }
+}
+
+fn parse(text: &[u8]) -> Option<Loadavg> {
+    let mut averages = words(text).map(float);
+    Some(Loadavg { one: averages.next()??, five: averages.next()??, fifteen: averages.next()?? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_line() {
+        let load = Loadavg { one: 0.31, five: 0.42, fifteen: 0.4 };
+        assert_eq!(parse(b"0.31 0.42 0.40 2/345 6789\n"), Some(load));
+    }
+
+    #[test]
+    fn a_torn_line_is_no_reading() {
+        for text in ["", "0.31", "0.31 0.42", "0.31 x 0.40"] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The Linux host: one file a collector, one line each to register it.
+
+mod cpu;
+mod file;
+mod loadavg;
+mod scan;
+
+use std::time::Instant;
+
+use aura_model::{Context, Group, GroupHealth, Missing, Section, Source, declare, walk};
+use serde::Serialize;
+
+use self::file::Buffer;
+pub use self::{cpu::Cpu, loadavg::Loadavg};
+use crate::HostOptions;
+
+/// One of node_exporter's collectors: its files kept open, its reading.
+trait Collector: Sized {
+    /// What it reads.
+    type Reading;
+
+    /// Prepares to read. Never fails: a file that is missing now may appear later (a module is loaded, a
+    /// device plugged in), so each `read` says afresh what is there.
+    fn open(options: &HostOptions, context: &Context) -> Self;
+
+    /// Reads.
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Self::Reading, Missing>;
+}
+
+/// Registers the collectors: field and `collect[]` name, reader, reading, metrics.
+macro_rules! collectors {
+    ($($name:ident: $reader:ty => $reading:ty, $metrics:path;)*) => {
+        /// Everything read from the host at one moment; what could not be read says why.
+        #[derive(Debug, Serialize)]
+        pub struct HostReading {
+            $(
+                #[doc = concat!("What the `", stringify!($name), "` collector read.")]
+                pub $name: Section<$reading>,
+            )*
+            /// How each collector fared, in the order in which they were read.
+            #[serde(skip)]
+            pub health: Vec<GroupHealth>,
+        }
+
+        /// The host, its files open.
+        pub struct Host {
+            buffer: Buffer,
+            $($name: $reader,)*
+        }
+
+        impl Source for Host {
+            type Options = HostOptions;
+            type Reading = HostReading;
+
+            const NAME: &'static str = "host";
+            const PART: &'static str = "node";
+
+            fn groups() -> &'static [Group<HostReading>] {
+                &[$(Group {
+                    name: stringify!($name),
+                    walk: |host, emit| {
+                        if let Some(reading) = host.$name.value() {
+                            walk($metrics, reading, emit);
+                        }
+                    },
+                    declare: |show| declare($metrics, show),
+                },)*]
+            }
+
+            fn open(options: &HostOptions, context: &Context) -> Result<Self, Missing> {
+                Ok(Self { buffer: Buffer::default(), $($name: <$reader>::open(options, context),)* })
+            }
+
+            fn sample(&mut self) -> Result<HostReading, Missing> {
+                let mut health = Vec::with_capacity([$(stringify!($name)),*].len());
+                $(
+                    let start = Instant::now();
+                    let $name = Section::from(self.$name.read(&mut self.buffer));
+                    health.push(GroupHealth {
+                        group: stringify!($name),
+                        duration: start.elapsed(),
+                        success: $name.value().is_some(),
+                    });
+                )*
+                Ok(HostReading { $($name,)* health })
+            }
+
+            fn describe(&self) -> Vec<String> {
+                Vec::new()
+            }
+
+            fn health(reading: &HostReading) -> Vec<GroupHealth> {
+                reading.health.clone()
+            }
+        }
+    };
+}
+
+collectors! {
+    cpu: cpu::Reader => Cpu, cpu::METRICS;
+    loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+}
