@@ -1,1 +1,65 @@
-//! Placeholder.
+//! The latest reading of each source, when it was taken, and how the source fares.
+//!
+//! Each source has a thread of its own (see [`scheduler`]), so one that hangs is late alone. Readers take the
+//! newest [`Snapshot`]; there is no queue. Nothing in here or behind it asks a source for anything.
+
+mod channel;
+mod scheduler;
+mod snapshot;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aura_model::{Context, Missing, Source};
+
+pub use self::{
+    channel::{Channel, Counts, Health, State},
+    scheduler::Running,
+    snapshot::{Exposition, Snapshot},
+};
+
+/// A source as publishers see it, whatever its reading's type.
+pub trait Published: Send + Sync {
+    /// Its name in `aura_source_*`.
+    fn name(&self) -> &'static str;
+
+    /// Its part of the metrics: `/metrics/<part>`.
+    fn part(&self) -> &'static str;
+
+    /// Its newest reading, unless that is too old to be served as fresh.
+    fn exposition(&self) -> Option<Arc<dyn Exposition>>;
+
+    /// How it fares now.
+    fn health(&self) -> Health;
+
+    /// The names of its groups, for `collect[]`.
+    fn groups(&self) -> Vec<&'static str>;
+}
+
+/// All sources, in the order of their registration.
+#[derive(Default)]
+pub struct Hub {
+    sources: RwLock<Vec<Arc<dyn Published>>>,
+}
+
+impl Hub {
+    /// Registers a source without starting it.
+    pub fn register<S: Source>(&self) -> Arc<Channel<S>> {
+        let channel = Arc::new(Channel::<S>::new());
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).push(channel.clone());
+        channel
+    }
+
+    /// All sources, in the order of their registration.
+    pub fn sources(&self) -> Vec<Arc<dyn Published>> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Takes one sample outside any schedule, as `aura sample` does.
+///
+/// # Errors
+/// Why there is none.
+pub fn sample_once<S: Source>(options: &S::Options, context: &Context) -> Result<Snapshot<S>, Missing> {
+    let mut source = S::open(options, context)?;
+    scheduler::take(&mut source, 1)
+}

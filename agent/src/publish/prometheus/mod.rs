@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Readings as Prometheus text 0.0.4 and OpenMetrics 1.0.
+//!
+//! A reading is encoded once for each format that somebody asks for, and compressed once for each encoding that
+//! somebody asks for; a scrape strings the finished pieces of all sources together.
+
+mod compress;
+mod encode;
+mod negotiate;
+mod scrape;
+
+pub use self::{
+    encode::{Encoding, encode},
+    negotiate::{Coding, Format},
+    scrape::{Scrape, ScrapeError, scrape},
+};

@@ -1,0 +1,141 @@
+//! One source, one thread, one deadline. A sample that has not returned is not started twice, and a source whose
+//! code panics costs that source alone.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use aura_model::{Context, Missing, Options, Reason, Source};
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::{Channel, Snapshot};
+
+/// Pauses between attempts to open a source that is not there: from the first to the longest, doubling.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// After so many failed samples in a row the source is opened anew.
+const FAILURES_UNTIL_REOPEN: u32 = 3;
+
+/// A source's thread; it stops when this is dropped. A thread that hangs in a sample is left behind.
+pub struct Running {
+    _stop: Sender<()>,
+}
+
+impl<S: Source> Channel<S> {
+    /// Starts the source's thread.
+    pub fn start(self: &Arc<Self>, options: S::Options, context: Context) -> Running {
+        let (stop, stopped) = channel();
+        let schedule = options.schedule();
+        self.schedule(schedule.interval, schedule.timeout);
+        let target = Arc::clone(self);
+        let work = move || Worker { channel: target, options, context, stopped, samples: 0 }.run();
+        if let Err(error) = thread::Builder::new().name(S::NAME.into()).stack_size(256 << 10).spawn(work) {
+            self.off(Missing::new(Reason::Unreadable, format!("its thread could not be started: {error}")));
+        }
+        Running { _stop: stop }
+    }
+}
+
+/// Takes one sample and notes when and how long.
+pub(super) fn take<S: Source>(source: &mut S, number: u64) -> Result<Snapshot<S>, Missing> {
+    let sampled_at = Timestamp::now();
+    let taken = Instant::now();
+    let reading = source.sample()?;
+    Ok(Snapshot::new(reading, sampled_at, taken, taken.elapsed(), number))
+}
+
+/// Why a worker went back to opening its source.
+enum Left {
+    Stopped,
+    Failed(Missing),
+}
+
+struct Worker<S: Source> {
+    channel: Arc<Channel<S>>,
+    options: S::Options,
+    context: Context,
+    stopped: Receiver<()>,
+    samples: u64,
+}
+
+impl<S: Source> Worker<S> {
+    fn run(mut self) {
+        let mut pause = FIRST_PAUSE;
+        let mut said: Option<Missing> = None;
+        loop {
+            let before = self.samples;
+            let left = catch_unwind(AssertUnwindSafe(|| self.watch())).unwrap_or_else(|_| {
+                self.channel.panicked();
+                Left::Failed(Missing::new(Reason::Unreadable, "its code panicked: please report this as a bug"))
+            });
+            let Left::Failed(missing) = left else { return };
+            if self.samples > before {
+                pause = FIRST_PAUSE;
+            }
+            if said.as_ref() != Some(&missing) {
+                warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses");
+                said = Some(missing.clone());
+            }
+            self.channel.failed(missing);
+            if self.stop_within(pause) {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Opens the source and samples it until it is stopped or fails for good.
+    fn watch(&mut self) -> Left {
+        let mut source = match S::open(&self.options, &self.context) {
+            Ok(source) => source,
+            Err(missing) => return Left::Failed(missing),
+        };
+        let interval = self.options.schedule().interval.get();
+        let mut due = Instant::now();
+        let mut failures = 0;
+        let mut described = false;
+        loop {
+            self.channel.begin();
+            match take(&mut source, self.samples + 1) {
+                Ok(snapshot) => {
+                    if !described {
+                        described = true;
+                        for line in source.describe() {
+                            info!(source = S::NAME, "{line}");
+                        }
+                    }
+                    failures = 0;
+                    self.samples += 1;
+                    self.channel.publish(snapshot);
+                }
+                Err(missing) if failures + 1 == FAILURES_UNTIL_REOPEN => return Left::Failed(missing),
+                Err(missing) => {
+                    failures += 1;
+                    self.channel.failed(missing);
+                }
+            }
+            due += interval;
+            let late = Instant::now().saturating_duration_since(due);
+            let missed = late.div_duration_f64(interval) as u32;
+            if missed > 0 {
+                self.channel.missed(missed.into());
+                due += interval * missed;
+            }
+            if self.stop_within(due.saturating_duration_since(Instant::now())) {
+                return Left::Stopped;
+            }
+        }
+    }
+
+    fn stop_within(&self, wait: Duration) -> bool {
+        !matches!(self.stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout))
+    }
+}

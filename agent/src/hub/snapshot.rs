@@ -1,0 +1,50 @@
+//! One reading, when it was taken, and its encodings: each made once, for the first who asks, and shared.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use aura_model::Source;
+use jiff::Timestamp;
+
+use crate::publish::prometheus::{Encoding, Format, encode};
+
+/// One reading of a source.
+pub struct Snapshot<S: Source> {
+    /// What was read.
+    pub reading: S::Reading,
+    /// When the sample began, by the wall clock.
+    pub sampled_at: Timestamp,
+    /// When the sample began, by the clock that never jumps: rates are made with this one.
+    pub taken: Instant,
+    /// How long it took.
+    pub duration: Duration,
+    /// The number of this sample since the source was started.
+    pub number: u64,
+    encodings: [OnceLock<Encoding>; Format::COUNT],
+}
+
+impl<S: Source> Snapshot<S> {
+    pub(super) fn new(
+        reading: S::Reading,
+        sampled_at: Timestamp,
+        taken: Instant,
+        duration: Duration,
+        number: u64,
+    ) -> Self {
+        Self { reading, sampled_at, taken, duration, number, encodings: Default::default() }
+    }
+}
+
+/// A reading as text for scrapers.
+pub trait Exposition: Send + Sync {
+    /// The reading's text; encoded by the first call, shared by all later ones.
+    fn encoding(&self, format: Format) -> &Encoding;
+}
+
+impl<S: Source> Exposition for Snapshot<S> {
+    fn encoding(&self, format: Format) -> &Encoding {
+        self.encodings[format as usize].get_or_init(|| encode(S::groups(), &self.reading, format))
+    }
+}

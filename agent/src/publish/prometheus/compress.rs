@@ -1,0 +1,70 @@
+//! Compressed pieces that can be strung together.
+//!
+//! gzip allows several members in one stream, but curl and browsers stop after the first. So each source's text is
+//! kept as deflate blocks that end on a byte boundary and are not final; a scrape puts a header before the pieces
+//! of all sources and one final empty block behind them, with the checksum combined from theirs. zstd's readers
+//! do accept several frames in a row.
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+use flate2::{Compress, Compression, FlushCompress};
+
+/// zlib-rs's second level: two thirds of the size of the first for a tenth more time on our text.
+const GZIP_LEVEL: u32 = 2;
+const ZSTD_LEVEL: i32 = 1;
+
+const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+const FINAL_EMPTY_BLOCK: &[u8] = &[3, 0];
+
+/// Text as deflate blocks, none of them final, that end on a byte boundary.
+pub(super) struct Deflated {
+    blocks: Bytes,
+    checksum: Hasher,
+    length: u32,
+}
+
+/// Compresses one text.
+pub(super) fn deflate(text: &[u8]) -> Deflated {
+    let mut compress = Compress::new(Compression::new(GZIP_LEVEL), false);
+    let mut blocks = Vec::with_capacity(text.len() / 4 + 64);
+    loop {
+        let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
+        let full = blocks.len() == blocks.capacity();
+        if full {
+            blocks.reserve(text.len() / 8 + 64);
+        }
+        // Writing into memory cannot fail; the flush is complete when there was room left behind it.
+        if compress.compress_vec(&text[read..], &mut blocks, FlushCompress::Sync).is_err() {
+            break;
+        }
+        if compress.total_in() == text.len() as u64 && blocks.len() < blocks.capacity() {
+            break;
+        }
+    }
+    let mut checksum = Hasher::new();
+    checksum.update(text);
+    Deflated { blocks: blocks.into(), checksum, length: text.len() as u32 }
+}
+
+/// Strings pieces together as one gzip member.
+pub(super) fn gzip<'a>(pieces: impl Iterator<Item = &'a Deflated>) -> Vec<Bytes> {
+    let mut chunks = vec![Bytes::from_static(HEADER)];
+    let mut checksum = Hasher::new();
+    let mut length = 0_u32;
+    for piece in pieces {
+        chunks.push(piece.blocks.clone());
+        checksum.combine(&piece.checksum);
+        length = length.wrapping_add(piece.length);
+    }
+    let mut trailer = FINAL_EMPTY_BLOCK.to_vec();
+    trailer.extend_from_slice(&checksum.finalize().to_le_bytes());
+    trailer.extend_from_slice(&length.to_le_bytes());
+    chunks.push(trailer.into());
+    chunks
+}
+
+/// Compresses one text into a zstd frame.
+pub(super) fn zstd(text: &[u8]) -> Bytes {
+    // Compressing into memory fails only when there is no memory left.
+    zstd::bulk::compress(text, ZSTD_LEVEL).unwrap_or_default().into()
+}

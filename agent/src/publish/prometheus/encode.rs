@@ -1,0 +1,238 @@
+//! From the metric declarations of a reading to text. This runs once per reading and format, so it is written for
+//! speed: names and help are copied, numbers go through itoa and ryu, nothing else is allocated.
+
+use std::{ops::Range, sync::OnceLock};
+
+use aura_model::{Emit, Family, Group, Kind, Unit, Value};
+use bytes::Bytes;
+
+use super::{
+    Format,
+    compress::{self, Deflated},
+};
+
+/// A reading's text in one format, in pieces that can be served alone.
+pub struct Encoding {
+    text: Bytes,
+    groups: Vec<(&'static str, Range<usize>)>,
+    deflated: OnceLock<Deflated>,
+    zstd: OnceLock<Bytes>,
+}
+
+impl Encoding {
+    /// The whole text.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// The text of the groups that are wanted, in their order; neighbours come in one piece.
+    pub fn select(&self, wanted: impl Fn(&str) -> bool) -> Vec<Bytes> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for (_, range) in self.groups.iter().filter(|(name, range)| !range.is_empty() && wanted(name)) {
+            match ranges.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => ranges.push(range.clone()),
+            }
+        }
+        ranges.into_iter().map(|range| self.text.slice(range)).collect()
+    }
+
+    /// The whole text as a piece of a gzip stream; compressed by the first call.
+    pub(super) fn deflated(&self) -> &Deflated {
+        self.deflated.get_or_init(|| compress::deflate(&self.text))
+    }
+
+    /// The whole text as a zstd frame; compressed by the first call.
+    pub(super) fn zstd(&self) -> &Bytes {
+        self.zstd.get_or_init(|| compress::zstd(&self.text))
+    }
+}
+
+/// Encodes all groups of a reading.
+pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> Encoding {
+    let mut encoder = Encoder { out: Vec::with_capacity(64 << 10), format, ..Encoder::default() };
+    let mut ranges = Vec::with_capacity(groups.len());
+    for group in groups {
+        let start = encoder.out.len();
+        (group.walk)(reading, &mut encoder);
+        encoder.close();
+        ranges.push((group.name, start..encoder.out.len()));
+    }
+    encoder.out.shrink_to_fit();
+    Encoding { text: encoder.out.into(), groups: ranges, deflated: OnceLock::new(), zstd: OnceLock::new() }
+}
+
+/// Writes families one after the other. A family's head is written at once and taken back when no sample follows.
+#[derive(Default)]
+struct Encoder {
+    out: Vec<u8>,
+    format: Format,
+    /// Where the open family's head begins, and where it ends.
+    head: Range<usize>,
+    /// The open family's name, as samples carry it.
+    name: Vec<u8>,
+    /// The open family's labels, each as `,label="`, in one string, and where each ends.
+    labels: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Encoder {
+    fn close(&mut self) {
+        if self.out.len() == self.head.end {
+            self.out.truncate(self.head.start);
+        }
+        self.head = self.out.len()..self.out.len();
+    }
+
+    fn head(&mut self, family: &Family<'_>) {
+        let name = family.name;
+        let (name, kind) = match (self.format, family.kind) {
+            (Format::Text, kind) => (name, word(kind)),
+            (Format::OpenMetrics, Kind::Counter) => match name.strip_suffix("_total") {
+                Some(stem) => (stem, "counter"),
+                // Public names that break OpenMetrics keep their name and lose their type.
+                None => (name, "unknown"),
+            },
+            (Format::OpenMetrics, Kind::Unknown) => (name, "unknown"),
+            (Format::OpenMetrics, kind) => (name, word(kind)),
+        };
+        let out = &mut self.out;
+        out.extend_from_slice(b"# HELP ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
+        escape(out, family.help, self.format == Format::OpenMetrics);
+        out.extend_from_slice(b"\n# TYPE ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(kind.as_bytes());
+        out.push(b'\n');
+        if self.format == Format::OpenMetrics
+            && let Some(unit) = suffix(family.unit)
+            && name.strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'))
+        {
+            out.extend_from_slice(b"# UNIT ");
+            out.extend_from_slice(name.as_bytes());
+            out.push(b' ');
+            out.extend_from_slice(unit.as_bytes());
+            out.push(b'\n');
+        }
+    }
+
+    fn number(&mut self, value: Value) {
+        self.out.push(b' ');
+        match value {
+            Value::Unsigned(number) => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            Value::Signed(number) => self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+            Value::Float(number) => float(&mut self.out, number),
+        }
+        self.out.push(b'\n');
+    }
+}
+
+impl Emit for Encoder {
+    fn family(&mut self, family: &Family<'_>) {
+        self.close();
+        let start = self.out.len();
+        self.head(family);
+        self.head = start..self.out.len();
+        self.name.clear();
+        self.name.extend_from_slice(family.name.as_bytes());
+        self.labels.clear();
+        self.ends.clear();
+        for label in family.labels {
+            self.labels.push(if self.ends.is_empty() { b'{' } else { b',' });
+            self.labels.extend_from_slice(label.as_bytes());
+            self.labels.extend_from_slice(b"=\"");
+            self.ends.push(self.labels.len());
+        }
+    }
+
+    fn sample(&mut self, values: &[&str], value: Value) {
+        debug_assert_eq!(values.len(), self.ends.len(), "labels of {}", String::from_utf8_lossy(&self.name));
+        self.out.extend_from_slice(&self.name);
+        let mut start = 0;
+        for (text, &end) in values.iter().zip(&self.ends) {
+            self.out.extend_from_slice(&self.labels[start..end]);
+            escape(&mut self.out, text, true);
+            self.out.push(b'"');
+            start = end;
+        }
+        if !values.is_empty() {
+            self.out.push(b'}');
+        }
+        self.number(value);
+    }
+
+    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
+        self.out.extend_from_slice(&self.name);
+        self.out.extend_from_slice(suffix.as_bytes());
+        for (position, (label, text)) in labels.iter().enumerate() {
+            self.out.push(if position == 0 { b'{' } else { b',' });
+            self.out.extend_from_slice(label.as_bytes());
+            self.out.extend_from_slice(b"=\"");
+            escape(&mut self.out, text, true);
+            self.out.push(b'"');
+        }
+        if !labels.is_empty() {
+            self.out.push(b'}');
+        }
+        self.number(value);
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Unknown => "untyped",
+        Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
+    }
+}
+
+fn suffix(unit: Unit) -> Option<&'static str> {
+    match unit {
+        Unit::None => None,
+        Unit::Seconds => Some("seconds"),
+        Unit::Bytes => Some("bytes"),
+        Unit::Ratio => Some("ratio"),
+        Unit::Celsius => Some("celsius"),
+        Unit::Volts => Some("volts"),
+        Unit::Amperes => Some("amperes"),
+        Unit::Watts => Some("watts"),
+        Unit::Joules => Some("joules"),
+        Unit::Hertz => Some("hertz"),
+    }
+}
+
+fn float(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        let mut buffer = ryu::Buffer::new();
+        let text = buffer.format_finite(number);
+        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+    } else if number.is_nan() {
+        out.extend_from_slice(b"NaN");
+    } else {
+        out.extend_from_slice(if number > 0.0 { b"+Inf" } else { b"-Inf" });
+    }
+}
+
+fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
+    let mut plain = 0;
+    let bytes = text.as_bytes();
+    for (position, &byte) in bytes.iter().enumerate() {
+        let escaped: &[u8] = match byte {
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'"' if quotes => b"\\\"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[plain..position]);
+        out.extend_from_slice(escaped);
+        plain = position + 1;
+    }
+    out.extend_from_slice(&bytes[plain..]);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! One scrape: the finished texts of the sources, strung together.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Coding, Format, compress};
+use crate::hub::{Exposition, Published};
+
+/// The end of an OpenMetrics exposition.
+const END: &[u8] = b"# EOF\n";
+
+/// The group that stands in every part, so that each scrape job sees the agent's own process.
+const PROCESS: &str = "process";
+
+/// What a scraper asked for, from the path and the query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scrape {
+    /// One part (`/metrics/<part>`), or everything.
+    pub part: Option<String>,
+    /// Only these groups (`collect[]`); all when empty.
+    pub collect: Vec<String>,
+    /// All but these groups (`exclude[]`).
+    pub exclude: Vec<String>,
+}
+
+/// A scrape that asks for what there is not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScrapeError {
+    /// Both filters were given.
+    #[error("collect[] and exclude[] cannot be combined")]
+    BothFilters,
+    /// No source has such a group.
+    #[error("no collector is named {name:?}; there are: {known}")]
+    UnknownGroup {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No source has such a part.
+    #[error("no part of the metrics is named {name:?}; there are: {known}")]
+    UnknownPart {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl Scrape {
+    /// Reads `collect[]` and `exclude[]` from a query.
+    ///
+    /// # Errors
+    /// When both are given.
+    pub fn parse(part: Option<&str>, query: Option<&str>) -> Result<Self, ScrapeError> {
+        let mut scrape = Self { part: part.map(str::to_owned), ..Self::default() };
+        for (key, value) in query.into_iter().flat_map(|query| form_urlencoded::parse(query.as_bytes())) {
+            match &*key {
+                "collect[]" => scrape.collect.push(value.into_owned()),
+                "exclude[]" => scrape.exclude.push(value.into_owned()),
+                _ => {}
+            }
+        }
+        if scrape.collect.is_empty() || scrape.exclude.is_empty() { Ok(scrape) } else { Err(ScrapeError::BothFilters) }
+    }
+
+    fn check(&self, sources: &[Arc<dyn Published>]) -> Result<(), ScrapeError> {
+        let known = |names: Vec<&str>| names.join(", ");
+        if let Some(part) = &self.part
+            && !sources.iter().any(|source| source.part() == part)
+        {
+            let parts = sources.iter().map(|source| source.part()).collect();
+            return Err(ScrapeError::UnknownPart { name: part.clone(), known: known(parts) });
+        }
+        if self.collect.is_empty() && self.exclude.is_empty() {
+            return Ok(());
+        }
+        let groups: Vec<&str> = sources.iter().flat_map(|source| source.groups()).collect();
+        match self.collect.iter().chain(&self.exclude).find(|name| !groups.contains(&name.as_str())) {
+            Some(name) => Err(ScrapeError::UnknownGroup { name: name.clone(), known: known(groups) }),
+            None => Ok(()),
+        }
+    }
+
+    fn wants_all(&self, source: &dyn Published) -> bool {
+        self.collect.is_empty()
+            && self.exclude.is_empty()
+            && self.part.as_ref().is_none_or(|part| source.part() == part)
+    }
+
+    fn wants(&self, source: &dyn Published, group: &str) -> bool {
+        let part = self.part.as_ref().is_none_or(|part| source.part() == part || group == PROCESS);
+        let collect = self.collect.is_empty() || self.collect.iter().any(|name| name == group);
+        part && collect && !self.exclude.iter().any(|name| name == group)
+    }
+}
+
+/// The body of a scrape, in chunks that are shared with every other scrape of the same readings.
+///
+/// # Errors
+/// When the scrape asks for a part or a group that no source has.
+pub fn scrape(
+    sources: &[Arc<dyn Published>],
+    scrape: &Scrape,
+    format: Format,
+    coding: Coding,
+) -> Result<Vec<Bytes>, ScrapeError> {
+    scrape.check(sources)?;
+    let readings: Vec<(&Arc<dyn Published>, Arc<dyn Exposition>)> =
+        sources.iter().filter_map(|source| Some((source, source.exposition()?))).collect();
+    let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
+    if !readings.is_empty() && readings.iter().all(|(source, _)| scrape.wants_all(&***source)) {
+        let encodings = readings.iter().map(|(_, reading)| reading.encoding(format));
+        return Ok(match coding {
+            Coding::Identity => encodings.map(|encoding| encoding.text().clone()).chain(end).collect(),
+            Coding::Gzip => {
+                let end = end.as_ref().map(|end| compress::deflate(end));
+                compress::gzip(encodings.map(super::Encoding::deflated).chain(&end))
+            }
+            Coding::Zstd => {
+                let end = end.map(|end| compress::zstd(&end));
+                encodings.map(|encoding| encoding.zstd().clone()).chain(end).collect()
+            }
+        });
+    }
+    let pieces = readings
+        .iter()
+        .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
+    let chunks: Vec<Bytes> = pieces.chain(end).collect();
+    Ok(match coding {
+        Coding::Identity => chunks,
+        Coding::Gzip => compress::gzip([compress::deflate(&chunks.concat())].iter()),
+        Coding::Zstd => vec![compress::zstd(&chunks.concat())],
+    })
+}
