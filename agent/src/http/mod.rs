@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The HTTP side: connections, routes, guards, the page. Nothing in here samples anything.
+
+mod api;
+mod app;
+mod body;
+mod error;
+mod guard;
+mod listener;
+mod page;
+mod router;
+mod stream;
+
+pub use self::{
+    app::{App, Settings},
+    body::Chunks,
+    error::ApiError,
+    guard::Trust,
+    listener::{Serving, listen},
+    router::router,
+    stream::Stream,
+};

@@ -7,18 +7,21 @@ mod channel;
 mod scheduler;
 mod snapshot;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    any::Any,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use aura_model::{Context, Missing, Source};
 
 pub use self::{
     channel::{Channel, Counts, Health, State},
     scheduler::Running,
-    snapshot::{Exposition, Snapshot},
+    snapshot::{Encodings, Exposition, Snapshot},
 };
 
 /// A source as publishers see it, whatever its reading's type.
-pub trait Published: Send + Sync {
+pub trait Published: Any + Send + Sync {
     /// Its name in `aura_source_*`.
     fn name(&self) -> &'static str;
 
@@ -35,22 +38,38 @@ pub trait Published: Send + Sync {
     fn groups(&self) -> Vec<&'static str>;
 }
 
+/// A source of any type.
+pub type AnySource = Arc<dyn Published>;
+
 /// All sources, in the order of their registration.
 #[derive(Default)]
 pub struct Hub {
-    sources: RwLock<Vec<Arc<dyn Published>>>,
+    sources: RwLock<Vec<AnySource>>,
 }
 
 impl Hub {
     /// Registers a source without starting it.
     pub fn register<S: Source>(&self) -> Arc<Channel<S>> {
         let channel = Arc::new(Channel::<S>::new());
-        self.sources.write().unwrap_or_else(PoisonError::into_inner).push(channel.clone());
+        self.add(channel.clone());
         channel
     }
 
+    /// The channel of a source that is registered.
+    pub fn channel<S: Source>(&self) -> Option<Arc<Channel<S>>> {
+        self.sources().into_iter().find_map(|source| {
+            let any: Arc<dyn Any + Send + Sync> = source;
+            any.downcast().ok()
+        })
+    }
+
+    /// Adds something that is published like a source.
+    pub fn add(&self, source: AnySource) {
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
     /// All sources, in the order of their registration.
-    pub fn sources(&self) -> Vec<Arc<dyn Published>> {
+    pub fn sources(&self) -> Vec<AnySource> {
         self.sources.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

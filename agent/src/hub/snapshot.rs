@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::Source;
+use aura_model::{Group, Source};
 use jiff::Timestamp;
 
 use crate::publish::prometheus::{Encoding, Format, encode};
@@ -22,7 +22,18 @@ pub struct Snapshot<S: Source> {
     pub duration: Duration,
     /// The number of this sample since the source was started.
     pub number: u64,
-    encodings: [OnceLock<Encoding>; Format::COUNT],
+    encodings: Encodings,
+}
+
+/// A reading's texts: each is made by the first who asks for it.
+#[derive(Default)]
+pub struct Encodings([OnceLock<Encoding>; Format::COUNT]);
+
+impl Encodings {
+    /// The text in this format.
+    pub fn get<R>(&self, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
+        self.0[format as usize].get_or_init(|| encode(groups, reading, format))
+    }
 }
 
 impl<S: Source> Snapshot<S> {
@@ -33,7 +44,7 @@ impl<S: Source> Snapshot<S> {
         duration: Duration,
         number: u64,
     ) -> Self {
-        Self { reading, sampled_at, taken, duration, number, encodings: Default::default() }
+        Self { reading, sampled_at, taken, duration, number, encodings: Encodings::default() }
     }
 }
 
@@ -45,6 +56,6 @@ pub trait Exposition: Send + Sync {
 
 impl<S: Source> Exposition for Snapshot<S> {
     fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings[format as usize].get_or_init(|| encode(S::groups(), &self.reading, format))
+        self.encodings.get(S::groups(), &self.reading, format)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Coding, Format, compress};
-use crate::hub::{Exposition, Published};
+use crate::hub::{AnySource, Exposition, Published};
 
 /// The end of an OpenMetrics exposition.
 const END: &[u8] = b"# EOF\n";
@@ -65,7 +65,7 @@ impl Scrape {
         if scrape.collect.is_empty() || scrape.exclude.is_empty() { Ok(scrape) } else { Err(ScrapeError::BothFilters) }
     }
 
-    fn check(&self, sources: &[Arc<dyn Published>]) -> Result<(), ScrapeError> {
+    fn check(&self, sources: &[AnySource]) -> Result<(), ScrapeError> {
         let known = |names: Vec<&str>| names.join(", ");
         if let Some(part) = &self.part
             && !sources.iter().any(|source| source.part() == part)
@@ -101,13 +101,13 @@ impl Scrape {
 /// # Errors
 /// When the scrape asks for a part or a group that no source has.
 pub fn scrape(
-    sources: &[Arc<dyn Published>],
+    sources: &[AnySource],
     scrape: &Scrape,
     format: Format,
     coding: Coding,
 ) -> Result<Vec<Bytes>, ScrapeError> {
     scrape.check(sources)?;
-    let readings: Vec<(&Arc<dyn Published>, Arc<dyn Exposition>)> =
+    let readings: Vec<(&AnySource, Arc<dyn Exposition>)> =
         sources.iter().filter_map(|source| Some((source, source.exposition()?))).collect();
     let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
     if !readings.is_empty() && readings.iter().all(|(source, _)| scrape.wants_all(&***source)) {

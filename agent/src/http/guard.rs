@@ -1,0 +1,159 @@
+//! What every request passes and every answer carries.
+//!
+//! A page from elsewhere must not read this box through its owner's browser. Browsers say where a page is from
+//! (`Origin`), so requests that change something and live feeds are refused to foreign pages. Against a name that a
+//! foreign page points at 127.0.0.1 (DNS rebinding), a listener without users answers only to addresses and to names
+//! that are known to be this machine's.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use super::ApiError;
+
+/// Fields of every answer. The page needs nothing from elsewhere and nobody may frame it.
+const FIELDS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// Which names and pages are trusted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trust {
+    /// Whether only known names are answered: when everybody on this machine may read, and nobody else.
+    pub known_hosts_only: bool,
+    /// Names besides addresses and `localhost` under which the agent may be asked: the machine's own, a proxy's.
+    pub hosts: Vec<String>,
+    /// Origins besides our own whose pages may open feeds and change things.
+    pub origins: Vec<String>,
+}
+
+impl Trust {
+    /// Whether a request with these fields comes from where it may.
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        if self.known_hosts_only && !host.is_empty() && !is_safe(host) && !self.hosts.iter().any(|known| is(known, host)) {
+            let message = format!("this agent does not answer as {host:?}");
+            let hint = "ask for 127.0.0.1 or localhost, or add the name to web.allowed_hosts";
+            return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).hint(hint));
+        }
+        if method.is_safe() {
+            return Ok(());
+        }
+        self.check_origin(headers)
+    }
+
+    /// Whether the page that asks, if a page asks, is ours.
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        let origin = origin.to_str().unwrap_or("unreadable");
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let same = origin.split_once("://").is_some_and(|(_, name)| !name.is_empty() && name.eq_ignore_ascii_case(host));
+        if same || self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
+            return Ok(());
+        }
+        let message = format!("a page from {origin:?} may not do this");
+        let hint = "open the agent's own page, or add the origin to web.allowed_origins";
+        Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message).hint(hint))
+    }
+}
+
+/// The middleware around all routes.
+pub async fn guard(State(app): State<std::sync::Arc<super::App>>, request: Request, next: Next) -> Response {
+    let settings = app.settings();
+    let open = super::router::OPEN.contains(&request.uri().path());
+    let passed = match settings.trust.check(request.method(), request.headers()) {
+        Ok(()) if open => Ok(()),
+        Ok(()) => settings.authenticate(request.headers()).await,
+        Err(error) => Err(error.into_response()),
+    };
+    let mut response = match passed {
+        Ok(()) => next.run(request).await,
+        Err(response) => response,
+    };
+    let fields = response.headers_mut();
+    for (name, value) in FIELDS {
+        fields.insert(name, value);
+    }
+    for (name, value) in &settings.fields {
+        fields.insert(name.clone(), value.clone());
+    }
+    response
+}
+
+fn is(known: &str, host: &str) -> bool {
+    known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(without_port(host))
+}
+
+fn is_safe(host: &str) -> bool {
+    let name = without_port(host);
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &'static str, origin: Option<&'static str>) -> HeaderMap {
+        let host = (header::HOST, HeaderValue::from_static(host));
+        let origin = origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
+        std::iter::once(host).chain(origin).collect()
+    }
+
+    fn trust() -> Trust {
+        Trust {
+            known_hosts_only: true,
+            hosts: vec!["box.example".into()],
+            origins: vec!["https://wall.example".into()],
+        }
+    }
+
+    #[test]
+    fn only_names_that_no_foreign_page_can_own_are_answered() {
+        for host in ["localhost", "localhost:9205", "127.0.0.1:9205", "127.1.2.3", "[::1]:9205", "[::1]", "192.168.1.1:9205", "box.example:80", ""] {
+            assert!(trust().check(&Method::GET, &headers(host, None)).is_ok(), "{host} was refused");
+        }
+        for host in ["evil.example:9205", "127.0.0.1.evil.example", "localhost.evil.example"] {
+            assert!(trust().check(&Method::GET, &headers(host, None)).is_err(), "{host} was accepted");
+        }
+        let open = Trust { known_hosts_only: false, ..trust() };
+        assert!(open.check(&Method::GET, &headers("any.example", None)).is_ok());
+    }
+
+    #[test]
+    fn foreign_pages_change_nothing() {
+        for origin in [None, Some("http://localhost:9205"), Some("https://wall.example")] {
+            assert!(trust().check(&Method::POST, &headers("localhost:9205", origin)).is_ok(), "{origin:?} was refused");
+        }
+        for origin in ["http://evil.example", "null", "http://localhost:1", "http://localhost:9205.evil.example", "x://"] {
+            let headers = headers("localhost:9205", Some(origin));
+            assert!(trust().check(&Method::POST, &headers).is_err(), "{origin} was accepted");
+            assert!(trust().check(&Method::GET, &headers).is_ok(), "a plain GET from {origin} was refused");
+        }
+    }
+}

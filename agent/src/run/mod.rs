@@ -1,0 +1,280 @@
+//! The running agent: everything is started here, changed by a reload, and stopped in order.
+
+mod logging;
+mod sources;
+mod supervisor;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use aura_host::Host;
+use aura_model::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tracing::{error, info, warn};
+
+use self::{logging::Logging, sources::Supervised};
+use crate::{
+    config::{Config, Loaded, Overrides},
+    http::{App, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
+    hub::{Channel, Hub},
+    own::{Events, Own},
+    publish::feed::{Feed, Feeds, Limits},
+    system::System,
+};
+
+/// Clients and running answers get this long when the agent stops.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Runs until a signal asks to stop.
+///
+/// # Errors
+/// What kept the agent from starting.
+pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
+    let logging = Logging::start(&loaded.config.log);
+    info!(version = crate::VERSION, revision = crate::COMMIT, "Aura Agent");
+    match &loaded.file {
+        Some(file) => info!("configuration from {}", file.display()),
+        None => info!("no configuration file: defaults, environment and flags"),
+    }
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
+    runtime.block_on(Agent::start(loaded, overrides, logging)?.serve())
+}
+
+/// What runs.
+struct Agent {
+    loaded: Loaded,
+    overrides: Overrides,
+    logging: Logging,
+    sources: Supervised,
+    context: Context,
+    web: Option<Arc<WebConfig>>,
+    app: Arc<App>,
+    reloads: mpsc::Receiver<Reload>,
+}
+
+impl Agent {
+    fn start(loaded: Loaded, overrides: Overrides, logging: Logging) -> anyhow::Result<Self> {
+        let config = &loaded.config;
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let web = web_config(config)?;
+        let hub = Arc::new(Hub::default());
+        let context = Context::new(config.paths.clone().into());
+        let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
+        sources.apply(&config.sources);
+        let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
+        let system_feed = feeds.open("system");
+        let events = Arc::new(Events::default());
+        note_reload(&events, true);
+        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone()], Arc::clone(&events))));
+        let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
+        let (reload, reloads) = mpsc::channel(4);
+        let app = Arc::new(App::new(
+            hub,
+            system,
+            feeds,
+            system_feed,
+            events,
+            scrapes(config),
+            reload,
+            settings(config, web.as_ref()),
+        ));
+        Ok(Self { loaded, overrides, logging, sources, context, web, app, reloads })
+    }
+
+    async fn serve(mut self) -> anyhow::Result<()> {
+        let (stop, stopping) = watch::channel(false);
+        let serving = Serving {
+            router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
+            tls: self.web.as_ref().and_then(|web| web.tls()),
+            stopping: stopping.clone(),
+        };
+        let mut listeners = JoinSet::new();
+        for listener in bind(&self.loaded.config)? {
+            announce(listener.local_addr()?, serving.tls.is_some());
+            listeners.spawn(listen(listener, serving.clone()));
+        }
+        if let Some(host) = self.app.hub.channel::<Host>() {
+            tokio::spawn(publish_system(Arc::clone(&self.app), host, self.context.clone()));
+        }
+        tokio::spawn(supervisor::watchdog());
+        supervisor::ready("watching");
+
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => { let _ = self.reload(); }
+                Some(answer) = self.reloads.recv() => { let _ = answer.send(self.reload()); }
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        info!("stopping");
+        supervisor::stopping();
+        self.sources.stop();
+        let _ = stop.send(true);
+        let feeds = self.app.feeds.clone();
+        let goodbye = tokio::task::spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let finished = async {
+            let _ = goodbye.await;
+            while listeners.join_next().await.is_some() {}
+        };
+        if timeout(PATIENCE, finished).await.is_err() {
+            warn!("some clients were cut off: they did not close in {PATIENCE:?}");
+        }
+        info!("stopped");
+        Ok(())
+    }
+
+    /// Reads the configuration again. What is wrong leaves everything as it was.
+    fn reload(&mut self) -> Result<(), String> {
+        supervisor::reloading();
+        let result = self.try_reload();
+        note_reload(&self.app.events, result.is_ok());
+        match &result {
+            Ok(()) => info!("the configuration was loaded again"),
+            Err(problems) => error!("the configuration was not loaded, the old one keeps running:\n{problems}"),
+        }
+        supervisor::ready("watching");
+        result
+    }
+
+    fn try_reload(&mut self) -> Result<(), String> {
+        let variables: Vec<(String, String)> = std::env::vars().collect();
+        let loaded = Config::load(&self.overrides, &variables).map_err(|problems| problems.to_string())?;
+        let web = web_config(&loaded.config).map_err(|error| format!("{error:#}"))?;
+        let (old, new) = (&self.loaded.config, &loaded.config);
+        let fixed = [
+            ("web.listen_address", old.web.listen_address != new.web.listen_address),
+            ("web.telemetry_path", old.web.telemetry_path != new.web.telemetry_path),
+            ("web.max_requests", old.web.max_requests != new.web.max_requests),
+            ("log.format", old.log.format != new.log.format),
+            ("paths", old.paths != new.paths),
+            ("history", old.history != new.history),
+            ("TLS on or off", self.web.as_ref().is_some_and(|web| web.tls().is_some()) != web.as_ref().is_some_and(|web| web.tls().is_some())),
+        ];
+        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
+            warn!("{key} has changed: it takes effect when the agent is started again");
+        }
+        self.logging.set_level(&new.log);
+        self.app.system.set_thresholds(new.thresholds.clone());
+        self.app.feeds.set_limits(limits(new));
+        self.sources.apply(&new.sources);
+        self.app.set_settings(settings(new, web.as_ref()));
+        self.loaded = loaded;
+        Ok(())
+    }
+}
+
+/// Turns each reading of the host into the feed's message, if anybody wants it.
+async fn publish_system(app: Arc<App>, host: Arc<Channel<Host>>, context: Context) {
+    let feed: Feed = app.system_feed.clone();
+    let mut readings = host.subscribe();
+    loop {
+        let newest = readings.borrow_and_update().clone();
+        if let Some(snapshot) = newest {
+            let moment = app.system.take(snapshot, host.interval());
+            app.events.note(|counts| {
+                counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+            });
+            let system = Arc::clone(&app.system);
+            feed.publish(moment.seq, move |out| system.encode(&moment, out));
+        }
+        context.set_watched(feed.wanted());
+        if readings.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn web_config(config: &Config) -> anyhow::Result<Option<Arc<WebConfig>>> {
+    let file = config.web.config_file.as_deref();
+    file.map(|file| WebConfig::load(file).map(Arc::new).map_err(|problems| anyhow::anyhow!("{problems}"))).transpose()
+}
+
+fn settings(config: &Config, web: Option<&Arc<WebConfig>>) -> Settings {
+    let authenticator = web.and_then(|web| web.authenticator());
+    let mut hosts = config.web.allowed_hosts.clone();
+    hosts.push(rustix::system::uname().nodename().to_string_lossy().into_owned());
+    let loopback = config.web.listen_address.iter().all(crate::config::ListenAddress::is_loopback);
+    let trust = Trust {
+        known_hosts_only: loopback && authenticator.is_none(),
+        hosts,
+        origins: config.web.allowed_origins.clone(),
+    };
+    Settings { trust, authenticator, fields: web.map(|web| web.headers()).unwrap_or_default() }
+}
+
+fn limits(config: &Config) -> Limits {
+    let feed = &config.feed;
+    Limits {
+        clients: feed.max_clients as usize,
+        clients_per_address: feed.max_clients_per_address as usize,
+        message_bytes: feed.max_message_bytes as usize,
+        ping_interval: feed.ping_interval.get(),
+        dead_after: feed.ping_interval.get() + feed.pong_timeout.get(),
+        origins: config.web.allowed_origins.clone(),
+        ..Limits::default()
+    }
+}
+
+fn scrapes(config: &Config) -> usize {
+    match config.web.max_requests {
+        0 => tokio::sync::Semaphore::MAX_PERMITS,
+        limit => limit as usize,
+    }
+}
+
+fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in &config.web.listen_address {
+        let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
+        for address in resolved {
+            let listener = std::net::TcpListener::bind(address)
+                .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
+            listener.set_nonblocking(true)?;
+            listeners.push(TcpListener::from_std(listener)?);
+        }
+    }
+    Ok(listeners)
+}
+
+fn announce(address: SocketAddr, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    // Port first: a wildcard address is not one that a browser can open.
+    let host = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    info!(%address, "open {scheme}://{host}/ — metrics at {scheme}://{host}/metrics");
+}
+
+fn note_reload(events: &Events, success: bool) {
+    events.note(|counts| {
+        counts.reload_success = success;
+        if success {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            counts.reload_time = now.map_or(0.0, |since| since.as_secs_f64());
+        }
+    });
+}
+
+/// Each client is a descriptor, and the usual limit of 1024 is lower than what is allowed to us.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        warn!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
+}

@@ -1,0 +1,130 @@
+//! The host as people want it: rates and percentages derived from raw readings, the feed's message, the history,
+//! the limits. This is the one place where readings are divided by time.
+
+mod alerts;
+mod derive;
+mod history;
+pub mod message;
+mod stats;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aura_host::Host;
+use jiff::{Timestamp, Unit};
+
+use self::{alerts::Alerts, history::History, message::Alert};
+pub use self::{derive::Vitals, history::Window};
+use crate::{
+    config::{self, Thresholds},
+    hub::{Hub, Snapshot},
+};
+
+/// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
+/// a second a rate would be off by a tenth.
+const RATE_SPAN: Duration = Duration::from_millis(950);
+
+/// One reading of the host, with the earlier one that its rates are made from.
+pub struct Moment {
+    /// The reading.
+    pub now: Arc<Snapshot<Host>>,
+    /// The reading before, about a second earlier; none at the start.
+    pub before: Option<Arc<Snapshot<Host>>>,
+    /// One more with each reading.
+    pub seq: u64,
+    /// From one reading to the next.
+    pub interval: Duration,
+    /// The few numbers that are remembered and limited.
+    pub vitals: Vitals,
+    /// Limits that are exceeded.
+    pub alerts: Vec<Alert>,
+}
+
+/// The host's state for people: fed with each reading, read by the feed and the API.
+pub struct System {
+    hub: Arc<Hub>,
+    state: Mutex<State>,
+}
+
+struct State {
+    recent: VecDeque<Arc<Snapshot<Host>>>,
+    current: Option<Arc<Moment>>,
+    history: History,
+    alerts: Alerts,
+    thresholds: Thresholds,
+    seq: u64,
+}
+
+impl System {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, history: &config::History, thresholds: Thresholds) -> Self {
+        let state = State {
+            recent: VecDeque::new(),
+            current: None,
+            history: History::new(history.window.get(), history.resolution.get()),
+            alerts: Alerts::default(),
+            thresholds,
+            seq: 0,
+        };
+        Self { hub, state: Mutex::new(state) }
+    }
+
+    /// Puts other limits in force.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.state().thresholds = thresholds;
+    }
+
+    /// Takes in a new reading.
+    pub fn take(&self, now: Arc<Snapshot<Host>>, interval: Duration) -> Arc<Moment> {
+        let mut state = self.state();
+        // A source that was restarted or paused leaves readings that are too old to compare with.
+        let span = RATE_SPAN.max(interval.mul_f64(0.95));
+        while state.recent.get(1).is_some_and(|second| now.taken.duration_since(second.taken) >= span) {
+            state.recent.pop_front();
+        }
+        let before = state.recent.front().cloned();
+        let vitals = derive::vitals(&now, before.as_deref());
+        let State { history, alerts, thresholds, .. } = &mut *state;
+        history.push(now.sampled_at, &vitals);
+        let alerts = alerts.judge(now.sampled_at, &vitals, thresholds);
+        state.seq += 1;
+        state.recent.push_back(now.clone());
+        let seq = state.seq;
+        let moment = Arc::new(Moment { now, before, seq, interval, vitals, alerts });
+        state.current = Some(moment.clone());
+        moment
+    }
+
+    /// The newest reading, unless the source is too late for it to be shown as fresh.
+    pub fn current(&self) -> Option<Arc<Moment>> {
+        let moment = self.state().current.clone()?;
+        (moment.now.taken.elapsed() <= moment.interval * 3).then_some(moment)
+    }
+
+    /// Appends the feed's message of a moment.
+    pub fn encode(&self, moment: &Moment, out: &mut Vec<u8>) {
+        let update = derive::update(moment, &self.hub);
+        if let Err(error) = serde_json::to_writer(out, &update) {
+            tracing::error!("the message of feed system could not be encoded: {error}");
+        }
+    }
+
+    /// The remembered numbers of the last `window`.
+    pub fn history(&self, window: Duration) -> Window {
+        self.state().history.window(window)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn rfc3339(time: Timestamp) -> String {
+    let time = time.round(Unit::Millisecond).unwrap_or(time);
+    format!("{time:.3}")
+}
