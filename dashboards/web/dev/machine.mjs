@@ -23,13 +23,13 @@ function wander(seed, home, swing, low, high) {
 /** `bare` leaves out what a small virtual machine lacks, `full` adds alerts and broken filesystems. */
 export function makeMachine(scenario = "usual", interval = 1) {
   const threads = scenario === "full" ? 64 : 16;
-  const cpu = wander(1, 24, 6, 0.4, 99);
+  const cpu = wander(1, 24, 2.2, 1.5, 99);
   const memory = wander(2, scenario === "full" ? 93 : 61, 0.3, 20, 97);
-  const cores = Array.from({ length: threads }, (_, index) => wander(10 + index, 24, 14, 0, 100));
-  const rates = [wander(3, 3 * MiB, 2 * MiB, 0, 90 * MiB), wander(4, 0.6 * MiB, MiB / 2, 0, 40 * MiB)];
-  const disks = [wander(5, 6 * MiB, 9 * MiB, 0, 800 * MiB), wander(6, 11 * MiB, 12 * MiB, 0, 400 * MiB)];
-  const heat = wander(7, 58, 1.2, 35, 96);
-  const stall = [wander(8, 1.5, 0.8, 0, 60), wander(9, 0.05, 0.05, 0, 20), wander(99, 0.8, 0.6, 0, 40)];
+  const cores = Array.from({ length: threads }, (_, index) => wander(10 + index, 24, 7, 0, 100));
+  const rates = [wander(3, 6 * MiB, 1.5 * MiB, 9e3, 90 * MiB), wander(4, 1.6 * MiB, MiB / 3, 4e3, 40 * MiB)];
+  const disks = [wander(5, 16 * MiB, 6 * MiB, 0, 800 * MiB), wander(6, 22 * MiB, 5 * MiB, 4e4, 400 * MiB)];
+  const heat = wander(7, 54, 0.3, 35, 96);
+  const stall = [wander(8, 1.8, 0.25, 0, 60), wander(9, 0.05, 0.05, 0, 20), wander(99, 0.9, 0.2, 0, 40)];
   const started = Date.now();
   let seq = 0;
 
@@ -87,7 +87,10 @@ export function makeMachine(scenario = "usual", interval = 1) {
           buffers: 0.3 * GiB,
           cached: total * (1 - used / 100) * 0.7 - 0.3 * GiB,
           percent: round(used),
-          swap: scenario === "bare" ? { total: 0, used: 0, free: 0, percent: 0 } : { total: 8 * GiB, used: 0.6 * GiB, free: 7.4 * GiB, percent: 7.5 },
+          swap:
+            scenario === "bare"
+              ? { total: 0, used: 0, free: 0, percent: 0 }
+              : { total: 8 * GiB, used: 0.6 * GiB, free: 7.4 * GiB, percent: 7.5 },
         },
         disk: {
           path: "/",
@@ -106,7 +109,9 @@ export function makeMachine(scenario = "usual", interval = 1) {
             link("docker0", "up", receive * 0.04, transmit * 0.03, null),
             link("lo", "unknown", 81_000, 81_000, null),
             link("wlp5s0", "down", 0, 0, null),
-            ...(scenario === "full" ? Array.from({ length: 9 }, (_, n) => link(`veth${n}a3f91c`, "up", 900 * n, 700 * n, 125e7)) : []),
+            ...(scenario === "full"
+              ? Array.from({ length: 9 }, (_, n) => link(`veth${n}a3f91c`, "up", 900 * n, 700 * n, 125e7))
+              : []),
           ],
         },
         pressure: {
@@ -126,8 +131,24 @@ export function makeMachine(scenario = "usual", interval = 1) {
       },
       missing: {},
       sources: [
-        { name: "host", state: "fresh", reason: null, detail: null, age_seconds: 0.002, interval_seconds: interval, duration_seconds: 0.00071 },
-        { name: "processes", state: "fresh", reason: null, detail: null, age_seconds: 2.1, interval_seconds: 10, duration_seconds: 0.0083 },
+        {
+          name: "host",
+          state: "fresh",
+          reason: null,
+          detail: null,
+          age_seconds: 0.002,
+          interval_seconds: interval,
+          duration_seconds: 0.00071,
+        },
+        {
+          name: "processes",
+          state: "fresh",
+          reason: null,
+          detail: null,
+          age_seconds: 2.1,
+          interval_seconds: 10,
+          duration_seconds: 0.0083,
+        },
       ],
       alerts: [],
     };
@@ -153,8 +174,22 @@ function strip(message) {
 
 function trouble(message, used, at) {
   message.alerts = [
-    { name: "memory", severity: "warning", value: used, threshold: 90, unit: "percent", since: new Date(at - 7e5).toISOString() },
-    { name: "filesystem /var", severity: "critical", value: 97.1, threshold: 95, unit: "percent", since: new Date(at - 9e6).toISOString() },
+    {
+      name: "memory",
+      severity: "warning",
+      value: used,
+      threshold: 90,
+      unit: "percent",
+      since: new Date(at - 7e5).toISOString(),
+    },
+    {
+      name: "filesystem /var",
+      severity: "critical",
+      value: 97.1,
+      threshold: 95,
+      unit: "percent",
+      since: new Date(at - 9e6).toISOString(),
+    },
   ];
   message.sources.push({
     name: "postgres",
@@ -165,7 +200,15 @@ function trouble(message, used, at) {
     interval_seconds: 5,
     duration_seconds: null,
   });
-  message.sources.push({ name: "ollama", state: "off", reason: "not_configured", detail: null, age_seconds: null, interval_seconds: null, duration_seconds: null });
+  message.sources.push({
+    name: "ollama",
+    state: "off",
+    reason: "not_configured",
+    detail: null,
+    age_seconds: null,
+    interval_seconds: null,
+    duration_seconds: null,
+  });
 }
 
 function filesystems(scenario) {
@@ -196,7 +239,10 @@ function filesystems(scenario) {
     ...usual,
     one("/dev/sda1", "/var", "ext4", 120, 97.1),
     one("/dev/loop3", "/snap/<b>core</b>/17200", "squashfs", 0.06, 100, { readonly: true }),
-    one("nas:/export", "/mnt/a-rather-long-name-of-a-share/backups/of/everything", "nfs4", 1, 1, { ...unknown, error: "stuck" }),
+    one("nas:/export", "/mnt/a-rather-long-name-of-a-share/backups/of/everything", "nfs4", 1, 1, {
+      ...unknown,
+      error: "stuck",
+    }),
   ];
 }
 
@@ -235,7 +281,13 @@ function processes(sampled, use, total) {
     [702, "NetworkManager", "root", 0.2, 0.0003],
     [4301, "aura", "aura", 0.1, 0.0001],
     [5120, "sshd", null, 0, 0.0001],
-  ].map(([pid, name, user, cpu, share]) => ({ pid, name, user, cpu_percent: round(cpu), memory_bytes: Math.round(total * share) }));
+  ].map(([pid, name, user, cpu, share]) => ({
+    pid,
+    name,
+    user,
+    cpu_percent: round(cpu),
+    memory_bytes: Math.round(total * share),
+  }));
   return {
     sampled_at: sampled,
     total: 412,

@@ -55,7 +55,9 @@ const server = createServer(async (request, response) => {
   const file = FILES[url.pathname];
   if (!file) {
     response.statusCode = 404;
-    return json(response, { error: { code: "not_found", message: `${url.pathname} is not here.`, hint: "", retry_after_s: null } });
+    return json(response, {
+      error: { code: "not_found", message: `${url.pathname} is not here.`, hint: "", retry_after_s: null },
+    });
   }
   response.setHeader("content-type", file[1]);
   response.end(await readFile(new URL(`../dist/${file[0]}`, import.meta.url)));
@@ -92,7 +94,15 @@ function history(window) {
       disk_write_bytes_per_second: column((metrics) => rate(metrics.disk.io?.write_speed_mb)),
       network_receive_bytes_per_second: column((metrics) => rate(metrics.network.speed.download_mb)),
       network_transmit_bytes_per_second: column((metrics) => rate(metrics.network.speed.upload_mb)),
-      temperature_celsius: column((metrics) => metrics.temperature && Math.max(...Object.values(metrics.temperature).flat().map((sensor) => sensor.current))),
+      temperature_celsius: column(
+        (metrics) =>
+          metrics.temperature &&
+          Math.max(
+            ...Object.values(metrics.temperature)
+              .flat()
+              .map((sensor) => sensor.current),
+          ),
+      ),
       pressure_cpu_percent: column((metrics) => metrics.pressure?.cpu.some.avg10),
       pressure_memory_percent: column((metrics) => metrics.pressure?.memory.some.avg10),
       pressure_io_percent: column((metrics) => metrics.pressure?.io.some.avg10),

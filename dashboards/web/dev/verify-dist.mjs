@@ -15,7 +15,9 @@ try {
   const names = [...new Set([...built.keys(), ...committed.keys()])].sort();
   const different = names.filter((name) => !built.get(name)?.equals(committed.get(name) ?? Buffer.alloc(0)));
   if (different.length > 0) {
-    console.error(`dashboards/web/dist is not what the sources give: ${different.join(", ")}. Run npm run build there and commit it.`);
+    console.error(
+      `dashboards/web/dist is not what the sources give: ${different.join(", ")}. Run npm run build there and commit it.`,
+    );
     process.exitCode = 1;
   } else {
     console.log(`dist is what the sources give: ${names.join(", ")}`);

@@ -1,18 +1,11 @@
-import { whyMissing, type Platform, type SystemUpdate } from "./feed/message";
+import { type Platform, type SystemUpdate, whyMissing } from "./feed/message";
 import { duration } from "./format/format";
-import { CpuPanel } from "./panels/cpu";
-import { DiskPanel } from "./panels/disk";
-import { FilesystemsPanel } from "./panels/filesystems";
-import { MemoryPanel } from "./panels/memory";
-import { NetworkPanel } from "./panels/network";
-import { PressurePanel } from "./panels/pressure";
-import { ProcessesPanel } from "./panels/processes";
+import { PANELS } from "./panels/all";
 import { SourcesPanel } from "./panels/sources";
-import { TemperaturePanel } from "./panels/temperature";
 import { Alerts } from "./shell/alerts";
 import { Header } from "./shell/header";
 import { ageText, status } from "./shell/status";
-import { stale, update } from "./store";
+import { drawn, stale, update } from "./store";
 
 export function App() {
   const newest = update.value;
@@ -30,6 +23,8 @@ export function App() {
 }
 
 function Overview({ update }: { update: SystemUpdate }) {
+  // A block that went missing a moment ago keeps its panel, where the chart shows since when; one that never was is only named.
+  const absent = PANELS.filter((panel) => !panel.read(update.metrics) && !drawn(panel.series));
   return (
     <>
       <Machine update={update} />
@@ -40,15 +35,13 @@ function Overview({ update }: { update: SystemUpdate }) {
       )}
       <Alerts alerts={update.alerts ?? []} />
       <div class="grid">
-        <CpuPanel update={update} />
-        <MemoryPanel update={update} />
-        <PressurePanel update={update} />
-        <NetworkPanel update={update} />
-        <DiskPanel update={update} />
-        <TemperaturePanel update={update} />
-        <ProcessesPanel update={update} />
-        <FilesystemsPanel update={update} />
-        <SourcesPanel update={update} />
+        {PANELS.filter((panel) => !absent.includes(panel)).map(({ View, title }) => (
+          <View key={title} update={update} />
+        ))}
+        <SourcesPanel
+          update={update}
+          absent={absent.map(({ title, path }) => ({ title, reason: whyMissing(update, path) }))}
+        />
       </div>
     </>
   );

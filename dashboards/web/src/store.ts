@@ -3,7 +3,7 @@ import { ask, openFeed } from "./feed/browser";
 import { MachineClock } from "./feed/clock";
 import type { Arrival, Connection } from "./feed/feed";
 import { type SystemUpdate, sampledAt } from "./feed/message";
-import { Columns, type History, rowOf } from "./history/columns";
+import { Columns, type History, rowOf, type SeriesName } from "./history/columns";
 import { recall, remember } from "./shell/memory";
 
 /** How far back the charts look, in seconds. */
@@ -38,6 +38,12 @@ export function rightEdge(): number {
   const now = clock.time(Date.now());
   const last = columns.last ?? (now ?? Date.now()) / 1000;
   return stale.peek() && now !== null ? Math.max(last, now / 1000) : last;
+}
+
+/** Whether any of these series has a point in the charts. */
+export function drawn(names: SeriesName[]): boolean {
+  const first = columns.firstSince(rightEdge());
+  return names.some((name) => columns.series[name].findLastIndex((value) => value !== null) >= first);
 }
 
 /** Opens the feed and keeps the store up to date from then on. */

@@ -2,27 +2,26 @@ import { type Cpu, type SystemUpdate, whyMissing } from "../feed/message";
 import { megahertz, percent, plain, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";
 import { Chart } from "../ui/chart";
-import { Empty, Figure, Panel } from "../ui/panel";
+import { Figure, Panel } from "../ui/panel";
 import { wholePercent } from "../ui/range";
 
 export function CpuPanel({ update }: { update: SystemUpdate }) {
   const cpu = update.metrics.cpu;
   return (
-    <Panel id="cpu" title="CPU" note={cpu && facts(cpu)} values={<Figure quantity={percent(cpu?.usage_percent)} />}>
-      {cpu ? (
-        <>
-          <Chart
-            title="CPU use"
-            lines={[{ name: "cpu_percent", label: "use", color: "blue" }]}
-            format={percent}
-            range={wholePercent}
-          />
-          {cpu.mode_percent && <Shares label="CPU time by mode" shares={modes(cpu.mode_percent)} />}
-          {cpu.per_cpu_percent && <Cores percents={cpu.per_cpu_percent} />}
-        </>
-      ) : (
-        <Empty title="No CPU reading" reason={whyMissing(update, "cpu")} />
-      )}
+    <Panel
+      id="cpu"
+      title="CPU"
+      note={cpu ? facts(cpu) : whyMissing(update, "cpu")}
+      values={<Figure quantity={percent(cpu?.usage_percent)} />}
+    >
+      <Chart
+        title="CPU use"
+        lines={[{ name: "cpu_percent", label: "all CPUs", color: "blue" }]}
+        format={percent}
+        range={wholePercent}
+      />
+      {cpu?.mode_percent && <Shares label="CPU time by mode" shares={modes(cpu.mode_percent)} />}
+      {cpu?.per_cpu_percent && <Cores percents={cpu.per_cpu_percent} />}
     </Panel>
   );
 }
@@ -71,9 +70,11 @@ function Cores({ percents }: { percents: (number | null)[] }) {
       </p>
       <div class="cores" role="img" aria-label={`Use of each of ${percents.length} CPUs${where}`}>
         {percents.map((value, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a CPU's number is its name.
           <span key={index} title={`CPU ${index}: ${text(percent(value))}`} class={value === null ? "unknown" : ""}>
-            <span class={value !== null && value >= 90 ? "busy" : ""} style={{ height: `${Math.max(2, value ?? 0)}%` }} />
+            <span
+              class={value !== null && value >= 90 ? "busy" : ""}
+              style={{ height: `${Math.max(2, value ?? 0)}%` }}
+            />
           </span>
         ))}
       </div>

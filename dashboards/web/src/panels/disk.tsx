@@ -2,18 +2,20 @@ import { type BlockDevice, type SystemUpdate, whyMissing } from "../feed/message
 import { bytesPerSecond, count, percent, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Chart } from "../ui/chart";
-import { Empty, Figure, Panel } from "../ui/panel";
+import { Figure, Panel } from "../ui/panel";
 import { BINARY, fromZero } from "../ui/range";
-import { Table } from "../ui/table";
+import { Named, Table } from "../ui/table";
 
 export function DiskPanel({ update }: { update: SystemUpdate }) {
-  const disk = update.metrics.disk;
+  const devices = update.metrics.disk?.devices;
   const row = rowOf(update);
-  const reason = whyMissing(update, "disk.devices") ?? whyMissing(update, "disk.io");
   return (
     <Panel
       id="disk"
       title="Disk I/O"
+      note={
+        devices ? `${devices.length} ${devices.length === 1 ? "disk" : "disks"}` : whyMissing(update, "disk.devices")
+      }
       values={
         <>
           <Figure label="read" quantity={bytesPerSecond(row.disk_read_bytes_per_second)} />
@@ -21,41 +23,30 @@ export function DiskPanel({ update }: { update: SystemUpdate }) {
         </>
       }
     >
-      {disk && (disk.io || disk.devices || !reason) ? (
-        <>
-          <Chart
-            title="Disk traffic"
-            lines={[
-              { name: "disk_read_bytes_per_second", label: "read", color: "green" },
-              { name: "disk_write_bytes_per_second", label: "written", color: "amber" },
-            ]}
-            format={bytesPerSecond}
-            range={fromZero(BINARY, 64 * 1024)}
-            steps={BINARY}
-          />
-          {disk.devices && (
-            <Table
-              caption="Disks"
-              rows={busiest(disk.devices)}
-              rowKey={(device) => device.device}
-              shown={4}
-              columns={[
-                { title: "Disk", wide: true, cell: (device) => device.device },
-                { title: "Read", numeric: true, cell: (device) => text(bytesPerSecond(device.read_bytes_per_second)) },
-                { title: "Write", numeric: true, cell: (device) => text(bytesPerSecond(device.write_bytes_per_second)) },
-                {
-                  title: "Ops/s",
-                  numeric: true,
-                  minor: true,
-                  cell: (device) => text(count(operations(device))),
-                },
-                { title: "Busy", numeric: true, cell: (device) => text(percent(device.busy_percent)) },
-              ]}
-            />
-          )}
-        </>
-      ) : (
-        <Empty title="No disk reading" reason={reason} />
+      <Chart
+        title="Disk traffic"
+        lines={[
+          { name: "disk_read_bytes_per_second", label: "read", color: "green" },
+          { name: "disk_write_bytes_per_second", label: "written", color: "amber" },
+        ]}
+        format={bytesPerSecond}
+        range={fromZero(BINARY, 64 * 1024)}
+        steps={BINARY}
+      />
+      {devices && (
+        <Table
+          caption="Disks"
+          rows={busiest(devices)}
+          rowKey={(device) => device.device}
+          shown={4}
+          columns={[
+            { title: "Disk", wide: true, cell: (device) => <Named name={device.device} /> },
+            { title: "Read", numeric: true, cell: (device) => text(bytesPerSecond(device.read_bytes_per_second)) },
+            { title: "Write", numeric: true, cell: (device) => text(bytesPerSecond(device.write_bytes_per_second)) },
+            { title: "Ops/s", numeric: true, minor: true, cell: (device) => text(count(operations(device))) },
+            { title: "Busy", numeric: true, cell: (device) => text(percent(device.busy_percent)) },
+          ]}
+        />
       )}
     </Panel>
   );

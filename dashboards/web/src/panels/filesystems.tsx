@@ -1,37 +1,35 @@
-import { type Filesystem, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Filesystem, SystemUpdate } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { Bar, levelOf } from "../ui/bar";
-import { Empty, Panel } from "../ui/panel";
-import { Table } from "../ui/table";
+import { Panel } from "../ui/panel";
+import { Named, Table } from "../ui/table";
 
 export function FilesystemsPanel({ update }: { update: SystemUpdate }) {
-  const filesystems = update.metrics.disk?.filesystems;
-  const rows = (filesystems ?? []).map((filesystem, index) => ({ ...filesystem, key: `${filesystem.mountpoint} ${index}` }));
+  const filesystems = update.metrics.disk?.filesystems ?? [];
+  // One path may be mounted over more than once.
+  const rows = filesystems.map((filesystem, index) => ({ ...filesystem, key: `${filesystem.mountpoint} ${index}` }));
   return (
-    <Panel id="filesystems" title="Filesystems">
-      {filesystems ? (
-        <Table
-          caption="Filesystems"
-          rows={rows}
-          rowKey={(filesystem) => filesystem.key}
-          columns={[
-            { title: "Mounted on", wide: true, cell: (filesystem) => <Mount filesystem={filesystem} /> },
-            { title: "Free", numeric: true, cell: (filesystem) => text(bytes(filesystem.available)) },
-            { title: "Size", numeric: true, minor: true, cell: (filesystem) => text(bytes(filesystem.size)) },
-            {
-              title: "Used",
-              numeric: true,
-              cell: (filesystem) => (
-                <>
-                  <Bar percent={filesystem.percent} level={levelOf(filesystem.percent)} /> {text(percent(filesystem.percent))}
-                </>
-              ),
-            },
-          ]}
-        />
-      ) : (
-        <Empty title="No filesystem reading" reason={whyMissing(update, "disk.filesystems")} />
-      )}
+    <Panel id="filesystems" title="Filesystems" note={`${rows.length} mounted`}>
+      <Table
+        caption="Filesystems"
+        rows={rows}
+        rowKey={(filesystem) => filesystem.key}
+        shown={10}
+        columns={[
+          { title: "Mounted on", wide: true, cell: (filesystem) => <Mount filesystem={filesystem} /> },
+          { title: "Free", numeric: true, cell: (filesystem) => text(bytes(filesystem.available)) },
+          { title: "Size", numeric: true, minor: true, cell: (filesystem) => text(bytes(filesystem.size)) },
+          {
+            title: "Used",
+            numeric: true,
+            cell: (filesystem) => (
+              <Bar percent={filesystem.percent} level={filesystem.readonly ? null : levelOf(filesystem.percent)}>
+                {text(percent(filesystem.percent))}
+              </Bar>
+            ),
+          },
+        ]}
+      />
     </Panel>
   );
 }
@@ -39,13 +37,12 @@ export function FilesystemsPanel({ update }: { update: SystemUpdate }) {
 function Mount({ filesystem }: { filesystem: Filesystem }) {
   const files = fileShare(filesystem);
   return (
-    <>
-      <span title={`${filesystem.mountpoint} on ${filesystem.device}`}>{filesystem.mountpoint}</span>
+    <Named name={filesystem.mountpoint} title={`${filesystem.mountpoint} on ${filesystem.device}`}>
       {filesystem.error && <span class="tag critical">{filesystem.error}</span>}
       {filesystem.readonly && <span class="tag">read-only</span>}
       {files !== null && files >= 85 && <span class="tag warning">{text(percent(files))} of files used</span>}
-      <span class="quiet"> {filesystem.fstype}</span>
-    </>
+      <span class="quiet">{filesystem.fstype}</span>
+    </Named>
   );
 }
 

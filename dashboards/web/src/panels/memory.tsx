@@ -1,36 +1,36 @@
 import { type Memory, type SystemUpdate, whyMissing } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";
-import { Chart } from "../ui/chart";
-import { Empty, Figure, Panel } from "../ui/panel";
+import { Chart, type Line } from "../ui/chart";
+import { Figure, Panel } from "../ui/panel";
 import { wholePercent } from "../ui/range";
+
+const MEMORY: Line = { name: "memory_percent", label: "memory", color: "violet" };
+const SWAP: Line = { name: "swap_percent", label: "swap", color: "rose" };
 
 export function MemoryPanel({ update }: { update: SystemUpdate }) {
   const memory = update.metrics.memory;
+  const hasSwap = memory?.swap?.total !== 0;
   return (
     <Panel
       id="memory"
       title="Memory"
-      note={memory && `${text(bytes(memory.available))} available of ${text(bytes(memory.total))}`}
+      note={
+        memory
+          ? `${text(bytes(memory.available))} available of ${text(bytes(memory.total))}`
+          : whyMissing(update, "memory")
+      }
       values={<Figure quantity={percent(memory?.percent)} />}
     >
-      {memory ? (
-        <>
-          <Chart
-            title="Memory use"
-            lines={[
-              { name: "memory_percent", label: "memory", color: "violet" },
-              { name: "swap_percent", label: "swap", color: "rose" },
-            ]}
-            format={percent}
-            range={wholePercent}
-          />
-          <Shares label="Memory by use" shares={shares(memory)} />
-          <p class="facts">{swap(memory)}</p>
-        </>
-      ) : (
-        <Empty title="No memory reading" reason={whyMissing(update, "memory")} />
-      )}
+      <Chart
+        key={String(hasSwap)}
+        title="Memory use"
+        lines={hasSwap ? [MEMORY, SWAP] : [MEMORY]}
+        format={percent}
+        range={wholePercent}
+      />
+      {memory && <Shares label="Memory by use" shares={shares(memory)} />}
+      {memory && <p class="facts">{swap(memory)}</p>}
     </Panel>
   );
 }

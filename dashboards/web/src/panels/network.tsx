@@ -2,17 +2,20 @@ import { type NetworkInterface, type SystemUpdate, whyMissing } from "../feed/me
 import { bytesPerSecond, count, linkSpeed, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Chart } from "../ui/chart";
-import { Empty, Figure, Panel } from "../ui/panel";
+import { Figure, Panel } from "../ui/panel";
 import { BINARY, fromZero } from "../ui/range";
-import { Table } from "../ui/table";
+import { Named, Table } from "../ui/table";
 
 export function NetworkPanel({ update }: { update: SystemUpdate }) {
   const network = update.metrics.network;
+  const interfaces = network?.interfaces;
   const row = rowOf(update);
+  const up = interfaces?.filter((device) => device.operstate === "up").length;
   return (
     <Panel
       id="network"
       title="Network"
+      note={interfaces ? `${up} of ${interfaces.length} interfaces up` : whyMissing(update, "network.interfaces")}
       values={
         <>
           <Figure label="in" quantity={bytesPerSecond(row.network_receive_bytes_per_second)} />
@@ -20,35 +23,29 @@ export function NetworkPanel({ update }: { update: SystemUpdate }) {
         </>
       }
     >
-      {network ? (
-        <>
-          <Chart
-            title="Network traffic"
-            lines={[
-              { name: "network_receive_bytes_per_second", label: "received", color: "teal" },
-              { name: "network_transmit_bytes_per_second", label: "sent", color: "amber" },
-            ]}
-            format={bytesPerSecond}
-            range={fromZero(BINARY, 16 * 1024)}
-            steps={BINARY}
-          />
-          {network.interfaces && (
-            <Table
-              caption="Network interfaces"
-              rows={busiest(network.interfaces)}
-              rowKey={(device) => device.device}
-              shown={4}
-              columns={[
-                { title: "Interface", wide: true, cell: (device) => <Interface device={device} /> },
-                { title: "In", numeric: true, cell: (device) => text(bytesPerSecond(device.receive_bytes_per_second)) },
-                { title: "Out", numeric: true, cell: (device) => text(bytesPerSecond(device.transmit_bytes_per_second)) },
-                { title: "Errors", numeric: true, minor: true, cell: (device) => <Errors device={device} /> },
-              ]}
-            />
-          )}
-        </>
-      ) : (
-        <Empty title="No network reading" reason={whyMissing(update, "network")} />
+      <Chart
+        title="Network traffic"
+        lines={[
+          { name: "network_receive_bytes_per_second", label: "received", color: "teal" },
+          { name: "network_transmit_bytes_per_second", label: "sent", color: "amber" },
+        ]}
+        format={bytesPerSecond}
+        range={fromZero(BINARY, 16 * 1024)}
+        steps={BINARY}
+      />
+      {interfaces && (
+        <Table
+          caption="Network interfaces"
+          rows={busiest(interfaces)}
+          rowKey={(device) => device.device}
+          shown={4}
+          columns={[
+            { title: "Interface", wide: true, cell: (device) => <Interface device={device} /> },
+            { title: "In", numeric: true, cell: (device) => text(bytesPerSecond(device.receive_bytes_per_second)) },
+            { title: "Out", numeric: true, cell: (device) => text(bytesPerSecond(device.transmit_bytes_per_second)) },
+            { title: "Errors", numeric: true, minor: true, cell: (device) => <Errors device={device} /> },
+          ]}
+        />
       )}
     </Panel>
   );
@@ -57,11 +54,10 @@ export function NetworkPanel({ update }: { update: SystemUpdate }) {
 function Interface({ device }: { device: NetworkInterface }) {
   const up = device.operstate !== "down" && device.operstate !== "lowerlayerdown";
   return (
-    <>
-      {device.device}
+    <Named name={device.device}>
       {!up && <span class="tag">{device.operstate}</span>}
-      {up && device.speed_bytes ? <span class="quiet"> {text(linkSpeed(device.speed_bytes))}</span> : null}
-    </>
+      {up && device.speed_bytes ? <span class="quiet">{text(linkSpeed(device.speed_bytes))}</span> : null}
+    </Named>
   );
 }
 

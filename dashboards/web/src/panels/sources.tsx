@@ -1,10 +1,16 @@
 import { describeReason, type SourceHealth, type SystemUpdate } from "../feed/message";
-import { duration } from "../format/format";
+import { duration, UNKNOWN } from "../format/format";
 import { age } from "../store";
 import { Panel } from "../ui/panel";
-import { Table } from "../ui/table";
+import { Named, Table } from "../ui/table";
 
-export function SourcesPanel({ update }: { update: SystemUpdate }) {
+/** A subject that this machine does not give, and why. */
+export interface Absence {
+  title: string;
+  reason: string | null;
+}
+
+export function SourcesPanel({ update, absent }: { update: SystemUpdate; absent: Absence[] }) {
   const sources = update.sources ?? [];
   return (
     <Panel id="sources" title="Sources" note="where these readings come from">
@@ -20,6 +26,19 @@ export function SourcesPanel({ update }: { update: SystemUpdate }) {
           { title: "Took", numeric: true, minor: true, cell: (source) => duration(source.duration_seconds) },
         ]}
       />
+      {absent.length > 0 && (
+        <div class="absent">
+          <h3>Not shown</h3>
+          <dl>
+            {absent.map(({ title, reason }) => (
+              <div key={title}>
+                <dt>{title}</dt>
+                <dd>{reason ?? "The agent gives no reading and no reason."}</dd>
+              </div>
+            ))}
+          </dl>
+        </div>
+      )}
     </Panel>
   );
 }
@@ -28,8 +47,9 @@ function Source({ source }: { source: SourceHealth }) {
   const reason = describeReason(source.reason, source.detail);
   return (
     <>
-      <span class={`dot ${source.state}`} aria-hidden="true" />
-      {source.name} <span class="quiet">{source.state}</span>
+      <Named name={source.name} before={<span class={`dot ${source.state}`} aria-hidden="true" />}>
+        <span class="quiet">{source.state}</span>
+      </Named>
       {reason && <span class="reason">{reason}</span>}
     </>
   );
@@ -38,6 +58,6 @@ function Source({ source }: { source: SourceHealth }) {
 /** The age as it was when the agent wrote the message, and the message's own age since then. */
 function Age({ source }: { source: SourceHealth }) {
   const then = source.age_seconds;
-  if (!Number.isFinite(then)) return <>–</>;
+  if (!Number.isFinite(then)) return <>{UNKNOWN}</>;
   return <>{duration((then as number) + Math.max(0, age.value ?? 0) / 1000)}</>;
 }

@@ -3,9 +3,9 @@ import { celsius, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Bar } from "../ui/bar";
 import { Chart } from "../ui/chart";
-import { Empty, Figure, Panel } from "../ui/panel";
+import { Figure, Panel } from "../ui/panel";
 import { around } from "../ui/range";
-import { Table } from "../ui/table";
+import { Named, Table } from "../ui/table";
 
 export function TemperaturePanel({ update }: { update: SystemUpdate }) {
   const chips = update.metrics.temperature;
@@ -16,47 +16,43 @@ export function TemperaturePanel({ update }: { update: SystemUpdate }) {
     <Panel
       id="temperature"
       title="Temperature"
-      note={chips ? "hottest sensor" : null}
+      note={chips ? "hottest sensor" : whyMissing(update, "temperature")}
       values={<Figure quantity={celsius(rowOf(update).temperature_celsius)} />}
     >
-      {chips ? (
-        <>
-          <Chart
-            title="Hottest sensor"
-            lines={[{ name: "temperature_celsius", label: "hottest", color: "rose" }]}
-            format={celsius}
-            range={around}
-          />
-          <Table
-            caption="Temperature sensors"
-            rows={sensors}
-            rowKey={(sensor) => sensor.key}
-            shown={6}
-            columns={[
-              {
-                title: "Sensor",
-                wide: true,
-                cell: (sensor) => (
-                  <>
-                    {sensor.label || "sensor"} <span class="quiet">{sensor.chip}</span>
-                  </>
-                ),
-              },
-              {
-                title: "Now",
-                numeric: true,
-                cell: (sensor) => (
-                  <>
-                    <Bar percent={share(sensor)} level={level(sensor)} /> {text(celsius(sensor.current))}
-                  </>
-                ),
-              },
-              { title: "Limit", numeric: true, cell: (sensor) => text(celsius(sensor.critical ?? sensor.high)) },
-            ]}
-          />
-        </>
-      ) : (
-        <Empty title="No temperature sensor" reason={whyMissing(update, "temperature")} />
+      <Chart
+        title="Hottest sensor"
+        lines={[{ name: "temperature_celsius", label: "hottest", color: "rose" }]}
+        format={celsius}
+        range={around}
+      />
+      {chips && (
+        <Table
+          caption="Temperature sensors"
+          rows={sensors}
+          rowKey={(sensor) => sensor.key}
+          shown={6}
+          columns={[
+            {
+              title: "Sensor",
+              wide: true,
+              cell: (sensor) => (
+                <Named name={sensor.label || "sensor"}>
+                  <span class="quiet">{sensor.chip}</span>
+                </Named>
+              ),
+            },
+            {
+              title: "Now",
+              numeric: true,
+              cell: (sensor) => (
+                <Bar percent={share(sensor)} level={level(sensor)}>
+                  {text(celsius(sensor.current))}
+                </Bar>
+              ),
+            },
+            { title: "Limit", numeric: true, cell: (sensor) => text(celsius(sensor.critical ?? sensor.high)) },
+          ]}
+        />
       )}
     </Panel>
   );

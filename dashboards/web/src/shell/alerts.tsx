@@ -13,7 +13,8 @@ export function Alerts({ alerts }: { alerts: Alert[] }) {
               <path d="M12 3 22 20H2z" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round" />
               <path d="M12 10v4M12 17v.5" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
             </svg>
-            <b>{alert.name.replaceAll("_", " ")}</b> {written(alert.value, alert.unit)}
+            <b>{alert.name.charAt(0).toUpperCase() + alert.name.slice(1).replaceAll("_", " ")}</b>{" "}
+            {written(alert.value, alert.unit)}
             <span class="quiet">
               {alert.severity}: limit {written(alert.threshold, alert.unit)}
               {alert.since && `, since ${timeOfDay(Date.parse(alert.since), false)}`}

@@ -67,19 +67,18 @@ function Mark() {
 
 function ThemeIcon() {
   const shapes = {
-    system: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
-    light: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M5 19l1.4-1.4M17.6 6.4 19 5",
-    dark: "M20 14.5A8.5 8.5 0 0 1 9.500 4 8.500 8.500 0 1 0 20 14.500z",
+    system: ["M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z", "M12 6a6 6 0 0 1 0 12z"],
+    light: [
+      "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
+      "M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M5 19l1.4-1.4M17.6 6.4 19 5",
+    ],
+    dark: ["M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z", ""],
   };
+  const [outline, inside] = shapes[theme.value];
   return (
-    <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
-      <path
-        d={shapes[theme.value]}
-        fill={theme.value === "light" ? "none" : "currentColor"}
-        stroke="currentColor"
-        stroke-width="1.8"
-        stroke-linecap="round"
-      />
+    <svg viewBox="0 0 24 24" width="18" height="18" stroke="currentColor" stroke-width="1.8" aria-hidden="true">
+      <path d={outline} fill="none" stroke-linejoin="round" />
+      <path d={inside} fill={theme.value === "system" ? "currentColor" : "none"} stroke-linecap="round" />
     </svg>
   );
 }

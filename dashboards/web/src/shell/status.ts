@@ -20,7 +20,11 @@ export const status = computed<{ mood: Mood; label: string; sentence: string }>(
     case "paused":
       return { mood: "waiting", label: "Paused", sentence: "Paused while this page is hidden." };
     case "connecting":
-      return { mood: "waiting", label: seen ? "Reconnecting" : "Connecting", sentence: seen ? "Reconnecting." : "Connecting." };
+      return {
+        mood: "waiting",
+        label: seen ? "Reconnecting" : "Connecting",
+        sentence: seen ? "Reconnecting." : "Connecting.",
+      };
   }
 });
 

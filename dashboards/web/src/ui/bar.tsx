@@ -1,11 +1,19 @@
-/** How full something is, as a picture. The number stands beside it in words, so the picture is left out for screen readers. */
-export function Bar({ percent, level }: { percent: number | null | undefined; level?: "warning" | "critical" | null }) {
-  const known = Number.isFinite(percent);
-  const width = known ? Math.min(100, Math.max(0, percent as number)) : 0;
+/** How full something is, as a picture before the number itself; no picture where that is unknown. */
+export function Bar(props: {
+  percent: number | null | undefined;
+  level: "warning" | "critical" | null;
+  children: string;
+}) {
+  const known = Number.isFinite(props.percent);
   return (
-    <span class={`bar${level ? ` ${level}` : ""}${known ? "" : " unknown"}`} aria-hidden="true">
-      <span style={{ width: `${width}%` }} />
-    </span>
+    <>
+      {known && (
+        <span class={`bar ${props.level ?? ""}`} aria-hidden="true">
+          <span style={{ width: `${Math.min(100, Math.max(0, props.percent as number))}%` }} />
+        </span>
+      )}
+      <span class="beside-bar">{props.children}</span>
+    </>
   );
 }
 
@@ -40,7 +48,11 @@ export function Shares({ label, shares }: { label: string; shares: Share[] }) {
 }
 
 /** Which colour a share of a resource deserves. */
-export function levelOf(percent: number | null | undefined, warning = 85, critical = 95): "warning" | "critical" | null {
+export function levelOf(
+  percent: number | null | undefined,
+  warning = 85,
+  critical = 95,
+): "warning" | "critical" | null {
   if (!Number.isFinite(percent)) return null;
   const value = percent as number;
   return value >= critical ? "critical" : value >= warning ? "warning" : null;

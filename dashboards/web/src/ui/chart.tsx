@@ -91,7 +91,7 @@ function mount(place: HTMLDivElement, props: ChartProps): () => void {
   };
   const build = () => {
     plot?.destroy();
-    plot = size.width > 0 ? new uPlot(options(props, size), data(), place) : null;
+    plot = size.width > 0 ? new uPlot(options(props, size, paletteOf(place)), data(), place) : null;
   };
 
   const resized = new ResizeObserver(([entry]) => {
@@ -120,12 +120,34 @@ function mount(place: HTMLDivElement, props: ChartProps): () => void {
   };
 }
 
-function options(props: ChartProps, size: { width: number; height: number }): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
+interface Palette {
+  font: string;
+  color: (name: string, alpha?: number) => string;
+}
+
+/** Custom properties as a canvas understands them: only a computed colour has its scheme and its functions resolved. */
+function paletteOf(place: HTMLElement): Palette {
+  const probe = place.appendChild(document.createElement("span"));
+  const colors = new Map<string, string>();
+  const style = getComputedStyle(probe);
+  for (const name of ["muted", "grid", "blue", "teal", "green", "amber", "violet", "rose"]) {
+    probe.style.color = `var(--${name})`;
+    colors.set(name, style.color);
+  }
+  const font = style.fontFamily;
+  probe.remove();
+  const channels = (name: string) =>
+    colors
+      .get(name)
+      ?.match(/[\d.]+/g)
+      ?.slice(0, 3) ?? ["128", "128", "128"];
+  return { font, color: (name, alpha = 1) => `rgba(${channels(name).join(", ")}, ${alpha})` };
+}
+
+function options(props: ChartProps, size: { width: number; height: number }, { color, font }: Palette): uPlot.Options {
   const axis: uPlot.Axis = {
     stroke: color("muted"),
-    font: `11px ${style.getPropertyValue("--font").trim() || "sans-serif"}`,
+    font: `11px ${font}`,
     grid: { stroke: color("grid"), width: 1 },
     ticks: { show: false },
     gap: 6,
@@ -166,7 +188,7 @@ function options(props: ChartProps, size: { width: number; height: number }): uP
       ...props.lines.map((line) => ({
         label: line.label,
         stroke: color(line.color),
-        fill: `${color(line.color)}1f`,
+        fill: color(line.color, 0.12),
         width: 1.5,
         points: { show: false },
       })),

@@ -9,12 +9,7 @@ export function Choice<T extends string>(props: {
     <fieldset class="choice">
       <legend class="hidden">{props.label}</legend>
       {props.options.map((option) => (
-        <button
-          key={option}
-          type="button"
-          aria-pressed={option === props.chosen}
-          onClick={() => props.choose(option)}
-        >
+        <button key={option} type="button" aria-pressed={option === props.chosen} onClick={() => props.choose(option)}>
           {option}
         </button>
       ))}

@@ -33,13 +33,3 @@ export function Figure({ quantity, label }: { quantity: Quantity; label?: string
     </p>
   );
 }
-
-/** Stands where a block would be that this machine does not give, and says why. */
-export function Empty({ title, reason }: { title: string; reason: string | null }) {
-  return (
-    <div class="empty">
-      <p class="empty-title">{title}</p>
-      {reason && <p>{reason}</p>}
-    </div>
-  );
-}

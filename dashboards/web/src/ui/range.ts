@@ -18,6 +18,8 @@ export const around: Range = (lowest, highest) => {
 };
 
 /** 1, 2, 5 times the powers of ten. */
-export const DECIMAL = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** (power - 3))).flat();
+export const DECIMAL = Array.from({ length: 12 }, (_, power) =>
+  [1, 2, 5].map((digit) => digit * 10 ** (power - 3)),
+).flat();
 /** The powers of two, from a byte to a pebibyte. */
 export const BINARY = Array.from({ length: 51 }, (_, power) => 2 ** power);

@@ -7,7 +7,7 @@ export interface Column<T> {
   numeric?: boolean;
   /** Left out where the screen is narrow. */
   minor?: boolean;
-  /** Takes the room that is left and is cut when it is too long. */
+  /** Takes the room that is left; a `Named` in it is cut when it is too long. */
   wide?: boolean;
   cell: (row: T) => ComponentChildren;
 }
@@ -62,5 +62,23 @@ export function Table<T>(props: {
         </button>
       )}
     </div>
+  );
+}
+
+/** A name as the machine has it, cut where the room ends, and remarks behind it that are never cut. */
+export function Named(props: {
+  name: string;
+  title?: string;
+  before?: ComponentChildren;
+  children?: ComponentChildren;
+}) {
+  return (
+    <span class="named">
+      {props.before}
+      <span class="name" title={props.title ?? props.name}>
+        {props.name}
+      </span>
+      {props.children}
+    </span>
   );
 }
