@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The HTTP server.
+
+pub mod stream;
