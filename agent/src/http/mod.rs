@@ -8,10 +8,10 @@ mod guard;
 mod listener;
 mod page;
 mod router;
-mod stream;
+pub mod stream;
 
 pub use self::{
-    app::{App, Settings},
+    app::{App, Reload, Settings},
     body::Chunks,
     error::ApiError,
     guard::Trust,

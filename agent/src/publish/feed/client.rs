@@ -1,0 +1,404 @@
+//! One client: a slot for the newest message instead of a queue, and the few control frames it is owed.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+
+use super::{
+    answer::{self, Reaction},
+    deflate::Deflate,
+    frame::{self, Opcode},
+    limits::{Limits, Permit},
+    parser::{Event, Parser, Rules, Violation},
+    slot::Message,
+    socket::Socket,
+    stats::Closed,
+};
+
+/// What a read and a frame cost beside their bytes, so that many small ones are a flood too.
+const READ_COST: u32 = 32;
+const FRAME_COST: u32 = 96;
+
+/// Replies that may wait for a client that does not read them.
+const REPLIES: usize = 16;
+
+/// What the thread lends a client while it is this client's turn.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) limits: &'a Limits,
+    pub(super) deflate: &'a mut Deflate,
+}
+
+/// How a client wants to be served, from its handshake.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    /// permessage-deflate was agreed on.
+    pub(super) deflate: bool,
+    /// At most one message in this time; zero for every message.
+    pub(super) pace: Duration,
+}
+
+pub(super) struct Client {
+    pub(super) socket: Socket,
+    /// Where it stands in its feed's list of members.
+    pub(super) member: usize,
+    pub(super) feed: usize,
+    permit: Permit,
+    terms: Terms,
+    /// When the next message is due, for a client with a pace.
+    due: Instant,
+    /// Number of the newest message that it got or is owed.
+    seq: u64,
+    /// The newest message waits until the socket takes it.
+    owed: bool,
+    /// What is left of the frame being written: part of a shared one, usually nothing.
+    writing: Bytes,
+    backlog: Option<Box<Backlog>>,
+    /// Kept only while a message has arrived in part.
+    parser: Option<Box<Parser>>,
+    allowance: u32,
+    heard: Instant,
+    /// Pings since it was heard.
+    pings: u32,
+    phase: Phase,
+}
+
+/// Control frames and replies that wait for the socket. Bounded: the newest pong replaces an older one.
+#[derive(Default)]
+struct Backlog {
+    pong: Option<Bytes>,
+    ping: bool,
+    replies: VecDeque<Bytes>,
+    close: Option<Bytes>,
+}
+
+enum Phase {
+    Open,
+    /// A close frame is on its way.
+    Closing {
+        reason: Closed,
+        until: Instant,
+        /// Nothing that still arrives matters, but for the end of the stream.
+        deaf: bool,
+        /// Bytes that are still thrown away before the connection is cut.
+        patience: usize,
+        sent: bool,
+    },
+}
+
+impl Client {
+    pub(super) fn new(socket: Socket, permit: Permit, terms: Terms, feed: usize, turn: &Turn<'_>) -> Self {
+        Self {
+            socket,
+            member: 0,
+            feed,
+            permit,
+            terms,
+            due: turn.now,
+            seq: 0,
+            owed: false,
+            writing: Bytes::new(),
+            backlog: None,
+            parser: None,
+            allowance: turn.limits.incoming_burst,
+            heard: turn.now,
+            pings: 0,
+            phase: Phase::Open,
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        !matches!(self.phase, Phase::Open)
+    }
+
+    pub(super) fn wants_deflate(&self) -> bool {
+        self.terms.deflate
+    }
+
+    pub(super) fn count_closed(&self, reason: Closed) {
+        self.permit.feed.stats.count_closed(reason);
+    }
+
+    /// Gives it a message of its feed, or remembers that it is owed the newest one. Giving the same message
+    /// twice does nothing.
+    ///
+    /// # Errors
+    /// Why the client has to go.
+    pub(super) fn offer(&mut self, message: &Message, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if message.seq() <= self.seq || self.is_closing() || !self.is_due(turn.now) {
+            return Ok(());
+        }
+        self.count_skipped(message.seq());
+        self.seq = message.seq();
+        if self.owed || !self.writing.is_empty() || self.backlog.is_some() {
+            self.owed = true;
+            return Ok(());
+        }
+        self.send_message(message, turn.deflate)
+    }
+
+    /// Counts what lies between the last message that it got and the one it gets next. A client that asked
+    /// for a slower pace misses nothing it wanted.
+    fn count_skipped(&self, seq: u64) {
+        let last = if self.owed { self.seq } else { self.seq + 1 };
+        if self.seq > 0 && seq > last && self.terms.pace.is_zero() {
+            self.permit.feed.stats.skipped.fetch_add(seq - last, Relaxed);
+        }
+    }
+
+    /// Readings come with some jitter, so a message a little before its time is in time.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let pace = self.terms.pace;
+        if pace.is_zero() {
+            return true;
+        }
+        if now + pace / 20 < self.due {
+            return false;
+        }
+        self.due += pace;
+        if self.due < now {
+            self.due = now + pace;
+        }
+        true
+    }
+
+    fn send_message(&mut self, message: &Message, deflate: &mut Deflate) -> Result<(), Closed> {
+        let frame = if self.terms.deflate { message.deflated(deflate) } else { message.frame() };
+        match self.socket.write(frame) {
+            Ok(taken) => {
+                self.owed = false;
+                self.permit.feed.stats.messages.fetch_add(1, Relaxed);
+                self.permit.feed.stats.bytes.fetch_add(taken as u64, Relaxed);
+                if taken < frame.len() {
+                    self.writing = frame.slice(taken..);
+                    self.push()?;
+                }
+                Ok(())
+            }
+            // Not started, so a newer one can still take its place.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.owed = true;
+                Ok(())
+            }
+            Err(_) => Err(self.lost()),
+        }
+    }
+
+    /// Goes on with the frame being written; `true` when nothing is left of it.
+    fn push(&mut self) -> Result<bool, Closed> {
+        while !self.writing.is_empty() {
+            match self.socket.write(&self.writing) {
+                Ok(0) => return Err(self.lost()),
+                Ok(taken) => {
+                    self.permit.feed.stats.bytes.fetch_add(taken as u64, Relaxed);
+                    self.writing.advance(taken);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(_) => return Err(self.lost()),
+            }
+        }
+        // A slice of a shared frame keeps all of it alive, even an empty one.
+        self.writing = Bytes::new();
+        Ok(true)
+    }
+
+    /// Sends what waits: the rest of a frame, then control frames and replies, then the newest message.
+    pub(super) fn flush(&mut self, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        match self.socket.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(_) => return Err(self.lost()),
+            Ok(()) => {}
+        }
+        if !self.push()? {
+            return Ok(());
+        }
+        while let Some(backlog) = &mut self.backlog {
+            match backlog.next() {
+                Some(control) => {
+                    self.writing = control;
+                    if !self.push()? {
+                        return Ok(());
+                    }
+                }
+                None => self.backlog = None,
+            }
+        }
+        if let Phase::Closing { deaf, sent, .. } = &mut self.phase {
+            if !*sent && self.socket.flush().is_ok() {
+                *sent = true;
+                if *deaf {
+                    self.socket.half_close();
+                }
+            }
+        } else if self.owed
+            && let Some(message) = self.permit.feed.slot.latest(&self.permit.feed.stats)
+        {
+            self.count_skipped(message.seq());
+            self.seq = message.seq().max(self.seq);
+            self.send_message(&message, turn.deflate)?;
+        }
+        Ok(())
+    }
+
+    /// Takes bytes that arrived.
+    pub(super) fn receive(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if let Phase::Closing { reason, deaf: true, patience, .. } = &mut self.phase {
+            *patience = patience.checked_sub(bytes.len()).ok_or(*reason)?;
+            return Ok(());
+        }
+        self.heard = turn.now;
+        self.pings = 0;
+        self.charge(READ_COST.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX)), turn);
+        let rules = Rules { message_bytes: turn.limits.message_bytes, deflate: self.terms.deflate };
+        let mut parser = self.parser.take().map_or_else(Parser::default, |parser| *parser);
+        let mut input = bytes;
+        while !self.is_deaf() {
+            match parser.take(&mut input, rules, turn.deflate) {
+                Ok(Some(event)) => self.handle(event, turn)?,
+                Ok(None) => break,
+                Err(violation) => self.fail(violation, turn),
+            }
+        }
+        if !parser.is_idle() && !self.is_deaf() {
+            self.parser = Some(Box::new(parser));
+        }
+        self.flush(turn)
+    }
+
+    fn is_deaf(&self) -> bool {
+        matches!(self.phase, Phase::Closing { deaf: true, .. })
+    }
+
+    fn handle(&mut self, event: Event, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        self.charge(FRAME_COST, turn);
+        if let Phase::Closing { reason, .. } = self.phase {
+            // We said good-bye first; all that matters now is the answer.
+            return if matches!(event, Event::Close(_)) { Err(reason) } else { Ok(()) };
+        }
+        let reaction = match event {
+            Event::Pong => return Ok(()),
+            Event::Ping(payload) => {
+                self.backlog().pong = Some(frame::build(Opcode::Pong, &payload));
+                return self.flush(turn);
+            }
+            Event::Close(code) => {
+                let echo = code.map_or_else(|| frame::build(Opcode::Close, &[]), |code| frame::close(code, ""));
+                self.begin_close(echo, Closed::Peer, true, turn);
+                return Ok(());
+            }
+            Event::Text(text) => answer::text(&text, self.permit.feed.answer.as_deref()),
+            Event::Binary(bytes) => answer::binary(&bytes, self.permit.feed.answer.as_deref()),
+        };
+        match reaction {
+            Reaction::Nothing => {}
+            Reaction::Pace(pace) => {
+                self.terms.pace = pace;
+                self.due = turn.now + pace;
+            }
+            Reaction::Reply(reply) => {
+                self.backlog().replies.push_back(reply);
+                self.flush(turn)?;
+                if self.backlog.as_ref().is_some_and(|backlog| backlog.replies.len() > REPLIES) {
+                    self.fail(Violation { code: 1008, reason: "replies are not read" }, turn);
+                }
+            }
+            Reaction::Unsupported => self.fail(Violation { code: 1003, reason: "only text is understood" }, turn),
+        }
+        Ok(())
+    }
+
+    fn charge(&mut self, cost: u32, turn: &Turn<'_>) {
+        match self.allowance.checked_sub(cost) {
+            Some(left) => self.allowance = left,
+            None if self.is_closing() => self.allowance = 0,
+            None => self.fail(Violation { code: 1008, reason: "too much too fast" }, turn),
+        }
+    }
+
+    fn backlog(&mut self) -> &mut Backlog {
+        self.backlog.get_or_insert_default()
+    }
+
+    fn fail(&mut self, violation: Violation, turn: &Turn<'_>) {
+        let Violation { code, reason } = violation;
+        if !self.is_closing() {
+            self.begin_close(frame::close(code, reason), Closed::of_code(code), true, turn);
+        } else if let Phase::Closing { deaf, .. } = &mut self.phase {
+            *deaf = true;
+        }
+    }
+
+    /// Says good-bye because the agent stops.
+    pub(super) fn go_away(&mut self, until: Instant, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if !self.is_closing() {
+            self.begin_close(frame::close(1001, "the agent stops"), Closed::Shutdown, false, turn);
+        }
+        if let Phase::Closing { until: end, .. } = &mut self.phase {
+            *end = until.min(*end);
+        }
+        self.flush(turn)
+    }
+
+    fn begin_close(&mut self, frame: Bytes, reason: Closed, deaf: bool, turn: &Turn<'_>) {
+        let until = turn.now + turn.limits.close_timeout;
+        self.phase = Phase::Closing { reason, until, deaf, patience: 256 * 1024, sent: false };
+        self.owed = false;
+        self.backlog = Some(Box::new(Backlog { close: Some(frame), ..Backlog::default() }));
+    }
+
+    /// The connection ended.
+    pub(super) fn lost(&self) -> Closed {
+        match self.phase {
+            Phase::Closing { reason, .. } => reason,
+            Phase::Open => Closed::Gone,
+        }
+    }
+
+    /// Looks at the clock: refills the allowance, asks a silent client, drops a dead one.
+    pub(super) fn tick(&mut self, elapsed: Duration, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if let Phase::Closing { reason, until, sent, .. } = self.phase {
+            if turn.now < until {
+                return Ok(());
+            }
+            if !sent {
+                self.socket.abandon();
+            }
+            return Err(reason);
+        }
+        let limits = turn.limits;
+        let refill = (elapsed.as_secs_f64() * f64::from(limits.incoming_per_second)).min(f64::from(u32::MAX));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and u32::MAX")]
+        let refill = refill as u32;
+        self.allowance = self.allowance.saturating_add(refill).min(limits.incoming_burst);
+        let silent = turn.now.saturating_duration_since(self.heard);
+        if silent >= limits.dead_after {
+            self.socket.abandon();
+            return Err(Closed::Dead);
+        }
+        if silent >= limits.ping_interval * (self.pings + 1) {
+            self.pings += 1;
+            self.backlog().ping = true;
+            return self.flush(turn);
+        }
+        Ok(())
+    }
+}
+
+impl Backlog {
+    fn next(&mut self) -> Option<Bytes> {
+        if let Some(pong) = self.pong.take() {
+            return Some(pong);
+        }
+        if std::mem::take(&mut self.ping) {
+            return Some(Bytes::from_static(&[frame::FIN | Opcode::Ping as u8, 0]));
+        }
+        self.replies.pop_front().or_else(|| self.close.take())
+    }
+}
+
+const _: () = assert!(size_of::<Client>() <= 512, "an idle client costs little");

@@ -1,0 +1,329 @@
+//! The opening handshake (RFC 6455, section 4; RFC 7692, section 7): who may become a client, and on what terms.
+
+use std::time::Duration;
+
+use aura_model::Interval;
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use sha1::{Digest, Sha1};
+
+use super::{client::Terms, stats::Refused};
+
+/// What a server proves its understanding with.
+const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A handshake that may be answered with yes.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    accept: String,
+    pub(super) terms: Terms,
+}
+
+/// A handshake that is answered with no, and why.
+#[derive(Debug)]
+pub struct Refusal {
+    pub(super) reason: Refused,
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: &'static str,
+    header: Option<(HeaderName, &'static str)>,
+    retry_after: Option<u64>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
+        let reason = Refused::Handshake;
+        Self { reason, status, code, message: message.into(), hint, header: None, retry_after: None }
+    }
+
+    fn bad(message: impl Into<String>) -> Self {
+        let hint = "connect with a WebSocket client (RFC 6455, version 13)";
+        Self::new(StatusCode::BAD_REQUEST, "bad_handshake", message, hint)
+    }
+
+    /// There is no room for another client.
+    pub(super) fn full(reason: Refused) -> Self {
+        let (code, message) = match reason {
+            Refused::Address => ("too_many_clients_of_address", "this address has as many feeds open as it may"),
+            _ => ("too_many_clients", "as many feeds are open as the agent takes"),
+        };
+        let hint = "close another connection, or try again later";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint);
+        Self { reason, retry_after: Some(10), ..refusal }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "error": {
+            "code": self.code, "message": self.message, "hint": self.hint, "retry_after_s": self.retry_after,
+        }});
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl Handshake {
+    /// The answer that turns the connection into a WebSocket.
+    pub(super) fn response(&self) -> Result<Response, Refusal> {
+        let mut response = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(header::UPGRADE, "websocket")
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::SEC_WEBSOCKET_ACCEPT, &self.accept);
+        if self.terms.deflate {
+            let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+            response = response.header(header::SEC_WEBSOCKET_EXTENSIONS, agreed);
+        }
+        response.body(Body::empty()).map_err(|error| Refusal::bad(error.to_string()))
+    }
+}
+
+/// Judges a request: an upgrade of this protocol, from a page that may connect, on terms that can be met.
+pub(super) fn check(
+    method: &Method,
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+    origins: &[String],
+) -> Result<Handshake, Refusal> {
+    if method != Method::GET || version != Version::HTTP_11 {
+        return Err(Refusal::bad("a WebSocket starts with GET and HTTP/1.1"));
+    }
+    if !has_token(headers, &header::UPGRADE, "websocket") || !has_token(headers, &header::CONNECTION, "upgrade") {
+        let refusal = Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "upgrade_required",
+            "this is a WebSocket feed; the request asks for no upgrade",
+            "connect with a WebSocket client, or read the same message below /api",
+        );
+        return Err(Refusal { header: Some((header::UPGRADE, "websocket")), ..refusal });
+    }
+    if single(headers, &header::SEC_WEBSOCKET_VERSION)? != Some("13") {
+        let refusal = Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket_version",
+            "only version 13 of the WebSocket protocol is spoken",
+            "send Sec-WebSocket-Version: 13",
+        );
+        return Err(Refusal { header: Some((header::SEC_WEBSOCKET_VERSION, "13")), ..refusal });
+    }
+    let key = single(headers, &header::SEC_WEBSOCKET_KEY)?.unwrap_or_default();
+    if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+        return Err(Refusal::bad("Sec-WebSocket-Key is missing or is not 16 bytes in base64"));
+    }
+    check_origin(headers, origins)?;
+    let terms = Terms { deflate: offers_deflate(headers), pace: pace(uri)? };
+    Ok(Handshake { accept: accept(key), terms })
+}
+
+fn accept(key: &str) -> String {
+    STANDARD.encode(Sha1::new().chain_update(key).chain_update(MAGIC).finalize())
+}
+
+/// A header that may stand once only.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(HeaderValue::to_str).transpose();
+    match (value, values.next()) {
+        (Ok(value), None) => Ok(value.map(str::trim)),
+        _ => Err(Refusal::bad(format!("{name} cannot be read or stands more than once"))),
+    }
+}
+
+fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    elements(headers, name).any(|element| element.eq_ignore_ascii_case(token))
+}
+
+/// Browsers say which page asks; any page on the web could otherwise read the feed with its visitor's rights.
+/// Programs that are no browsers send no Origin and are judged by authentication alone.
+fn check_origin(headers: &HeaderMap, origins: &[String]) -> Result<(), Refusal> {
+    let Some(origin) = single(headers, &header::ORIGIN)? else { return Ok(()) };
+    let listed = |known: &String| known.trim_end_matches('/').eq_ignore_ascii_case(origin);
+    if origins.iter().any(listed) || is_same_site(origin, single(headers, &header::HOST)?.unwrap_or_default()) {
+        return Ok(());
+    }
+    let refusal = Refusal::new(
+        StatusCode::FORBIDDEN,
+        "foreign_origin",
+        format!("pages of {origin} may not read this feed"),
+        "open the agent's own page, or add the origin to the allowed origins of its configuration",
+    );
+    Err(Refusal { reason: Refused::Origin, ..refusal })
+}
+
+fn is_same_site(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default_port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
+    !authority.is_empty() && bare(authority) == bare(host)
+}
+
+/// `?interval=5s`: a slower pace than the feed's own.
+fn pace(uri: &Uri) -> Result<Duration, Refusal> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, interval)) = pairs.into_iter().find(|(key, _)| *key == "interval") else {
+        return Ok(Duration::ZERO);
+    };
+    interval.parse().map(Interval::get).map_err(|error| {
+        let hint = "write ?interval=5s; leave it out for every message";
+        Refusal::new(StatusCode::BAD_REQUEST, "bad_interval", format!("interval: {error}"), hint)
+    })
+}
+
+/// Whether one of the offers can be met by frames that are the same for everybody: our window is the full one.
+fn offers_deflate(headers: &HeaderMap) -> bool {
+    elements(headers, &header::SEC_WEBSOCKET_EXTENSIONS).any(|offer| {
+        let mut parts = offer.split(';').map(str::trim);
+        if parts.next() != Some("permessage-deflate") {
+            return false;
+        }
+        let mut seen = Vec::new();
+        parts.all(|part| {
+            let (name, value) = match part.split_once('=') {
+                Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+                None => (part, None),
+            };
+            let known = match (name, value) {
+                ("server_no_context_takeover" | "client_no_context_takeover" | "client_max_window_bits", None) => true,
+                ("client_max_window_bits", Some(bits)) => is_window(bits),
+                _ => false,
+            };
+            let new = !seen.contains(&name);
+            seen.push(name);
+            known && new
+        })
+    })
+}
+
+fn is_window(bits: &str) -> bool {
+    matches!(bits, "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &[(&str, &str)] = &[
+        ("host", "box:9205"),
+        ("upgrade", "websocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+
+    /// The good handshake with these headers in place of its own; an empty value leaves the header out.
+    fn check_with(changes: &[(&str, &str)], target: &str) -> Result<Handshake, Refusal> {
+        let mut headers = HeaderMap::new();
+        let kept = GOOD.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        for (name, value) in kept.chain(changes).filter(|(_, value)| !value.is_empty()) {
+            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        let origins = ["https://board.example:8443".to_owned()];
+        check(&Method::GET, Version::HTTP_11, &target.parse().unwrap(), &headers, &origins)
+    }
+
+    #[test]
+    fn the_example_of_rfc_6455() {
+        let response = check_with(&[], "/ws/system").unwrap().response().unwrap();
+        assert_eq!(response.status(), 101);
+        assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(!response.headers().contains_key("sec-websocket-extensions"));
+    }
+
+    #[test]
+    fn wrong_handshakes_and_what_is_said_to_them() {
+        for (changes, target, status, code) in [
+            (&[("upgrade", "")][..], "/", 426, "upgrade_required"),
+            (&[("upgrade", "h2c")], "/", 426, "upgrade_required"),
+            (&[("connection", "close")], "/", 426, "upgrade_required"),
+            (&[("sec-websocket-version", "8")], "/", 426, "websocket_version"),
+            (&[("sec-websocket-version", "")], "/", 426, "websocket_version"),
+            (&[("sec-websocket-key", "")], "/", 400, "bad_handshake"),
+            (&[("sec-websocket-key", "dGhlIHNhbXBsZQ==")], "/", 400, "bad_handshake"),
+            (&[("sec-websocket-key", "not base64 at all!")], "/", 400, "bad_handshake"),
+            (&[("sec-websocket-version", "13"), ("sec-websocket-version", "13")], "/", 400, "bad_handshake"),
+            (&[("origin", "https://evil.example")], "/", 403, "foreign_origin"),
+            (&[("origin", "null")], "/", 403, "foreign_origin"),
+            (&[("origin", "http://box")], "/", 403, "foreign_origin"),
+            (&[("origin", "http://box:9205.evil.example")], "/", 403, "foreign_origin"),
+            (&[("origin", "file://"), ("host", "")], "/", 403, "foreign_origin"),
+            (&[], "/ws/system?interval=soon", 400, "bad_interval"),
+            (&[], "/ws/system?interval=0s", 400, "bad_interval"),
+            (&[], "/ws/system?interval=", 400, "bad_interval"),
+        ] {
+            let refusal = check_with(changes, target).expect_err(code);
+            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{changes:?} {target}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back() {
+        let response = Refusal::full(Refused::Clients).into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "10");
+    }
+
+    #[test]
+    fn pages_that_may_connect() {
+        for (origin, host) in [
+            ("http://box:9205", "box:9205"),
+            ("https://BOX:9205", "box:9205"),
+            ("http://box", "box"),
+            ("http://box", "box:80"),
+            ("https://box:443", "box"),
+            ("https://board.example:8443", "box:9205"),
+            ("http://[::1]:9205", "[::1]:9205"),
+        ] {
+            assert!(check_with(&[("origin", origin), ("host", host)], "/").is_ok(), "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn which_offers_of_compression_can_be_met() {
+        for (offer, met) in [
+            ("permessage-deflate", true),
+            ("permessage-deflate; client_max_window_bits", true),
+            ("permessage-deflate; client_max_window_bits=10; server_no_context_takeover", true),
+            ("permessage-deflate; server_max_window_bits=10, permessage-deflate", true),
+            ("permessage-deflate; server_max_window_bits=10", false),
+            ("permessage-deflate; client_max_window_bits=7", false),
+            ("permessage-deflate; client_max_window_bits; client_max_window_bits", false),
+            ("permessage-deflate; something_new", false),
+            ("x-webkit-deflate-frame", false),
+        ] {
+            let handshake = check_with(&[("sec-websocket-extensions", offer)], "/").unwrap();
+            assert_eq!(handshake.terms.deflate, met, "{offer}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_ask_for_a_slower_pace() {
+        let pace = |target| check_with(&[], target).unwrap().terms.pace;
+        assert_eq!(pace("/ws/system?theme=dark&interval=5s"), Duration::from_secs(5));
+        assert_eq!(pace("/ws/system?theme=dark"), Duration::ZERO);
+    }
+}

@@ -1,0 +1,114 @@
+//! How much clients may cost, and who may become one.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::{Shared, stats::Refused};
+
+/// Bounds on everything that a client can make grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Clients at once, of all feeds together.
+    pub clients: usize,
+    /// Clients at once from one address (IPv4) or one /64 network (IPv6).
+    pub clients_per_address: usize,
+    /// Longest message from a client, all fragments together, before and after inflating.
+    pub message_bytes: usize,
+    /// What a client may send a second over time, in bytes; each frame and each read counts for some as well.
+    pub incoming_per_second: u32,
+    /// What it may send at once after a silence.
+    pub incoming_burst: u32,
+    /// A client that said nothing for this long is asked whether it is still there.
+    pub ping_interval: Duration,
+    /// A client that said nothing for this long is dropped.
+    pub dead_after: Duration,
+    /// How long the other side may take to answer a close frame.
+    pub close_timeout: Duration,
+    /// Origins whose pages may connect besides the agent's own (`https://board.example:8443`).
+    pub origins: Vec<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients: 10_000,
+            clients_per_address: 256,
+            message_bytes: 4096,
+            incoming_per_second: 8 * 1024,
+            incoming_burst: 64 * 1024,
+            ping_interval: Duration::from_secs(20),
+            dead_after: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(1),
+            origins: Vec::new(),
+        }
+    }
+}
+
+/// Counts clients by address.
+#[derive(Default)]
+pub(super) struct Admission {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Admission {
+    /// Takes a place for a client of this feed.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        feed: &Arc<Shared>,
+        address: IpAddr,
+        limits: &Limits,
+    ) -> Result<Permit, Refused> {
+        let address = network(address);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.total >= limits.clients {
+            return Err(Refused::Clients);
+        }
+        let here = counts.by_address.entry(address).or_default();
+        if *here >= limits.clients_per_address {
+            return Err(Refused::Address);
+        }
+        *here += 1;
+        counts.total += 1;
+        feed.stats.clients.fetch_add(1, Relaxed);
+        Ok(Permit { admission: Arc::clone(self), feed: Arc::clone(feed), address })
+    }
+}
+
+/// A client's place, free again when this is dropped.
+pub(super) struct Permit {
+    admission: Arc<Admission>,
+    pub(super) feed: Arc<Shared>,
+    address: IpAddr,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.admission.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.total -= 1;
+        if let Some(here) = counts.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                counts.by_address.remove(&self.address);
+            }
+        }
+        self.feed.stats.clients.fetch_sub(1, Relaxed);
+    }
+}
+
+/// One customer usually has a whole /64, so that is what counts as one address in IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
+        four => four,
+    }
+}
