@@ -234,7 +234,14 @@ impl<'de> Deserializer<'de> for At<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0.value {
             Value::Null => visitor.visit_seq(Items { items: &[], index: 0 }),
-            Value::Scalar(scalar) => visitor.visit_seq(Items { items: &self.split(scalar), index: 0 }),
+            Value::Scalar(scalar) => {
+                let items = self.split(scalar);
+                visitor.visit_seq(Items { items: &items, index: 0 }).map_err(|mut error| {
+                    // Nobody wrote a list, so no place in it is named.
+                    error.steps.pop();
+                    error
+                })
+            }
             _ => self.deserialize_any(visitor),
         }
         .map_err(|error| error.at(&self.0.origin))

@@ -106,7 +106,11 @@ impl Config {
         let mut problems = Problems::default();
         if let Some(file) = &file {
             match read_file(file).and_then(|text| yaml::parse(&text, file, Some(&variable))) {
-                Ok(layer) => typed = typed.overlaid(layer),
+                Ok(Node { value: Value::Scalar(_) | Value::List(_), origin }) => {
+                    let message = "expected a section with keys, such as web: or sources:";
+                    problems.0.push(Problem { origin, path: String::new(), message: message.to_owned() });
+                }
+                Ok(layer) => typed = layer,
                 Err(found) => problems.0.extend(found.0),
             }
         }

@@ -163,15 +163,15 @@ impl Node {
         path.split('.').try_fold(self, |node, key| node.get(key))
     }
 
-    /// Where the value at a dotted path was written, or else the nearest section around it.
+    /// Where the value at a dotted path was written, or else what is nearest around it. A place in a list, as in
+    /// `allowed_hosts[2]`, counts as the list.
     #[must_use]
     pub fn origin_of(&self, path: &str) -> Origin {
         let mut node = self;
-        for key in path.split('.') {
-            match node.get(key) {
-                Some(next) => node = next,
-                None => break,
-            }
+        for step in path.split('.') {
+            let key = step.split('[').next().unwrap_or(step);
+            let Some(next) = node.get(key) else { break };
+            node = next;
         }
         node.origin.clone()
     }

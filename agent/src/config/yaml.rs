@@ -69,6 +69,7 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Problem> {
         if self.path.len() > MAX_DEPTH {
+            self.path.clear();
             return Err(self.problem(span.start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         let origin = self.origin(span.start);
