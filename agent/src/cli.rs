@@ -1,1 +1,5 @@
 //! Placeholder.
+/// flag
+pub fn flag_of(_path: &str) -> Option<&'static str> {
+    None
+}

@@ -5,3 +5,4 @@ pub mod config;
 pub mod http;
 pub mod hub;
 pub mod publish;
+pub mod sources;

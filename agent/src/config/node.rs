@@ -1,0 +1,204 @@
+//! A configuration as it was typed: a tree in which every value knows where it came from.
+
+use std::{fmt, path::Path, sync::Arc};
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nowhere: the value that holds when nobody says otherwise.
+    Default,
+    /// In a file; line and column count from 1.
+    File {
+        /// The file, as it was named to us.
+        path: Arc<Path>,
+        /// The line.
+        line: usize,
+        /// The character in the line.
+        column: usize,
+    },
+    /// In an environment variable.
+    Environment(Arc<str>),
+    /// In a command-line flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::File { path, line, column } => write!(formatter, "{}:{line}:{column}", path.display()),
+            Self::Environment(name) => formatter.write_str(name),
+            Self::Flag(name) => formatter.write_str(name),
+        }
+    }
+}
+
+/// One value and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it was written.
+    pub origin: Origin,
+    /// What was written.
+    pub value: Value,
+}
+
+/// What was written. Scalars stay text: only the type that is wanted decides what they mean.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// A single value.
+    Scalar(Scalar),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order of writing, without duplicates.
+    Map(Vec<Entry>),
+}
+
+/// A key, where it was written, and its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key was written.
+    pub origin: Origin,
+    /// Its value.
+    pub node: Node,
+}
+
+/// A single value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    /// The text that counts.
+    pub text: String,
+    /// The text as typed, where `${VARIABLE}` was put in: messages show this, never what the variable held.
+    pub written: Option<String>,
+    /// In quotes, so that `"true"` and `"5"` are words.
+    pub quoted: bool,
+}
+
+impl Scalar {
+    /// A value without quotes, as flags and variables give it.
+    #[must_use]
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), written: None, quoted: false }
+    }
+}
+
+/// One step down the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Into a mapping.
+    Key(String),
+    /// Into a sequence.
+    Index(usize),
+}
+
+/// The way from the root to a value, written `sources.host.interval` or `allowed_hosts[0]`.
+#[must_use]
+pub fn display_path(steps: &[Step]) -> String {
+    let mut text = String::new();
+    for step in steps {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.extend([".", key]),
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
+impl Node {
+    /// A tree without a value.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { origin: Origin::Default, value: Value::Null }
+    }
+
+    /// This value at the end of a dotted path, all of it from one origin.
+    #[must_use]
+    pub fn nested(path: &str, origin: &Origin, value: Value) -> Self {
+        let leaf = Self { origin: origin.clone(), value };
+        path.rsplit('.').fold(leaf, |node, key| {
+            let entry = Entry { key: key.to_owned(), origin: origin.clone(), node };
+            Self { origin: origin.clone(), value: Value::Map(vec![entry]) }
+        })
+    }
+
+    /// Lays a stronger layer over this one: mappings merge key by key, everything else is replaced. A section
+    /// that is written without content takes nothing away.
+    #[must_use]
+    pub fn overlaid(self, stronger: Self) -> Self {
+        match (self, stronger) {
+            (weaker @ Self { value: Value::Map(_), .. }, Self { value: Value::Null, .. }) => weaker,
+            (Self { value: Value::Map(mut entries), origin }, Self { value: Value::Map(over), .. }) => {
+                for entry in over {
+                    match entries.iter_mut().find(|known| known.key == entry.key) {
+                        Some(known) => {
+                            let weaker = std::mem::replace(&mut known.node, Self::empty());
+                            known.node = weaker.overlaid(entry.node);
+                            known.origin = entry.origin;
+                        }
+                        None => entries.push(entry),
+                    }
+                }
+                Self { value: Value::Map(entries), origin }
+            }
+            (_, stronger) => stronger,
+        }
+    }
+
+    /// The value under a key of a mapping.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            _ => None,
+        }
+    }
+
+    /// The value at a dotted path.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |node, key| node.get(key))
+    }
+
+    /// Where the value at a dotted path was written, or else what is nearest around it. A place in a list, as in
+    /// `allowed_hosts[2]`, counts as the list.
+    #[must_use]
+    pub fn origin_of(&self, path: &str) -> Origin {
+        let mut node = self;
+        for step in path.split('.') {
+            let key = step.split('[').next().unwrap_or(step);
+            let Some(next) = node.get(key) else { break };
+            node = next;
+        }
+        node.origin.clone()
+    }
+
+    /// Takes out the value at the end of these steps, or the last one on the way that exists. False when there
+    /// is nothing but the root.
+    pub fn remove(&mut self, steps: &[Step]) -> bool {
+        let Some((first, rest)) = steps.split_first() else { return false };
+        let below = match (first, &mut self.value) {
+            (Step::Key(key), Value::Map(entries)) => entries.iter().position(|entry| entry.key == *key),
+            (Step::Index(index), Value::List(items)) => (*index < items.len()).then_some(*index),
+            _ => None,
+        };
+        let Some(position) = below else { return false };
+        match &mut self.value {
+            Value::Map(entries) => {
+                if !entries[position].node.remove(rest) {
+                    entries.remove(position);
+                }
+            }
+            Value::List(items) => {
+                if !items[position].remove(rest) {
+                    items.remove(position);
+                }
+            }
+            Value::Null | Value::Scalar(_) => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,252 @@
+//! Every setting that is not a source's own. The doc comments become the example file, the JSON schema and the
+//! reference, so they are written for the person who runs the agent.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    str::FromStr,
+};
+
+use aura_model::Interval;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Where the agent listens and whom it answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// Address to listen on, or a list of them: "127.0.0.1:9205", "[::1]:9205", "box.lan:9205", or ":9205" for
+    /// every address of the machine. Other addresses than loopback need `config_file` with users or client
+    /// certificates, or `allow_unauthenticated`.
+    #[schemars(schema_with = "one_or_more_addresses")]
+    pub listen_address: Vec<ListenAddress>,
+    /// Web configuration in the Prometheus exporter-toolkit's format: TLS, users, response headers.
+    #[schemars(example = "/etc/aura/web.yaml")]
+    pub config_file: Option<PathBuf>,
+    /// Path of all metrics; their parts lie below it.
+    pub telemetry_path: String,
+    /// Answer everybody who reaches an address that is not loopback. Only behind a proxy or firewall that decides.
+    pub allow_unauthenticated: bool,
+    /// Scrapes answered at once; more are told to come back. 0 is no limit.
+    pub max_requests: u32,
+    /// Names under which the agent is reached, besides IP addresses, localhost and this machine's own name. A
+    /// request for another name is refused, so that no foreign page can reach the agent under a name of its own.
+    #[schemars(example = "aura.example.org")]
+    pub allowed_hosts: Vec<String>,
+    /// Pages of other origins that may open the feeds, as scheme://host:port.
+    #[schemars(example = "https://grafana.example.org")]
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            listen_address: vec![ListenAddress { host: "127.0.0.1".to_owned(), port: 9205 }],
+            config_file: None,
+            telemetry_path: "/metrics".to_owned(),
+            allow_unauthenticated: false,
+            max_requests: 40,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least severe messages to log.
+    pub level: LogLevel,
+    /// Lines for people (text) or for programs (json).
+    pub format: LogFormat,
+}
+
+/// How severe a message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// A line for people. `logfmt`, as node_exporter calls its own, means this too.
+    #[default]
+    #[serde(alias = "logfmt")]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What outlives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The one folder that is written to. Under systemd it is the unit's state directory; otherwise nothing is
+    /// written unless a folder is named.
+    #[schemars(example = "/var/lib/aura")]
+    pub path: Option<PathBuf>,
+}
+
+/// Where the outside world is mounted: elsewhere in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// Root of procfs.
+    pub procfs: PathBuf,
+    /// Root of sysfs.
+    pub sysfs: PathBuf,
+    /// Root of the watched file systems; it is stripped from mount points.
+    pub rootfs: PathBuf,
+    /// udev's database, where disks have their names and serial numbers.
+    pub udev: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let aura_model::Paths { procfs, sysfs, rootfs, udev } = aura_model::Paths::default();
+        Self { procfs, sysfs, rootfs, udev }
+    }
+}
+
+impl From<Paths> for aura_model::Paths {
+    fn from(Paths { procfs, sysfs, rootfs, udev }: Paths) -> Self {
+        Self { procfs, sysfs, rootfs, udev }
+    }
+}
+
+/// The live feeds that pages listen to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// Clients served at once; more are refused with 503. One that stops reading holds up to 32 KB of the
+    /// kernel's memory, so 1000 of them cost 32 MB at the worst.
+    pub max_clients: u32,
+    /// Clients from one address. Behind a proxy all have the proxy's.
+    pub max_clients_per_address: u32,
+    /// The longest message a client may send, in bytes.
+    pub max_message_bytes: u32,
+    /// A silent client is asked this often whether it is still there.
+    pub ping_interval: Interval,
+    /// A client that does not answer for so long is let go.
+    pub pong_timeout: Interval,
+    /// Offer messages compressed, once for all who ask.
+    pub compression: bool,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            max_clients: 1000,
+            max_clients_per_address: 100,
+            max_message_bytes: 4096,
+            ping_interval: Interval::from_secs(20),
+            pong_timeout: Interval::from_secs(10),
+            compression: true,
+        }
+    }
+}
+
+/// What is remembered in memory, so that graphs are full when a page opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    /// How far back.
+    pub window: Interval,
+    /// From one remembered value to the next. The window holds at most 86400 of them.
+    pub resolution: Interval,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { window: Interval::from_secs(3600), resolution: Interval::from_secs(1) }
+    }
+}
+
+/// A listening address as it is written: a name is looked up only when the agent starts to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// A name or an IP address; empty for every address of the machine.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+impl ListenAddress {
+    /// The addresses to bind.
+    ///
+    /// # Errors
+    /// The name could not be looked up.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        if self.host.is_empty() {
+            // One socket that takes both families, as node_exporter's ":9100" does.
+            return Ok(vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))]);
+        }
+        Ok((self.host.as_str(), self.port).to_socket_addrs()?.collect())
+    }
+
+    /// Whether only this machine reaches it. A name other than localhost may mean anything, so it does not count.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            |why: &str| format!("{text:?} is no listening address: {why}, as in 127.0.0.1:9205, [::1]:9205 or :9205");
+        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("write HOST:PORT"))?;
+        let port = port.parse().map_err(|_| wrong("the port is a number from 0 to 65535"))?;
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(inner) => {
+                inner.parse::<Ipv6Addr>().map_err(|_| wrong("between [ and ] stands an IPv6 address"))?.to_string()
+            }
+            None if host.contains(':') => return Err(wrong("an IPv6 address stands between [ and ]")),
+            None => host.to_owned(),
+        };
+        if host.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '[' | ']' | ',')) {
+            return Err(wrong("before the port stands a name or an address and nothing else"));
+        }
+        Ok(Self { host, port })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(formatter, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(formatter, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl Serialize for ListenAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ListenAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+fn one_or_more_addresses(_: &mut SchemaGenerator) -> Schema {
+    let one = json_schema!({ "type": "string", "pattern": "^(\\[[0-9a-fA-F:.]+\\]|[^:/@,\\s]*):[0-9]{1,5}$" });
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
+}
