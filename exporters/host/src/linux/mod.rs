@@ -3,6 +3,7 @@
 mod cpu;
 mod file;
 mod loadavg;
+mod names;
 mod scan;
 
 use std::time::Instant;
