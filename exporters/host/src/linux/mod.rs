@@ -1,15 +1,28 @@
 //! The Linux host: one file a collector, one line each to register it.
 
+mod arp;
+mod conntrack;
 mod cpu;
+mod entropy;
 mod every;
 mod fields;
 mod file;
+mod filefd;
 mod filter;
 mod loadavg;
+mod meminfo;
+mod meminfo_numa;
 mod names;
+mod pressure;
 mod scan;
+mod schedstat;
+mod sockstat;
+mod softnet;
+mod stat;
 #[cfg(test)]
 mod testing;
+mod udp_queues;
+mod vmstat;
 
 use std::time::Instant;
 
@@ -18,9 +31,22 @@ use serde::Serialize;
 
 use self::file::Buffer;
 pub use self::{
-    cpu::{Cpu, CpuTime},
+    arp::Arp,
+    conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
+    cpu::{Cpu, CpuTime, MODES, Topology},
+    entropy::Entropy,
     fields::Fields,
+    filefd::Filefd,
     loadavg::Loadavg,
+    meminfo::Meminfo,
+    meminfo_numa::{MeminfoNuma, NumaNode},
+    pressure::{Pressure, Stall, Waiting},
+    schedstat::{Schedstat, ScheduledCpu},
+    sockstat::Sockstat,
+    softnet::{Softnet, SoftnetCpu},
+    stat::Stat,
+    udp_queues::{Queues, UdpQueues},
+    vmstat::Vmstat,
 };
 use crate::HostOptions;
 
@@ -140,8 +166,21 @@ macro_rules! collectors {
 }
 
 collectors! {
+    arp: arp::Reader => Arp, arp::METRICS;
+    conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    entropy: entropy::Reader => Entropy, entropy::METRICS;
+    filefd: filefd::Reader => Filefd, filefd::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+    meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
+    meminfo_numa: meminfo_numa::Reader => MeminfoNuma, meminfo_numa::METRICS;
+    pressure: pressure::Reader => Pressure, pressure::METRICS;
+    schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
+    sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
+    softnet: softnet::Reader => Softnet, softnet::METRICS;
+    stat: stat::Reader => Stat, stat::METRICS;
+    udp_queues: udp_queues::Reader => UdpQueues, udp_queues::METRICS;
+    vmstat: vmstat::Reader => Vmstat, vmstat::METRICS;
 }
 
 fn switched_off<T>(name: &str, opt_in: bool) -> Section<T> {

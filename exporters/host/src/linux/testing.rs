@@ -7,6 +7,9 @@ use aura_model::{Context, Emit, Family, Kind, Paths, Source, Value};
 use super::{Host, HostReading};
 use crate::{HostOptions, options::CollectorOptions};
 
+/// Every tree below `tests/fixtures` that has a /proc.
+pub(super) const TREES: [&str; 5] = ["container-5.10", "server-4.19", "torn", "vm-6.18", "workstation-6.1"];
+
 fn root(tree: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(tree)
 }
