@@ -10,4 +10,8 @@ mod options;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
-pub use options::HostOptions;
+pub use options::{CollectorOptions, DiskOptions, HostOptions, NetstatOptions, NetworkOptions, VmstatOptions};
+
+/// Where there are no collectors, none can be switched off.
+#[cfg(not(target_os = "linux"))]
+const NAMES: &[&str] = &[];

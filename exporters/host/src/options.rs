@@ -1,6 +1,7 @@
 //! The host's part of the configuration.
 
 use aura_model::{Interval, Options, Schedule, Switch};
+use regex_lite::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,65 @@ pub struct HostOptions {
     pub interval: Interval,
     /// A sample that takes longer is shown as late.
     pub timeout: Interval,
+    /// Which collectors are read.
+    pub collectors: CollectorOptions,
+    /// Disk I/O.
+    pub disk: DiskOptions,
+    /// Which fields of /proc/net/netstat, snmp and snmp6 are read.
+    pub netstat: NetstatOptions,
+    /// Network devices.
+    pub network: NetworkOptions,
     /// Temperatures and fans (hwmon and thermal zones): `auto` reads them where the box has them.
     pub temperature: Switch,
+    /// Which fields of /proc/vmstat are read.
+    pub vmstat: VmstatOptions,
+}
+
+/// Which collectors are read, by the names that `collect[]` takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectorOptions {
+    /// Collectors that are off unless they are named here: `meminfo_numa`.
+    pub enable: Vec<String>,
+    /// Collectors that are not read.
+    pub disable: Vec<String>,
+}
+
+/// Which disks are watched: those that the second expression names, without those that the first names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiskOptions {
+    /// Regular expression of devices to leave out; partitions, RAM disks and loop devices if nothing is said.
+    pub devices_exclude: String,
+    /// Regular expression of devices to watch; all if empty.
+    pub devices_include: String,
+}
+
+/// Which fields are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetstatOptions {
+    /// Regular expression over names such as `Tcp_CurrEstab`.
+    pub fields: String,
+}
+
+/// Which network devices are watched: those that the second expression names, without those that the first
+/// names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkOptions {
+    /// Regular expression of devices to leave out; none if empty.
+    pub devices_exclude: String,
+    /// Regular expression of devices to watch; all if empty.
+    pub devices_include: String,
+}
+
+/// Which fields are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VmstatOptions {
+    /// Regular expression over names such as `pgmajfault`.
+    pub fields: String,
 }
 
 impl Default for HostOptions {
@@ -24,13 +82,135 @@ impl Default for HostOptions {
             enabled: Switch::Auto,
             interval: Interval::from_secs(1),
             timeout: Interval::from_secs(5),
+            collectors: CollectorOptions::default(),
+            disk: DiskOptions::default(),
+            netstat: NetstatOptions::default(),
+            network: NetworkOptions::default(),
             temperature: Switch::Auto,
+            vmstat: VmstatOptions::default(),
         }
+    }
+}
+
+impl Default for DiskOptions {
+    fn default() -> Self {
+        Self {
+            devices_exclude: r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$".into(),
+            devices_include: String::new(),
+        }
+    }
+}
+
+impl Default for NetstatOptions {
+    fn default() -> Self {
+        Self {
+            fields: "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|\
+                TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|\
+                Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|\
+                Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$"
+                .into(),
+        }
+    }
+}
+
+impl Default for VmstatOptions {
+    fn default() -> Self {
+        Self { fields: "^(oom_kill|pgpg|pswp|pg.*fault).*".into() }
+    }
+}
+
+impl CollectorOptions {
+    /// Whether this collector is read.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn reads(&self, name: &str, opt_in: bool) -> bool {
+        let named = |list: &[String]| list.iter().any(|entry| entry == name);
+        (!opt_in || named(&self.enable)) && !named(&self.disable)
     }
 }
 
 impl Options for HostOptions {
     fn schedule(&self) -> Schedule {
         Schedule { enabled: self.enabled, interval: self.interval, timeout: self.timeout }
+    }
+
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (key, list) in
+            [("collectors.enable", &self.collectors.enable), ("collectors.disable", &self.collectors.disable)]
+        {
+            problems.extend(list.iter().filter_map(|name| unknown(name)).map(|problem| (key.to_owned(), problem)));
+        }
+        for (key, expression) in [
+            ("disk.devices_exclude", &self.disk.devices_exclude),
+            ("disk.devices_include", &self.disk.devices_include),
+            ("netstat.fields", &self.netstat.fields),
+            ("network.devices_exclude", &self.network.devices_exclude),
+            ("network.devices_include", &self.network.devices_include),
+            ("vmstat.fields", &self.vmstat.fields),
+        ] {
+            if let Err(error) = Regex::new(expression) {
+                problems.push((key.to_owned(), format!("{expression:?} is not a regular expression: {error}")));
+            }
+        }
+        problems
+    }
+}
+
+fn unknown(name: &str) -> Option<String> {
+    if crate::NAMES.contains(&name) {
+        return None;
+    }
+    let nearest = crate::NAMES.iter().min_by_key(|known| distance(name, known))?;
+    Some(format!("there is no collector {name:?}; did you mean {nearest:?}?"))
+}
+
+/// How many letters must be added, removed or changed to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, opposite) in other.bytes().enumerate() {
+            let changed = diagonal + usize::from(letter != opposite);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_without_problems() {
+        assert_eq!(HostOptions::default().problems(), []);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_unknown_collector_is_a_problem_that_names_the_nearest() {
+        let collectors = CollectorOptions { enable: vec![], disable: vec!["loadavrg".into(), "cpu".into()] };
+        let problems = HostOptions { collectors, ..Default::default() }.problems();
+        let [(key, problem)] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(key, "collectors.disable");
+        assert_eq!(problem, r#"there is no collector "loadavrg"; did you mean "loadavg"?"#);
+    }
+
+    #[test]
+    fn a_broken_expression_is_a_problem_of_its_key() {
+        let disk = DiskOptions { devices_include: "(".into(), ..Default::default() };
+        let problems = HostOptions { disk, ..Default::default() }.problems();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].0, "disk.devices_include");
+    }
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in
+            [("", "", 0), ("cpu", "cpu", 0), ("cpu", "", 3), ("hwmn", "hwmon", 1), ("stat", "vmstat", 2)]
+        {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+        }
     }
 }

@@ -116,8 +116,8 @@ pub trait Source: Sized + 'static {
     /// Why the whole reading is missing; a part that is missing is said inside the reading.
     fn sample(&mut self) -> Result<Self::Reading, Missing>;
 
-    /// A few words for the log: what is watched, and what is not and why.
-    fn describe(&self) -> Vec<String>;
+    /// A few words for the log, from a first reading: what is watched, and what is not and why.
+    fn describe(reading: &Self::Reading) -> Vec<String>;
 
     /// How long each group took in this reading, and whether it was read: one row a group that was asked.
     fn health(_reading: &Self::Reading) -> Vec<GroupHealth> {

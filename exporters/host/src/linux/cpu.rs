@@ -1,77 +1,312 @@
 //! CPU time by mode from /proc/stat. The kernel counts in ticks of 1/100 s (USER_HZ, the same on every
 //! architecture we build for). `guest` is contained in `user` and `guest_nice` in `nice`.
+//!
+//! /proc/stat is read each sample, for the stat collector too. Which CPUs there are, their cores and packages is
+//! looked up every minute and whenever the number of CPUs changes; how often they were throttled every 10 s,
+//! because it is a file a core that hardly ever changes.
 
-use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
+
+use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector,
-    file::{Buffer, KeptFile},
+    Collector, count,
+    every::Every,
+    file::{Buffer, KeptFile, line, numbered},
+    names::Names,
     scan::{lines, number, words},
+    stat::Stat,
 };
 use crate::HostOptions;
 
 /// The modes in the kernel's order.
-pub(super) const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
+pub const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
 
-/// One CPU's time, in seconds since boot.
+/// One CPU's time since boot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CpuTime {
     /// The CPU's number. Offline CPUs are left out by the kernel, so there may be gaps.
     pub cpu: Name,
     /// Ticks of 1/100 s in each of [`MODES`].
     pub ticks: [u64; 8],
-    /// Ticks spent on virtual CPUs: plain and niced.
-    pub guest: [u64; 2],
+    /// Ticks spent on virtual CPUs, plain and niced; containers of some kernels do not say.
+    pub guest: Option<[u64; 2]>,
 }
 
-/// All CPUs that are online.
+/// All CPUs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cpu {
-    /// One row a CPU.
+    /// One row a CPU that is online.
     pub cpus: Vec<CpuTime>,
+    /// What is looked up seldom.
+    pub topology: Arc<Topology>,
 }
 
-pub(super) const METRICS: &[Metric<Cpu>] = &[counter(
-    "node_cpu_seconds_total",
-    "Seconds the CPUs spent in each mode.",
-    Unit::Seconds,
-    &["cpu", "mode"],
-    |reading, emit| {
-        for cpu in &reading.cpus {
-            for (mode, ticks) in MODES.iter().zip(cpu.ticks) {
-                emit.sample(&[&cpu.cpu, mode], Value::Float(ticks as f64 / 100.0));
+/// Which CPUs there are. Empty where /sys does not say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Topology {
+    /// Every CPU, also those that are offline.
+    pub present: Vec<Name>,
+    /// CPUs that the scheduler leaves alone.
+    pub isolated: Vec<Name>,
+    /// How many cores there are, however many threads each runs.
+    pub cores: Option<usize>,
+    /// How often cores were slowed down for heat: package, core, times.
+    pub core_throttles: Vec<(Name, Name, u64)>,
+    /// How often packages were: package, times.
+    pub package_throttles: Vec<(Name, u64)>,
+}
+
+pub(super) const METRICS: &[Metric<Cpu>] = &[
+    counter(
+        "node_cpu_core_throttles_total",
+        "Number of times this CPU core has been throttled.",
+        Unit::None,
+        &["package", "core"],
+        |reading, emit| {
+            for (package, core, times) in &reading.topology.core_throttles {
+                emit.sample(&[package, core], (*times).into());
             }
+        },
+    ),
+    counter(
+        "node_cpu_guest_seconds_total",
+        "Seconds the CPUs spent in guests (VMs) for each mode.",
+        Unit::Seconds,
+        &["cpu", "mode"],
+        |reading, emit| {
+            for cpu in &reading.cpus {
+                let Some([user, nice]) = cpu.guest else { continue };
+                emit.sample(&[&cpu.cpu, "user"], seconds(user));
+                emit.sample(&[&cpu.cpu, "nice"], seconds(nice));
+            }
+        },
+    ),
+    gauge(
+        "node_cpu_isolated",
+        "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.",
+        Unit::None,
+        &["cpu"],
+        |reading, emit| {
+            for cpu in &reading.topology.isolated {
+                emit.one(cpu, 1_u64);
+            }
+        },
+    ),
+    gauge("node_cpu_online", "CPUs that are online and being scheduled.", Unit::None, &["cpu"], |reading, emit| {
+        let mut online = reading.cpus.iter().peekable();
+        for cpu in &reading.topology.present {
+            emit.one(cpu, online.next_if(|time| time.cpu == *cpu).is_some());
         }
-    },
-)];
+    }),
+    counter(
+        "node_cpu_package_throttles_total",
+        "Number of times this CPU package has been throttled.",
+        Unit::None,
+        &["package"],
+        |reading, emit| {
+            for (package, times) in &reading.topology.package_throttles {
+                emit.one(package, *times);
+            }
+        },
+    ),
+    counter(
+        "node_cpu_seconds_total",
+        "Seconds the CPUs spent in each mode.",
+        Unit::Seconds,
+        &["cpu", "mode"],
+        |reading, emit| {
+            for cpu in &reading.cpus {
+                for (mode, ticks) in MODES.iter().zip(cpu.ticks) {
+                    emit.sample(&[&cpu.cpu, mode], seconds(ticks));
+                }
+            }
+        },
+    ),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 ticks are three million years")]
+fn seconds(ticks: u64) -> Value {
+    Value::Float(ticks as f64 / 100.0)
+}
 
 pub(super) struct Reader {
     stat: KeptFile,
+    names: Names,
+    folder: PathBuf,
+    enumerate: Every,
+    throttled: Every,
+    cores: Cores,
+    topology: Arc<Topology>,
+    online: usize,
 }
 
 impl Collector for Reader {
     type Reading = Cpu;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { stat: KeptFile::new(context.paths.procfs.join("stat")) }
+        Self {
+            stat: KeptFile::new(context.paths.procfs.join("stat")),
+            names: Names::default(),
+            folder: context.paths.sysfs.join("devices/system/cpu"),
+            enumerate: Every::seconds(60),
+            throttled: Every::seconds(10),
+            cores: Cores::default(),
+            topology: Arc::default(),
+            online: 0,
+        }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Cpu, Missing> {
         let text = self.stat.read(buffer)?;
-        let cpus: Vec<CpuTime> = lines(text).filter_map(cpu).collect();
-        if cpus.is_empty() { Err(self.stat.unreadable("a line for each CPU")) } else { Ok(Cpu { cpus }) }
+        let cpus = parse(text, &mut self.names);
+        buffer.stat = Stat::parse(text);
+        if cpus.is_empty() {
+            return Err(self.stat.unreadable("a line for each CPU"));
+        }
+        if self.enumerate.due() || cpus.len() != self.online {
+            self.online = cpus.len();
+            self.cores = Cores::find(&self.folder, buffer);
+            self.topology = self.cores.topology(&self.folder, buffer);
+        } else if !self.cores.throttled.is_empty() && self.throttled.due() {
+            self.topology = self.cores.topology(&self.folder, buffer);
+        }
+        Ok(Cpu { cpus, topology: self.topology.clone() })
+    }
+
+    fn watched(reading: &Cpu) -> Option<String> {
+        Some(count(reading.cpus.len(), "CPU"))
     }
 }
 
-fn cpu(line: &[u8]) -> Option<CpuTime> {
+fn parse(text: &[u8], names: &mut Names) -> Vec<CpuTime> {
+    lines(text).take_while(|line| line.starts_with(b"cpu")).filter_map(|line| cpu(line, names)).collect()
+}
+
+fn cpu(line: &[u8], names: &mut Names) -> Option<CpuTime> {
     let mut words = words(line);
-    let cpu = std::str::from_utf8(words.next()?.strip_prefix(b"cpu")?).ok()?;
-    number(cpu.as_bytes())?;
-    let mut next = || words.next().map_or(Some(0), number);
+    let cpu = words.next()?.strip_prefix(b"cpu").filter(|cpu| number(cpu).is_some())?;
+    let mut next = || words.next().and_then(number);
     let mut ticks = [0; 8];
     for slot in &mut ticks {
         *slot = next()?;
     }
-    Some(CpuTime { cpu: cpu.into(), ticks, guest: [next()?, next()?] })
+    let guest = next().zip(next()).map(|(user, nice)| [user, nice]);
+    Some(CpuTime { cpu: names.intern(cpu), ticks, guest })
+}
+
+/// Where the CPUs are in /sys.
+#[derive(Default)]
+struct Cores {
+    present: Vec<Name>,
+    cores: Option<usize>,
+    /// The first CPU of each core: package, core, its folder.
+    throttled: Vec<(Name, Name, PathBuf)>,
+}
+
+impl Cores {
+    fn find(folder: &std::path::Path, buffer: &mut Buffer) -> Self {
+        let (mut found, mut siblings, mut seen) = (Self::default(), HashSet::new(), HashSet::new());
+        for (number, path) in numbered(folder, "cpu") {
+            found.present.push(number.to_string().into());
+            siblings.extend(line(&path.join("topology/thread_siblings_list"), buffer));
+            let package = line(&path.join("topology/physical_package_id"), buffer);
+            let core = line(&path.join("topology/core_id"), buffer);
+            let throttle = path.join("thermal_throttle");
+            if let Some(core) = package.zip(core)
+                && throttle.is_dir()
+                && seen.insert(core.clone())
+            {
+                found.throttled.push((core.0.into(), core.1.into(), throttle));
+            }
+        }
+        found.cores = (!siblings.is_empty()).then_some(siblings.len());
+        found
+    }
+
+    fn topology(&self, folder: &std::path::Path, buffer: &mut Buffer) -> Arc<Topology> {
+        let isolated = line(&folder.join("isolated"), buffer).map(|list| cpu_list(&list)).unwrap_or_default();
+        let mut topology =
+            Topology { present: self.present.clone(), isolated, cores: self.cores, ..Topology::default() };
+        for (package, core, path) in &self.throttled {
+            let mut times = |file| KeptFile::new(path.join(file)).number(buffer).ok();
+            if let Some(times) = times("core_throttle_count") {
+                topology.core_throttles.push((package.clone(), core.clone(), times));
+            }
+            if topology.package_throttles.iter().all(|(known, _)| known != package)
+                && let Some(times) = times("package_throttle_count")
+            {
+                topology.package_throttles.push((package.clone(), times));
+            }
+        }
+        topology.into()
+    }
+}
+
+/// The CPUs of a list such as `1-3,7`.
+fn cpu_list(list: &str) -> Vec<Name> {
+    let ranges = list.split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u16>().ok()?..=last.parse::<u16>().ok()?)
+    });
+    ranges.flatten().map(|cpu| cpu.to_string().into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::linux::testing::{TREES, output, sample};
+
+    #[test]
+    fn recorded_trees() {
+        for tree in TREES {
+            insta::assert_snapshot!(format!("cpu@{tree}"), output(tree, &["cpu"]));
+        }
+    }
+
+    #[test]
+    fn threads_of_one_core_count_once() {
+        let reading = sample("workstation-6.1");
+        let cpu = reading.cpu.value().unwrap();
+        assert_eq!((cpu.cpus.len(), cpu.topology.cores), (3, Some(2)));
+    }
+
+    #[test]
+    fn lists_of_cpus() {
+        for (list, expected) in
+            [("", vec![]), ("3", vec!["3"]), ("1-3,7", vec!["1", "2", "3", "7"]), ("x,2", vec!["2"])]
+        {
+            assert_eq!(cpu_list(list).iter().map(|cpu| &**cpu).collect::<Vec<_>>(), expected, "{list:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn well_formed_lines_are_read_as_they_were_written(
+            cpus in prop::collection::vec(prop::collection::vec(any::<u64>(), 10), 1..20)
+        ) {
+            let mut text = "cpu  1 2 3 4 5 6 7 8 9 10\n".to_owned();
+            for (number, ticks) in cpus.iter().enumerate() {
+                let ticks: Vec<String> = ticks.iter().map(u64::to_string).collect();
+                text += &format!("cpu{number} {}\n", ticks.join(" "));
+            }
+            text += "intr 5 1 1\n";
+            let read = parse(text.as_bytes(), &mut Names::default());
+            prop_assert_eq!(read.len(), cpus.len());
+            for (number, (read, ticks)) in read.iter().zip(&cpus).enumerate() {
+                prop_assert_eq!(&*read.cpu, &*number.to_string());
+                prop_assert_eq!(&read.ticks[..], &ticks[..8]);
+                prop_assert_eq!(&read.guest.unwrap()[..], &ticks[8..]);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(text in "(cpu)?[0-9]{0,3}( [0-9]{0,20}){0,12}(\n|\\PC){0,3}") {
+            parse(text.as_bytes(), &mut Names::default());
+            cpu_list(&text);
+        }
+    }
 }

@@ -10,9 +10,18 @@ use std::{
 
 use aura_model::{Missing, Reason};
 
+use super::{
+    scan::{number, words},
+    stat::Stat,
+};
+
 /// One buffer for all files of a source: the largest of them decides how much memory it takes.
 #[derive(Default)]
-pub(super) struct Buffer(Vec<u8>);
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    /// What the cpu collector left for the stat collector: one read of /proc/stat serves both.
+    pub(super) stat: Option<Stat>,
+}
 
 /// No file that we read is larger; one that is (a text file gone wild) is refused rather than held in memory.
 const LARGEST: usize = 4 << 20;
@@ -41,7 +50,7 @@ impl KeptFile {
             other => other,
         };
         match length {
-            Ok(length) => Ok(&buffer.0[..length]),
+            Ok(length) => Ok(&buffer.bytes[..length]),
             Err(error) => {
                 self.file = None;
                 Err(Missing::from_io(&self.path, &error))
@@ -49,12 +58,18 @@ impl KeptFile {
         }
     }
 
+    /// The one number that the file holds.
+    pub(super) fn number(&mut self, buffer: &mut Buffer) -> Result<u64, Missing> {
+        let value = words(self.read(buffer)?).next().and_then(number);
+        value.ok_or_else(|| self.unreadable("a number"))
+    }
+
     /// It was read, and is not what it should be.
     pub(super) fn unreadable(&self, expected: &str) -> Missing {
         Missing::new(Reason::Unreadable, format!("{}: expected {expected}", self.path.display()))
     }
 
-    fn fill(&mut self, Buffer(bytes): &mut Buffer) -> io::Result<usize> {
+    fn fill(&mut self, Buffer { bytes, .. }: &mut Buffer) -> io::Result<usize> {
         if self.file.is_none() {
             self.file = Some(File::open(&self.path)?);
         }
@@ -76,4 +91,23 @@ impl KeptFile {
             }
         }
     }
+}
+
+/// The only line of a file that is read too seldom to be kept open.
+pub(super) fn line(path: &Path, buffer: &mut Buffer) -> Option<String> {
+    let text = KeptFile::new(path).read(buffer).ok()?.trim_ascii();
+    (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+/// The entries of a folder that are called `prefix` and a number, by number. Nothing if there is no such folder.
+pub(super) fn numbered(folder: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some((name.strip_prefix(prefix)?.parse().ok()?, entry.path()))
+        })
+        .collect();
+    found.sort();
+    found
 }

@@ -1,17 +1,53 @@
 //! The Linux host: one file a collector, one line each to register it.
 
+mod arp;
+mod conntrack;
 mod cpu;
+mod entropy;
+mod every;
+mod fields;
 mod file;
+mod filefd;
+mod filter;
 mod loadavg;
+mod meminfo;
+mod meminfo_numa;
+mod names;
+mod pressure;
 mod scan;
+mod schedstat;
+mod sockstat;
+mod softnet;
+mod stat;
+#[cfg(test)]
+mod testing;
+mod udp_queues;
+mod vmstat;
 
 use std::time::Instant;
 
-use aura_model::{Context, Group, GroupHealth, Missing, Section, Source, declare, walk};
+use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, declare, walk};
 use serde::Serialize;
 
 use self::file::Buffer;
-pub use self::{cpu::Cpu, loadavg::Loadavg};
+pub use self::{
+    arp::Arp,
+    conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
+    cpu::{Cpu, CpuTime, MODES, Topology},
+    entropy::Entropy,
+    fields::Fields,
+    filefd::Filefd,
+    loadavg::Loadavg,
+    meminfo::Meminfo,
+    meminfo_numa::{MeminfoNuma, NumaNode},
+    pressure::{Pressure, Stall, Waiting},
+    schedstat::{Schedstat, ScheduledCpu},
+    sockstat::Sockstat,
+    softnet::{Softnet, SoftnetCpu},
+    stat::Stat,
+    udp_queues::{Queues, UdpQueues},
+    vmstat::Vmstat,
+};
 use crate::HostOptions;
 
 /// One of node_exporter's collectors: its files kept open, its reading.
@@ -19,12 +55,20 @@ trait Collector: Sized {
     /// What it reads.
     type Reading;
 
+    /// Whether it is read only when `collectors.enable` names it, as node_exporter has it.
+    const OPT_IN: bool = false;
+
     /// Prepares to read. Never fails: a file that is missing now may appear later (a module is loaded, a
     /// device plugged in), so each `read` says afresh what is there.
     fn open(options: &HostOptions, context: &Context) -> Self;
 
     /// Reads.
     fn read(&mut self, buffer: &mut Buffer) -> Result<Self::Reading, Missing>;
+
+    /// What the log says is watched (`4 CPUs`), where that is worth saying.
+    fn watched(_: &Self::Reading) -> Option<String> {
+        None
+    }
 }
 
 /// Registers the collectors: field and `collect[]` name, reader, reading, metrics.
@@ -42,10 +86,22 @@ macro_rules! collectors {
             pub health: Vec<GroupHealth>,
         }
 
-        /// The host, its files open.
+        impl HostReading {
+            /// The collectors that have no reading, and why.
+            pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Missing)> {
+                [$((stringify!($name), self.$name.missing()),)*]
+                    .into_iter()
+                    .filter_map(|(name, missing)| Some((name, missing?)))
+            }
+        }
+
+        /// Every collector's name.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// The host, its files open. A collector that is switched off is not there.
         pub struct Host {
             buffer: Buffer,
-            $($name: $reader,)*
+            $($name: Option<$reader>,)*
         }
 
         impl Source for Host {
@@ -68,25 +124,38 @@ macro_rules! collectors {
             }
 
             fn open(options: &HostOptions, context: &Context) -> Result<Self, Missing> {
-                Ok(Self { buffer: Buffer::default(), $($name: <$reader>::open(options, context),)* })
+                Ok(Self {
+                    buffer: Buffer::default(),
+                    $($name: options
+                        .collectors
+                        .reads(stringify!($name), <$reader>::OPT_IN)
+                        .then(|| <$reader>::open(options, context)),)*
+                })
             }
 
             fn sample(&mut self) -> Result<HostReading, Missing> {
-                let mut health = Vec::with_capacity([$(stringify!($name)),*].len());
+                let mut health = Vec::with_capacity(NAMES.len());
                 $(
-                    let start = Instant::now();
-                    let $name = Section::from(self.$name.read(&mut self.buffer));
-                    health.push(GroupHealth {
-                        group: stringify!($name),
-                        duration: start.elapsed(),
-                        success: $name.value().is_some(),
-                    });
+                    let $name = match &mut self.$name {
+                        None => switched_off(stringify!($name), <$reader>::OPT_IN),
+                        Some(reader) => {
+                            let start = Instant::now();
+                            let section = Section::from(reader.read(&mut self.buffer));
+                            health.push(GroupHealth {
+                                group: stringify!($name),
+                                duration: start.elapsed(),
+                                success: section.value().is_some(),
+                            });
+                            section
+                        }
+                    };
                 )*
                 Ok(HostReading { $($name,)* health })
             }
 
-            fn describe(&self) -> Vec<String> {
-                Vec::new()
+            fn describe(reading: &HostReading) -> Vec<String> {
+                let watched = [$(reading.$name.value().and_then(<$reader>::watched),)*];
+                describe(&watched, reading.missing())
             }
 
             fn health(reading: &HostReading) -> Vec<GroupHealth> {
@@ -97,6 +166,86 @@ macro_rules! collectors {
 }
 
 collectors! {
+    arp: arp::Reader => Arp, arp::METRICS;
+    conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    entropy: entropy::Reader => Entropy, entropy::METRICS;
+    filefd: filefd::Reader => Filefd, filefd::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+    meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
+    meminfo_numa: meminfo_numa::Reader => MeminfoNuma, meminfo_numa::METRICS;
+    pressure: pressure::Reader => Pressure, pressure::METRICS;
+    schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
+    sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
+    softnet: softnet::Reader => Softnet, softnet::METRICS;
+    stat: stat::Reader => Stat, stat::METRICS;
+    udp_queues: udp_queues::Reader => UdpQueues, udp_queues::METRICS;
+    vmstat: vmstat::Reader => Vmstat, vmstat::METRICS;
+}
+
+fn switched_off<T>(name: &str, opt_in: bool) -> Section<T> {
+    let detail = if opt_in {
+        format!("off: name {name} in collectors.enable to read it")
+    } else {
+        format!("off: collectors.disable names {name}")
+    };
+    Section::off(Reason::NotConfigured, detail)
+}
+
+/// One phrase for what is watched, one for what this box does not have, one for each thing that failed.
+fn describe<'a>(watched: &[Option<String>], missing: impl Iterator<Item = (&'static str, &'a Missing)>) -> Vec<String> {
+    let watched: Vec<&str> = watched.iter().flatten().map(String::as_str).collect();
+    let (mut absent, mut off, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, missing) in missing {
+        match missing.reason {
+            Reason::NoSensor => absent.push(name),
+            Reason::NotConfigured => off.push(name),
+            _ => failed.push(format!("{name} not watched: {missing}")),
+        }
+    }
+    let lists = [("watching", watched), ("not on this machine:", absent), ("switched off:", off)];
+    let phrases = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    phrases.map(|(phrase, list)| format!("{phrase} {}", list.join(", "))).chain(failed).collect()
+}
+
+/// `1 disk`, `2 disks`.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{testing::context, *};
+    use crate::options::CollectorOptions;
+
+    #[test]
+    fn a_collector_that_is_switched_off_is_not_read_and_says_so() {
+        let collectors = CollectorOptions { disable: vec!["loadavg".into()], ..Default::default() };
+        let options = HostOptions { collectors, ..Default::default() };
+        let reading = Host::open(&options, &context("vm-6.18")).unwrap().sample().unwrap();
+        assert!(reading.cpu.value().is_some());
+        assert_eq!(reading.loadavg.missing().unwrap().reason, Reason::NotConfigured);
+        assert!(reading.health.iter().all(|health| health.group != "loadavg"));
+        assert_eq!(
+            describe(&[Some("2 CPUs".into()), None], reading.missing().filter(|(name, _)| *name == "loadavg")),
+            ["watching 2 CPUs", "switched off: loadavg"]
+        );
+    }
+
+    #[test]
+    fn the_log_says_what_is_watched_and_what_is_not_and_why() {
+        let no_sensor = Missing::new(Reason::NoSensor, "/sys/class/hwmon: No such file or directory");
+        let refused = Missing::new(Reason::NoPermission, "/proc/x: Permission denied");
+        assert_eq!(
+            describe(
+                &[Some(count(1, "disk")), Some(count(2, "CPU"))],
+                [("hwmon", &no_sensor), ("x", &refused)].into_iter()
+            ),
+            [
+                "watching 1 disk, 2 CPUs",
+                "not on this machine: hwmon",
+                "x not watched: /proc/x: Permission denied (no_permission)"
+            ]
+        );
+    }
 }

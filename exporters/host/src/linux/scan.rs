@@ -21,6 +21,12 @@ pub(super) fn number(word: &[u8]) -> Option<u64> {
     })
 }
 
+/// A whole hexadecimal number that fits, without a sign or `0x`.
+pub(super) fn hexadecimal(word: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(word).ok().filter(|text| !text.starts_with('+'))?;
+    u64::from_str_radix(text, 16).ok()
+}
+
 /// A decimal number with a point.
 pub(super) fn float(word: &[u8]) -> Option<f64> {
     std::str::from_utf8(word).ok()?.parse().ok()

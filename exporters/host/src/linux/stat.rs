@@ -1,0 +1,140 @@
+//! What /proc/stat counts for the machine as a whole. The cpu collector reads the same file and leaves these
+//! numbers for us; only when it is switched off is the file read here.
+
+use aura_model::{Context, Metric, Missing, Unit, counter, gauge};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    file::{Buffer, KeptFile},
+    scan::{lines, number, words},
+};
+use crate::HostOptions;
+
+/// The machine since boot. What a kernel does not say is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stat {
+    /// When it was started, in seconds since 1970.
+    pub boot_time: Option<u64>,
+    /// Switches from one task to another.
+    pub context_switches: Option<u64>,
+    /// Processes and threads started.
+    pub forks: Option<u64>,
+    /// Interrupts of all kinds.
+    pub interrupts: Option<u64>,
+    /// Tasks that run or could run, now.
+    pub running: Option<u64>,
+    /// Tasks that wait for I/O, now.
+    pub blocked: Option<u64>,
+}
+
+pub(super) const METRICS: &[Metric<Stat>] = &[
+    gauge("node_boot_time_seconds", "Node boot time, in unixtime.", Unit::Seconds, &[], |stat, emit| {
+        emit.maybe(&[], stat.boot_time);
+    }),
+    counter("node_context_switches_total", "Total number of context switches.", Unit::None, &[], |stat, emit| {
+        emit.maybe(&[], stat.context_switches)
+    }),
+    counter("node_forks_total", "Total number of forks.", Unit::None, &[], |stat, emit| {
+        emit.maybe(&[], stat.forks);
+    }),
+    counter("node_intr_total", "Total number of interrupts serviced.", Unit::None, &[], |stat, emit| {
+        emit.maybe(&[], stat.interrupts);
+    }),
+    gauge(
+        "node_procs_blocked",
+        "Number of processes blocked waiting for I/O to complete.",
+        Unit::None,
+        &[],
+        |stat, emit| emit.maybe(&[], stat.blocked),
+    ),
+    gauge("node_procs_running", "Number of processes in runnable state.", Unit::None, &[], |stat, emit| {
+        emit.maybe(&[], stat.running);
+    }),
+];
+
+impl Stat {
+    /// Nothing, if the text says nothing of the kind.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let mut stat = Self::default();
+        for line in lines(text) {
+            let mut words = words(line);
+            let slot = match words.next() {
+                Some(b"btime") => &mut stat.boot_time,
+                Some(b"ctxt") => &mut stat.context_switches,
+                Some(b"processes") => &mut stat.forks,
+                Some(b"intr") => &mut stat.interrupts,
+                Some(b"procs_running") => &mut stat.running,
+                Some(b"procs_blocked") => &mut stat.blocked,
+                _ => continue,
+            };
+            *slot = words.next().and_then(number);
+        }
+        (stat != Self::default()).then_some(stat)
+    }
+}
+
+pub(super) struct Reader {
+    file: KeptFile,
+}
+
+impl Collector for Reader {
+    type Reading = Stat;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self { file: KeptFile::new(context.paths.procfs.join("stat")) }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Stat, Missing> {
+        if let Some(stat) = buffer.stat.take() {
+            return Ok(stat);
+        }
+        let text = self.file.read(buffer)?;
+        Stat::parse(text).ok_or_else(|| self.file.unreadable("a line btime, ctxt, processes or intr"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aura_model::Source;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        CollectorOptions,
+        linux::{
+            Host,
+            testing::{TREES, context, output, sample},
+        },
+    };
+
+    #[test]
+    fn recorded_trees() {
+        for tree in TREES {
+            insta::assert_snapshot!(format!("stat@{tree}"), output(tree, &["stat"]));
+        }
+    }
+
+    #[test]
+    fn the_numbers_are_the_same_with_and_without_the_cpu_collector() {
+        let collectors = CollectorOptions { disable: vec!["cpu".into()], ..Default::default() };
+        let options = HostOptions { collectors, ..Default::default() };
+        let alone = Host::open(&options, &context("vm-6.18")).unwrap().sample().unwrap();
+        assert!(alone.stat.value().is_some());
+        assert_eq!(alone.stat, sample("vm-6.18").stat);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_lines_does_not_matter(
+            numbers in any::<[u64; 6]>(),
+            order in Just([0, 1, 2, 3, 4, 5]).prop_shuffle()
+        ) {
+            let keys = ["btime", "ctxt", "processes", "intr", "procs_running", "procs_blocked"];
+            let text: String = order.iter().map(|&at| format!("{} {}\n", keys[at], numbers[at])).collect();
+            let [boot_time, context_switches, forks, interrupts, running, blocked] = numbers.map(Some);
+            let stat = Stat { boot_time, context_switches, forks, interrupts, running, blocked };
+            prop_assert_eq!(Stat::parse(text.as_bytes()), Some(stat));
+        }
+    }
+}
