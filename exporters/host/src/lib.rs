@@ -10,4 +10,4 @@ mod options;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
-pub use options::HostOptions;
+pub use options::{FilesystemOptions, HostOptions, TextfileOptions};

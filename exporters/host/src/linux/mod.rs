@@ -1,8 +1,13 @@
 //! The Linux host: one file a collector, one line each to register it.
 
+mod attribute;
 mod cpu;
 mod file;
+mod filesystem;
+#[cfg(test)]
+mod golden;
 mod loadavg;
+mod names;
 mod scan;
 
 use std::time::Instant;
@@ -11,7 +16,11 @@ use aura_model::{Context, Group, GroupHealth, Missing, Section, Source, declare,
 use serde::Serialize;
 
 use self::file::Buffer;
-pub use self::{cpu::Cpu, loadavg::Loadavg};
+pub use self::{
+    cpu::Cpu,
+    filesystem::{Filesystem, Filesystems, Usage},
+    loadavg::Loadavg,
+};
 use crate::HostOptions;
 
 /// One of node_exporter's collectors: its files kept open, its reading.
@@ -98,5 +107,6 @@ macro_rules! collectors {
 
 collectors! {
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
 }
