@@ -36,10 +36,7 @@ pub(super) struct Asked {
 }
 
 /// What the agent remembers.
-pub(super) async fn history(
-    State(app): State<Arc<App>>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, ApiError> {
+pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
     let window = match &asked.window {
         None => WINDOW,
         Some(text) => text.parse().map_err(|error: aura_model::ParseIntervalError| {

@@ -46,7 +46,11 @@ impl Trust {
     /// The answer to give.
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if self.known_hosts_only && !host.is_empty() && !is_safe(host) && !self.hosts.iter().any(|known| is(known, host)) {
+        if self.known_hosts_only
+            && !host.is_empty()
+            && !is_safe(host)
+            && !self.hosts.iter().any(|known| is(known, host))
+        {
             let message = format!("this agent does not answer as {host:?}");
             let hint = "ask for 127.0.0.1 or localhost, or add the name to web.allowed_hosts";
             return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message).hint(hint));
@@ -65,7 +69,8 @@ impl Trust {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
         let origin = origin.to_str().unwrap_or("unreadable");
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let same = origin.split_once("://").is_some_and(|(_, name)| !name.is_empty() && name.eq_ignore_ascii_case(host));
+        let same =
+            origin.split_once("://").is_some_and(|(_, name)| !name.is_empty() && name.eq_ignore_ascii_case(host));
         if same || self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
             return Ok(());
         }
@@ -135,7 +140,17 @@ mod tests {
 
     #[test]
     fn only_names_that_no_foreign_page_can_own_are_answered() {
-        for host in ["localhost", "localhost:9205", "127.0.0.1:9205", "127.1.2.3", "[::1]:9205", "[::1]", "192.168.1.1:9205", "box.example:80", ""] {
+        for host in [
+            "localhost",
+            "localhost:9205",
+            "127.0.0.1:9205",
+            "127.1.2.3",
+            "[::1]:9205",
+            "[::1]",
+            "192.168.1.1:9205",
+            "box.example:80",
+            "",
+        ] {
             assert!(trust().check(&Method::GET, &headers(host, None)).is_ok(), "{host} was refused");
         }
         for host in ["evil.example:9205", "127.0.0.1.evil.example", "localhost.evil.example"] {
@@ -150,7 +165,9 @@ mod tests {
         for origin in [None, Some("http://localhost:9205"), Some("https://wall.example")] {
             assert!(trust().check(&Method::POST, &headers("localhost:9205", origin)).is_ok(), "{origin:?} was refused");
         }
-        for origin in ["http://evil.example", "null", "http://localhost:1", "http://localhost:9205.evil.example", "x://"] {
+        for origin in
+            ["http://evil.example", "null", "http://localhost:1", "http://localhost:9205.evil.example", "x://"]
+        {
             let headers = headers("localhost:9205", Some(origin));
             assert!(trust().check(&Method::POST, &headers).is_err(), "{origin} was accepted");
             assert!(trust().check(&Method::GET, &headers).is_ok(), "a plain GET from {origin} was refused");

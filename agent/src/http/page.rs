@@ -46,7 +46,8 @@ static PAGE: LazyLock<Vec<File>> = LazyLock::new(|| {
 /// Answers a request for one of the files.
 pub fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = PAGE.iter().find(|file| file.path == path) else {
-        return ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}")).into_response();
+        return ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
+            .into_response();
     };
     let mut response = Response::default();
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {

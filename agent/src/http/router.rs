@@ -37,7 +37,8 @@ pub fn router(app: Arc<App>, telemetry_path: &str) -> Router {
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload));
     for path in page::paths() {
-        routes = routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
+        routes =
+            routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
     routes
         .fallback(not_found)
@@ -66,9 +67,13 @@ fn answer_scrape(app: &App, part: Option<&str>, request: &Request) -> Response {
 
 fn try_scrape(app: &App, part: Option<&str>, request: &Request) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.scrapes).try_acquire_owned().map_err(|_| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_scrapes", "as many scrapes run as web.max_requests allows")
-            .hint("scrape less often, or raise web.max_requests")
-            .retry_after(1)
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_scrapes",
+            "as many scrapes run as web.max_requests allows",
+        )
+        .hint("scrape less often, or raise web.max_requests")
+        .retry_after(1)
     })?;
     let (format, coding) = (Format::negotiate(request.headers()), Coding::negotiate(request.headers()));
     let chunks = Scrape::parse(part, request.uri().query())

@@ -10,7 +10,10 @@ mod options;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
-pub use options::{CollectorOptions, DiskOptions, HostOptions, NetstatOptions, NetworkOptions, VmstatOptions};
+pub use options::{
+    CollectorOptions, DiskOptions, FilesystemOptions, HostOptions, NetstatOptions, NetworkOptions, TextfileOptions,
+    VmstatOptions,
+};
 
 /// Where there are no collectors, none can be switched off.
 #[cfg(not(target_os = "linux"))]

@@ -27,6 +27,10 @@ pub struct HostOptions {
     pub temperature: Switch,
     /// Which fields of /proc/vmstat are read.
     pub vmstat: VmstatOptions,
+    /// Mounted file systems.
+    pub filesystem: FilesystemOptions,
+    /// Metrics that other programs leave in files.
+    pub textfile: TextfileOptions,
 }
 
 /// Which collectors are read, by the names that `collect[]` takes.
@@ -76,6 +80,63 @@ pub struct VmstatOptions {
     pub fields: String,
 }
 
+/// Which mounts are shown, and how long one may take to answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilesystemOptions {
+    /// Mount points left out (a regular expression), unless `mount_points_include` is set.
+    pub mount_points_exclude: String,
+    /// Shows only these mount points (a regular expression).
+    pub mount_points_include: Option<String>,
+    /// Kinds of file systems left out (a regular expression), unless `fs_types_include` is set.
+    pub fs_types_exclude: String,
+    /// Shows only these kinds of file systems (a regular expression).
+    pub fs_types_include: Option<String>,
+    /// A mount that has not answered for so long is shown as failed. It never holds up a sample.
+    pub timeout: Interval,
+}
+
+impl Default for FilesystemOptions {
+    fn default() -> Self {
+        Self {
+            mount_points_exclude:
+                "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)".into(),
+            mount_points_include: None,
+            fs_types_exclude: concat!(
+                "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|",
+                "nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$"
+            )
+            .into(),
+            fs_types_include: None,
+            timeout: Interval::from_secs(5),
+        }
+    }
+}
+
+impl FilesystemOptions {
+    fn problems(&self) -> impl Iterator<Item = (String, String)> {
+        [
+            ("mount_points_exclude", Some(&self.mount_points_exclude)),
+            ("mount_points_include", self.mount_points_include.as_ref()),
+            ("fs_types_exclude", Some(&self.fs_types_exclude)),
+            ("fs_types_include", self.fs_types_include.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(key, pattern)| {
+            let error = regex_lite::Regex::new(pattern?).err()?;
+            Some((format!("filesystem.{key}"), format!("not a regular expression: {error}")))
+        })
+    }
+}
+
+/// Where text files with metrics lie.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextfileOptions {
+    /// Directory whose `*.prom` files are published; `*` and `?` in its path match several directories.
+    pub directory: Option<String>,
+}
+
 impl Default for HostOptions {
     fn default() -> Self {
         Self {
@@ -88,6 +149,8 @@ impl Default for HostOptions {
             network: NetworkOptions::default(),
             temperature: Switch::Auto,
             vmstat: VmstatOptions::default(),
+            filesystem: FilesystemOptions::default(),
+            textfile: TextfileOptions::default(),
         }
     }
 }
@@ -152,6 +215,7 @@ impl Options for HostOptions {
                 problems.push((key.to_owned(), format!("{expression:?} is not a regular expression: {error}")));
             }
         }
+        problems.extend(self.filesystem.problems());
         problems
     }
 }
@@ -199,10 +263,11 @@ mod tests {
 
     #[test]
     fn a_broken_expression_is_a_problem_of_its_key() {
-        let disk = DiskOptions { devices_include: "(".into(), ..Default::default() };
-        let problems = HostOptions { disk, ..Default::default() }.problems();
-        assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].0, "disk.devices_include");
+        let mut options = HostOptions::default();
+        options.disk.devices_include = "(".into();
+        options.filesystem.fs_types_include = Some("ext4|(".into());
+        let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["disk.devices_include", "filesystem.fs_types_include"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The Linux host: one file a collector, one line each to register it.
 
 mod arp;
+mod attribute;
 mod conntrack;
 mod cpu;
 mod entropy;
@@ -8,7 +9,10 @@ mod every;
 mod fields;
 mod file;
 mod filefd;
+mod filesystem;
 mod filter;
+#[cfg(test)]
+mod golden;
 mod loadavg;
 mod meminfo;
 mod meminfo_numa;
@@ -37,6 +41,7 @@ pub use self::{
     entropy::Entropy,
     fields::Fields,
     filefd::Filefd,
+    filesystem::{Filesystem, Filesystems, Usage},
     loadavg::Loadavg,
     meminfo::Meminfo,
     meminfo_numa::{MeminfoNuma, NumaNode},
@@ -171,6 +176,7 @@ collectors! {
     cpu: cpu::Reader => Cpu, cpu::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
+    filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
     meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
     meminfo_numa: meminfo_numa::Reader => MeminfoNuma, meminfo_numa::METRICS;

@@ -1,0 +1,214 @@
+//! How full the mounted file systems are. The table of mounts is read at each sample, and taken apart only
+//! when it changed. Sizes come from `statfs`, which [`ask`] calls elsewhere: a mount that doesn't answer
+//! holds up nothing, and has no numbers for as long as it is silent.
+//!
+//! Sizes are counted in fragments (`f_frsize`), as df does. node_exporter multiplies by `f_bsize`, which is the same
+//! on local file systems, and wrong where a network file system gives its transfer size there.
+
+mod ask;
+mod mounts;
+
+use std::{io, path::Path};
+
+use aura_model::{Context, Emit, Metric, Missing, Name, Reason, Unit, gauge};
+use serde::Serialize;
+
+use self::{
+    ask::{Answer, Asker},
+    mounts::{Mount, Table},
+};
+use super::{
+    Collector,
+    file::{Buffer, KeptFile},
+};
+use crate::HostOptions;
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Filesystem {
+    /// What is mounted: a device, a server's share.
+    pub device: Name,
+    /// Where, without the prefix of the watched root.
+    pub mountpoint: Name,
+    /// Its kind: ext4, xfs, nfs4.
+    pub fstype: Name,
+    /// Major number of the device.
+    pub major: Name,
+    /// Minor number of the device.
+    pub minor: Name,
+    /// Mounted read-only, or turned so after an error.
+    pub readonly: bool,
+    /// Its sizes; missing when it refused or has not answered.
+    pub usage: Option<Usage>,
+    /// Why it has no sizes: the kernel's words, or `mountpoint timeout`. Missing while an answer is still due.
+    pub error: Option<Name>,
+}
+
+/// What `statfs` says of a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Bytes in all.
+    pub size: u64,
+    /// Bytes free, counting those kept for root.
+    pub free: u64,
+    /// Bytes free for everybody.
+    pub available: u64,
+    /// Inodes in all; 0 where the file system has no fixed number.
+    pub files: u64,
+    /// Inodes free.
+    pub files_free: u64,
+}
+
+/// The mounts that the filters let through.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Filesystems {
+    /// One row a mount point.
+    pub mounts: Vec<Filesystem>,
+}
+
+const LABELS: &[&str] = &["device", "mountpoint", "fstype", "device_error"];
+
+pub(super) const METRICS: &[Metric<Filesystems>] = &[
+    gauge(
+        "node_filesystem_avail_bytes",
+        "Filesystem space available to non-root users in bytes.",
+        Unit::Bytes,
+        LABELS,
+        |reading, emit| each(reading, emit, |usage| usage.available),
+    ),
+    gauge(
+        "node_filesystem_device_error",
+        "Whether an error occurred while getting statistics for the given device.",
+        Unit::None,
+        LABELS,
+        |reading, emit| {
+            for mount in &reading.mounts {
+                emit.sample(&mount.labels(), mount.error.is_some().into());
+            }
+        },
+    ),
+    gauge("node_filesystem_files", "Filesystem total file nodes.", Unit::None, LABELS, |reading, emit| {
+        each(reading, emit, |usage| usage.files);
+    }),
+    gauge("node_filesystem_files_free", "Filesystem total free file nodes.", Unit::None, LABELS, |reading, emit| {
+        each(reading, emit, |usage| usage.files_free);
+    }),
+    gauge("node_filesystem_free_bytes", "Filesystem free space in bytes.", Unit::Bytes, LABELS, |reading, emit| {
+        each(reading, emit, |usage| usage.free);
+    }),
+    gauge(
+        "node_filesystem_mount_info",
+        "Filesystem mount information.",
+        Unit::None,
+        &["device", "major", "minor", "mountpoint"],
+        |reading, emit| {
+            for mount in reading.mounts.iter().filter(|mount| mount.usage.is_some()) {
+                emit.sample(&[&mount.device, &mount.major, &mount.minor, &mount.mountpoint], true.into());
+            }
+        },
+    ),
+    gauge("node_filesystem_readonly", "Filesystem read-only status.", Unit::None, LABELS, |reading, emit| {
+        for mount in &reading.mounts {
+            emit.sample(&mount.labels(), mount.readonly.into());
+        }
+    }),
+    gauge("node_filesystem_size_bytes", "Filesystem size in bytes.", Unit::Bytes, LABELS, |reading, emit| {
+        each(reading, emit, |usage| usage.size);
+    }),
+];
+
+fn each(reading: &Filesystems, emit: &mut dyn Emit, field: fn(&Usage) -> u64) {
+    for mount in &reading.mounts {
+        emit.maybe(&mount.labels(), mount.usage.as_ref().map(field));
+    }
+}
+
+impl Filesystem {
+    fn labels(&self) -> [&str; 4] {
+        [&self.device, &self.mountpoint, &self.fstype, self.error.as_deref().unwrap_or("")]
+    }
+}
+
+pub(super) struct Reader {
+    /// The mounts of the first process; in a container with the host's /proc, those of the host.
+    first: KeptFile,
+    /// Our own, when those of the first process are hidden.
+    own: KeptFile,
+    table: Table,
+    text: Vec<u8>,
+    mounts: Vec<Mount>,
+    asker: Asker,
+    errors: super::names::Names,
+}
+
+impl Collector for Reader {
+    type Reading = Filesystems;
+
+    fn open(options: &HostOptions, context: &Context) -> Self {
+        let file = |name| KeptFile::new(context.paths.procfs.join(name));
+        Self {
+            first: file("1/mountinfo"),
+            own: file("self/mountinfo"),
+            table: Table::new(&options.filesystem, &context.paths.rootfs),
+            text: Vec::new(),
+            mounts: Vec::new(),
+            asker: Asker::new(options.filesystem.timeout.get(), statfs),
+            errors: super::names::Names::default(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Filesystems, Missing> {
+        let text = match self.first.read(buffer) {
+            Ok(text) => text,
+            Err(missing) if matches!(missing.reason, Reason::NoSensor | Reason::NoPermission) => {
+                self.own.read(buffer)?
+            }
+            Err(missing) => return Err(missing),
+        };
+        if text != self.text {
+            self.mounts = self.table.parse(text);
+            self.text.clear();
+            self.text.extend_from_slice(text);
+        }
+        let answers = self.asker.ask(&self.mounts);
+        let mounts = self.mounts.iter().zip(answers).map(|(mount, answer)| {
+            let (usage, error) = match answer {
+                Answer::Usage(usage) => (Some(usage), None),
+                Answer::Error(error) => (None, Some(self.errors.intern(words_of(&error).as_bytes()))),
+                Answer::Timeout => (None, Some(self.errors.intern(b"mountpoint timeout"))),
+                Answer::Pending => (None, None),
+            };
+            Filesystem {
+                device: mount.device.clone(),
+                mountpoint: mount.mountpoint.clone(),
+                fstype: mount.fstype.clone(),
+                major: mount.major.clone(),
+                minor: mount.minor.clone(),
+                readonly: mount.readonly,
+                usage,
+                error,
+            }
+        });
+        Ok(Filesystems { mounts: mounts.collect() })
+    }
+}
+
+fn statfs(path: &Path) -> io::Result<Usage> {
+    let answer = rustix::fs::statvfs(path)?;
+    let bytes = |fragments: u64| fragments.saturating_mul(answer.f_frsize);
+    Ok(Usage {
+        size: bytes(answer.f_blocks),
+        free: bytes(answer.f_bfree),
+        available: bytes(answer.f_bavail),
+        files: answer.f_files,
+        files_free: answer.f_ffree,
+    })
+}
+
+/// The error as node_exporter labels it: the system's words, in lower case, without the number.
+fn words_of(error: &io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
