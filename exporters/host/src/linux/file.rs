@@ -64,6 +64,11 @@ impl KeptFile {
         value.ok_or_else(|| self.unreadable("a number"))
     }
 
+    /// Closes it until it is read again.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// It was read, and is not what it should be.
     pub(super) fn unreadable(&self, expected: &str) -> Missing {
         Missing::new(Reason::Unreadable, format!("{}: expected {expected}", self.path.display()))

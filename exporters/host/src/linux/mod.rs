@@ -4,6 +4,7 @@ mod arp;
 mod attribute;
 mod conntrack;
 mod cpu;
+mod diskstats;
 mod entropy;
 mod every;
 mod fields;
@@ -17,6 +18,8 @@ mod loadavg;
 mod meminfo;
 mod meminfo_numa;
 mod names;
+mod netdev;
+mod netstat;
 mod pressure;
 mod scan;
 mod schedstat;
@@ -38,6 +41,7 @@ pub use self::{
     arp::Arp,
     conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
     cpu::{Cpu, CpuTime, MODES, Topology},
+    diskstats::{Disk, DiskFilesystem, DiskInfo, Diskstats, Io, Mapper},
     entropy::Entropy,
     fields::Fields,
     filefd::Filefd,
@@ -45,6 +49,8 @@ pub use self::{
     loadavg::Loadavg,
     meminfo::Meminfo,
     meminfo_numa::{MeminfoNuma, NumaNode},
+    netdev::{Netdev, NetworkDevice, Received, Sent},
+    netstat::Netstat,
     pressure::{Pressure, Stall, Waiting},
     schedstat::{Schedstat, ScheduledCpu},
     sockstat::Sockstat,
@@ -174,12 +180,15 @@ collectors! {
     arp: arp::Reader => Arp, arp::METRICS;
     conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
     meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
     meminfo_numa: meminfo_numa::Reader => MeminfoNuma, meminfo_numa::METRICS;
+    netdev: netdev::Reader => Netdev, netdev::METRICS;
+    netstat: netstat::Reader => Netstat, netstat::METRICS;
     pressure: pressure::Reader => Pressure, pressure::METRICS;
     schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
     sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;

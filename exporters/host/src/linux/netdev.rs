@@ -1,0 +1,236 @@
+//! Packets and bytes of network devices, from /proc/net/dev: `eth0: 432368051 10913 0 ...`, eight columns received and
+//! eight sent. Packets that nobody wanted (`nohandler`) are not in that file but in one of /sys for each device.
+
+use std::path::{Path, PathBuf};
+
+use aura_model::{Context, Metric, Missing, Name, Unit, counter};
+use serde::Serialize;
+
+use super::{
+    Collector, count,
+    file::{Buffer, KeptFile},
+    filter::{Devices, Filter},
+    scan::{lines, number, words},
+};
+use crate::HostOptions;
+
+/// One row a device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Netdev {
+    /// The devices that the option `network` lets pass.
+    pub devices: Vec<NetworkDevice>,
+}
+
+/// A device's traffic since it was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NetworkDevice {
+    /// Its name.
+    pub device: Name,
+    /// Received.
+    pub receive: Received,
+    /// Sent.
+    pub transmit: Sent,
+}
+
+/// What came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Received {
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Packets that were broken.
+    pub errs: u64,
+    /// Packets dropped for want of room, or missed.
+    pub drop: u64,
+    /// Overruns of the device's queue.
+    pub fifo: u64,
+    /// Packets of wrong length, alignment or checksum.
+    pub frame: u64,
+    /// Compressed packets.
+    pub compressed: u64,
+    /// Multicast packets.
+    pub multicast: u64,
+    /// Packets that nobody wanted, where the kernel says (Linux 4.6).
+    pub nohandler: Option<u64>,
+}
+
+/// What went out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Sent {
+    /// Bytes.
+    pub bytes: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Packets that could not be sent.
+    pub errs: u64,
+    /// Packets dropped for want of room.
+    pub drop: u64,
+    /// Underruns of the device's queue.
+    pub fifo: u64,
+    /// Collisions.
+    pub colls: u64,
+    /// Losses of the carrier and the like.
+    pub carrier: u64,
+    /// Compressed packets.
+    pub compressed: u64,
+}
+
+macro_rules! per_device {
+    ($direction:ident, $field:ident, $unit:ident) => {
+        counter(
+            concat!("node_network_", stringify!($direction), "_", stringify!($field), "_total"),
+            concat!("Network device statistic ", stringify!($direction), "_", stringify!($field), "."),
+            Unit::$unit,
+            &["device"],
+            |reading: &Netdev, emit| {
+                for device in &reading.devices {
+                    emit.maybe(&[&device.device], Option::<u64>::from(device.$direction.$field));
+                }
+            },
+        )
+    };
+}
+
+pub(super) const METRICS: &[Metric<Netdev>] = &[
+    per_device!(receive, bytes, Bytes),
+    per_device!(receive, compressed, None),
+    per_device!(receive, drop, None),
+    per_device!(receive, errs, None),
+    per_device!(receive, fifo, None),
+    per_device!(receive, frame, None),
+    per_device!(receive, multicast, None),
+    per_device!(receive, nohandler, None),
+    per_device!(receive, packets, None),
+    per_device!(transmit, bytes, Bytes),
+    per_device!(transmit, carrier, None),
+    per_device!(transmit, colls, None),
+    per_device!(transmit, compressed, None),
+    per_device!(transmit, drop, None),
+    per_device!(transmit, errs, None),
+    per_device!(transmit, fifo, None),
+    per_device!(transmit, packets, None),
+];
+
+pub(super) struct Reader {
+    file: KeptFile,
+    devices: Devices,
+    nohandler: Vec<(Name, KeptFile)>,
+    class: PathBuf,
+}
+
+impl Collector for Reader {
+    type Reading = Netdev;
+
+    fn open(options: &HostOptions, context: &Context) -> Self {
+        Self {
+            file: KeptFile::new(context.paths.procfs.join("net/dev")),
+            devices: Devices::new(Filter::new(&options.network.devices_exclude, &options.network.devices_include)),
+            nohandler: Vec::new(),
+            class: context.paths.sysfs.join("class/net"),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Netdev, Missing> {
+        let text = self.file.read(buffer)?;
+        let mut devices = parse(text, &mut self.devices).ok_or_else(|| self.file.unreadable("two header lines"))?;
+        self.nohandler.truncate(devices.len());
+        for (place, NetworkDevice { device, receive, .. }) in devices.iter_mut().enumerate() {
+            if self.nohandler.get(place).is_none_or(|(known, _)| known != device) {
+                self.nohandler.truncate(place);
+                self.nohandler.push((device.clone(), nohandler(&self.class, device)));
+            }
+            let (_, file) = &mut self.nohandler[place];
+            receive.nohandler = file.number(buffer).ok();
+            if place >= MOST_KEPT {
+                file.close();
+            }
+        }
+        Ok(Netdev { devices })
+    }
+
+    fn watched(reading: &Netdev) -> Option<String> {
+        Some(count(reading.devices.len(), "network interface"))
+    }
+}
+
+/// A box with hundreds of containers has as many devices, and a process may not have many more files open.
+const MOST_KEPT: usize = 64;
+
+fn nohandler(class: &Path, device: &str) -> KeptFile {
+    KeptFile::new(class.join(device).join("statistics/rx_nohandler"))
+}
+
+fn parse(text: &[u8], names: &mut Devices) -> Option<Vec<NetworkDevice>> {
+    let mut lines = lines(text);
+    let header = (lines.next()?, lines.next()?);
+    (header.0.starts_with(b"Inter-|") && header.1.ends_with(b"compressed")).then_some(())?;
+    let rows = lines.filter_map(device).enumerate();
+    Some(
+        rows.filter_map(|(place, (name, numbers))| {
+            let device = names.name(place, name)?;
+            let [bytes, packets, errs, drop, fifo, frame, compressed, multicast, rest @ ..] = numbers;
+            let nohandler = None;
+            let receive = Received { bytes, packets, errs, drop, fifo, frame, compressed, multicast, nohandler };
+            let [bytes, packets, errs, drop, fifo, colls, carrier, compressed] = rest;
+            let transmit = Sent { bytes, packets, errs, drop, fifo, colls, carrier, compressed };
+            Some(NetworkDevice { device, receive, transmit })
+        })
+        .collect(),
+    )
+}
+
+/// A name may hold a colon (`eth0:1`), and a number may follow one without a space between.
+fn device(line: &[u8]) -> Option<(&[u8], [u64; 16])> {
+    let colon = line.iter().rposition(|&byte| byte == b':')?;
+    let mut words = words(&line[colon + 1..]);
+    let mut numbers = [0; 16];
+    for slot in &mut numbers {
+        *slot = number(words.next()?)?;
+    }
+    Some((line[..colon].trim_ascii_start(), numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::linux::testing::{TREES, output};
+
+    const HEADER: &str = "Inter-|   Receive  |  Transmit\n face |bytes packets|bytes compressed\n";
+
+    #[test]
+    fn recorded_trees() {
+        for tree in TREES {
+            insta::assert_snapshot!(format!("netdev@{tree}"), output(tree, &["netdev"]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_kernel_writes_is_read(
+            rows in prop::collection::vec(("[a-zé:.]{1,6}", any::<[u64; 16]>()), 0..8)
+        ) {
+            let mut text = HEADER.to_owned();
+            for (name, numbers) in &rows {
+                let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:7}")).collect();
+                text += &format!("{name:>6}:{}\n", numbers.join(" "));
+            }
+            let devices = parse(text.as_bytes(), &mut Devices::new(Filter::new("", ""))).unwrap();
+            prop_assert_eq!(devices.len(), rows.len());
+            for (device, (name, numbers)) in devices.iter().zip(&rows) {
+                prop_assert_eq!(&*device.device, name.as_str());
+                let Received { bytes, multicast, .. } = device.receive;
+                let Sent { errs, compressed, .. } = device.transmit;
+                prop_assert_eq!([bytes, multicast, errs, compressed], [0, 7, 10, 15].map(|at: usize| numbers[at]));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            let text = [HEADER.as_bytes(), &text].concat();
+            parse(&text, &mut Devices::new(Filter::new("", "")));
+        }
+    }
+}
