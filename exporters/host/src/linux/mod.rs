@@ -2,15 +2,22 @@
 
 mod attribute;
 mod cpu;
+mod dmi;
 mod file;
 mod filesystem;
 #[cfg(test)]
 mod golden;
 mod loadavg;
 mod names;
+mod netclass;
+mod nvme;
+mod os;
 mod scan;
+mod time;
+mod timex;
+mod uname;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use aura_model::{Context, Group, GroupHealth, Missing, Section, Source, declare, walk};
 use serde::Serialize;
@@ -18,8 +25,15 @@ use serde::Serialize;
 use self::file::Buffer;
 pub use self::{
     cpu::Cpu,
+    dmi::Dmi,
     filesystem::{Filesystem, Filesystems, Usage},
     loadavg::Loadavg,
+    netclass::{Interface, InterfaceDetails, Netclass},
+    nvme::{Nvme, NvmeController, NvmeNamespace},
+    os::Os,
+    time::{Clocksource, Time},
+    timex::Timex,
+    uname::Uname,
 };
 use crate::HostOptions;
 
@@ -107,6 +121,13 @@ macro_rules! collectors {
 
 collectors! {
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+    netclass: netclass::Reader => Netclass, netclass::METRICS;
+    nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
+    os: os::Reader => Arc<Os>, os::METRICS;
+    time: time::Reader => Time, time::METRICS;
+    timex: timex::Reader => Timex, timex::METRICS;
+    uname: uname::Reader => Arc<Uname>, uname::METRICS;
 }
