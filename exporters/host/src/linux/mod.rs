@@ -1,18 +1,23 @@
 //! The Linux host: one file a collector, one line each to register it.
 
 mod attribute;
+mod bonding;
 mod cpu;
 mod dmi;
+mod edac;
 mod file;
 mod filesystem;
 #[cfg(test)]
 mod golden;
 mod loadavg;
+mod mdadm;
 mod names;
 mod netclass;
 mod nvme;
 mod os;
 mod scan;
+mod textfile;
+mod thermal_zone;
 mod time;
 mod timex;
 mod uname;
@@ -24,13 +29,18 @@ use serde::Serialize;
 
 use self::file::Buffer;
 pub use self::{
+    bonding::{Bond, Bonding},
     cpu::Cpu,
     dmi::Dmi,
+    edac::{Edac, EdacController, EdacErrors},
     filesystem::{Filesystem, Filesystems, Usage},
     loadavg::Loadavg,
+    mdadm::{MdArray, MdRedundancy, Mdadm},
     netclass::{Interface, InterfaceDetails, Netclass},
     nvme::{Nvme, NvmeController, NvmeNamespace},
     os::Os,
+    textfile::Textfile,
+    thermal_zone::{CoolingDevice, Thermal, Zone},
     time::{Clocksource, Time},
     timex::Timex,
     uname::Uname,
@@ -120,13 +130,18 @@ macro_rules! collectors {
 }
 
 collectors! {
+    bonding: bonding::Reader => Bonding, bonding::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
     dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
+    edac: edac::Reader => Edac, edac::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+    mdadm: mdadm::Reader => Mdadm, mdadm::METRICS;
     netclass: netclass::Reader => Netclass, netclass::METRICS;
     nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
     os: os::Reader => Arc<Os>, os::METRICS;
+    textfile: textfile::Reader => Textfile, textfile::METRICS;
+    thermal_zone: thermal_zone::Reader => Thermal, thermal_zone::METRICS;
     time: time::Reader => Time, time::METRICS;
     timex: timex::Reader => Timex, timex::METRICS;
     uname: uname::Reader => Arc<Uname>, uname::METRICS;
