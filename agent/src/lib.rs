@@ -4,5 +4,11 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod hub;
+pub mod own;
 pub mod publish;
+pub mod run;
 pub mod sources;
+pub mod system;
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

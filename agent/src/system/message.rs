@@ -11,19 +11,19 @@ use serde::Serialize;
 
 /// One message.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct SystemUpdate<'a> {
+pub struct SystemUpdate {
     /// Always `system_update`.
     pub r#type: &'static str,
     /// One more with each reading of the host since the agent started.
     pub seq: u64,
     /// When the host was read, RFC 3339.
-    pub sampled_at: &'a str,
+    pub sampled_at: String,
     /// The same as `sampled_at`.
-    pub timestamp: &'a str,
+    pub timestamp: String,
     /// From one reading to the next, in seconds.
     pub interval_seconds: f64,
     /// What was read and derived.
-    pub metrics: Metrics<'a>,
+    pub metrics: Metrics,
     /// Why what is `null` or absent in `metrics` is missing, by its path there.
     pub missing: BTreeMap<&'static str, Missing>,
     /// How each source fares.
@@ -71,9 +71,9 @@ pub struct Alert {
 
 /// The host.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Metrics<'a> {
+pub struct Metrics {
     /// When the host was read, RFC 3339.
-    pub timestamp: &'a str,
+    pub timestamp: String,
     /// What the machine is.
     pub platform: Platform,
     /// Processors.

@@ -10,7 +10,7 @@ mod stats;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aura_host::Host;
@@ -46,6 +46,7 @@ pub struct Moment {
 /// The host's state for people: fed with each reading, read by the feed and the API.
 pub struct System {
     hub: Arc<Hub>,
+    started: Instant,
     state: Mutex<State>,
 }
 
@@ -70,7 +71,7 @@ impl System {
             thresholds,
             seq: 0,
         };
-        Self { hub, state: Mutex::new(state) }
+        Self { hub, started: Instant::now(), state: Mutex::new(state) }
     }
 
     /// Puts other limits in force.

@@ -2,9 +2,12 @@
 
 mod arp;
 mod attribute;
+mod bonding;
 mod conntrack;
 mod cpu;
 mod diskstats;
+mod dmi;
+mod edac;
 mod entropy;
 mod every;
 mod fields;
@@ -15,11 +18,15 @@ mod filter;
 #[cfg(test)]
 mod golden;
 mod loadavg;
+mod mdadm;
 mod meminfo;
 mod meminfo_numa;
 mod names;
+mod netclass;
 mod netdev;
 mod netstat;
+mod nvme;
+mod os;
 mod pressure;
 mod scan;
 mod schedstat;
@@ -28,10 +35,15 @@ mod softnet;
 mod stat;
 #[cfg(test)]
 mod testing;
+mod textfile;
+mod thermal_zone;
+mod time;
+mod timex;
 mod udp_queues;
+mod uname;
 mod vmstat;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, declare, walk};
 use serde::Serialize;
@@ -39,24 +51,36 @@ use serde::Serialize;
 use self::file::Buffer;
 pub use self::{
     arp::Arp,
+    bonding::{Bond, Bonding},
     conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
     cpu::{Cpu, CpuTime, MODES, Topology},
     diskstats::{Disk, DiskFilesystem, DiskInfo, Diskstats, Io, Mapper},
+    dmi::Dmi,
+    edac::{Edac, EdacController, EdacErrors},
     entropy::Entropy,
     fields::Fields,
     filefd::Filefd,
     filesystem::{Filesystem, Filesystems, Usage},
     loadavg::Loadavg,
+    mdadm::{MdArray, MdRedundancy, Mdadm},
     meminfo::Meminfo,
     meminfo_numa::{MeminfoNuma, NumaNode},
+    netclass::{Interface, InterfaceDetails, Netclass},
     netdev::{Netdev, NetworkDevice, Received, Sent},
     netstat::Netstat,
+    nvme::{Nvme, NvmeController, NvmeNamespace},
+    os::Os,
     pressure::{Pressure, Stall, Waiting},
     schedstat::{Schedstat, ScheduledCpu},
     sockstat::Sockstat,
     softnet::{Softnet, SoftnetCpu},
     stat::Stat,
+    textfile::Textfile,
+    thermal_zone::{CoolingDevice, Thermal, Zone},
+    time::{Clocksource, Time},
+    timex::Timex,
     udp_queues::{Queues, UdpQueues},
+    uname::Uname,
     vmstat::Vmstat,
 };
 use crate::HostOptions;
@@ -178,23 +202,35 @@ macro_rules! collectors {
 
 collectors! {
     arp: arp::Reader => Arp, arp::METRICS;
+    bonding: bonding::Reader => Bonding, bonding::METRICS;
     conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
     diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
+    dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
+    edac: edac::Reader => Edac, edac::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
+    mdadm: mdadm::Reader => Mdadm, mdadm::METRICS;
     meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
     meminfo_numa: meminfo_numa::Reader => MeminfoNuma, meminfo_numa::METRICS;
+    netclass: netclass::Reader => Netclass, netclass::METRICS;
     netdev: netdev::Reader => Netdev, netdev::METRICS;
     netstat: netstat::Reader => Netstat, netstat::METRICS;
+    nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
+    os: os::Reader => Arc<Os>, os::METRICS;
     pressure: pressure::Reader => Pressure, pressure::METRICS;
     schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
     sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
     softnet: softnet::Reader => Softnet, softnet::METRICS;
     stat: stat::Reader => Stat, stat::METRICS;
+    textfile: textfile::Reader => Textfile, textfile::METRICS;
+    thermal_zone: thermal_zone::Reader => Thermal, thermal_zone::METRICS;
+    time: time::Reader => Time, time::METRICS;
+    timex: timex::Reader => Timex, timex::METRICS;
     udp_queues: udp_queues::Reader => UdpQueues, udp_queues::METRICS;
+    uname: uname::Reader => Arc<Uname>, uname::METRICS;
     vmstat: vmstat::Reader => Vmstat, vmstat::METRICS;
 }
 

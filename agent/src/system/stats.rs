@@ -1,0 +1,57 @@
+//! `/api/system/stats`: the few flat numbers that older monitors poll. Unlike the server they were made for, rates
+//! are rates, the GPU's temperature does not stand in for the CPU's, and what is not known is `null`.
+
+use serde::Serialize;
+
+use super::{Moment, System, derive};
+
+/// The answer.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Stats {
+    /// How long the agent has been running.
+    uptime_seconds: f64,
+    /// Requests since the agent started: the agent does not count them, so not known.
+    requests_total: Option<u64>,
+    /// Errors since the agent started: samples that failed.
+    error_count: u64,
+    /// Use of all CPUs.
+    cpu_percent: Option<f64>,
+    /// Used memory in MiB.
+    memory_mb: Option<f64>,
+    /// Used memory.
+    memory_percent: Option<f64>,
+    /// Used space of the root file system.
+    disk_percent: Option<f64>,
+    /// KiB a second, both directions together.
+    network_kbs: Option<f64>,
+    /// No GPU is watched.
+    gpu_percent: Option<f64>,
+    /// No GPU is watched.
+    gpu_memory_used_mb: Option<f64>,
+    /// No GPU is watched.
+    gpu_memory_total_mb: Option<f64>,
+    /// The hottest sensor, in degrees Celsius.
+    temperature: Option<f64>,
+}
+
+impl System {
+    /// The flat numbers of a moment.
+    pub fn stats(&self, moment: &Moment) -> Stats {
+        let vitals = &moment.vitals;
+        let metrics = derive::update(moment, &self.hub).metrics;
+        Stats {
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+            requests_total: None,
+            error_count: self.hub.sources().iter().map(|source| source.health().counts.failures).sum(),
+            cpu_percent: vitals.cpu_percent,
+            memory_mb: metrics.memory.map(|memory| memory.used as f64 / 1_048_576.0),
+            memory_percent: vitals.memory_percent,
+            disk_percent: metrics.disk.percent,
+            network_kbs: vitals.network_receive.zip(vitals.network_transmit).map(|(down, up)| (down + up) / 1024.0),
+            gpu_percent: None,
+            gpu_memory_used_mb: None,
+            gpu_memory_total_mb: None,
+            temperature: vitals.temperature,
+        }
+    }
+}

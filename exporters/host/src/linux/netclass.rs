@@ -1,0 +1,335 @@
+//! Network interfaces as /sys/class/net describes them. Of some thirty attributes an interface three tell that
+//! anything happened: `operstate`, `carrier_changes` and `flags`. These are read at each sample. The others are
+//! read when one of the three moved, and every ten seconds for what people change by hand (MTU, alias). `speed`
+//! and `duplex` above all ask the driver under a lock that the whole network shares.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aura_model::{Context, Metric, Missing, Name, Unit, counter, gauge};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    attribute::{self, Attribute, Page},
+    file::Buffer,
+    names::Names,
+};
+use crate::HostOptions;
+
+/// So often everything is read.
+const ALL: Duration = Duration::from_secs(10);
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Interface {
+    /// Its name.
+    pub device: Name,
+    /// `up`, `down`, `unknown` (no driver says: loopback, tunnels).
+    pub operstate: Name,
+    /// The `IFF_` bits.
+    pub flags: Option<i64>,
+    /// How often the link came or went.
+    pub carrier_changes: Option<i64>,
+    /// What seldom changes.
+    pub details: Arc<InterfaceDetails>,
+}
+
+/// What seldom changes about an interface; missing where the kernel or driver does not say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the kernel's own names; Documentation/ABI/testing/sysfs-class-net explains them")]
+pub struct InterfaceDetails {
+    pub address: Option<String>,
+    pub broadcast: Option<String>,
+    pub duplex: Option<String>,
+    pub ifalias: Option<String>,
+    pub address_assign_type: Option<i64>,
+    pub carrier: Option<i64>,
+    pub carrier_down_changes: Option<i64>,
+    pub carrier_up_changes: Option<i64>,
+    pub device_id: Option<i64>,
+    pub dormant: Option<i64>,
+    pub iface_id: Option<i64>,
+    pub iface_link: Option<i64>,
+    pub iface_link_mode: Option<i64>,
+    pub mtu: Option<i64>,
+    pub name_assign_type: Option<i64>,
+    pub net_dev_group: Option<i64>,
+    pub protocol_type: Option<i64>,
+    /// Bytes a second; missing when the driver does not know.
+    pub speed: Option<i64>,
+    pub transmit_queue_length: Option<i64>,
+}
+
+/// All interfaces of our network namespace.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Netclass {
+    /// One row an interface.
+    pub interfaces: Vec<Interface>,
+}
+
+macro_rules! property {
+    ($kind:ident $name:literal, $unit:expr, $take:expr) => {
+        $kind(
+            concat!("node_network_", $name),
+            concat!("Network device property: ", $name),
+            $unit,
+            &["device"],
+            |reading, emit| {
+                let take: fn(&Interface) -> Option<i64> = $take;
+                for interface in &reading.interfaces {
+                    emit.maybe(&[&interface.device], take(interface));
+                }
+            },
+        )
+    };
+}
+
+pub(super) const METRICS: &[Metric<Netclass>] = &[
+    property!(gauge "address_assign_type", Unit::None, |i| i.details.address_assign_type),
+    property!(gauge "carrier", Unit::None, |i| i.details.carrier),
+    property!(counter "carrier_changes_total", Unit::None, |i| i.carrier_changes),
+    property!(counter "carrier_down_changes_total", Unit::None, |i| i.details.carrier_down_changes),
+    property!(counter "carrier_up_changes_total", Unit::None, |i| i.details.carrier_up_changes),
+    property!(gauge "device_id", Unit::None, |i| i.details.device_id),
+    property!(gauge "dormant", Unit::None, |i| i.details.dormant),
+    property!(gauge "flags", Unit::None, |i| i.flags),
+    property!(gauge "iface_id", Unit::None, |i| i.details.iface_id),
+    property!(gauge "iface_link", Unit::None, |i| i.details.iface_link),
+    property!(gauge "iface_link_mode", Unit::None, |i| i.details.iface_link_mode),
+    gauge(
+        "node_network_info",
+        "Non-numeric data from /sys/class/net/<iface>, value is always 1.",
+        Unit::None,
+        &["device", "address", "broadcast", "duplex", "operstate", "adminstate", "ifalias"],
+        |reading, emit| {
+            for Interface { device, operstate, flags, details, .. } in &reading.interfaces {
+                let text = |field: &'_ Option<String>| field.clone().unwrap_or_default();
+                let admin = flags.map_or("unknown", |flags| if flags & 1 == 1 { "up" } else { "down" });
+                emit.sample(
+                    &[
+                        device,
+                        &text(&details.address),
+                        &text(&details.broadcast),
+                        &text(&details.duplex),
+                        operstate,
+                        admin,
+                        &text(&details.ifalias),
+                    ],
+                    true.into(),
+                );
+            }
+        },
+    ),
+    property!(gauge "mtu_bytes", Unit::Bytes, |i| i.details.mtu),
+    property!(gauge "name_assign_type", Unit::None, |i| i.details.name_assign_type),
+    property!(gauge "net_dev_group", Unit::None, |i| i.details.net_dev_group),
+    property!(gauge "protocol_type", Unit::None, |i| i.details.protocol_type),
+    property!(gauge "speed_bytes", Unit::Bytes, |i| i.details.speed),
+    property!(gauge "transmit_queue_length", Unit::None, |i| i.details.transmit_queue_length),
+    gauge(
+        "node_network_up",
+        "Value is 1 if operstate is 'up', 0 otherwise.",
+        Unit::None,
+        &["device"],
+        |reading, emit| {
+            for interface in &reading.interfaces {
+                emit.one(&interface.device, &*interface.operstate == "up");
+            }
+        },
+    ),
+];
+
+pub(super) struct Reader {
+    root: PathBuf,
+    page: Page,
+    names: Names,
+    interfaces: Vec<Watched>,
+    listed: Option<Instant>,
+}
+
+/// An interface with its attributes open.
+struct Watched {
+    folder: PathBuf,
+    device: Name,
+    operstate: Attribute,
+    carrier_changes: Attribute,
+    flags: Attribute,
+    /// The last reading, and when its details were read.
+    last: Option<(Instant, Interface)>,
+}
+
+impl Collector for Reader {
+    type Reading = Netclass;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self {
+            root: context.paths.sysfs.join("class/net"),
+            page: Page::default(),
+            names: Names::default(),
+            interfaces: Vec::new(),
+            listed: None,
+        }
+    }
+
+    fn read(&mut self, _: &mut Buffer) -> Result<Netclass, Missing> {
+        if self.listed.is_none_or(|when| when.elapsed() >= ALL) {
+            self.list()?;
+        }
+        let mut interfaces = Vec::with_capacity(self.interfaces.len());
+        for watched in &mut self.interfaces {
+            match watched.read(&mut self.page, &mut self.names) {
+                Ok(interface) => interfaces.push(interface),
+                // It went away, perhaps to come back under another name.
+                Err(_) => self.listed = None,
+            }
+        }
+        Ok(Netclass { interfaces })
+    }
+}
+
+impl Reader {
+    fn list(&mut self) -> Result<(), Missing> {
+        let names = attribute::entries(&self.root)?;
+        self.interfaces.retain(|watched| names.iter().any(|name| **name == *watched.device));
+        for name in names {
+            let folder = self.root.join(&name);
+            // `bonding_masters` is a file among the interfaces.
+            if self.interfaces.iter().any(|watched| *watched.device == *name) || !folder.is_dir() {
+                continue;
+            }
+            self.interfaces.push(Watched {
+                device: self.names.intern(name.as_bytes()),
+                operstate: Attribute::new(folder.join("operstate")),
+                carrier_changes: Attribute::new(folder.join("carrier_changes")),
+                flags: Attribute::new(folder.join("flags")),
+                folder,
+                last: None,
+            });
+        }
+        self.listed = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Watched {
+    fn read(&mut self, page: &mut Page, names: &mut Names) -> Result<Interface, Missing> {
+        let operstate = names.intern(self.operstate.read(page)?);
+        let flags = self.flags.number(page).ok();
+        let carrier_changes = self.carrier_changes.number(page).ok();
+        let (read_at, details) = match &self.last {
+            Some((when, last))
+                if when.elapsed() < ALL
+                    && (&last.operstate, last.flags, last.carrier_changes) == (&operstate, flags, carrier_changes) =>
+            {
+                (*when, last.details.clone())
+            }
+            _ => (Instant::now(), Arc::new(details(&self.folder))),
+        };
+        let interface = Interface { device: self.device.clone(), operstate, flags, carrier_changes, details };
+        self.last = Some((read_at, interface.clone()));
+        Ok(interface)
+    }
+}
+
+fn details(folder: &Path) -> InterfaceDetails {
+    // Many drivers refuse what they do not know (`speed` of a link that is down): that attribute is missing.
+    let number = |name: &str| attribute::number(&folder.join(name)).ok();
+    let text = |name: &str| attribute::text(&folder.join(name)).ok();
+    InterfaceDetails {
+        address: text("address"),
+        broadcast: text("broadcast"),
+        duplex: text("duplex"),
+        ifalias: text("ifalias"),
+        address_assign_type: number("addr_assign_type"),
+        carrier: number("carrier"),
+        carrier_down_changes: number("carrier_down_count"),
+        carrier_up_changes: number("carrier_up_count"),
+        device_id: number("dev_id"),
+        dormant: number("dormant"),
+        iface_id: number("ifindex"),
+        iface_link: number("iflink"),
+        iface_link_mode: number("link_mode"),
+        mtu: number("mtu"),
+        name_assign_type: number("name_assign_type"),
+        net_dev_group: number("netdev_group"),
+        protocol_type: number("type"),
+        // Mbit/s. Drivers that don't know say -1, older kernels the same without a sign.
+        speed: number("speed").filter(|&speed| (0..i64::from(u32::MAX)).contains(&speed)).map(|speed| speed * 125_000),
+        transmit_queue_length: number("tx_queue_len"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{super::golden, *};
+
+    fn sysfs(interfaces: &[(&str, &[(&str, &str)])]) -> (tempfile::TempDir, Context) {
+        let root = tempfile::tempdir().unwrap();
+        for (device, attributes) in interfaces {
+            let folder = root.path().join("class/net").join(device);
+            fs::create_dir_all(&folder).unwrap();
+            for (name, value) in *attributes {
+                fs::write(folder.join(name), format!("{value}\n")).unwrap();
+            }
+        }
+        let paths = aura_model::Paths { sysfs: root.path().into(), ..Default::default() };
+        (root, Context::new(paths))
+    }
+
+    fn read(reader: &mut Reader) -> Netclass {
+        reader.read(&mut Buffer::default()).unwrap()
+    }
+
+    #[test]
+    fn the_three_that_tell_are_read_each_time_and_bring_the_rest() {
+        let (root, context) = sysfs(&[(
+            "eth0",
+            &[("operstate", "up"), ("carrier_changes", "2"), ("flags", "0x1003"), ("speed", "1000"), ("mtu", "1500")],
+        )]);
+        let mut reader = Reader::open(&HostOptions::default(), &context);
+        assert_eq!(read(&mut reader).interfaces[0].details.speed, Some(125_000_000));
+        let file = |name: &str| root.path().join("class/net/eth0").join(name);
+        fs::write(file("mtu"), "9000\n").unwrap();
+        assert_eq!(read(&mut reader).interfaces[0].details.mtu, Some(1500), "read again only after a while");
+        fs::write(file("carrier_changes"), "4\n").unwrap();
+        fs::write(file("speed"), "100\n").unwrap();
+        let details = read(&mut reader).interfaces[0].details.clone();
+        assert_eq!((details.mtu, details.speed), (Some(9000), Some(12_500_000)));
+    }
+
+    #[test]
+    fn an_interface_that_goes_away_is_gone_at_once() {
+        let (root, context) = sysfs(&[("eth0", &[("operstate", "up")]), ("veth1", &[("operstate", "up")])]);
+        let mut reader = Reader::open(&HostOptions::default(), &context);
+        assert_eq!(read(&mut reader).interfaces.len(), 2);
+        // Tests have no kernel that answers ENODEV on the open file: the folder's absence is seen by the listing.
+        fs::remove_dir_all(root.path().join("class/net/veth1")).unwrap();
+        reader.listed = None;
+        assert_eq!(read(&mut reader).interfaces.len(), 1);
+    }
+
+    #[test]
+    fn a_speed_that_is_not_known_is_missing() {
+        for (speed, expected) in
+            [("-1", None), ("4294967295", None), ("0", Some(0)), ("x", None), ("10", Some(1_250_000))]
+        {
+            let (_root, context) = sysfs(&[("eth0", &[("operstate", "up"), ("speed", speed)])]);
+            let reading = read(&mut Reader::open(&HostOptions::default(), &context));
+            assert_eq!(reading.interfaces[0].details.speed, expected, "{speed}");
+        }
+    }
+
+    #[test]
+    fn an_interface_without_attributes_has_only_what_it_has() {
+        let (root, context) = sysfs(&[("wg0", &[("operstate", "unknown"), ("flags", "0x91")])]);
+        fs::write(root.path().join("class/net/bonding_masters"), "bond0\n").unwrap();
+        let reading = read(&mut Reader::open(&HostOptions::default(), &context));
+        insta::assert_snapshot!(golden::text(METRICS, &reading));
+    }
+}
