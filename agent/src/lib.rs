@@ -12,3 +12,6 @@ pub mod system;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit of this build, or `unknown`.
+pub const COMMIT: &str = env!("AURA_COMMIT");

@@ -17,6 +17,7 @@ mod thresholds;
 pub mod yaml;
 
 use std::{
+    ffi::OsString,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -141,6 +142,13 @@ impl Override {
         };
         Node::nested(self.path, &origin, value)
     }
+}
+
+/// The environment of this process.
+#[must_use]
+pub fn process_variables() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| (name.to_string_lossy().into(), value.to_string_lossy().into());
+    std::env::vars_os().map(text).collect()
 }
 
 /// The text of a configuration file.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -42,7 +42,7 @@ pub struct Settings {
     /// Which names and pages are trusted.
     pub trust: Trust,
     /// Who may read, when not everybody.
-    pub authenticator: Option<Authenticator>,
+    pub authenticator: Option<Arc<Authenticator>>,
     /// Fields of every answer, from the web configuration.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -50,7 +50,7 @@ pub struct Settings {
 impl Settings {
     pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(), Response> {
         match &self.authenticator {
-            Some(authenticator) => authenticator.check(headers).await,
+            Some(authenticator) => authenticator.check(headers).await.map(drop).map_err(IntoResponse::into_response),
             None => Ok(()),
         }
     }

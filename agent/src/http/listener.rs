@@ -21,10 +21,11 @@ use tokio::{
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::{Stream, tls::Tls};
+use super::Stream;
 
 /// A request head is far smaller; a larger one is refused with 431.
 const HEAD_BYTES: usize = 16 << 10;
@@ -41,7 +42,7 @@ pub struct Serving {
     /// Answers the requests.
     pub router: Router,
     /// Turns bytes into TLS, if configured.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsAcceptor>,
     /// Becomes true when the agent stops.
     pub stopping: watch::Receiver<bool>,
 }

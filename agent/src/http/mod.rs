@@ -2,13 +2,17 @@
 
 mod api;
 mod app;
+pub mod auth;
 mod body;
+mod certificates;
 mod error;
 mod guard;
 mod listener;
 mod page;
 mod router;
 pub mod stream;
+mod tls;
+pub mod web_config;
 
 pub use self::{
     app::{App, Reload, Settings},

@@ -108,7 +108,7 @@ impl<S: Source> Worker<S> {
                 Ok(snapshot) => {
                     if !described {
                         described = true;
-                        for line in source.describe() {
+                        for line in S::describe(&snapshot.reading) {
                             info!(source = S::NAME, "{line}");
                         }
                     }

@@ -10,26 +10,10 @@ use crate::{
 
 /// All groups, in the order in which they are published.
 pub const GROUPS: &[Group<Reading>] = &[
-    Group {
-        name: "aura",
-        walk: |own, emit| walk(AGENT, own, emit),
-        declare: |show| declare(AGENT, show),
-    },
-    Group {
-        name: "source",
-        walk: |own, emit| walk(SOURCES, own, emit),
-        declare: |show| declare(SOURCES, show),
-    },
-    Group {
-        name: "feed",
-        walk: |own, emit| walk(FEEDS, own, emit),
-        declare: |show| declare(FEEDS, show),
-    },
-    Group {
-        name: "process",
-        walk: |own, emit| walk(PROCESS, own, emit),
-        declare: |show| declare(PROCESS, show),
-    },
+    Group { name: "aura", walk: |own, emit| walk(AGENT, own, emit), declare: |show| declare(AGENT, show) },
+    Group { name: "source", walk: |own, emit| walk(SOURCES, own, emit), declare: |show| declare(SOURCES, show) },
+    Group { name: "feed", walk: |own, emit| walk(FEEDS, own, emit), declare: |show| declare(FEEDS, show) },
+    Group { name: "process", walk: |own, emit| walk(PROCESS, own, emit), declare: |show| declare(PROCESS, show) },
 ];
 
 const AGENT: &[Metric<Reading>] = &[

@@ -77,13 +77,7 @@ impl Own {
     /// The agent over this hub and these feeds.
     #[must_use]
     pub fn new(hub: &Arc<Hub>, feeds: Vec<Feed>, events: Arc<Events>) -> Self {
-        Self {
-            hub: Arc::downgrade(hub),
-            feeds,
-            events,
-            started: process::Start::now(),
-            latest: Mutex::new(None),
-        }
+        Self { hub: Arc::downgrade(hub), feeds, events, started: process::Start::now(), latest: Mutex::new(None) }
     }
 
     fn read(&self) -> Arc<Reading> {

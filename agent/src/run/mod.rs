@@ -21,11 +21,12 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised};
 use crate::{
-    config::{Config, Loaded, Overrides},
+    config::{Config, ListenAddress, Loaded, Overrides, process_variables},
     http::{App, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
     hub::{Channel, Hub},
     own::{Events, Own},
@@ -59,7 +60,7 @@ struct Agent {
     logging: Logging,
     sources: Supervised,
     context: Context,
-    web: Option<Arc<WebConfig>>,
+    web: WebConfig,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
 }
@@ -70,7 +71,7 @@ impl Agent {
         for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        let web = web_config(config)?;
+        let web = WebConfig::of(&loaded)?;
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
@@ -90,7 +91,7 @@ impl Agent {
             events,
             scrapes(config),
             reload,
-            settings(config, web.as_ref()),
+            settings(config, &web),
         ));
         Ok(Self { loaded, overrides, logging, sources, context, web, app, reloads })
     }
@@ -99,7 +100,7 @@ impl Agent {
         let (stop, stopping) = watch::channel(false);
         let serving = Serving {
             router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
-            tls: self.web.as_ref().and_then(|web| web.tls()),
+            tls: self.web.tls().map(TlsAcceptor::from),
             stopping: stopping.clone(),
         };
         let mut listeners = JoinSet::new();
@@ -155,9 +156,8 @@ impl Agent {
     }
 
     fn try_reload(&mut self) -> Result<(), String> {
-        let variables: Vec<(String, String)> = std::env::vars().collect();
-        let loaded = Config::load(&self.overrides, &variables).map_err(|problems| problems.to_string())?;
-        let web = web_config(&loaded.config).map_err(|error| format!("{error:#}"))?;
+        let loaded = Config::load(&self.overrides, &process_variables()).map_err(|problems| problems.to_string())?;
+        let web = WebConfig::of(&loaded).map_err(|problems| problems.to_string())?;
         let (old, new) = (&self.loaded.config, &loaded.config);
         let fixed = [
             ("web.listen_address", old.web.listen_address != new.web.listen_address),
@@ -166,7 +166,7 @@ impl Agent {
             ("log.format", old.log.format != new.log.format),
             ("paths", old.paths != new.paths),
             ("history", old.history != new.history),
-            ("TLS on or off", self.web.as_ref().is_some_and(|web| web.tls().is_some()) != web.as_ref().is_some_and(|web| web.tls().is_some())),
+            ("whether TLS is spoken", self.web.tls().is_some() != web.tls().is_some()),
         ];
         for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
             warn!("{key} has changed: it takes effect when the agent is started again");
@@ -175,7 +175,7 @@ impl Agent {
         self.app.system.set_thresholds(new.thresholds.clone());
         self.app.feeds.set_limits(limits(new));
         self.sources.apply(&new.sources);
-        self.app.set_settings(settings(new, web.as_ref()));
+        self.app.set_settings(settings(new, &web));
         self.loaded = loaded;
         Ok(())
     }
@@ -202,22 +202,17 @@ async fn publish_system(app: Arc<App>, host: Arc<Channel<Host>>, context: Contex
     }
 }
 
-fn web_config(config: &Config) -> anyhow::Result<Option<Arc<WebConfig>>> {
-    let file = config.web.config_file.as_deref();
-    file.map(|file| WebConfig::load(file).map(Arc::new).map_err(|problems| anyhow::anyhow!("{problems}"))).transpose()
-}
-
-fn settings(config: &Config, web: Option<&Arc<WebConfig>>) -> Settings {
-    let authenticator = web.and_then(|web| web.authenticator());
+fn settings(config: &Config, web: &WebConfig) -> Settings {
+    let authenticator = web.authenticator();
     let mut hosts = config.web.allowed_hosts.clone();
     hosts.push(rustix::system::uname().nodename().to_string_lossy().into_owned());
-    let loopback = config.web.listen_address.iter().all(crate::config::ListenAddress::is_loopback);
+    let loopback = config.web.listen_address.iter().all(ListenAddress::is_loopback);
     let trust = Trust {
         known_hosts_only: loopback && authenticator.is_none(),
         hosts,
         origins: config.web.allowed_origins.clone(),
     };
-    Settings { trust, authenticator, fields: web.map(|web| web.headers()).unwrap_or_default() }
+    Settings { trust, authenticator, fields: web.headers().to_vec() }
 }
 
 fn limits(config: &Config) -> Limits {
@@ -257,7 +252,8 @@ fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
 fn announce(address: SocketAddr, tls: bool) {
     let scheme = if tls { "https" } else { "http" };
     // Port first: a wildcard address is not one that a browser can open.
-    let host = if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let host =
+        if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
     info!(%address, "open {scheme}://{host}/ — metrics at {scheme}://{host}/metrics");
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Vitals, message::Alert};
+use super::{Vitals, message::Alert, rfc3339};
 use crate::config::Thresholds;
 
 /// A vital number that has a limit: its name in the configuration, its unit, where it is found.
@@ -55,7 +55,7 @@ impl Alerts {
                 let long_enough = now.duration_since(since).as_secs_f64() >= threshold.sustained.get().as_secs_f64();
                 if long_enough && worst.is_none() {
                     let (name, unit) = (limited.name, limited.unit);
-                    worst = Some(Alert { name, severity, value, threshold: limit, unit, since });
+                    worst = Some(Alert { name, severity, value, threshold: limit, unit, since: rfc3339(since) });
                 }
             }
             alerts.extend(worst);
@@ -100,7 +100,7 @@ mod tests {
                 prop_assert_eq!(found.first().map(|alert| alert.severity), expected);
                 if let Some(alert) = found.first() {
                     let limit = if alert.severity == "critical" { memory.critical } else { memory.warning };
-                    prop_assert_eq!(alert.since, at(second + 1 - run(limit)));
+                    prop_assert_eq!(&alert.since, &rfc3339(at(second + 1 - run(limit))));
                 }
             }
         }

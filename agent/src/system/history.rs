@@ -94,7 +94,7 @@ impl History {
         // The clock may have been set back, so every row is looked at.
         let wanted = |row: &&Row| newest.duration_since(row.time).as_secs_f64() < window.as_secs_f64();
         let rows: Vec<&Row> = self.rows.iter().filter(wanted).collect();
-        let column = |index: usize| rows.iter().map(|row| Some(row.values[index]).filter(|value| !value.is_nan()));
+        let column = |index: usize| rows.iter().map(move |row| Some(row.values[index]).filter(|value| !value.is_nan()));
         Window {
             window_seconds: window.as_secs_f64(),
             step_seconds: self.resolution.as_secs_f64(),

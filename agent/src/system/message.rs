@@ -5,7 +5,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aura_model::{Missing, Name};
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -65,8 +64,7 @@ pub struct Alert {
     /// The unit of both.
     pub unit: &'static str,
     /// Since when it is exceeded, RFC 3339.
-    #[schemars(with = "String")]
-    pub since: Timestamp,
+    pub since: String,
 }
 
 /// The host.

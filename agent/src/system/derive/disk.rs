@@ -1,8 +1,8 @@
 //! File systems and disks.
 
-use aura_host::{Filesystem as Mounted, HostReading};
+use aura_host::{Disk as Counters, Filesystem as Mounted, HostReading};
 
-use super::{MIB, Pair, gib, percent};
+use super::{MIB, Pair, gib, percent, rate};
 use crate::system::message::{Device, Disk, DiskSpeed, Filesystem};
 
 pub(super) fn disk(pair: Pair<'_>) -> Disk {
@@ -29,8 +29,14 @@ pub(super) fn disk(pair: Pair<'_>) -> Disk {
 
 /// Bytes read and written a second by all disks.
 pub(super) fn speed(pair: Pair<'_>) -> Option<(f64, f64)> {
-    let _ = pair;
-    None
+    let disks = &pair.now.diskstats.value()?.disks;
+    let rates = disks.iter().filter(|disk| is_counted(disk)).filter_map(|disk| {
+        let (before, seconds) = earlier(pair, disk)?;
+        let read = rate(disk.reads.bytes(), before.reads.bytes(), seconds)?;
+        Some((read, rate(disk.writes.bytes(), before.writes.bytes(), seconds)?))
+    });
+    pair.before?;
+    Some(rates.fold((0.0, 0.0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1)))
 }
 
 /// Used space of the fullest file system that can be written to: a full read-only image is no trouble.
@@ -60,6 +66,33 @@ fn filesystem(mount: &Mounted) -> Filesystem {
 }
 
 fn devices(pair: Pair<'_>) -> Vec<Device> {
-    let _ = pair;
-    Vec::new()
+    let disks = pair.now.diskstats.value().map(|diskstats| diskstats.disks.as_slice()).unwrap_or_default();
+    disks.iter().map(|disk| device(pair, disk)).collect()
+}
+
+fn device(pair: Pair<'_>, disk: &Counters) -> Device {
+    let grown = |take: fn(&Counters) -> u64| {
+        let (before, seconds) = earlier(pair, disk)?;
+        rate(take(disk), take(before), seconds)
+    };
+    Device {
+        device: disk.device.clone(),
+        read_bytes_per_second: grown(|disk| disk.reads.bytes()),
+        write_bytes_per_second: grown(|disk| disk.writes.bytes()),
+        reads_per_second: grown(|disk| disk.reads.completed),
+        writes_per_second: grown(|disk| disk.writes.completed),
+        // Milliseconds of work a second; the kernel may book a little more than there is.
+        busy_percent: grown(|disk| disk.io_time).map(|milliseconds| (milliseconds / 10.0).min(100.0)),
+    }
+}
+
+fn earlier<'a>(pair: Pair<'a>, disk: &Counters) -> Option<(&'a Counters, f64)> {
+    let (before, seconds) = pair.before?;
+    let disks = &before.diskstats.value()?.disks;
+    Some((disks.iter().find(|earlier| earlier.device == disk.device)?, seconds))
+}
+
+/// Mapped and RAID devices pass everything on to disks that count it themselves; zram is memory.
+fn is_counted(disk: &Counters) -> bool {
+    !["dm-", "md", "zram"].iter().any(|prefix| disk.device.starts_with(prefix))
 }

@@ -18,7 +18,7 @@ use super::{
     message::{Metrics, SourceState, SystemUpdate},
     rfc3339,
 };
-use crate::hub::{Hub, Snapshot};
+use crate::hub::{Health, Hub, Snapshot};
 
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
@@ -107,7 +107,6 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
     let mut missing: BTreeMap<&'static str, Missing> = BTreeMap::new();
     for (path, reason) in [
         ("cpu", now.cpu.missing()),
-        ("cpu.frequency", now.cpufreq.missing()),
         ("cpu.load_average", now.loadavg.missing()),
         ("memory", now.meminfo.missing()),
         ("disk.filesystems", now.filesystem.missing()),
@@ -115,7 +114,6 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
         ("network", now.netdev.missing()),
         ("temperature", sensors::no_temperature(now)),
         ("pressure", now.pressure.missing()),
-        ("processes", now.processes.missing()),
     ] {
         if let Some(reason) = reason {
             missing.insert(path, reason.clone());
@@ -153,6 +151,21 @@ fn rate(now: u64, before: u64, seconds: f64) -> Option<f64> {
 /// A share in percent; none of nothing.
 fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64 * 100.0)
+}
+
+impl From<Health> for SourceState {
+    fn from(health: Health) -> Self {
+        let (reason, detail) = health.missing.map(|missing| (missing.reason.code(), missing.detail)).unzip();
+        Self {
+            name: health.name,
+            state: health.state.word(),
+            reason,
+            detail,
+            age_seconds: health.age.map(|age| age.as_secs_f64()),
+            interval_seconds: health.interval.as_secs_f64(),
+            duration_seconds: health.duration.map(|duration| duration.as_secs_f64()),
+        }
+    }
 }
 
 fn gib(bytes: u64) -> f64 {
