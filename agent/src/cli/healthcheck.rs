@@ -1,8 +1,38 @@
-//! `aura healthcheck`. Asks a running agent whether it is well.
+//! `aura healthcheck`: for containers, whose images have no curl.
 
-use super::HealthcheckArguments;
-use crate::config::Overrides;
+use std::time::Duration;
 
-pub(super) fn healthcheck(_overrides: &Overrides, _arguments: &HealthcheckArguments) -> anyhow::Result<()> {
-    anyhow::bail!("aura healthcheck is not built yet")
+use anyhow::{Context as _, bail};
+
+use super::{HealthcheckArguments, configuration::load, print};
+use crate::{config::Overrides, http::client, http::web_config::WebConfig};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn healthcheck(overrides: &Overrides, arguments: &HealthcheckArguments) -> anyhow::Result<()> {
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => own_url(overrides)?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(client::get(&url, PATIENCE))?;
+    if !answer.status.is_success() {
+        bail!("{url} answers {}: {}", answer.status, answer.body.trim());
+    }
+    print(answer.body)
+}
+
+/// Where the agent of this configuration says whether it is ready.
+fn own_url(overrides: &Overrides) -> anyhow::Result<String> {
+    let loaded = load(overrides)?;
+    let scheme = if WebConfig::of(&loaded)?.tls().is_some() { "https" } else { "http" };
+    let address = loaded.config.web.listen_address.first().context("web.listen_address is empty")?;
+    let port = address.port;
+    let host = match address.host.as_str() {
+        "" | "0.0.0.0" => "127.0.0.1".to_owned(),
+        "::" => "[::1]".to_owned(),
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    Ok(format!("{scheme}://{host}:{port}/-/ready"))
 }

@@ -3,6 +3,7 @@
 mod api;
 mod app;
 pub mod auth;
+pub mod client;
 mod body;
 mod certificates;
 mod error;
