@@ -82,7 +82,7 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
     await state("Live");
     await numbersChange();
     const highest = page.locator("#cpu .legend td").last();
-    await until("the chart to have points", async () => /\d/.test(await highest.innerText()));
+    await until("the chart to have points", async () => /\d/.test(await highest.textContent()));
     assert.ok(asked.some((url) => url.includes("/api/system/history?window=900s")));
     assert.match(await page.title(), /Aura$/);
     const painted = await page.locator("#cpu canvas").evaluate((canvas) => {
@@ -105,12 +105,15 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
     await state("Offline");
     await page.locator("main.stale").waitFor({ timeout: 15_000 });
     assert.notEqual(await colour(), fresh, "an old number looks like a new one");
-    assert.match(await page.locator("[role=status]").innerText(), /does not answer/);
-    const age = async () => Number.parseInt(await page.locator(".age").innerText(), 10);
+    assert.match(await page.locator("[role=status]").textContent(), /does not answer/);
+    const age = async () => Number.parseInt(await page.locator(".age").textContent(), 10);
     const young = await age();
     await until("the age to grow", async () => (await age()) > young);
     const last = await numbers();
-    assert.ok(last.every((text) => /\d/.test(text)), "the last known numbers are gone");
+    assert.ok(
+      last.every((text) => /\d/.test(text)),
+      "the last known numbers are gone",
+    );
 
     const seen = asked.length;
     await agent.start();
@@ -128,7 +131,7 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
   test("polls while the socket is away", async () => {
     await open({}, (page) => page.routeWebSocket("**/ws/system", (socket) => socket.close()));
     await state("Polling");
-    await until("numbers", async () => /\d/.test(await page.locator("#memory .number").innerText()));
+    await until("numbers", async () => /\d/.test(await page.locator("#memory .number").textContent()));
   });
 
   test("fits a phone", async () => {
@@ -151,7 +154,7 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
     assert.notEqual(light, dark);
     const button = page.getByRole("button", { name: /colours/i });
     await button.click();
-    assert.match(await button.innerText(), /light/);
+    assert.match(await button.textContent(), /light/);
     assert.equal(await ground(), light);
     await page.reload();
     await state("Live");
@@ -176,7 +179,13 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
       await page.evaluate(await readFile(axe, "utf8"));
       const violations = await page.evaluate(async () => {
         const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(" ")}`);
+        return violations.map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes
+              .map((node) => node.html)
+              .slice(0, 3)
+              .join(" ")}`,
+        );
       });
       assert.deepEqual(violations, []);
 
