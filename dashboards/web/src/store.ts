@@ -1,7 +1,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { ask, openFeed } from "./feed/browser";
 import { MachineClock } from "./feed/clock";
-import type { Arrival, Connection } from "./feed/feed";
+import { type Arrival, type Connection, POLL_EVERY } from "./feed/feed";
 import { type SystemUpdate, sampledAt } from "./feed/message";
 import { Columns, type History, rowOf, type SeriesName } from "./history/columns";
 import { recall, remember } from "./shell/memory";
@@ -21,8 +21,10 @@ export const revision = signal(0);
 /** How old the newest sample is, in milliseconds. */
 export const age = signal<number | null>(null);
 export const stale = computed(() => {
-  const interval = update.value?.interval_seconds ?? 1;
-  return age.value !== null && age.value > STALE_AFTER * interval * 1000;
+  const late = STALE_AFTER * (update.value?.interval_seconds ?? 1) * 1000;
+  // A page that asks every ten seconds cannot expect more.
+  const expected = connection.value.state === "polling" ? POLL_EVERY : 0;
+  return age.value !== null && age.value > expected + late;
 });
 /** The row that the reader points at in any chart, or null. */
 export const pointed = signal<number | null>(null);

@@ -45,8 +45,9 @@ export function linkSpeed(value: Known): Quantity {
 }
 
 export function megahertz(value: Known): Quantity {
-  if (!known(value)) return { value: UNKNOWN, unit: "" };
-  return value < 1000 ? { value: value.toFixed(0), unit: "MHz" } : { value: (value / 1000).toFixed(2), unit: "GHz" };
+  return known(value) && value >= 1000
+    ? quantity(value / 1000, "GHz", (gigahertz) => gigahertz.toFixed(2))
+    : quantity(value, "MHz", (megahertz) => megahertz.toFixed(0));
 }
 
 /** A span of time in its two largest units: `3 d 4 h`, `12 min 5 s`, `0.4 s`. */

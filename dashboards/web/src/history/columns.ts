@@ -111,8 +111,13 @@ export class Columns {
   #append(time: number, value: (name: SeriesName) => number | null, marksGap = true): void {
     const last = this.last;
     if (last !== null && time - last < 0.5 * this.#pitch) return;
-    if (marksGap && last !== null && time - last > 2.5 * this.#pitch) this.#write(last + this.#pitch, () => null);
+    const pause = last !== null && time - last > 2.5 * this.#pitch;
+    if (marksGap && pause && !this.#endsInGap) this.#write(last + this.#pitch, () => null);
     this.#write(time, value);
+  }
+
+  get #endsInGap(): boolean {
+    return SERIES.every((name) => this.series[name].at(-1) === null);
   }
 
   #write(time: number, value: (name: SeriesName) => number | null): void {

@@ -6,12 +6,13 @@ import { DECIMAL, fromZero } from "../ui/range";
 
 export function PressurePanel({ update }: { update: SystemUpdate }) {
   const pressure = update.metrics.pressure;
+  const most = highest(pressure);
   return (
     <Panel
       id="pressure"
       title="Pressure"
       note={pressure ? "share of time in which some work waited" : whyMissing(update, "pressure")}
-      values={<Figure quantity={percent(highest(pressure))} />}
+      values={most && <Figure label={most.label} quantity={percent(most.value)} />}
     >
       <Chart
         title="Pressure over 10 seconds"
@@ -33,9 +34,12 @@ export function PressurePanel({ update }: { update: SystemUpdate }) {
   );
 }
 
-function highest(pressure: Metrics["pressure"]): number | null {
-  const known = [pressure?.cpu, pressure?.memory, pressure?.io]
-    .map((stalls) => stalls?.some?.avg10)
-    .filter((value): value is number => Number.isFinite(value));
-  return known.length > 0 ? Math.max(...known) : null;
+/** What work waits for most. */
+function highest(pressure: Metrics["pressure"]): { label: string; value: number } | null {
+  const waits = [
+    { label: "CPU", value: pressure?.cpu?.some?.avg10 },
+    { label: "memory", value: pressure?.memory?.some?.avg10 },
+    { label: "I/O", value: pressure?.io?.some?.avg10 },
+  ].filter((wait): wait is { label: string; value: number } => Number.isFinite(wait.value));
+  return waits.sort((one, other) => other.value - one.value)[0] ?? null;
 }

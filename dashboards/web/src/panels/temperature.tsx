@@ -16,7 +16,7 @@ export function TemperaturePanel({ update }: { update: SystemUpdate }) {
     <Panel
       id="temperature"
       title="Temperature"
-      note={chips ? "hottest sensor" : whyMissing(update, "temperature")}
+      note={chips ? hottest(sensors) : whyMissing(update, "temperature")}
       values={<Figure quantity={celsius(rowOf(update).temperature_celsius)} />}
     >
       <Chart
@@ -56,6 +56,12 @@ export function TemperaturePanel({ update }: { update: SystemUpdate }) {
       )}
     </Panel>
   );
+}
+
+function hottest(sensors: (Sensor & { chip: string })[]): string {
+  const known = sensors.filter((sensor) => Number.isFinite(sensor.current));
+  const [first] = known.sort((one, other) => (other.current as number) - (one.current as number));
+  return first ? `hottest: ${first.label} ${first.chip}` : "no sensor answers";
 }
 
 function share(sensor: Sensor): number | null {

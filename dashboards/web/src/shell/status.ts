@@ -28,8 +28,8 @@ export const status = computed<{ mood: Mood; label: string; sentence: string }>(
   }
 });
 
-/** How old the numbers are, in words. */
+/** How old the numbers are, in words, where that is worth a word. */
 export const ageText = computed(() => {
-  if (age.value === null) return "";
-  return stale.value ? `${duration(Math.round(age.value / 1000))} old` : "";
+  if (age.value === null || !(stale.value || connection.value.state === "polling")) return "";
+  return `${duration(Math.max(1, Math.round(age.value / 1000)))} old`;
 });

@@ -4,7 +4,7 @@ import { type Quantity, text, timeOfDay } from "../format/format";
 import type { SeriesName } from "../history/columns";
 import { summarize } from "../history/summary";
 import { painted } from "../shell/theme";
-import { chosenWindow, columns, pointed, revision, rightEdge } from "../store";
+import { chosenWindow, columns, pointed, revision, rightEdge, stale } from "../store";
 
 export interface Line {
   name: SeriesName;
@@ -42,6 +42,7 @@ function Legend({ title, lines, format }: ChartProps) {
   revision.value;
   const at = pointed.value;
   const first = columns.firstSince(rightEdge());
+  const newest = stale.value ? "last" : "now";
   const time = at === null ? null : columns.times[at];
   return (
     <table class="legend">
@@ -53,7 +54,7 @@ function Legend({ title, lines, format }: ChartProps) {
           <th scope="col">
             <span class="hidden">Series</span>
           </th>
-          <th scope="col">{time === null || time === undefined ? "now" : timeOfDay(time * 1000)}</th>
+          <th scope="col">{time === null || time === undefined ? newest : timeOfDay(time * 1000)}</th>
           <th scope="col">average</th>
           <th scope="col">highest</th>
         </tr>
