@@ -255,7 +255,7 @@ impl Client {
     pub(crate) fn close_code(&mut self) -> Option<u16> {
         let frames = self.rest();
         let last = frames.last().expect("a close frame before the end");
-        assert_eq!(last.first, 0x88, "{frames:?}");
+        assert_eq!(last.first, 0x88, "{last:?} after {} frames", frames.len());
         (last.payload.len() >= 2).then(|| u16::from_be_bytes([last.payload[0], last.payload[1]]))
     }
 
