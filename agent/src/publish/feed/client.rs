@@ -407,4 +407,4 @@ impl Backlog {
     }
 }
 
-const _: () = assert!(size_of::<Client>() <= 512, "an idle client costs little");
+const _: () = assert!(size_of::<Client>() <= 256, "an idle client costs little");
