@@ -17,6 +17,7 @@ mod thresholds;
 pub mod yaml;
 
 use std::{
+    ffi::OsString,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -119,7 +120,9 @@ impl Config {
         for flag in &overrides.flags {
             typed = typed.overlaid(flag.layer());
         }
-        let config: Config = match deserialize(&typed) {
+        // Over the defaults, so that a section with one key keeps the others as they are.
+        let whole = reference::defaults(&Self::default()).overlaid(typed.clone());
+        let config: Config = match deserialize(&whole) {
             Ok(config) => config,
             Err(found) => {
                 problems.0.extend(found.0);
@@ -141,6 +144,13 @@ impl Override {
         };
         Node::nested(self.path, &origin, value)
     }
+}
+
+/// The environment of this process.
+#[must_use]
+pub fn process_variables() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| (name.to_string_lossy().into(), value.to_string_lossy().into());
+    std::env::vars_os().map(text).collect()
 }
 
 /// The text of a configuration file.

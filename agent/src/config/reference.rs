@@ -21,6 +21,12 @@ pub fn schema() -> Json {
     schema.to_value()
 }
 
+/// The JSON schema as a file.
+#[must_use]
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
 /// Every key that takes a value, as a dotted path.
 #[must_use]
 pub fn keys() -> Vec<String> {

@@ -1,1 +1,6 @@
 //! Placeholder.
+
+pub mod auth;
+mod certificates;
+mod tls;
+pub mod web_config;

@@ -1,0 +1,181 @@
+//! Who may come in: users with bcrypt hashes, as the web configuration lists them.
+//!
+//! bcrypt is slow on purpose (some 70 ms at cost 10), so a pair that was right once is remembered by a keyed
+//! hash, and the work is done off the runtime, by few at a time: strangers who guess do not stop the others.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
+};
+
+use aws_lc_rs::{hmac, rand::SystemRandom};
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::web_config::{Found, Secret};
+
+/// Right pairs that are remembered; more only cost the time of a check.
+const REMEMBERED: usize = 128;
+/// Checks that wait for their turn; more are sent away.
+const WAITING: usize = 32;
+/// A check at this cost takes about 4 s: higher ones only look like safety.
+const MAX_COST: u32 = 16;
+/// Longer than any password that bcrypt looks at in full (72 bytes) with any name.
+const MAX_HEADER: usize = 1024;
+
+/// Checks `Authorization: Basic`.
+pub struct Authenticator {
+    users: Arc<BTreeMap<String, Secret>>,
+    /// The dearest of all hashes: a name that nobody has costs a check against it.
+    decoy: Secret,
+    key: hmac::Key,
+    good: Mutex<VecDeque<[u8; 32]>>,
+    working: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// Why somebody may not come in. As a response it has the API's error body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody said who asks, or name and password do not go together.
+    Unauthorized,
+    /// Too many are being checked at this moment.
+    Busy,
+}
+
+impl Authenticator {
+    /// Nothing when there are no users, or when a mistake was found.
+    pub(super) fn new(users: &BTreeMap<String, Secret>, found: &mut Found<'_>) -> Option<Self> {
+        let mut decoy: Option<(u32, &Secret)> = None;
+        let mut wrong = false;
+        for (name, hash) in users {
+            let path = format!("basic_auth_users.{name}");
+            let cost = hash.reveal().parse::<bcrypt::HashParts>().map(|parts| parts.get_cost());
+            let message = match cost {
+                Ok(cost) if cost > MAX_COST => format!("has cost {cost}: {MAX_COST} is the highest taken here"),
+                Ok(_) if name.is_empty() || name.contains(':') => {
+                    "is no user name: write one without a colon".to_owned()
+                }
+                Ok(cost) => {
+                    if decoy.is_none_or(|(highest, _)| cost > highest) {
+                        decoy = Some((cost, hash));
+                    }
+                    continue;
+                }
+                Err(_) => "is no bcrypt hash: make one with `htpasswd -nBC 10 \"\"`".to_owned(),
+            };
+            found.add(&path, message);
+            wrong = true;
+        }
+        let (_, decoy) = decoy.filter(|_| !wrong)?;
+        let Ok(key) = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()) else {
+            found.add("basic_auth_users", "the system gives no random numbers");
+            return None;
+        };
+        let cores = available_parallelism().map_or(1, usize::from);
+        Some(Self {
+            users: Arc::new(users.clone()),
+            decoy: decoy.clone(),
+            key,
+            good: Mutex::default(),
+            working: Arc::new(Semaphore::new((cores / 2).max(1))),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+        })
+    }
+
+    /// Whether a request with these headers may come in, and as whom.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        let (name, password) = credentials(headers).ok_or(Refusal::Unauthorized)?;
+        let tag = self.tag(&name, &password);
+        if self.remembered(&tag) {
+            return Ok(name);
+        }
+        let _waiting = self.waiting.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        // The permit goes with the work: a client that leaves does not make room while its check still runs.
+        let permit = self.working.clone().acquire_owned().await.map_err(|_| Refusal::Busy)?;
+        let hash = self.users.get(&name).cloned();
+        let decoy = self.decoy.clone();
+        let check = spawn_blocking(move || {
+            let _permit = permit;
+            let right = bcrypt::verify(&password, hash.as_ref().unwrap_or(&decoy).reveal()).unwrap_or(false);
+            right && hash.is_some()
+        });
+        if !check.await.unwrap_or(false) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.remember(tag);
+        Ok(name)
+    }
+
+    fn tag(&self, name: &str, password: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        // A name has no colon, so no two pairs read the same.
+        context.update(name.as_bytes());
+        context.update(b":");
+        context.update(password);
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
+    }
+
+    fn remembered(&self, tag: &[u8; 32]) -> bool {
+        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        good.iter().any(|known| known.ct_eq(tag).into())
+    }
+
+    fn remember(&self, tag: [u8; 32]) {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.len() == REMEMBERED {
+            good.pop_front();
+        }
+        good.push_back(tag);
+    }
+}
+
+fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok().filter(|header| header.len() <= MAX_HEADER)?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    Some((String::from_utf8(decoded[..colon].to_vec()).ok()?, decoded[colon + 1..].to_vec()))
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = |code, message, hint, retry: Option<u32>| {
+            Json(json!({"error": {"code": code, "message": message, "hint": hint, "retry_after_s": retry}}))
+        };
+        match self {
+            Self::Unauthorized => {
+                let hint = "Send a user of basic_auth_users with its password (HTTP Basic).";
+                let body = body("unauthorized", "A user and its password are needed here.", hint, None);
+                let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"aura\", charset=\"UTF-8\"")];
+                (StatusCode::UNAUTHORIZED, challenge, body).into_response()
+            }
+            Self::Busy => {
+                let body = body("busy", "Too many passwords are being checked.", "Try again in a second.", Some(1));
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The certificate that is shown, read again when its files change: renewals need no restart.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rustls::{
+    crypto::CryptoProvider,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+/// Files are looked at when somebody connects, and then not again for so long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where PEM text is.
+#[derive(Clone)]
+pub(super) enum Pem {
+    File(PathBuf),
+    Inline(Box<str>),
+}
+
+/// Certificate and key from files or from the web configuration itself.
+pub(super) struct Certificates {
+    certificate: Pem,
+    key: Pem,
+    provider: Arc<CryptoProvider>,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    shown: Arc<CertifiedKey>,
+    stamps: [Stamp; 2],
+    looked: Instant,
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+impl Certificates {
+    /// # Errors
+    /// What is wrong with certificate or key, for the user; nothing of their content.
+    pub(super) fn new(certificate: Pem, key: Pem, provider: Arc<CryptoProvider>) -> Result<Self, String> {
+        // Stamps first: a change while reading is then seen as a change.
+        let stamps = [certificate.stamp(), key.stamp()];
+        let shown = Arc::new(read(&certificate, &key, &provider)?);
+        let current = Mutex::new(Current { shown, stamps, looked: Instant::now() });
+        Ok(Self { certificate, key, provider, current })
+    }
+
+    fn at(&self, now: Instant) -> Arc<CertifiedKey> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(current.looked) >= LOOK_EVERY {
+            current.looked = now;
+            let stamps = [self.certificate.stamp(), self.key.stamp()];
+            if stamps != current.stamps {
+                current.stamps = stamps;
+                match read(&self.certificate, &self.key, &self.provider) {
+                    Ok(new) => {
+                        current.shown = Arc::new(new);
+                        tracing::info!("the TLS certificate was read again");
+                    }
+                    // Perhaps only one of the two files is written yet; the other's change will be seen.
+                    Err(message) => {
+                        tracing::warn!("the TLS certificate has changed and the old one is kept: {message}")
+                    }
+                }
+            }
+        }
+        current.shown.clone()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.at(Instant::now()))
+    }
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Certificates")
+    }
+}
+
+fn read(certificate: &Pem, key: &Pem, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+    let text = certificate.text().map_err(|error| format!("{}: {error}", certificate.name()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain = chain.map_err(|error| format!("{} is not PEM: {error}", certificate.name()))?;
+    if chain.is_empty() {
+        return Err(format!("{} holds no certificate (BEGIN CERTIFICATE)", certificate.name()));
+    }
+    let text = key.text().map_err(|error| format!("{}: {error}", key.name()))?;
+    let secret = PrivateKeyDer::from_pem_slice(&text)
+        .map_err(|_| format!("{} holds no private key that can be read (BEGIN PRIVATE KEY)", key.name()))?;
+    CertifiedKey::from_der(chain, secret, provider)
+        .map_err(|error| format!("{} and {} do not go together: {error}", certificate.name(), key.name()))
+}
+
+impl Pem {
+    fn text(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::File(path) => fs::read(path),
+            Self::Inline(text) => Ok(text.as_bytes().to_vec()),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Inline(_) => "the text".to_owned(),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        let Self::File(path) = self else { return Stamp::default() };
+        let Ok(metadata) = fs::metadata(path) else { return Stamp::default() };
+        Stamp {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
