@@ -101,6 +101,7 @@ fn refusals_have_the_apis_body() {
     for (refusal, status, header) in [
         (Refusal::Unauthorized, StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE),
         (Refusal::Busy, StatusCode::SERVICE_UNAVAILABLE, RETRY_AFTER),
+        (Refusal::TooMany { retry_after_s: 3 }, StatusCode::TOO_MANY_REQUESTS, RETRY_AFTER),
     ] {
         let response = refusal.into_response();
         assert_eq!(response.status(), status);

@@ -209,7 +209,7 @@ fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
         ),
         (
             &format!("{pair}  client_auth: x\n"),
-            "web.yaml:4:3: tls_server_config.client_auth: unknown key; did you mean \"client_ca\"?",
+            "web.yaml:4:3: tls_server_config.client_auth: unknown key; did you mean \"client_auth_type\"?",
         ),
         (
             "basic_auth_users: {ada: hunter2}",
@@ -225,9 +225,10 @@ fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
             "web.yaml:1:40: http_server_config.headers.Server: cannot be set; these can: Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection",
         ),
         (
-            "rate_limit: {interval: 1s}",
-            "web.yaml:1:1: rate_limit: unknown key; known here: tls_server_config, http_server_config, basic_auth_users",
+            "rate: {interval: 1s}",
+            "web.yaml:1:1: rate: unknown key; known here: tls_server_config, http_server_config, basic_auth_users, rate_limit",
         ),
+        ("rate_limit: {burst: 3}", "web.yaml:1:13: rate_limit: the key \"interval\" is missing"),
     ] {
         let Err(found) = place.load(text) else { panic!("accepted: {text}") };
         assert_eq!(found, message, "{text}");
@@ -240,12 +241,17 @@ fn headers_and_warnings_come_from_the_file() {
     let place = Box::new();
     let hash = bcrypt::hash("x", 4).unwrap();
     let text = format!(
-        "http_server_config: {{http2: true, headers: {{x-frame-options: DENY}}}}\nbasic_auth_users: {{a: {hash}}}"
+        "http_server_config: {{http2: true, headers: {{x-frame-options: DENY}}}}\nbasic_auth_users: {{a: {hash}}}\n\
+         rate_limit: {{interval: 1h, burst: 2}}\n"
     );
     let Ok(config) = place.load(&text) else { panic!("refused") };
     assert_eq!(config.headers(), [(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"))]);
     assert_eq!(config.warnings.len(), 2);
     assert!(config.tls().is_none() && config.authenticator().is_some());
+    let limit = config.rate_limit().unwrap();
+    let now = std::time::Instant::now();
+    let admitted = (0..5).filter(|_| limit.check(now).is_ok()).count();
+    assert_eq!(admitted, 2);
 }
 
 #[test]
