@@ -120,14 +120,15 @@ impl Config {
         for flag in &overrides.flags {
             typed = typed.overlaid(flag.layer());
         }
-        let config: Config = match deserialize(&typed) {
-            Ok(config) => config,
-            Err(found) => {
-                problems.0.extend(found.0);
-                return Err(problems);
-            }
-        };
-        problems.0.extend(check::problems(&config, &typed));
+        // Over the defaults, so that a section with one key keeps the others as they are.
+        let whole = reference::defaults(&Self::default()).overlaid(typed.clone());
+        let config = deserialize(&whole).unwrap_or_else(|found: Problems| {
+            problems.0.extend(found.0);
+            Self::default()
+        });
+        if problems.0.is_empty() {
+            problems.0.extend(check::problems(&config, &typed));
+        }
         problems.or(Loaded { config, typed, file, warnings })
     }
 }

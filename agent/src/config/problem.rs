@@ -40,9 +40,16 @@ impl Problems {
     /// The value, unless a mistake was found.
     ///
     /// # Errors
-    /// These mistakes.
-    pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    /// These mistakes, those of a file from its top to its end.
+    pub fn or<T>(mut self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() {
+            return Ok(value);
+        }
+        self.0.sort_by_key(|problem| match problem.origin {
+            Origin::File { line, column, .. } => (line, column),
+            _ => (usize::MAX, 0),
+        });
+        Err(self)
     }
 }
 

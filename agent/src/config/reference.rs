@@ -18,7 +18,20 @@ use super::{
 pub fn schema() -> Json {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>();
     schema.insert("title".to_owned(), "Configuration of Aura Agent".into());
-    schema.to_value()
+    let mut schema = schema.to_value();
+    for kind in schema["$defs"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        // A section may stand there without content, as in the example file.
+        if kind["type"] == "object" {
+            kind["type"] = Json::from(vec!["object", "null"]);
+        }
+    }
+    schema
+}
+
+/// The JSON schema as a file.
+#[must_use]
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
 }
 
 /// The JSON schema as a file.

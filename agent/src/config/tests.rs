@@ -97,6 +97,15 @@ fn nothing_at_all_is_a_configuration() {
 }
 
 #[test]
+fn a_section_with_one_key_keeps_the_others() {
+    let file = "thresholds:\n  cpu: {warning: 95}\n  disk: {critical: }\n";
+    let loaded = load(Some(file), &[], &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let (defaults, Thresholds { cpu, disk, .. }) = (Thresholds::default(), loaded.config.thresholds);
+    assert_eq!(cpu, Threshold { warning: Some(95.0), ..defaults.cpu });
+    assert_eq!(disk, Threshold { critical: None, ..defaults.disk });
+}
+
+#[test]
 fn lists_are_written_in_several_ways() {
     let addresses = ["127.0.0.1:1", "[::1]:2"];
     let check = |loaded: Result<Loaded, Problems>| {

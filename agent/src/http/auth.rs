@@ -52,6 +52,11 @@ pub enum Refusal {
     Unauthorized,
     /// Too many are being checked at this moment.
     Busy,
+    /// The web configuration's `rate_limit` is used up.
+    TooMany {
+        /// When to come back.
+        retry_after_s: u32,
+    },
 }
 
 impl Authenticator {
@@ -172,6 +177,11 @@ impl IntoResponse for Refusal {
             Self::Busy => {
                 let body = body("busy", "Too many passwords are being checked.", "Try again in a second.", Some(1));
                 (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+            }
+            Self::TooMany { retry_after_s } => {
+                let hint = "The rate_limit of the web configuration is for all callers together.";
+                let body = body("too_many_requests", "Too many requests.", hint, Some(retry_after_s));
+                (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, retry_after_s.to_string())], body).into_response()
             }
         }
     }

@@ -72,7 +72,7 @@ impl Certificates {
                     }
                     // Perhaps only one of the two files is written yet; the other's change will be seen.
                     Err(message) => {
-                        tracing::warn!("the TLS certificate has changed and the old one is kept: {message}")
+                        tracing::warn!("the TLS certificate has changed and the old one is kept: {message}");
                     }
                 }
             }

@@ -10,6 +10,7 @@ mod error;
 mod guard;
 mod listener;
 mod page;
+pub mod rate_limit;
 mod router;
 pub mod stream;
 mod tls;

@@ -12,7 +12,11 @@ use http::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 use serde::Deserialize;
 
-use super::{auth::Authenticator, tls};
+use super::{
+    auth::Authenticator,
+    rate_limit::{Rate, RateLimit},
+    tls,
+};
 use crate::config::{
     Loaded, Problem, Problems, deserialize,
     node::{Node, Origin},
@@ -24,6 +28,7 @@ use crate::config::{
 pub struct WebConfig {
     tls: Option<Arc<ServerConfig>>,
     authenticator: Option<Arc<Authenticator>>,
+    rate_limit: Option<Arc<RateLimit>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     clients_are_verified: bool,
     /// What is not wrong but probably not wanted.
@@ -72,6 +77,7 @@ impl WebConfig {
         config.clients_are_verified = config.tls.is_some()
             && file.tls_server_config.is_some_and(|tls| tls.client_auth_type == ClientAuth::RequireAndVerifyClientCert);
         config.authenticator = Authenticator::new(&file.basic_auth_users, &mut problems).map(Arc::new);
+        config.rate_limit = file.rate_limit.map(|rate| Arc::new(RateLimit::new(rate)));
         config.headers = file.http_server_config.headers(&mut problems);
         problems.problems.or(config)
     }
@@ -88,6 +94,12 @@ impl WebConfig {
         self.authenticator.clone()
     }
 
+    /// How often anybody may ask, if there is a limit.
+    #[must_use]
+    pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
+        self.rate_limit.clone()
+    }
+
     /// Headers for every response; they replace those of the same name.
     #[must_use]
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
@@ -102,6 +114,7 @@ struct File {
     tls_server_config: Option<Tls>,
     http_server_config: HttpServer,
     basic_auth_users: BTreeMap<String, Secret>,
+    rate_limit: Option<Rate>,
 }
 
 impl File {
@@ -137,7 +150,6 @@ pub(super) struct Tls {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "the names are the file's")]
 pub(super) enum ClientAuth {
     /// No certificate is asked for.
     #[default]
