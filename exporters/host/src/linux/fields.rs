@@ -47,11 +47,6 @@ impl Fields {
         self.names.iter().map(|name| name.field.as_str()).zip(self.values.iter().copied())
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     /// Publishes each as a metric of its own.
     pub(super) fn emit(&self, kind: Kind, emit: &mut dyn Emit) {
         for (name, value) in self.names.iter().zip(&self.values) {
@@ -120,6 +115,11 @@ impl Catalogue {
             values = self.learn(walk);
         }
         Fields { names: self.names.clone(), values }
+    }
+
+    /// Whether the file last read had no entry at all, wanted or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     fn learn(&mut self, walk: impl Fn(Visit<'_>)) -> Vec<Value> {

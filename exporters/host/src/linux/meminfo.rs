@@ -54,7 +54,7 @@ impl Collector for Reader {
     fn read(&mut self, buffer: &mut Buffer) -> Result<Meminfo, Missing> {
         let text = self.file.read(buffer)?;
         let fields = self.catalogue.read(|visit| walk(text, visit));
-        if fields.is_empty() {
+        if self.catalogue.is_empty() {
             Err(self.file.unreadable("lines such as MemTotal: 1024 kB"))
         } else {
             Ok(Meminfo { fields })

@@ -3,6 +3,7 @@
 mod arp;
 mod conntrack;
 mod cpu;
+mod cpufreq;
 mod diskstats;
 mod entropy;
 mod every;
@@ -37,6 +38,7 @@ pub use self::{
     arp::Arp,
     conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
     cpu::{Cpu, CpuTime, MODES, Topology},
+    cpufreq::{CpuFrequency, Cpufreq},
     diskstats::{Disk, DiskFilesystem, DiskInfo, Diskstats, Io, Mapper},
     entropy::Entropy,
     fields::Fields,
@@ -175,6 +177,7 @@ collectors! {
     arp: arp::Reader => Arp, arp::METRICS;
     conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    cpufreq: cpufreq::Reader => Cpufreq, cpufreq::METRICS;
     diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;

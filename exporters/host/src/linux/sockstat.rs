@@ -55,7 +55,7 @@ impl Collector for Reader {
         let mut fields = |(file, catalogue): &mut (KeptFile, Catalogue)| {
             let text = file.read(buffer)?;
             let fields = catalogue.read(|visit| walk(text, page, visit));
-            if fields.is_empty() { Err(file.unreadable("lines such as TCP: inuse 2")) } else { Ok(fields) }
+            if catalogue.is_empty() { Err(file.unreadable("lines such as TCP: inuse 2")) } else { Ok(fields) }
         };
         match (fields(&mut self.ipv4), fields(&mut self.ipv6)) {
             (Err(missing), Err(_)) => Err(missing),

@@ -54,7 +54,11 @@ impl Collector for Reader {
     fn read(&mut self, buffer: &mut Buffer) -> Result<Vmstat, Missing> {
         let text = self.file.read(buffer)?;
         let fields = self.catalogue.read(|visit| walk(text, visit));
-        if text.is_empty() { Err(self.file.unreadable("lines such as pgfault 1")) } else { Ok(Vmstat { fields }) }
+        if self.catalogue.is_empty() {
+            Err(self.file.unreadable("lines such as pgfault 1"))
+        } else {
+            Ok(Vmstat { fields })
+        }
     }
 }
 
