@@ -18,6 +18,7 @@ mod names;
 mod netdev;
 mod netstat;
 mod pressure;
+mod processes;
 mod scan;
 mod schedstat;
 mod sockstat;
@@ -28,7 +29,7 @@ mod testing;
 mod udp_queues;
 mod vmstat;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, declare, walk};
 use serde::Serialize;
@@ -49,6 +50,7 @@ pub use self::{
     netdev::{Netdev, NetworkDevice, Received, Sent},
     netstat::Netstat,
     pressure::{Pressure, Stall, Waiting},
+    processes::{Process, Processes},
     schedstat::{Schedstat, ScheduledCpu},
     sockstat::Sockstat,
     softnet::{Softnet, SoftnetCpu},
@@ -187,6 +189,7 @@ collectors! {
     netdev: netdev::Reader => Netdev, netdev::METRICS;
     netstat: netstat::Reader => Netstat, netstat::METRICS;
     pressure: pressure::Reader => Pressure, pressure::METRICS;
+    processes: processes::Reader => Arc<Processes>, processes::METRICS;
     schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
     sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
     softnet: softnet::Reader => Softnet, softnet::METRICS;
