@@ -78,9 +78,12 @@ impl Serialize for Fields {
 /// Receives the entries of a file: a prefix that may be empty, the field, its value.
 pub(super) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8], Value);
 
+/// What a prefix and a field are called; nothing, if they are not wanted.
+type NameOf = dyn Fn(&str, &str) -> Option<FieldName> + Send;
+
 /// The fields of one file as they were last seen.
 pub(super) struct Catalogue {
-    name: Box<dyn Fn(&str, &str) -> Option<FieldName> + Send>,
+    name: Box<NameOf>,
     keys: Vec<Key>,
     names: Arc<[FieldName]>,
 }
@@ -92,7 +95,7 @@ struct Key {
 }
 
 impl Catalogue {
-    /// `name` says what a prefix and a field are called; nothing, if they are not wanted.
+    /// Nothing was seen yet.
     pub(super) fn new(name: impl Fn(&str, &str) -> Option<FieldName> + Send + 'static) -> Self {
         Self { name: Box::new(name), keys: Vec::new(), names: Arc::default() }
     }

@@ -38,11 +38,6 @@ impl KeptFile {
         Self { path: path.into(), file: None }
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The whole content. A file that was closed by the kernel (its device went away) is opened anew once.
     pub(super) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b [u8], Missing> {
         let length = match self.fill(buffer) {
