@@ -121,7 +121,7 @@ impl Collector for Reader {
 }
 
 fn find(number: u32, folder: &Path, buffer: &mut Buffer) -> (CpuFrequency, KeptFile) {
-    let mut frequency = |name| KeptFile::new(folder.join(name)).number(buffer).ok().and_then(hertz);
+    let mut frequency = |name| KeptFile::one_line(folder.join(name)).number(buffer).ok().and_then(hertz);
     let mut cpu = CpuFrequency {
         cpu: number.to_string().into(),
         hardware: frequency("cpuinfo_cur_freq"),
@@ -137,7 +137,7 @@ fn find(number: u32, folder: &Path, buffer: &mut Buffer) -> (CpuFrequency, KeptF
     if let Some((chosen, available)) = chosen.zip(available) {
         cpu.governors = available.split_whitespace().map(|name| (name.into(), name == chosen)).collect();
     }
-    (cpu, KeptFile::new(folder.join("scaling_cur_freq")))
+    (cpu, KeptFile::one_line(folder.join("scaling_cur_freq")))
 }
 
 fn hertz(kilohertz: u64) -> Option<u64> {

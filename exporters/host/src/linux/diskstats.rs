@@ -314,7 +314,7 @@ impl Collector for Reader {
 
     fn open(options: &HostOptions, context: &Context) -> Self {
         Self {
-            file: KeptFile::new(context.paths.procfs.join("diskstats")),
+            file: KeptFile::short_lines(context.paths.procfs.join("diskstats")),
             devices: Devices::new(Filter::new(&options.disk.devices_exclude, &options.disk.devices_include)),
             refresh: Every::seconds(60),
             infos: HashMap::new(),

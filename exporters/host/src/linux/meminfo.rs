@@ -48,7 +48,7 @@ impl Collector for Reader {
     type Reading = Meminfo;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("meminfo")), catalogue: Catalogue::new(name) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("meminfo")), catalogue: Catalogue::new(name) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Meminfo, Missing> {

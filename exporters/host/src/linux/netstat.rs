@@ -50,7 +50,7 @@ impl Collector for Reader {
         let file = |name| {
             let filter = filter.clone();
             let catalogue = Catalogue::new(move |protocol, field| name_of(&filter, protocol, field));
-            (KeptFile::new(context.paths.procfs.join("net").join(name)), catalogue)
+            (KeptFile::short_lines(context.paths.procfs.join("net").join(name)), catalogue)
         };
         Self { netstat: file("netstat"), snmp: file("snmp"), snmp6: file("snmp6") }
     }

@@ -46,7 +46,7 @@ impl Collector for Reader {
     type Reading = Sockstat;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        let file = |name| (KeptFile::new(context.paths.procfs.join("net").join(name)), Catalogue::new(name_of));
+        let file = |name| (KeptFile::short_lines(context.paths.procfs.join("net").join(name)), Catalogue::new(name_of));
         Self { ipv4: file("sockstat"), ipv6: file("sockstat6"), page: rustix::param::page_size() as u64 }
     }
 

@@ -48,7 +48,7 @@ impl Collector for Reader {
                 || FieldName { metric: format!("node_vmstat_{field}"), help, unit: Unit::None, field: field.into() };
             filter.passes(field).then(name)
         };
-        Self { file: KeptFile::new(context.paths.procfs.join("vmstat")), catalogue: Catalogue::new(name) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("vmstat")), catalogue: Catalogue::new(name) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Vmstat, Missing> {
