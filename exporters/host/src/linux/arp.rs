@@ -35,7 +35,7 @@ impl Collector for Reader {
     type Reading = Arp;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("net/arp")), names: Names::default() }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("net/arp")), names: Names::default() }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Arp, Missing> {

@@ -90,11 +90,12 @@ impl Collector for Reader {
     type Reading = Conntrack;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        let file = |name| KeptFile::new(context.paths.procfs.join(name));
+        let procfs = &context.paths.procfs;
+        let table = |name| KeptFile::one_line(procfs.join("sys/net/netfilter").join(name));
         Self {
-            entries: file("sys/net/netfilter/nf_conntrack_count"),
-            limit: file("sys/net/netfilter/nf_conntrack_max"),
-            statistics: file("net/stat/nf_conntrack"),
+            entries: table("nf_conntrack_count"),
+            limit: table("nf_conntrack_max"),
+            statistics: KeptFile::short_lines(procfs.join("net/stat/nf_conntrack")),
         }
     }
 

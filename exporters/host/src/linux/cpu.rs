@@ -147,7 +147,7 @@ impl Collector for Reader {
 
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self {
-            stat: KeptFile::new(context.paths.procfs.join("stat")),
+            stat: KeptFile::short_lines(context.paths.procfs.join("stat")),
             names: Names::default(),
             folder: context.paths.sysfs.join("devices/system/cpu"),
             enumerate: Every::seconds(60),
@@ -230,7 +230,7 @@ impl Cores {
         let mut topology =
             Topology { present: self.present.clone(), isolated, cores: self.cores, ..Topology::default() };
         for (package, core, path) in &self.throttled {
-            let mut times = |file| KeptFile::new(path.join(file)).number(buffer).ok();
+            let mut times = |file| KeptFile::one_line(path.join(file)).number(buffer).ok();
             if let Some(times) = times("core_throttle_count") {
                 topology.core_throttles.push((package.clone(), core.clone(), times));
             }

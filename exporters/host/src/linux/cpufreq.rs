@@ -5,7 +5,10 @@
 //! limits and governors change when somebody changes them, and `cpuinfo_cur_freq` asks the hardware, which can take
 //! long and needs root.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aura_model::{Context, Metric, Missing, Name, Reason, Unit, gauge};
 use serde::Serialize;
@@ -25,10 +28,10 @@ pub struct Cpufreq {
 }
 
 /// Frequencies in Hz.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CpuFrequency {
     /// The CPU's number.
-    pub cpu: Option<Name>,
+    pub cpu: Name,
     /// As the hardware says.
     pub hardware: Option<u64>,
     /// The least that the hardware can.
@@ -42,5 +45,113 @@ pub struct CpuFrequency {
     /// The most that the kernel may choose.
     pub max: Option<u64>,
     /// Governors to choose from, and whether each is chosen.
-    pub governors: Vec<(Name, bool)>,
+    pub governors: Arc<[(Name, bool)]>,
+}
+
+macro_rules! per_cpu {
+    ($name:literal, $help:literal, $field:ident) => {
+        gauge($name, $help, Unit::Hertz, &["cpu"], |reading: &Cpufreq, emit| {
+            for cpu in &reading.cpus {
+                emit.maybe(&[&cpu.cpu], cpu.$field);
+            }
+        })
+    };
+}
+
+pub(super) const METRICS: &[Metric<Cpufreq>] = &[
+    per_cpu!("node_cpu_frequency_hertz", "Current CPU thread frequency in hertz.", hardware),
+    per_cpu!("node_cpu_frequency_max_hertz", "Maximum CPU thread frequency in hertz.", hardware_max),
+    per_cpu!("node_cpu_frequency_min_hertz", "Minimum CPU thread frequency in hertz.", hardware_min),
+    per_cpu!("node_cpu_scaling_frequency_hertz", "Current scaled CPU thread frequency in hertz.", current),
+    per_cpu!("node_cpu_scaling_frequency_max_hertz", "Maximum scaled CPU thread frequency in hertz.", max),
+    per_cpu!("node_cpu_scaling_frequency_min_hertz", "Minimum scaled CPU thread frequency in hertz.", min),
+    gauge(
+        "node_cpu_scaling_governor",
+        "Current enabled CPU frequency governor.",
+        Unit::None,
+        &["cpu", "governor"],
+        |reading, emit| {
+            for cpu in &reading.cpus {
+                for (governor, chosen) in &*cpu.governors {
+                    emit.sample(&[&cpu.cpu, governor], (*chosen).into());
+                }
+            }
+        },
+    ),
+];
+
+/// So many CPUs have a file kept open each.
+const MOST_KEPT: usize = 64;
+
+pub(super) struct Reader {
+    folder: PathBuf,
+    refresh: Every,
+    cpus: Vec<(CpuFrequency, KeptFile)>,
+}
+
+impl Collector for Reader {
+    type Reading = Cpufreq;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self { folder: context.paths.sysfs.join("devices/system/cpu"), refresh: Every::seconds(10), cpus: Vec::new() }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Cpufreq, Missing> {
+        let refresh = self.refresh.due();
+        if refresh {
+            let cpus = numbered(&self.folder, "cpu").into_iter().map(|(number, path)| (number, path.join("cpufreq")));
+            let cpus = cpus.filter(|(_, folder)| folder.is_dir());
+            self.cpus = cpus.map(|(number, folder)| find(number, &folder, buffer)).collect();
+        }
+        let keep = self.cpus.len() <= MOST_KEPT;
+        if keep || refresh {
+            for (cpu, file) in &mut self.cpus {
+                cpu.current = file.number(buffer).ok().and_then(hertz);
+                if !keep {
+                    file.close();
+                }
+            }
+        }
+        if self.cpus.is_empty() {
+            let detail = format!("{}: the kernel manages no CPU's frequency", self.folder.display());
+            return Err(Missing::new(Reason::NoSensor, detail));
+        }
+        Ok(Cpufreq { cpus: self.cpus.iter().map(|(cpu, _)| cpu.clone()).collect() })
+    }
+}
+
+fn find(number: u32, folder: &Path, buffer: &mut Buffer) -> (CpuFrequency, KeptFile) {
+    let mut frequency = |name| KeptFile::one_line(folder.join(name)).number(buffer).ok().and_then(hertz);
+    let mut cpu = CpuFrequency {
+        cpu: number.to_string().into(),
+        hardware: frequency("cpuinfo_cur_freq"),
+        hardware_min: frequency("cpuinfo_min_freq"),
+        hardware_max: frequency("cpuinfo_max_freq"),
+        current: None,
+        min: frequency("scaling_min_freq"),
+        max: frequency("scaling_max_freq"),
+        governors: [].into(),
+    };
+    let chosen = line(&folder.join("scaling_governor"), buffer);
+    let available = line(&folder.join("scaling_available_governors"), buffer);
+    if let Some((chosen, available)) = chosen.zip(available) {
+        cpu.governors = available.split_whitespace().map(|name| (name.into(), name == chosen)).collect();
+    }
+    (cpu, KeptFile::one_line(folder.join("scaling_cur_freq")))
+}
+
+fn hertz(kilohertz: u64) -> Option<u64> {
+    kilohertz.checked_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::linux::testing::{TREES, output};
+
+    #[test]
+    fn recorded_trees() {
+        for tree in TREES {
+            insta::assert_snapshot!(format!("cpufreq@{tree}"), output(tree, &["cpufreq"]));
+        }
+    }
 }

@@ -314,7 +314,7 @@ impl Collector for Reader {
 
     fn open(options: &HostOptions, context: &Context) -> Self {
         Self {
-            file: KeptFile::new(context.paths.procfs.join("diskstats")),
+            file: KeptFile::short_lines(context.paths.procfs.join("diskstats")),
             devices: Devices::new(Filter::new(&options.disk.devices_exclude, &options.disk.devices_include)),
             refresh: Every::seconds(60),
             infos: HashMap::new(),
@@ -347,11 +347,13 @@ impl Collector for Reader {
 impl Reader {
     fn disk(&mut self, device: Name, row: &Row, buffer: &mut Buffer) -> Disk {
         let known = self.infos.get(&device).filter(|(number, _)| *number == row.number);
-        let info = known.map(|(_, info)| info.clone()).unwrap_or_else(|| {
+        let info = if let Some((_, info)) = known {
+            info.clone()
+        } else {
             let info = Arc::new(DiskInfo::find(&self.block, &self.udev, &device, row.number, buffer));
             self.infos.insert(device.clone(), (row.number, info.clone()));
             info
-        });
+        };
         let [r0, r1, r2, r3, w0, w1, w2, w3, io_now, io_time, io_time_weighted] = row.always;
         let io = |[completed, merged, sectors, time]: [u64; 4]| Io { completed, merged, sectors, time };
         Disk {

@@ -38,8 +38,8 @@ impl Collector for Reader {
     fn open(_: &HostOptions, context: &Context) -> Self {
         let random = context.paths.procfs.join("sys/kernel/random");
         Self {
-            available: KeptFile::new(random.join("entropy_avail")),
-            pool_size: KeptFile::new(random.join("poolsize")),
+            available: KeptFile::one_line(random.join("entropy_avail")),
+            pool_size: KeptFile::one_line(random.join("poolsize")),
         }
     }
 

@@ -47,11 +47,6 @@ impl Fields {
         self.names.iter().map(|name| name.field.as_str()).zip(self.values.iter().copied())
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
     /// Publishes each as a metric of its own.
     pub(super) fn emit(&self, kind: Kind, emit: &mut dyn Emit) {
         for (name, value) in self.names.iter().zip(&self.values) {
@@ -83,9 +78,12 @@ impl Serialize for Fields {
 /// Receives the entries of a file: a prefix that may be empty, the field, its value.
 pub(super) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8], Value);
 
+/// What a prefix and a field are called; nothing, if they are not wanted.
+type NameOf = dyn Fn(&str, &str) -> Option<FieldName> + Send;
+
 /// The fields of one file as they were last seen.
 pub(super) struct Catalogue {
-    name: Box<dyn Fn(&str, &str) -> Option<FieldName> + Send>,
+    name: Box<NameOf>,
     keys: Vec<Key>,
     names: Arc<[FieldName]>,
 }
@@ -97,7 +95,7 @@ struct Key {
 }
 
 impl Catalogue {
-    /// `name` says what a prefix and a field are called; nothing, if they are not wanted.
+    /// Nothing was seen yet.
     pub(super) fn new(name: impl Fn(&str, &str) -> Option<FieldName> + Send + 'static) -> Self {
         Self { name: Box::new(name), keys: Vec::new(), names: Arc::default() }
     }
@@ -120,6 +118,11 @@ impl Catalogue {
             values = self.learn(walk);
         }
         Fields { names: self.names.clone(), values }
+    }
+
+    /// Whether the file last read had no entry at all, wanted or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     fn learn(&mut self, walk: impl Fn(Visit<'_>)) -> Vec<Value> {

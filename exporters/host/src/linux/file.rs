@@ -30,17 +30,41 @@ const LARGEST: usize = 4 << 20;
 pub(super) struct KeptFile {
     path: PathBuf,
     file: Option<File>,
+    shape: Shape,
 }
+
+/// What is known of a file saves reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    /// Nothing: only an empty read is the end.
+    Any,
+    /// Short lines, or made in one go: a read that leaves room for a line in the kernel's page is the last.
+    Lines,
+    /// A line of a sysctl: for these the kernel clears as much memory as we offer, so we offer little.
+    Line,
+}
+
+/// The kernel hands a file out in pages, and never breaks a line that would fit on the next.
+const PAGE: usize = 4096;
+
+/// Longer than any line of the files called short, and than any sysctl that we read.
+const LINE: usize = 512;
 
 impl KeptFile {
     /// Remembers the path; the file is opened when it is first read.
     pub(super) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None }
+        Self { path: path.into(), file: None, shape: Shape::Any }
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// A file whose lines have less than 512 bytes, or that the kernel makes in one go whatever its lines
+    /// (`single_open`). Spares the read that finds the end, which for some files costs as much as the first.
+    pub(super) fn short_lines(path: impl Into<PathBuf>) -> Self {
+        Self { shape: Shape::Lines, ..Self::new(path) }
+    }
+
+    /// A file below /proc/sys or /sys of one line with less than 512 bytes.
+    pub(super) fn one_line(path: impl Into<PathBuf>) -> Self {
+        Self { shape: Shape::Line, ..Self::new(path) }
     }
 
     /// The whole content. A file that was closed by the kernel (its device went away) is opened anew once.
@@ -87,10 +111,20 @@ impl KeptFile {
                 }
                 bytes.resize((bytes.len() * 2).max(16 << 10), 0);
             }
-            // The kernel may hand out a file in pieces (one page of a seq_file at a time), so only an empty read ends it.
-            match file.read_at(&mut bytes[length..], length as u64) {
+            let room = if self.shape == Shape::Line { LINE } else { bytes.len() - length };
+            match file.read_at(&mut bytes[length..length + room], length as u64) {
                 Ok(0) => return Ok(length),
-                Ok(read) => length += read,
+                Ok(read) => {
+                    length += read;
+                    let last = match self.shape {
+                        Shape::Any => false,
+                        Shape::Lines => read < room.min(PAGE - LINE),
+                        Shape::Line => read < room,
+                    };
+                    if last {
+                        return Ok(length);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -100,7 +134,7 @@ impl KeptFile {
 
 /// The only line of a file that is read too seldom to be kept open.
 pub(super) fn line(path: &Path, buffer: &mut Buffer) -> Option<String> {
-    let text = KeptFile::new(path).read(buffer).ok()?.trim_ascii();
+    let text = KeptFile::one_line(path).read(buffer).ok()?.trim_ascii();
     (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
 }
 
@@ -115,4 +149,48 @@ pub(super) fn numbered(folder: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
         .collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_shape_reads_the_whole_file_again_and_again(
+            lengths in prop::collection::vec(prop_oneof![0..300_usize, 3800..4200_usize, 16_000..40_000_usize], 1..4)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            let mut files = [KeptFile::new(&path), KeptFile::short_lines(&path), KeptFile::one_line(&path)];
+            let mut buffer = Buffer::default();
+            for length in lengths {
+                let text: Vec<u8> = (0..length).map(|at| b'a' + (at % 26) as u8).collect();
+                std::fs::write(&path, &text).unwrap();
+                for file in &mut files {
+                    prop_assert_eq!(file.read(&mut buffer).unwrap(), &text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_appears_later_is_read_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = KeptFile::new(folder.path().join("file"));
+        let mut buffer = Buffer::default();
+        assert_eq!(file.read(&mut buffer).unwrap_err().reason, Reason::NoSensor);
+        std::fs::write(folder.path().join("file"), "5").unwrap();
+        assert_eq!(file.number(&mut buffer), Ok(5));
+    }
+
+    #[test]
+    fn a_file_gone_wild_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        File::create(&path).unwrap().set_len(LARGEST as u64 + 1).unwrap();
+        assert_eq!(KeptFile::new(path).read(&mut Buffer::default()).unwrap_err().reason, Reason::Unreadable);
+    }
 }

@@ -36,7 +36,7 @@ impl Collector for Reader {
     type Reading = Filefd;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("sys/fs/file-nr")) }
+        Self { file: KeptFile::one_line(context.paths.procfs.join("sys/fs/file-nr")) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Filefd, Missing> {

@@ -35,7 +35,7 @@ impl Collector for Reader {
     type Reading = Loadavg;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("loadavg")) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("loadavg")) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Loadavg, Missing> {

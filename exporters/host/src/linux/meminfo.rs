@@ -48,13 +48,13 @@ impl Collector for Reader {
     type Reading = Meminfo;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("meminfo")), catalogue: Catalogue::new(name) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("meminfo")), catalogue: Catalogue::new(name) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Meminfo, Missing> {
         let text = self.file.read(buffer)?;
         let fields = self.catalogue.read(|visit| walk(text, visit));
-        if fields.is_empty() {
+        if self.catalogue.is_empty() {
             Err(self.file.unreadable("lines such as MemTotal: 1024 kB"))
         } else {
             Ok(Meminfo { fields })

@@ -118,9 +118,9 @@ impl Node {
     fn new((number, folder): (u32, PathBuf)) -> Self {
         Self {
             name: number.to_string().into(),
-            meminfo: KeptFile::new(folder.join("meminfo")),
+            meminfo: KeptFile::short_lines(folder.join("meminfo")),
             memory: Catalogue::new(memory),
-            numastat: KeptFile::new(folder.join("numastat")),
+            numastat: KeptFile::short_lines(folder.join("numastat")),
             allocations: Catalogue::new(allocations),
         }
     }

@@ -5,6 +5,7 @@ mod attribute;
 mod bonding;
 mod conntrack;
 mod cpu;
+mod cpufreq;
 mod diskstats;
 mod dmi;
 mod edac;
@@ -28,6 +29,7 @@ mod netstat;
 mod nvme;
 mod os;
 mod pressure;
+mod processes;
 mod scan;
 mod schedstat;
 mod sockstat;
@@ -54,6 +56,7 @@ pub use self::{
     bonding::{Bond, Bonding},
     conntrack::{COLUMNS as CONNTRACK_COLUMNS, Conntrack, Statistics as ConntrackStatistics},
     cpu::{Cpu, CpuTime, MODES, Topology},
+    cpufreq::{CpuFrequency, Cpufreq},
     diskstats::{Disk, DiskFilesystem, DiskInfo, Diskstats, Io, Mapper},
     dmi::Dmi,
     edac::{Edac, EdacController, EdacErrors},
@@ -71,6 +74,7 @@ pub use self::{
     nvme::{Nvme, NvmeController, NvmeNamespace},
     os::Os,
     pressure::{Pressure, Stall, Waiting},
+    processes::{Process, Processes},
     schedstat::{Schedstat, ScheduledCpu},
     sockstat::Sockstat,
     softnet::{Softnet, SoftnetCpu},
@@ -205,6 +209,7 @@ collectors! {
     bonding: bonding::Reader => Bonding, bonding::METRICS;
     conntrack: conntrack::Reader => Conntrack, conntrack::METRICS;
     cpu: cpu::Reader => Cpu, cpu::METRICS;
+    cpufreq: cpufreq::Reader => Cpufreq, cpufreq::METRICS;
     diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
     dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
     edac: edac::Reader => Edac, edac::METRICS;
@@ -221,6 +226,7 @@ collectors! {
     nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
     os: os::Reader => Arc<Os>, os::METRICS;
     pressure: pressure::Reader => Pressure, pressure::METRICS;
+    processes: processes::Reader => Arc<Processes>, processes::METRICS;
     schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
     sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
     softnet: softnet::Reader => Softnet, softnet::METRICS;

@@ -124,7 +124,7 @@ impl Collector for Reader {
 
     fn open(options: &HostOptions, context: &Context) -> Self {
         Self {
-            file: KeptFile::new(context.paths.procfs.join("net/dev")),
+            file: KeptFile::short_lines(context.paths.procfs.join("net/dev")),
             devices: Devices::new(Filter::new(&options.network.devices_exclude, &options.network.devices_include)),
             nohandler: Vec::new(),
             class: context.paths.sysfs.join("class/net"),
@@ -158,7 +158,7 @@ impl Collector for Reader {
 const MOST_KEPT: usize = 64;
 
 fn nohandler(class: &Path, device: &str) -> KeptFile {
-    KeptFile::new(class.join(device).join("statistics/rx_nohandler"))
+    KeptFile::one_line(class.join(device).join("statistics/rx_nohandler"))
 }
 
 fn parse(text: &[u8], names: &mut Devices) -> Option<Vec<NetworkDevice>> {

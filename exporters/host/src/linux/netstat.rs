@@ -50,7 +50,7 @@ impl Collector for Reader {
         let file = |name| {
             let filter = filter.clone();
             let catalogue = Catalogue::new(move |protocol, field| name_of(&filter, protocol, field));
-            (KeptFile::new(context.paths.procfs.join("net").join(name)), catalogue)
+            (KeptFile::short_lines(context.paths.procfs.join("net").join(name)), catalogue)
         };
         Self { netstat: file("netstat"), snmp: file("snmp"), snmp6: file("snmp6") }
     }
@@ -58,7 +58,8 @@ impl Collector for Reader {
     fn read(&mut self, buffer: &mut Buffer) -> Result<Netstat, Missing> {
         let mut fields = |(file, catalogue): &mut (KeptFile, Catalogue), walk: fn(&[u8], Visit<'_>)| {
             let text = file.read(buffer)?;
-            Ok(catalogue.read(|visit| walk(text, visit)))
+            let fields = catalogue.read(|visit| walk(text, visit));
+            if catalogue.is_empty() { Err(file.unreadable("names and values")) } else { Ok(fields) }
         };
         let netstat = fields(&mut self.netstat, walk_pairs);
         let snmp = fields(&mut self.snmp, walk_pairs);

@@ -106,7 +106,7 @@ impl Collector for Reader {
     type Reading = Pressure;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        let file = |name| KeptFile::new(context.paths.procfs.join("pressure").join(name));
+        let file = |name| KeptFile::short_lines(context.paths.procfs.join("pressure").join(name));
         Self { cpu: file("cpu"), io: file("io"), irq: file("irq"), memory: file("memory") }
     }
 

@@ -46,7 +46,7 @@ impl Collector for Reader {
     type Reading = Sockstat;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        let file = |name| (KeptFile::new(context.paths.procfs.join("net").join(name)), Catalogue::new(name_of));
+        let file = |name| (KeptFile::short_lines(context.paths.procfs.join("net").join(name)), Catalogue::new(name_of));
         Self { ipv4: file("sockstat"), ipv6: file("sockstat6"), page: rustix::param::page_size() as u64 }
     }
 
@@ -55,7 +55,7 @@ impl Collector for Reader {
         let mut fields = |(file, catalogue): &mut (KeptFile, Catalogue)| {
             let text = file.read(buffer)?;
             let fields = catalogue.read(|visit| walk(text, page, visit));
-            if fields.is_empty() { Err(file.unreadable("lines such as TCP: inuse 2")) } else { Ok(fields) }
+            if catalogue.is_empty() { Err(file.unreadable("lines such as TCP: inuse 2")) } else { Ok(fields) }
         };
         match (fields(&mut self.ipv4), fields(&mut self.ipv6)) {
             (Err(missing), Err(_)) => Err(missing),

@@ -83,7 +83,7 @@ impl Collector for Reader {
     type Reading = Softnet;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("net/softnet_stat")), names: Names::default() }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("net/softnet_stat")), names: Names::default() }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Softnet, Missing> {

@@ -82,7 +82,7 @@ impl Collector for Reader {
     type Reading = Stat;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { file: KeptFile::new(context.paths.procfs.join("stat")) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("stat")) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Stat, Missing> {

@@ -53,7 +53,7 @@ impl Collector for Reader {
 
     fn open(_: &HostOptions, context: &Context) -> Self {
         let net = context.paths.procfs.join("net");
-        Self { v4: KeptFile::new(net.join("udp")), v6: KeptFile::new(net.join("udp6")) }
+        Self { v4: KeptFile::short_lines(net.join("udp")), v6: KeptFile::short_lines(net.join("udp6")) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<UdpQueues, Missing> {

@@ -48,13 +48,17 @@ impl Collector for Reader {
                 || FieldName { metric: format!("node_vmstat_{field}"), help, unit: Unit::None, field: field.into() };
             filter.passes(field).then(name)
         };
-        Self { file: KeptFile::new(context.paths.procfs.join("vmstat")), catalogue: Catalogue::new(name) }
+        Self { file: KeptFile::short_lines(context.paths.procfs.join("vmstat")), catalogue: Catalogue::new(name) }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Vmstat, Missing> {
         let text = self.file.read(buffer)?;
         let fields = self.catalogue.read(|visit| walk(text, visit));
-        if text.is_empty() { Err(self.file.unreadable("lines such as pgfault 1")) } else { Ok(Vmstat { fields }) }
+        if self.catalogue.is_empty() {
+            Err(self.file.unreadable("lines such as pgfault 1"))
+        } else {
+            Ok(Vmstat { fields })
+        }
     }
 }
 

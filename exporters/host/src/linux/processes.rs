@@ -1,0 +1,413 @@
+//! The processes that use most of the CPU and of memory, for people: no metrics, since processes come and go. From
+//! /proc/<pid>/stat alone, a file a process that the kernel makes afresh for each read: the dear part of a sample.
+//! So the table is taken every 10 s, and every second only while somebody looks at the page.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    mem::MaybeUninit,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use aura_model::{Context, Metric, Missing, Name};
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek, statat},
+    io::{Errno, read},
+};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    every::Every,
+    file::{Buffer, KeptFile},
+    names::Names,
+    scan::{lines, number, words},
+};
+use crate::HostOptions;
+
+/// A table of processes. It is as old as `sampled_at` says, and shared by the readings until the next one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Processes {
+    /// When it was taken: milliseconds since 1970.
+    pub sampled_at: u64,
+    /// Seconds since the table before, which `previous_ticks` are from. There is none at first.
+    pub elapsed_seconds: Option<f64>,
+    /// How many processes there are.
+    pub total: usize,
+    /// The largest share of the CPU since the table before; those that did nothing are left out.
+    pub top_cpu: Vec<Process>,
+    /// The most memory.
+    pub top_memory: Vec<Process>,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// What it calls itself; the kernel keeps 15 bytes.
+    pub name: Name,
+    /// Whose it is; the number where /etc/passwd has no name for it.
+    pub user: Option<Name>,
+    /// Ticks of 1/100 s that it ran, with those of its children that it waited for left out.
+    pub ticks: u64,
+    /// Ticks at the table before; 0 if it was started since.
+    pub previous_ticks: Option<u64>,
+    /// Memory that is its own or shared, in RAM.
+    pub memory_bytes: u64,
+    /// When it was started: ticks of 1/100 s since boot.
+    pub started: u64,
+}
+
+/// Rows of each list.
+const ROWS: usize = 15;
+
+/// More processes than this are counted and not read.
+const MOST: usize = 10_000;
+
+pub(super) const METRICS: &[Metric<Arc<Processes>>] = &[];
+
+pub(super) struct Reader {
+    context: Context,
+    seldom: Every,
+    often: Every,
+    folder: PathBuf,
+    handle: Option<OwnedFd>,
+    entries: Vec<MaybeUninit<u8>>,
+    names: Names,
+    users: Users,
+    page: u64,
+    previous: Vec<Seen>,
+    previous_at: Option<Instant>,
+    table: Option<Arc<Processes>>,
+}
+
+/// A process as the next table has to know it, by its number.
+struct Seen {
+    pid: u32,
+    started: u64,
+    ticks: u64,
+}
+
+impl Collector for Reader {
+    type Reading = Arc<Processes>;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            seldom: Every::seconds(10),
+            often: Every::seconds(1),
+            folder: context.paths.procfs.clone(),
+            handle: None,
+            entries: vec![MaybeUninit::uninit(); 8 << 10],
+            names: Names::default(),
+            users: Users::new(context),
+            page: rustix::param::page_size() as u64,
+            previous: Vec::new(),
+            previous_at: None,
+            table: None,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Arc<Processes>, Missing> {
+        let due = if self.context.watched() { self.often.due() } else { self.seldom.due() };
+        if let Some(table) = self.table.as_ref().filter(|_| !due) {
+            return Ok(table.clone());
+        }
+        self.table = None;
+        let table = self.take(buffer).map_err(|error| Missing::from_io(&self.folder, &error.into()))?;
+        Ok(self.table.insert(Arc::new(table)).clone())
+    }
+}
+
+impl Reader {
+    fn take(&mut self, buffer: &mut Buffer) -> Result<Processes, Errno> {
+        let handle = match self.handle.take() {
+            Some(handle) => handle,
+            None => openat(CWD, &self.folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?,
+        };
+        seek(&handle, SeekFrom::Start(0))?;
+        let now = Instant::now();
+        let known = self.previous_at.is_some() && self.previous.len() < MOST;
+        let (mut total, mut seen) = (0, Vec::with_capacity(self.previous.len() + 8));
+        let (mut top_cpu, mut top_memory) = (Top::default(), Top::default());
+        let mut folder = RawDir::new(&handle, &mut self.entries);
+        let mut text = [0; 1024];
+        while let Some(entry) = folder.next() {
+            let entry = entry?;
+            let Some(pid) = number(entry.file_name().to_bytes()).and_then(|pid| u32::try_from(pid).ok()) else {
+                continue;
+            };
+            total += 1;
+            if seen.len() == MOST {
+                continue;
+            }
+            // A process may end between being listed and being read.
+            let Ok(length) = stat(&handle, entry.file_name().to_bytes(), &mut text) else { continue };
+            let Some(row) = parse(&text[..length]) else { continue };
+            let before = self.previous.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &self.previous[at]);
+            let before = before.filter(|before| before.started == row.started).map(|before| before.ticks);
+            let previous_ticks = before.or(known.then_some(0));
+            let mut process = |name: &[u8]| Process {
+                pid,
+                name: self.names.intern(name),
+                user: None,
+                ticks: row.ticks,
+                previous_ticks,
+                memory_bytes: row.pages.saturating_mul(self.page),
+                started: row.started,
+            };
+            let ran = previous_ticks.map_or(0, |before| row.ticks.saturating_sub(before));
+            top_cpu.offer(ran, || process(row.name));
+            top_memory.offer(row.pages, || process(row.name));
+            seen.push(Seen { pid, started: row.started, ticks: row.ticks });
+        }
+        seen.sort_unstable_by_key(|seen| seen.pid);
+        self.users.refresh(buffer);
+        let mut rows = |top: Top| {
+            let mut rows = top.sorted();
+            rows.iter_mut().for_each(|process| process.user = self.users.of(&handle, process.pid));
+            rows
+        };
+        let (top_cpu, top_memory) = (rows(top_cpu), rows(top_memory));
+        let elapsed_seconds = self.previous_at.replace(now).map(|before| now.duration_since(before).as_secs_f64());
+        self.previous = seen;
+        self.handle = Some(handle);
+        let sampled_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        Ok(Processes { sampled_at, elapsed_seconds, total, top_cpu, top_memory })
+    }
+}
+
+/// The largest few of many.
+#[derive(Default)]
+struct Top {
+    rows: Vec<(u64, Process)>,
+    least: u64,
+}
+
+impl Top {
+    fn offer(&mut self, key: u64, process: impl FnOnce() -> Process) {
+        if key <= self.least {
+            return;
+        }
+        if self.rows.len() == ROWS {
+            let least = self.rows.iter().position(|(known, _)| *known == self.least);
+            self.rows.swap_remove(least.unwrap_or_default());
+        }
+        self.rows.push((key, process()));
+        if self.rows.len() == ROWS {
+            self.least = self.rows.iter().map(|(key, _)| *key).min().unwrap_or_default();
+        }
+    }
+
+    fn sorted(mut self) -> Vec<Process> {
+        self.rows.sort_by_key(|(key, process)| (Reverse(*key), process.pid));
+        self.rows.into_iter().map(|(_, process)| process).collect()
+    }
+}
+
+fn stat(folder: &OwnedFd, pid: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
+    let mut path = [0; 24];
+    let (end, rest) = path.split_at_mut_checked(pid.len()).ok_or(Errno::NAMETOOLONG)?;
+    end.copy_from_slice(pid);
+    rest.get_mut(..5).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(b"/stat");
+    let file = openat(folder, &path[..pid.len() + 5], OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    read(&file, text)
+}
+
+#[derive(Debug, PartialEq)]
+struct Row<'a> {
+    name: &'a [u8],
+    ticks: u64,
+    started: u64,
+    pages: u64,
+}
+
+/// `2450 (cat) R 2448 ...`: a name may hold anything, brackets too, but what follows it may not.
+fn parse(text: &[u8]) -> Option<Row<'_>> {
+    let open = text.iter().position(|&byte| byte == b'(')?;
+    let close = text.iter().rposition(|&byte| byte == b')')?;
+    let name = text.get(open + 1..close)?;
+    let mut words = words(&text[close + 1..]);
+    let user = number(words.nth(11)?)?;
+    let system = number(words.next()?)?;
+    let started = number(words.nth(6)?)?;
+    let pages = number(words.nth(1)?)?;
+    Some(Row { name, ticks: user.checked_add(system)?, started, pages })
+}
+
+/// Names of users, from /etc/passwd: read again every minute.
+struct Users {
+    file: KeptFile,
+    refresh: Every,
+    names: HashMap<u32, Name>,
+}
+
+impl Users {
+    fn new(context: &Context) -> Self {
+        Self {
+            file: KeptFile::new(context.paths.rootfs.join("etc/passwd")),
+            refresh: Every::seconds(60),
+            names: HashMap::new(),
+        }
+    }
+
+    fn refresh(&mut self, buffer: &mut Buffer) {
+        if self.refresh.due() {
+            self.names = self.file.read(buffer).map(users).unwrap_or_default();
+            // An editor puts a new file in its place.
+            self.file.close();
+        }
+    }
+
+    fn of(&mut self, folder: &OwnedFd, pid: u32) -> Option<Name> {
+        let user = statat(folder, pid.to_string(), AtFlags::empty()).ok()?.st_uid;
+        Some(self.names.entry(user).or_insert_with(|| user.to_string().into()).clone())
+    }
+}
+
+/// `root:x:0:0:...`
+fn users(text: &[u8]) -> HashMap<u32, Name> {
+    let user = |line: &[u8]| {
+        let mut fields = line.split(|&byte| byte == b':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let user = number(fields.nth(1)?).and_then(|user| u32::try_from(user).ok())?;
+        Some((user, Name::from(String::from_utf8_lossy(name))))
+    };
+    let mut names = HashMap::new();
+    for (user, name) in lines(text).filter_map(user) {
+        names.entry(user).or_insert(name);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use aura_model::Paths;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(pid: u32, name: &str, user: u64, system: u64, started: u64, pages: u64) -> String {
+        format!(
+            "{pid} ({name}) S 1 2 3 4 -1 4194304 9 9 9 9 {user} {system} 7 7 20 0 1 0 {started} 3133440 {pages} 18446744073709551615 9\n"
+        )
+    }
+
+    struct Fake(tempfile::TempDir);
+
+    impl Fake {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn process(&self, pid: u32, text: &str) {
+            let folder = self.0.path().join(pid.to_string());
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("stat"), text).unwrap();
+        }
+
+        fn reader(&self) -> (Reader, Context) {
+            let path = self.0.path().to_owned();
+            let context = Context::new(Paths { procfs: path.clone(), rootfs: path, ..Paths::default() });
+            (Reader::open(&HostOptions::default(), &context), context)
+        }
+    }
+
+    #[test]
+    fn the_busiest_and_the_largest() {
+        let fake = Fake::new();
+        for pid in 1..=40 {
+            fake.process(pid, &line(pid, "idle", 5, 5, pid.into(), pid.into()));
+        }
+        fake.process(41, &line(41, "kernel thread", 0, 3, 0, 0));
+        std::fs::create_dir(fake.0.path().join("sys")).unwrap();
+        let (mut reader, _) = fake.reader();
+        let first = reader.take(&mut Buffer::default()).unwrap();
+        assert_eq!((first.total, first.elapsed_seconds, first.top_cpu.len()), (41, None, 0));
+        let page = reader.page;
+        let largest: Vec<_> =
+            first.top_memory.iter().map(|process| (process.pid, process.memory_bytes / page)).collect();
+        assert_eq!(largest, (26..=40).rev().map(|pid| (pid, pid.into())).collect::<Vec<(u32, u64)>>());
+
+        fake.process(7, &line(7, "busy", 6, 9, 7, 7));
+        fake.process(8, &line(8, "other with the same number", 1, 1, 99, 8));
+        fake.process(50, &line(50, "new", 100, 0, 100, 1));
+        let second = reader.take(&mut Buffer::default()).unwrap();
+        assert!(second.elapsed_seconds.is_some());
+        let busiest: Vec<_> =
+            second.top_cpu.iter().map(|row| (row.pid, &*row.name, row.ticks, row.previous_ticks)).collect();
+        assert_eq!(
+            busiest,
+            [(50, "new", 100, Some(0)), (7, "busy", 15, Some(10)), (8, "other with the same number", 2, Some(0))]
+        );
+    }
+
+    #[test]
+    fn the_table_is_kept_until_it_is_due_or_somebody_looks() {
+        let fake = Fake::new();
+        fake.process(1, &line(1, "init", 0, 0, 0, 1));
+        let (mut reader, context) = fake.reader();
+        let mut buffer = Buffer::default();
+        let first = reader.read(&mut buffer).unwrap();
+        assert!(Arc::ptr_eq(&first, &reader.read(&mut buffer).unwrap()));
+        context.set_watched(true);
+        let second = reader.read(&mut buffer).unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&second, &reader.read(&mut buffer).unwrap()));
+    }
+
+    #[test]
+    fn this_process_is_known_by_its_user() {
+        let (mut reader, _) = {
+            let context = Context::default();
+            (Reader::open(&HostOptions::default(), &context), context)
+        };
+        let table = reader.take(&mut Buffer::default()).unwrap();
+        assert!(table.total > 0);
+        assert!(table.top_memory.iter().all(|process| process.user.is_some() && process.memory_bytes > 0));
+    }
+
+    #[test]
+    fn users_by_number() {
+        let names =
+            users(b"root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\nbroken\n:x:5:5::/:\npg:x:26:26::/:/bin/sh");
+        assert_eq!(names.len(), 2);
+        assert_eq!((&*names[&0], &*names[&26]), ("root", "pg"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_may_hold_anything(name in "[a-z() :0-9]{0,15}", ticks in any::<[u32; 4]>()) {
+            let [user, system, started, pages] = ticks.map(u64::from);
+            let text = line(1, &name, user, system, started, pages);
+            let expected = Row { name: name.as_bytes(), ticks: user + system, started, pages };
+            prop_assert_eq!(parse(text.as_bytes()), Some(expected));
+        }
+
+        #[test]
+        fn no_bytes_make_the_parsers_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            parse(&text);
+            users(&text);
+        }
+
+        #[test]
+        fn the_top_is_what_sorting_gives(keys in prop::collection::vec(any::<u8>(), 0..60)) {
+            let process = |pid: usize| Process {
+                pid: pid as u32, name: "".into(), user: None, ticks: 0, previous_ticks: None, memory_bytes: 0, started: 0,
+            };
+            let mut top = Top::default();
+            for (pid, key) in keys.iter().enumerate() {
+                top.offer(u64::from(*key), || process(pid));
+            }
+            let found: Vec<u8> = top.sorted().iter().map(|row| keys[row.pid as usize]).collect();
+            let mut expected: Vec<u8> = keys.into_iter().filter(|key| *key > 0).collect();
+            expected.sort_unstable_by_key(|key| Reverse(*key));
+            expected.truncate(ROWS);
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
