@@ -9,6 +9,7 @@ mod file;
 mod filesystem;
 #[cfg(test)]
 mod golden;
+mod hwmon;
 mod loadavg;
 mod mdadm;
 mod names;
@@ -34,6 +35,7 @@ pub use self::{
     dmi::Dmi,
     edac::{Edac, EdacController, EdacErrors},
     filesystem::{Filesystem, Filesystems, Usage},
+    hwmon::{Hwmon, Temperature},
     loadavg::Loadavg,
     mdadm::{MdArray, MdRedundancy, Mdadm},
     netclass::{Interface, InterfaceDetails, Netclass},
@@ -135,6 +137,7 @@ collectors! {
     dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
     edac: edac::Reader => Edac, edac::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
+    hwmon: hwmon::Reader => Hwmon, hwmon::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
     mdadm: mdadm::Reader => Mdadm, mdadm::METRICS;
     netclass: netclass::Reader => Netclass, netclass::METRICS;
