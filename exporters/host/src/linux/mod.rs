@@ -10,18 +10,23 @@ mod filesystem;
 #[cfg(test)]
 mod golden;
 mod hwmon;
+mod kernel_hung;
 mod loadavg;
 mod mdadm;
 mod names;
 mod netclass;
 mod nvme;
 mod os;
+mod powersupplyclass;
+mod rapl;
 mod scan;
+mod selinux;
 mod textfile;
 mod thermal_zone;
 mod time;
 mod timex;
 mod uname;
+mod watchdog;
 
 use std::{sync::Arc, time::Instant};
 
@@ -36,16 +41,21 @@ pub use self::{
     edac::{Edac, EdacController, EdacErrors},
     filesystem::{Filesystem, Filesystems, Usage},
     hwmon::{Hwmon, Temperature},
+    kernel_hung::KernelHung,
     loadavg::Loadavg,
     mdadm::{MdArray, MdRedundancy, Mdadm},
     netclass::{Interface, InterfaceDetails, Netclass},
     nvme::{Nvme, NvmeController, NvmeNamespace},
     os::Os,
+    powersupplyclass::{PowerSupplies, PowerSupply},
+    rapl::{Rapl, RaplZone},
+    selinux::Selinux,
     textfile::Textfile,
     thermal_zone::{CoolingDevice, Thermal, Zone},
     time::{Clocksource, Time},
     timex::Timex,
     uname::Uname,
+    watchdog::{Watchdog, WatchdogTimer},
 };
 use crate::HostOptions;
 
@@ -138,14 +148,19 @@ collectors! {
     edac: edac::Reader => Edac, edac::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
     hwmon: hwmon::Reader => Hwmon, hwmon::METRICS;
+    kernel_hung: kernel_hung::Reader => KernelHung, kernel_hung::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
     mdadm: mdadm::Reader => Mdadm, mdadm::METRICS;
     netclass: netclass::Reader => Netclass, netclass::METRICS;
     nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
     os: os::Reader => Arc<Os>, os::METRICS;
+    powersupplyclass: powersupplyclass::Reader => Arc<PowerSupplies>, powersupplyclass::METRICS;
+    rapl: rapl::Reader => Rapl, rapl::METRICS;
+    selinux: selinux::Reader => Selinux, selinux::METRICS;
     textfile: textfile::Reader => Textfile, textfile::METRICS;
     thermal_zone: thermal_zone::Reader => Thermal, thermal_zone::METRICS;
     time: time::Reader => Time, time::METRICS;
     timex: timex::Reader => Timex, timex::METRICS;
     uname: uname::Reader => Arc<Uname>, uname::METRICS;
+    watchdog: watchdog::Reader => Arc<Watchdog>, watchdog::METRICS;
 }
