@@ -175,7 +175,7 @@ impl Collector for Reader {
         }
         let values = self.values.iter_mut().map(|source| match source {
             Source::Stays(value) => Some(*value),
-            Source::Moves(file, scale) => number(file.read(&mut self.page).ok()?).map(|value| value * *scale),
+            Source::Moves(file, divisor) => number(file.read(&mut self.page).ok()?).map(|value| value / *divisor),
         });
         let values = values.collect();
         Ok(Hwmon { layout: self.layout.clone(), values })
@@ -206,12 +206,12 @@ impl Reader {
                 for (file, path) in &properties {
                     let Some(meaning) = file.meaning(plain) else { continue };
                     let source = if file.moves() {
-                        Some(Source::Moves(Attribute::new(path.clone()), meaning.scale))
+                        Some(Source::Moves(Attribute::new(path.clone()), meaning.divisor))
                     } else {
                         attribute::text(path)
                             .ok()
                             .and_then(|text| number(text.as_bytes()))
-                            .map(|value| Source::Stays(value * meaning.scale))
+                            .map(|value| Source::Stays(value / meaning.divisor))
                     };
                     let Some(source) = source else { continue };
                     families
@@ -322,8 +322,8 @@ struct Meaning {
     help: String,
     kind: Kind,
     unit: Unit,
-    /// What the file's number is multiplied with.
-    scale: f64,
+    /// What the file's number is divided by.
+    divisor: f64,
 }
 
 impl Meaning {
@@ -344,8 +344,8 @@ impl SensorFile {
 
     fn meaning(&self, plain: bool) -> Option<Meaning> {
         let Self { kind, property } = self;
-        let gauge = |name: String, help: String, unit, scale| {
-            Some(Meaning { name: format!("node_hwmon_{name}"), help, kind: Kind::Gauge, unit, scale })
+        let gauge = |name: String, help: String, unit, divisor| {
+            Some(Meaning { name: format!("node_hwmon_{name}"), help, kind: Kind::Gauge, unit, divisor })
         };
         match (*kind, property.as_str()) {
             (_, "label") => return None,
@@ -355,7 +355,7 @@ impl SensorFile {
             }
             ("update_interval", _) => {
                 let help = "Hardware monitor update interval";
-                return gauge("update_interval_seconds".into(), help.into(), Unit::Seconds, 1e-3);
+                return gauge("update_interval_seconds".into(), help.into(), Unit::Seconds, 1e3);
             }
             _ => {}
         }
@@ -373,36 +373,36 @@ impl SensorFile {
                 let help = "Hardware monitor sensor has beeping enabled".to_owned();
                 gauge(name + "_enabled", help, Unit::None, 1.0)
             }
-            ("in" | "cpu", _) => gauge(name + "_volts", with("voltage"), Unit::Volts, 1e-3),
+            ("in" | "cpu", _) => gauge(name + "_volts", with("voltage"), Unit::Volts, 1e3),
             ("temp", "type") => gauge(name, format!("Hardware monitor {kind} element {property}"), Unit::None, 1.0),
-            ("temp", _) => gauge(name + "_celsius", with("temperature"), Unit::Celsius, 1e-3),
-            ("curr", _) => gauge(name + "_amps", with("current"), Unit::Amperes, 1e-3),
+            ("temp", _) => gauge(name + "_celsius", with("temperature"), Unit::Celsius, 1e3),
+            ("curr", _) => gauge(name + "_amps", with("current"), Unit::Amperes, 1e3),
             ("energy", _) => Some(Meaning {
                 name: format!("node_hwmon_{name}_joule_total"),
                 help: with("joules used so far"),
                 kind: Kind::Counter,
                 unit: Unit::Joules,
-                scale: 1e-6,
+                divisor: 1e6,
             }),
             ("power", "accuracy") => {
-                gauge(name, "Hardware monitor power meter accuracy, as a ratio".into(), Unit::Ratio, 1e-6)
+                gauge(name, "Hardware monitor power meter accuracy, as a ratio".into(), Unit::Ratio, 1e6)
             }
             ("power", "average_interval" | "average_interval_min" | "average_interval_max") => gauge(
                 name + "_seconds",
                 format!("Hardware monitor power usage update interval ({property})"),
                 Unit::Seconds,
-                1e-3,
+                1e3,
             ),
-            ("power", _) => gauge(name + "_watt", with("power usage in watts"), Unit::Watts, 1e-6),
+            ("power", _) => gauge(name + "_watt", with("power usage in watts"), Unit::Watts, 1e6),
             ("humidity", _) => {
                 let what = "humidity, as a ratio (multiply with 100.0 to get the humidity as a percentage)";
-                gauge(name, with(what), Unit::Ratio, 1e-6)
+                gauge(name, with(what), Unit::Ratio, 1e6)
             }
             ("fan", "input" | "min" | "max" | "target") => {
                 gauge(name + "_rpm", with("fan revolutions per minute"), Unit::None, 1.0)
             }
             ("freq", "input") => {
-                gauge("freq_freq_mhz".into(), "Hardware monitor for GPU frequency in MHz".into(), Unit::None, 1e-6)
+                gauge("freq_freq_mhz".into(), "Hardware monitor for GPU frequency in MHz".into(), Unit::None, 1e6)
             }
             _ => gauge(
                 name,
