@@ -126,11 +126,6 @@ impl<T> Seldom<T> {
             }
         }
     }
-
-    /// Takes it anew next time, whatever its age.
-    pub(super) fn forget(&mut self) {
-        self.taken = None;
-    }
 }
 
 #[cfg(test)]

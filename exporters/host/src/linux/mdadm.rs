@@ -82,8 +82,8 @@ pub(super) const METRICS: &[Metric<Mdadm>] = &[
         Unit::None,
         &["device", "state"],
         |md, emit| {
-            for MdArray { device, active, failed, spare, down, .. } in &md.arrays {
-                for (state, disks) in [("active", active), ("failed", failed), ("spare", spare), ("down", down)] {
+            for MdArray { device, active, failed, spare, .. } in &md.arrays {
+                for (state, disks) in [("active", active), ("failed", failed), ("spare", spare)] {
                     emit.sample(&[device, state], (*disks).into());
                 }
             }

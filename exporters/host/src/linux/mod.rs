@@ -18,6 +18,8 @@ mod filesystem;
 mod filter;
 #[cfg(test)]
 mod golden;
+mod hwmon;
+mod kernel_hung;
 mod loadavg;
 mod mdadm;
 mod meminfo;
@@ -28,10 +30,13 @@ mod netdev;
 mod netstat;
 mod nvme;
 mod os;
+mod powersupplyclass;
 mod pressure;
 mod processes;
+mod rapl;
 mod scan;
 mod schedstat;
+mod selinux;
 mod sockstat;
 mod softnet;
 mod stat;
@@ -44,6 +49,7 @@ mod timex;
 mod udp_queues;
 mod uname;
 mod vmstat;
+mod watchdog;
 
 use std::{sync::Arc, time::Instant};
 
@@ -64,6 +70,8 @@ pub use self::{
     fields::Fields,
     filefd::Filefd,
     filesystem::{Filesystem, Filesystems, Usage},
+    hwmon::{Hwmon, Temperature},
+    kernel_hung::KernelHung,
     loadavg::Loadavg,
     mdadm::{MdArray, MdRedundancy, Mdadm},
     meminfo::Meminfo,
@@ -73,9 +81,12 @@ pub use self::{
     netstat::Netstat,
     nvme::{Nvme, NvmeController, NvmeNamespace},
     os::Os,
+    powersupplyclass::{PowerSupplies, PowerSupply},
     pressure::{Pressure, Stall, Waiting},
     processes::{Process, Processes},
+    rapl::{Rapl, RaplZone},
     schedstat::{Schedstat, ScheduledCpu},
+    selinux::Selinux,
     sockstat::Sockstat,
     softnet::{Softnet, SoftnetCpu},
     stat::Stat,
@@ -86,6 +97,7 @@ pub use self::{
     udp_queues::{Queues, UdpQueues},
     uname::Uname,
     vmstat::Vmstat,
+    watchdog::{Watchdog, WatchdogTimer},
 };
 use crate::HostOptions;
 
@@ -216,6 +228,8 @@ collectors! {
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
+    hwmon: hwmon::Reader => Hwmon, hwmon::METRICS;
+    kernel_hung: kernel_hung::Reader => KernelHung, kernel_hung::METRICS;
     loadavg: loadavg::Reader => Loadavg, loadavg::METRICS;
     mdadm: mdadm::Reader => Mdadm, mdadm::METRICS;
     meminfo: meminfo::Reader => Meminfo, meminfo::METRICS;
@@ -225,9 +239,12 @@ collectors! {
     netstat: netstat::Reader => Netstat, netstat::METRICS;
     nvme: nvme::Reader => Arc<Nvme>, nvme::METRICS;
     os: os::Reader => Arc<Os>, os::METRICS;
+    powersupplyclass: powersupplyclass::Reader => Arc<PowerSupplies>, powersupplyclass::METRICS;
     pressure: pressure::Reader => Pressure, pressure::METRICS;
     processes: processes::Reader => Arc<Processes>, processes::METRICS;
+    rapl: rapl::Reader => Rapl, rapl::METRICS;
     schedstat: schedstat::Reader => Schedstat, schedstat::METRICS;
+    selinux: selinux::Reader => Selinux, selinux::METRICS;
     sockstat: sockstat::Reader => Sockstat, sockstat::METRICS;
     softnet: softnet::Reader => Softnet, softnet::METRICS;
     stat: stat::Reader => Stat, stat::METRICS;
@@ -238,6 +255,7 @@ collectors! {
     udp_queues: udp_queues::Reader => UdpQueues, udp_queues::METRICS;
     uname: uname::Reader => Arc<Uname>, uname::METRICS;
     vmstat: vmstat::Reader => Vmstat, vmstat::METRICS;
+    watchdog: watchdog::Reader => Arc<Watchdog>, watchdog::METRICS;
 }
 
 fn switched_off<T>(name: &str, opt_in: bool) -> Section<T> {

@@ -1,0 +1,522 @@
+//! Sensors of /sys/class/hwmon: temperatures, fans, voltages, currents, power. Chips are listed every minute, and
+//! limits, labels and settings are read then. What moves (inputs, averages, alarms, faults) is read at each
+//! sample from files kept open; a driver may have to ask its chip over a slow bus for each of them.
+//!
+//! Names follow node_exporter: `<kind><number>_<property>` becomes `node_hwmon_<kind>_<property>_<unit>`, the chip
+//! is called by the path of its device, which stays the same across boots.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aura_model::{Context, Family, Kind, Metric, Missing, Name, Reason, Switch, Unit, gauge};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    attribute::{self, Attribute, Page},
+    file::Buffer,
+};
+use crate::HostOptions;
+
+const LIST: Duration = Duration::from_secs(60);
+
+/// All sensors: what there is, and the values of now beside it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hwmon {
+    #[serde(skip)]
+    layout: Arc<Layout>,
+    /// In base units, in the order of the layout; missing when a sensor can't be read now.
+    #[serde(skip)]
+    values: Vec<Option<f64>>,
+}
+
+/// One temperature with its limits, in degrees Celsius.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Temperature<'h> {
+    /// The chip by its device: `platform_coretemp_0`.
+    pub chip: &'h str,
+    /// The chip's own name, if it has one: `coretemp`.
+    pub chip_name: Option<&'h str>,
+    /// The sensor: `temp1`.
+    pub sensor: &'h str,
+    /// What it measures, if the driver says: `Package id 0`.
+    pub label: Option<&'h str>,
+    /// Now.
+    pub current: f64,
+    /// Where it begins to be too hot.
+    pub high: Option<f64>,
+    /// Where the hardware protects itself.
+    pub critical: Option<f64>,
+}
+
+impl Hwmon {
+    /// The temperatures that can be read now.
+    pub fn temperatures(&self) -> impl Iterator<Item = Temperature<'_>> {
+        self.layout.temperatures.iter().filter_map(|place| {
+            let entry = &self.layout.entries[place.current];
+            let value = |index: Option<usize>| self.values[index?];
+            let label = |all: &'_ [(Name, Name, Name)]| {
+                all.iter().position(|(chip, sensor, _)| (chip, sensor) == (&entry.chip, &entry.sensor))
+            };
+            Some(Temperature {
+                chip: &entry.chip,
+                chip_name: self.layout.chips.iter().find(|(chip, _)| *chip == entry.chip).map(|(_, name)| &**name),
+                sensor: &entry.sensor,
+                label: label(&self.layout.labels).map(|index| &*self.layout.labels[index].2),
+                current: value(Some(place.current))?,
+                high: value(place.high),
+                critical: value(place.critical),
+            })
+        })
+    }
+}
+
+/// What there is.
+#[derive(Debug, Default, PartialEq)]
+struct Layout {
+    /// Chip and its own name.
+    chips: Vec<(Name, Name)>,
+    /// Chip, sensor and what it measures.
+    labels: Vec<(Name, Name, Name)>,
+    /// Families sorted by name, each with the number of its entries.
+    families: Vec<(Meaning, usize)>,
+    entries: Vec<Place>,
+    temperatures: Vec<TemperaturePlace>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Place {
+    chip: Name,
+    sensor: Name,
+}
+
+#[derive(Debug, PartialEq)]
+struct TemperaturePlace {
+    current: usize,
+    high: Option<usize>,
+    critical: Option<usize>,
+}
+
+pub(super) const METRICS: &[Metric<Hwmon>] = &[
+    gauge(
+        "node_hwmon_*",
+        "Hardware monitor values, by kind and property.",
+        Unit::None,
+        &["chip", "sensor"],
+        |hwmon, emit| {
+            let mut all = hwmon.layout.entries.iter().zip(&hwmon.values);
+            for (meaning, count) in &hwmon.layout.families {
+                emit.family(&meaning.family());
+                for (place, value) in all.by_ref().take(*count) {
+                    emit.maybe(&[&place.chip, &place.sensor], *value);
+                }
+            }
+        },
+    ),
+    gauge(
+        "node_hwmon_chip_names",
+        "Annotation metric for human-readable chip names",
+        Unit::None,
+        &["chip", "chip_name"],
+        |hwmon, emit| hwmon.layout.chips.iter().for_each(|(chip, name)| emit.sample(&[chip, name], true.into())),
+    ),
+    gauge(
+        "node_hwmon_sensor_label",
+        "Label for given chip and sensor",
+        Unit::None,
+        &["chip", "sensor", "label"],
+        |hwmon, emit| {
+            for (chip, sensor, label) in &hwmon.layout.labels {
+                emit.sample(&[chip, sensor, label], true.into());
+            }
+        },
+    ),
+];
+
+pub(super) struct Reader {
+    wanted: bool,
+    root: PathBuf,
+    page: Page,
+    listed: Option<Instant>,
+    layout: Arc<Layout>,
+    values: Vec<Source>,
+}
+
+/// Where a value comes from.
+enum Source {
+    Moves(Attribute, f64),
+    Stays(f64),
+}
+
+impl Collector for Reader {
+    type Reading = Hwmon;
+
+    fn open(options: &HostOptions, context: &Context) -> Self {
+        Self {
+            wanted: options.temperature != Switch::Off,
+            root: context.paths.sysfs.join("class/hwmon"),
+            page: Page::default(),
+            listed: None,
+            layout: Arc::default(),
+            values: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, _: &mut Buffer) -> Result<Hwmon, Missing> {
+        if !self.wanted {
+            return Err(Missing::new(Reason::NotConfigured, "host.temperature is false"));
+        }
+        if self.listed.is_none_or(|when| when.elapsed() >= LIST) {
+            self.list()?;
+        }
+        let values = self.values.iter_mut().map(|source| match source {
+            Source::Stays(value) => Some(*value),
+            Source::Moves(file, divisor) => number(file.read(&mut self.page).ok()?).map(|value| value / *divisor),
+        });
+        let values = values.collect();
+        Ok(Hwmon { layout: self.layout.clone(), values })
+    }
+}
+
+impl Reader {
+    fn list(&mut self) -> Result<(), Missing> {
+        let mut layout = Layout::default();
+        let mut families: BTreeMap<String, (Meaning, Vec<(Place, Source)>)> = BTreeMap::new();
+        for entry in attribute::entries(&self.root)? {
+            // A chip that goes away while it is listed is left out.
+            let folder = self.root.join(entry);
+            let Some(chip) = chip_of(&folder) else { continue };
+            let chip: Name = chip.into();
+            if let Some(name) = clean_file(&folder.join("name")) {
+                layout.chips.push((chip.clone(), name.into()));
+            }
+            for (sensor, properties) in sensors(&folder) {
+                let place = || Place { chip: chip.clone(), sensor: sensor.as_str().into() };
+                if let Some((_, path)) = properties.iter().find(|(file, _)| file.property == "label") {
+                    let label = attribute::text(path).unwrap_or_default();
+                    if !label.is_empty() {
+                        layout.labels.push((chip.clone(), sensor.as_str().into(), label.into()));
+                    }
+                }
+                let plain = properties.iter().any(|(file, _)| file.property.is_empty());
+                for (file, path) in &properties {
+                    let Some(meaning) = file.meaning(plain) else { continue };
+                    let source = if file.moves() {
+                        Some(Source::Moves(Attribute::new(path.clone()), meaning.divisor))
+                    } else {
+                        attribute::text(path)
+                            .ok()
+                            .and_then(|text| number(text.as_bytes()))
+                            .map(|value| Source::Stays(value / meaning.divisor))
+                    };
+                    let Some(source) = source else { continue };
+                    families
+                        .entry(meaning.name.clone())
+                        .or_insert_with(|| (meaning, Vec::new()))
+                        .1
+                        .push((place(), source));
+                }
+            }
+        }
+        self.values.clear();
+        for (meaning, entries) in families.into_values() {
+            layout.families.push((meaning, entries.len()));
+            for (place, source) in entries {
+                layout.entries.push(place);
+                self.values.push(source);
+            }
+        }
+        layout.find_temperatures();
+        self.layout = Arc::new(layout);
+        self.listed = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Layout {
+    fn find_temperatures(&mut self) {
+        let range = |name: &str| {
+            let mut start = 0;
+            for (meaning, count) in &self.families {
+                if meaning.name == name {
+                    return start..start + count;
+                }
+                start += count;
+            }
+            0..0
+        };
+        let (highs, criticals) = (range("node_hwmon_temp_max_celsius"), range("node_hwmon_temp_crit_celsius"));
+        self.temperatures = range("node_hwmon_temp_celsius")
+            .map(|current| {
+                let same = |mut places: std::ops::Range<usize>| {
+                    places.find(|&index| self.entries[index] == self.entries[current])
+                };
+                TemperaturePlace { current, high: same(highs.clone()), critical: same(criticals.clone()) }
+            })
+            .collect();
+    }
+}
+
+/// The file of one property of one sensor.
+#[derive(Debug, PartialEq)]
+struct SensorFile {
+    kind: &'static str,
+    property: String,
+}
+
+const KINDS: [&str; 14] = [
+    "vrm",
+    "beep_enable",
+    "update_interval",
+    "in",
+    "cpu",
+    "fan",
+    "pwm",
+    "temp",
+    "curr",
+    "power",
+    "energy",
+    "humidity",
+    "intrusion",
+    "freq",
+];
+
+/// The sensors of a chip by name, with their files. Old drivers keep them in the folder of the device.
+fn sensors(folder: &Path) -> BTreeMap<String, Vec<(SensorFile, PathBuf)>> {
+    let mut sensors: BTreeMap<String, Vec<(SensorFile, PathBuf)>> = BTreeMap::new();
+    for folder in [folder.to_owned(), folder.join("device")] {
+        for name in attribute::entries(&folder).unwrap_or_default() {
+            let Some((sensor, file)) = sensor_file(&name) else { continue };
+            let files = sensors.entry(sensor).or_default();
+            files.retain(|(other, _)| *other != file);
+            files.push((file, folder.join(name)));
+        }
+    }
+    sensors
+}
+
+/// `temp1_crit_alarm`: kind, number, and after an underscore the property.
+fn sensor_file(name: &str) -> Option<(String, SensorFile)> {
+    let letters = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let (kind, rest) = name.split_at(letters);
+    let kind = KINDS.into_iter().find(|known| *known == kind)?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (number, rest) = rest.split_at(digits);
+    let number: u32 = if number.is_empty() { 0 } else { number.parse().ok()? };
+    let property = match rest.strip_prefix('_') {
+        Some(property) if !property.is_empty() => property,
+        None if rest.is_empty() => "",
+        _ => return None,
+    };
+    Some((format!("{kind}{number}"), SensorFile { kind, property: property.to_owned() }))
+}
+
+/// What a file's number means.
+#[derive(Clone, Debug, PartialEq)]
+struct Meaning {
+    name: String,
+    help: String,
+    kind: Kind,
+    unit: Unit,
+    /// What the file's number is divided by.
+    divisor: f64,
+}
+
+impl Meaning {
+    fn family(&self) -> Family<'_> {
+        Family { name: &self.name, help: &self.help, kind: self.kind, unit: self.unit, labels: &["chip", "sensor"] }
+    }
+}
+
+impl SensorFile {
+    /// Whether it is read at each sample. All else are limits, settings and descriptions.
+    fn moves(&self) -> bool {
+        let property = self.property.as_str();
+        let settings = ["beep_enable", "update_interval", "vrm"];
+        matches!(property, "input" | "average" | "fault" | "lowest" | "highest" | "input_lowest" | "input_highest")
+            || property.ends_with("alarm")
+            || (property.is_empty() && !settings.contains(&self.kind))
+    }
+
+    fn meaning(&self, plain: bool) -> Option<Meaning> {
+        let Self { kind, property } = self;
+        let gauge = |name: String, help: String, unit, divisor| {
+            Some(Meaning { name: format!("node_hwmon_{name}"), help, kind: Kind::Gauge, unit, divisor })
+        };
+        match (*kind, property.as_str()) {
+            (_, "label") => return None,
+            ("beep_enable", _) => return gauge("beep_enabled".into(), "Hardware beep enabled".into(), Unit::None, 1.0),
+            ("vrm", _) => {
+                return gauge("voltage_regulator_version".into(), "Hardware voltage regulator".into(), Unit::None, 1.0);
+            }
+            ("update_interval", _) => {
+                let help = "Hardware monitor update interval";
+                return gauge("update_interval_seconds".into(), help.into(), Unit::Seconds, 1e3);
+            }
+            _ => {}
+        }
+        let name = match property.as_str() {
+            "" => (*kind).to_owned(),
+            "input" if !plain => (*kind).to_owned(),
+            property => format!("{kind}_{}", clean(property)),
+        };
+        let with = |what: &str| format!("Hardware monitor for {what} ({property})");
+        match (*kind, property.as_str()) {
+            (_, "fault" | "alarm") => {
+                gauge(name, format!("Hardware sensor {property} status ({kind})"), Unit::None, 1.0)
+            }
+            (_, "beep") => {
+                let help = "Hardware monitor sensor has beeping enabled".to_owned();
+                gauge(name + "_enabled", help, Unit::None, 1.0)
+            }
+            ("in" | "cpu", _) => gauge(name + "_volts", with("voltage"), Unit::Volts, 1e3),
+            ("temp", "type") => gauge(name, format!("Hardware monitor {kind} element {property}"), Unit::None, 1.0),
+            ("temp", _) => gauge(name + "_celsius", with("temperature"), Unit::Celsius, 1e3),
+            ("curr", _) => gauge(name + "_amps", with("current"), Unit::Amperes, 1e3),
+            ("energy", _) => Some(Meaning {
+                name: format!("node_hwmon_{name}_joule_total"),
+                help: with("joules used so far"),
+                kind: Kind::Counter,
+                unit: Unit::Joules,
+                divisor: 1e6,
+            }),
+            ("power", "accuracy") => {
+                gauge(name, "Hardware monitor power meter accuracy, as a ratio".into(), Unit::Ratio, 1e6)
+            }
+            ("power", "average_interval" | "average_interval_min" | "average_interval_max") => gauge(
+                name + "_seconds",
+                format!("Hardware monitor power usage update interval ({property})"),
+                Unit::Seconds,
+                1e3,
+            ),
+            ("power", _) => gauge(name + "_watt", with("power usage in watts"), Unit::Watts, 1e6),
+            ("humidity", _) => {
+                let what = "humidity, as a ratio (multiply with 100.0 to get the humidity as a percentage)";
+                gauge(name, with(what), Unit::Ratio, 1e6)
+            }
+            ("fan", "input" | "min" | "max" | "target") => {
+                gauge(name + "_rpm", with("fan revolutions per minute"), Unit::None, 1.0)
+            }
+            ("freq", "input") => {
+                gauge("freq_freq_mhz".into(), "Hardware monitor for GPU frequency in MHz".into(), Unit::None, 1e6)
+            }
+            _ => gauge(
+                name,
+                format!("Hardware monitor {kind} element {property}").trim_end().to_owned(),
+                Unit::None,
+                1.0,
+            ),
+        }
+    }
+}
+
+/// The chip by the path of its device, by its own name, or by its number.
+fn chip_of(folder: &Path) -> Option<String> {
+    if let Ok(device) = folder.join("device").canonicalize() {
+        let part = |path: Option<&Path>| {
+            path.and_then(Path::file_name).map(|name| clean(&name.to_string_lossy())).unwrap_or_default()
+        };
+        let (kind, name) = (part(device.parent()), part(Some(&device)));
+        match (kind.is_empty(), name.is_empty()) {
+            (false, false) => return Some(format!("{kind}_{name}")),
+            (true, false) => return Some(name),
+            _ => {}
+        }
+    }
+    clean_file(&folder.join("name")).or_else(|| {
+        let name = clean(&folder.canonicalize().ok()?.file_name()?.to_string_lossy());
+        (!name.is_empty()).then_some(name)
+    })
+}
+
+fn clean_file(path: &Path) -> Option<String> {
+    attribute::text(path).ok().map(|text| clean(&text)).filter(|name| !name.is_empty())
+}
+
+/// Lower case, with an underscore for what has no place in a name.
+fn clean(text: &str) -> String {
+    let letter = |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || ":_".contains(c) { c } else { '_' };
+    text.to_lowercase().chars().map(letter).collect::<String>().trim_matches('_').to_owned()
+}
+
+fn number(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_as_node_exporter_does() {
+        for (name, expected) in [
+            ("temp1_input", Some(("temp1", "temp", "input"))),
+            ("temp12_crit_alarm", Some(("temp12", "temp", "crit_alarm"))),
+            ("pwm1", Some(("pwm1", "pwm", ""))),
+            ("pwm1_auto_point1_temp", Some(("pwm1", "pwm", "auto_point1_temp"))),
+            ("update_interval", Some(("update_interval0", "update_interval", ""))),
+            ("name", None),
+            ("temp1input", None),
+            ("temp1_", None),
+            ("temp99999999999_input", None),
+            ("fan_input", None),
+        ] {
+            let found = sensor_file(name);
+            let found = found.as_ref().map(|(sensor, file)| (sensor.as_str(), file.kind, file.property.as_str()));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sensor_that_fails_for_a_moment_is_missing_for_that_moment() {
+        let root = tempfile::tempdir().unwrap();
+        let chip = root.path().join("class/hwmon/hwmon0");
+        std::fs::create_dir_all(&chip).unwrap();
+        for (file, text) in
+            [("name", "k10temp"), ("temp1_input", "45125"), ("temp1_max", "70000"), ("temp1_label", "Tctl")]
+        {
+            std::fs::write(chip.join(file), text).unwrap();
+        }
+        let paths = aura_model::Paths { sysfs: root.path().into(), ..Default::default() };
+        let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
+        let reading = reader.read(&mut Buffer::default()).unwrap();
+        let expected = Temperature {
+            chip: "k10temp",
+            chip_name: Some("k10temp"),
+            sensor: "temp1",
+            label: Some("Tctl"),
+            current: 45.125,
+            high: Some(70.0),
+            critical: None,
+        };
+        assert_eq!(reading.temperatures().collect::<Vec<_>>(), [expected]);
+        std::fs::write(chip.join("temp1_input"), "").unwrap();
+        assert_eq!(reader.read(&mut Buffer::default()).unwrap().temperatures().count(), 0);
+        std::fs::write(chip.join("temp1_input"), "46000").unwrap();
+        assert_eq!(reader.read(&mut Buffer::default()).unwrap().temperatures().next().map(|t| t.current), Some(46.0));
+    }
+
+    #[test]
+    fn switched_off_it_reads_nothing_and_says_so() {
+        let options = HostOptions { temperature: Switch::Off, ..HostOptions::default() };
+        let missing = Reader::open(&options, &Context::default()).read(&mut Buffer::default()).unwrap_err();
+        assert_eq!(missing.reason, Reason::NotConfigured);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_is_cleaned_to_what_a_metric_may_be_called(text: String, file in "[a-z]{0,16}[0-9]{0,3}_?[a-z_]{0,12}") {
+            let cleaned = clean(&text);
+            prop_assert!(cleaned.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == ':' || c == '_'));
+            if let Some((_, sensor)) = sensor_file(&file) {
+                sensor.meaning(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Tasks that hung for longer than the kernel's patience (120 s by default), counted since boot by Linux 6.15 and
+//! later.
+
+use aura_model::{Context, Metric, Missing, Unit, counter};
+use serde::Serialize;
+
+use super::{
+    Collector,
+    file::{Buffer, KeptFile},
+    scan::number,
+};
+use crate::HostOptions;
+
+/// The count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KernelHung {
+    /// Tasks found hanging.
+    pub detected: u64,
+}
+
+pub(super) const METRICS: &[Metric<KernelHung>] = &[counter(
+    "node_kernel_hung_task_detect_count",
+    "Tasks that the kernel found hanging since boot.",
+    Unit::None,
+    &[],
+    |hung, emit| emit.value(hung.detected),
+)];
+
+pub(super) struct Reader(KeptFile);
+
+impl Collector for Reader {
+    type Reading = KernelHung;
+
+    fn open(_: &HostOptions, context: &Context) -> Self {
+        Self(KeptFile::new(context.paths.procfs.join("sys/kernel/hung_task_detect_count")))
+    }
+
+    fn read(&mut self, buffer: &mut Buffer) -> Result<KernelHung, Missing> {
+        let detected = number(self.0.read(buffer)?.trim_ascii());
+        detected.map(|detected| KernelHung { detected }).ok_or_else(|| self.0.unreadable("a number"))
+    }
+}
