@@ -7,7 +7,11 @@
 #[cfg(target_os = "linux")]
 mod linux;
 mod options;
+#[cfg(any(not(target_os = "linux"), test))]
+pub mod portable;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
 pub use options::{FilesystemOptions, HostOptions, TextfileOptions};
+#[cfg(not(target_os = "linux"))]
+pub use portable::*;

@@ -15,12 +15,15 @@ pub(super) struct TextFamily {
     pub(super) series: Vec<Series>,
 }
 
+/// Names and values.
+type Labels = Vec<(String, String)>;
+
 /// One sample.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Series {
     /// What stands behind the family's name.
     pub(super) suffix: &'static str,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Labels,
     pub(super) value: f64,
 }
 
@@ -153,8 +156,8 @@ impl Families {
 }
 
 /// The labels behind `{`, and what follows `}`.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), String> {
-    let mut labels: Vec<(String, String)> = Vec::new();
+fn labels(mut rest: &str) -> Result<(Labels, &str), String> {
+    let mut labels: Labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', '\t']);
         if let Some(after) = rest.strip_prefix('}') {
