@@ -191,7 +191,7 @@ impl Collector for Reader {
                 Err(_) => self.listed = None,
             }
             if !keep {
-                [&mut watched.operstate, &mut watched.carrier_changes, &mut watched.flags].map(Attribute::close);
+                watched.close();
             }
         }
         Ok(Netclass { interfaces })
@@ -223,6 +223,12 @@ impl Reader {
 }
 
 impl Watched {
+    fn close(&mut self) {
+        self.operstate.close();
+        self.carrier_changes.close();
+        self.flags.close();
+    }
+
     fn read(&mut self, page: &mut Page, names: &mut Names) -> Result<Interface, Missing> {
         let operstate = names.intern(self.operstate.read(page)?);
         let flags = self.flags.number(page).ok();

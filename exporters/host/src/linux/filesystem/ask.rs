@@ -76,7 +76,7 @@ struct Slot {
     asked: Option<Instant>,
     running: bool,
     awaited: bool,
-    /// It let a sample wait in vain the last time; it is not waited for until it answers quickly again.
+    /// Its last answer took longer than a sample waits; it is not waited for until one comes quickly again.
     slow: bool,
     answer: Option<io::Result<Usage>>,
     /// The answer came too late for the sample before.
@@ -150,10 +150,9 @@ impl Shared {
         while !state.closed {
             if let Some((id, path)) = state.next() {
                 drop(state);
-                let start = Instant::now();
                 let answer = (self.ask)(&path);
                 state = self.lock();
-                state.answered(id, answer, start.elapsed());
+                state.answered(id, answer);
                 if state.awaited == 0 {
                     self.done.notify_one();
                 }
@@ -221,7 +220,7 @@ impl State {
         Some((id, slot.path.clone()))
     }
 
-    fn answered(&mut self, id: u64, answer: io::Result<Usage>, took: Duration) {
+    fn answered(&mut self, id: u64, answer: io::Result<Usage>) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         self.remote -= usize::from(slot.remote);
         if slot.awaited {
@@ -229,8 +228,9 @@ impl State {
         }
         slot.running = false;
         slot.awaited = false;
-        slot.asked = None;
-        slot.slow = took >= GRACE;
+        // Counted from the question, so that a machine that is short of CPU gets the answers of the interval
+        // before, not none.
+        slot.slow = slot.asked.take().is_none_or(|asked| asked.elapsed() >= GRACE);
         slot.answer = Some(answer);
     }
 
