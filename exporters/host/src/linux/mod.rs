@@ -38,7 +38,7 @@ pub use self::{
     bonding::{Bond, Bonding},
     cpu::Cpu,
     dmi::Dmi,
-    edac::{Edac, EdacController, EdacErrors},
+    edac::{Edac, EdacChannel, EdacController, EdacErrors},
     filesystem::{Filesystem, Filesystems, Usage},
     hwmon::{Hwmon, Temperature},
     kernel_hung::KernelHung,

@@ -98,9 +98,9 @@ impl Asker {
             state.put(mount, start);
         }
         let mut takeover = start;
-        while !state.queue.is_empty() || state.awaited > 0 {
+        while state.runnable().is_some() || state.awaited > 0 {
             let now = Instant::now();
-            if now >= takeover && !state.queue.is_empty() {
+            if now >= takeover && state.runnable().is_some() {
                 self.engage(&mut state);
                 takeover = now + SILENCE;
             }
@@ -209,11 +209,15 @@ impl State {
         }
     }
 
-    /// The next question that may be put now.
-    fn next(&mut self) -> Option<(u64, Arc<Path>)> {
+    /// The place in the queue of the next question that may be put now.
+    fn runnable(&self) -> Option<usize> {
         let full = self.remote >= MOST_REMOTE;
-        let may = |id: &u64| self.slots.get(id).is_some_and(|slot| !(full && slot.remote));
-        let id = self.queue.iter().position(may).and_then(|position| self.queue.remove(position))?;
+        self.queue.iter().position(|id| self.slots.get(id).is_some_and(|slot| !(full && slot.remote)))
+    }
+
+    /// Takes the next question that may be put now.
+    fn next(&mut self) -> Option<(u64, Arc<Path>)> {
+        let id = self.runnable().and_then(|position| self.queue.remove(position))?;
         let slot = self.slots.get_mut(&id)?;
         slot.running = true;
         self.remote += usize::from(slot.remote);
@@ -338,7 +342,7 @@ mod tests {
         until(|| matches!(asker.ask(&mounts)[100], Answer::Usage(_)));
         assert!(matches!(asker.ask(&mounts)[0], Answer::Timeout));
         assert_eq!(mounts_of.asked.load(Ordering::SeqCst), MOST_REMOTE, "no mount is asked twice");
-        assert!(asker.workers() <= MOST_REMOTE + 2, "{} workers", asker.workers());
+        assert!(asker.workers() <= MOST, "{} workers", asker.workers());
         mounts_of.release();
         until(|| asker.ask(&mounts).iter().all(|answer| matches!(answer, Answer::Usage(_))));
         until(|| asker.workers() <= 2);
