@@ -347,7 +347,7 @@ impl Host {
 
     fn temperature(&mut self) -> Result<Vec<Temperature>, Missing> {
         let Some(components) = &mut self.components else {
-            return Err(Missing::new(Reason::NotConfigured, "host.temperature is false"));
+            return Err(Missing::new(Reason::NotConfigured, "sources.host.temperature is false"));
         };
         components.refresh(true);
         let all = components.iter().filter_map(|component| {

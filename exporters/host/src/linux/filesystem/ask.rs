@@ -261,13 +261,13 @@ mod tests {
 
     /// Mounts that answer, but for those below /stuck, which answer when they are released.
     #[derive(Default)]
-    struct Box_ {
+    struct Mounts {
         released: Mutex<bool>,
         release: Condvar,
         asked: AtomicUsize,
     }
 
-    impl Box_ {
+    impl Mounts {
         fn asker(self: &Arc<Self>, timeout: Duration) -> Asker {
             let mounts = self.clone();
             Asker::new(timeout, move |path| {
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_healthy_box_needs_one_worker_and_answers_in_the_same_sample() {
-        let asker = Arc::new(Box_::default()).asker(Duration::from_secs(5));
+        let asker = Arc::new(Mounts::default()).asker(Duration::from_secs(5));
         let mounts: Vec<Mount> = (0..40).map(|id| mount(id, &format!("/{id}"), id % 2 == 0)).collect();
         for _ in 0..20 {
             for (answer, mount) in asker.ask(&mounts).iter().zip(&mounts) {
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_hundred_stuck_mounts_take_a_bounded_number_of_threads_and_hide_no_local_mount() {
-        let mounts_of = Arc::new(Box_::default());
+        let mounts_of = Arc::new(Mounts::default());
         let asker = mounts_of.asker(Duration::from_millis(1));
         let mut mounts: Vec<Mount> = (0..100).map(|id| mount(id, &format!("/stuck/{id}"), true)).collect();
         mounts.push(mount(100, "/", false));
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_stuck_mount_lets_a_sample_wait_once() {
-        let mounts_of = Arc::new(Box_::default());
+        let mounts_of = Arc::new(Mounts::default());
         let asker = mounts_of.asker(Duration::from_secs(3600));
         let mounts = [mount(1, "/", false), mount(2, "/stuck", true)];
         assert!(matches!(asker.ask(&mounts)[1], Answer::Pending));
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_mount_that_went_away_while_it_was_asked_is_not_asked_again_and_forgotten_in_the_end() {
-        let mounts_of = Arc::new(Box_::default());
+        let mounts_of = Arc::new(Mounts::default());
         let asker = mounts_of.asker(Duration::from_secs(5));
         let (root, stuck) = (mount(1, "/", false), mount(2, "/stuck", true));
         until(|| {
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn workers_go_with_their_asker() {
-        let asker = Arc::new(Box_::default()).asker(Duration::from_secs(5));
+        let asker = Arc::new(Mounts::default()).asker(Duration::from_secs(5));
         asker.ask(&[mount(1, "/", false)]);
         let shared = asker.shared.clone();
         drop(asker);
