@@ -279,7 +279,7 @@ mod tests {
         let families = families();
         for (at, (group, family)) in families.iter().enumerate() {
             let name = family.name;
-            assert!(name.starts_with("node_") && !family.help.is_empty(), "{group}: {name}");
+            assert!((name.starts_with("node_") || name == "*") && !family.help.is_empty(), "{group}: {name}");
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*');
             assert!(name.bytes().all(allowed), "{group}: {name}");
             assert_eq!(name.ends_with("_total"), family.kind == Kind::Counter, "{group}: {name}");
