@@ -51,9 +51,10 @@ pub(super) fn hexadecimal(word: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// A decimal number with a point.
+/// A decimal number with a point; no words (`inf`, `nan`) and no exponent, which the kernel never writes.
 pub(super) fn float(word: &[u8]) -> Option<f64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+    let digits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    str::from_utf8(word).ok().filter(|_| word.iter().all(digits))?.parse().ok()
 }
 
 #[cfg(test)]
@@ -77,5 +78,13 @@ mod tests {
             let expected = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
             prop_assert_eq!(number(text.as_bytes()), expected);
         }
+    }
+
+    #[test]
+    fn words_are_no_numbers() {
+        for text in ["inf", "nan", "-inf", "1e3", "", ".", "1.2.3"] {
+            assert_eq!(float(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(float(b"0.31"), Some(0.31));
     }
 }
