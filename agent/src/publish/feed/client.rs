@@ -28,13 +28,13 @@ const FRAME_COST: u32 = 96;
 const REPLIES: usize = 16;
 
 /// Messages that a client may have unread. Its kernel takes in many more, and acknowledges them, while the
-/// program behind it does not read at all; only the program's pong says that it does. So the third message
-/// in a row asks for one, and the fifth waits for it. At one message a second that is a pong every three
-/// seconds, and a client is only slowed by it if its answers take longer than a message.
+/// program behind it does not read at all; only the program's pong says that it does. So the fourth message
+/// in a row asks for one, and the fifth waits for it. A pong costs about as much as a message, so no more of them
+/// are asked for; a client is only slowed by it if its answers take longer than a message.
 const UNREAD: u8 = 4;
 
 /// Which message in a row asks for a pong.
-const ASK_AFTER: u8 = 3;
+const ASK_AFTER: u8 = 4;
 
 /// What the thread lends a client while it is this client's turn.
 pub(super) struct Turn<'a> {

@@ -97,6 +97,7 @@ pub(super) struct Thread {
 }
 
 /// What an event says about a socket.
+#[derive(Clone, Copy)]
 struct Ready {
     read: bool,
     write: bool,
