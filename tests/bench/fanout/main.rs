@@ -136,10 +136,14 @@ fn stalled() -> Result<()> {
             // At 50 Hz, so that 10 s are 500 messages that a stalled client misses.
             let server = Server::start(kind, 20)?;
             let mut healthy = Load::connect(&server, 200)?;
-            let mut readers = Load::connect_with(&server, 1000, window)?;
             healthy.run(Duration::from_secs(1))?;
-            readers.run(Duration::from_millis(500))?;
             let (pages, resident) = (kernel_pages()?, server.resident()?);
+            let mut readers = Load::connect_with(&server, 1000, window)?;
+            // The peer goes on in the middle of a frame that was not taken wholly: its clients cannot read on.
+            let reads_again = kind == "ours";
+            if reads_again {
+                readers.run(Duration::from_millis(500))?;
+            }
             healthy.run(Duration::from_secs(1))?;
             healthy.reset();
             healthy.run(Duration::from_secs(8))?;
@@ -147,12 +151,12 @@ fn stalled() -> Result<()> {
             let pages = kernel_pages()?.saturating_sub(pages);
             let resident = server.resident()?.saturating_sub(resident);
             let queued = server.queued()?;
-            let newest = healthy.newest();
-            readers.reset();
-            let old = readers.catch_up(newest)?;
             println!("1,000 clients stalled for 9 s at 50 Hz, {name}: {kind}");
-            row("  old messages when they read again: most", old.most as f64, None);
-            row("  old messages when they read again: mean", old.mean, None);
+            if reads_again {
+                let old = readers.catch_up(healthy.newest())?;
+                row("  old messages when they read again: most", old.most as f64, None);
+                row("  old messages when they read again: mean", old.mean, None);
+            }
             row("  kernel memory each, KB (both ends of the socket)", pages as f64 * 4.096 / 1000.0, None);
             row("  queued in the server's kernel each, KB", queued as f64 / 1e6, None);
             row("  user memory each, bytes", resident as f64 / 1000.0, None);
