@@ -1,11 +1,11 @@
 //! Clients come, go and come again; places are given back; the agent stops.
 
-use std::time::Duration;
+use std::{net::TcpStream, time::Duration};
 
 use aura_agent::publish::feed::{Closed, Limits, Refused};
 use proptest::prelude::*;
 
-use crate::support::{Client, Server, generous, wait_until};
+use crate::support::{Client, Server, generous, masked, wait_until};
 
 /// What a sequence of events may hold.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ fn there_is_room_for_so_many_and_no_more() {
     let refused = |reason| server.feed.stats().refused(reason);
     let first = server.connect();
     let _second = server.connect();
-    let attempt = || server.request(std::net::TcpStream::connect(server.address).unwrap(), "/", &[]).1;
+    let attempt = || server.request(TcpStream::connect(server.address).unwrap(), "/", &[]).1;
     let head = attempt();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 10"), "{head}");
     assert_eq!((refused(Refused::Address), refused(Refused::Clients)), (1, 0));
@@ -101,10 +101,25 @@ fn there_is_room_for_so_many_and_no_more() {
 }
 
 #[test]
+fn what_comes_together_with_the_handshake_is_not_lost() {
+    for server in [Server::plain(generous()), Server::over_tls(generous())] {
+        server.publish(1, "one");
+        // A whole frame, and one whose end comes later.
+        let early = [masked(0x89, b"early"), masked(0x89, b"late")[..4].to_vec()].concat();
+        let socket = TcpStream::connect(server.address).unwrap();
+        let (mut client, _) = server.request_and_more(socket, "/", &[], &early);
+        assert_eq!(client.text(), "one");
+        assert_eq!(client.read().unwrap().payload, b"early");
+        client.send(&masked(0x89, b"late")[4..]);
+        assert_eq!(client.read().unwrap().payload, b"late");
+    }
+}
+
+#[test]
 fn a_page_of_another_site_is_refused() {
     let server = Server::plain(generous());
     let attempt = |origin: &str| {
-        let socket = std::net::TcpStream::connect(server.address).unwrap();
+        let socket = TcpStream::connect(server.address).unwrap();
         server.request(socket, "/", &[&format!("Origin: {origin}")]).1
     };
     assert!(attempt("https://evil.example").starts_with("HTTP/1.1 403 "));

@@ -106,6 +106,17 @@ impl Server {
 
     /// Sends a handshake and returns the head of the answer.
     pub(crate) fn request(&self, socket: TcpStream, target: &str, headers: &[&str]) -> (Client, String) {
+        self.request_and_more(socket, target, headers, b"")
+    }
+
+    /// The same, with bytes that follow the handshake without waiting for its answer.
+    pub(crate) fn request_and_more(
+        &self,
+        socket: TcpStream,
+        target: &str,
+        headers: &[&str],
+        more: &[u8],
+    ) -> (Client, String) {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -124,7 +135,7 @@ impl Server {
         for header in headers {
             request += &format!("{header}\r\n");
         }
-        client.send(format!("{request}\r\n").as_bytes());
+        client.send(&[format!("{request}\r\n").as_bytes(), more].concat());
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             head.push(char::from(client.exactly(1).expect("the answer ends in its head")[0]));
@@ -255,7 +266,7 @@ impl Client {
     pub(crate) fn close_code(&mut self) -> Option<u16> {
         let frames = self.rest();
         let last = frames.last().expect("a close frame before the end");
-        assert_eq!(last.first, 0x88, "{frames:?}");
+        assert_eq!(last.first, 0x88, "{last:?} after {} frames", frames.len());
         (last.payload.len() >= 2).then(|| u16::from_be_bytes([last.payload[0], last.payload[1]]))
     }
 

@@ -85,7 +85,8 @@ enum Phase {
         until: Instant,
         /// Nothing that still arrives matters, but for the end of the stream.
         deaf: bool,
-        /// Bytes that are still thrown away before the connection is cut.
+        /// Bytes that are still read and thrown away. What comes after them stays in the kernel: cutting the
+        /// connection there would take the close frame with it.
         patience: usize,
         sent: bool,
     },
@@ -114,6 +115,11 @@ impl Client {
 
     pub(super) fn is_closing(&self) -> bool {
         !matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether what arrives is worth reading.
+    pub(super) fn listens(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { patience: 0, .. })
     }
 
     pub(super) fn wants_deflate(&self) -> bool {
@@ -247,8 +253,8 @@ impl Client {
 
     /// Takes bytes that arrived.
     pub(super) fn receive(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Closed> {
-        if let Phase::Closing { reason, deaf: true, patience, .. } = &mut self.phase {
-            *patience = patience.checked_sub(bytes.len()).ok_or(*reason)?;
+        if let Phase::Closing { deaf: true, patience, .. } = &mut self.phase {
+            *patience = patience.saturating_sub(bytes.len());
             return Ok(());
         }
         self.heard = turn.now;
@@ -401,4 +407,4 @@ impl Backlog {
     }
 }
 
-const _: () = assert!(size_of::<Client>() <= 512, "an idle client costs little");
+const _: () = assert!(size_of::<Client>() <= 256, "an idle client costs little");

@@ -25,13 +25,13 @@ pub(super) struct Handshake {
 
 /// A handshake that is answered with no, and why.
 #[derive(Debug)]
-pub struct Refusal {
+pub(super) struct Refusal {
     pub(super) reason: Refused,
     status: StatusCode,
     code: &'static str,
     message: String,
     hint: &'static str,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(&'static str, &'static str)>,
     retry_after: Option<u64>,
 }
 
@@ -111,7 +111,7 @@ pub(super) fn check(
             "this is a WebSocket feed; the request asks for no upgrade",
             "connect with a WebSocket client, or read the same message below /api",
         );
-        return Err(Refusal { header: Some((header::UPGRADE, "websocket")), ..refusal });
+        return Err(Refusal { header: Some(("upgrade", "websocket")), ..refusal });
     }
     if single(headers, &header::SEC_WEBSOCKET_VERSION)? != Some("13") {
         let refusal = Refusal::new(
@@ -120,7 +120,7 @@ pub(super) fn check(
             "only version 13 of the WebSocket protocol is spoken",
             "send Sec-WebSocket-Version: 13",
         );
-        return Err(Refusal { header: Some((header::SEC_WEBSOCKET_VERSION, "13")), ..refusal });
+        return Err(Refusal { header: Some(("sec-websocket-version", "13")), ..refusal });
     }
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)?.unwrap_or_default();
     if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {

@@ -35,13 +35,13 @@ use hyper_util::rt::TokioIo;
 
 pub use self::{
     answer::{Answer, Answering, Request as ClientRequest},
-    handshake::Refusal,
     limits::Limits,
     slot::Message,
     stats::{Closed, Refused, Stats},
 };
 use self::{
     client::Terms,
+    handshake::Refusal,
     limits::{Admission, Permit},
     slot::Slot,
     socket::Socket,

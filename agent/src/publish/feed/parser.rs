@@ -282,3 +282,6 @@ fn close(payload: &[u8]) -> Result<Option<u16>, Violation> {
     }
     Ok(Some(code))
 }
+
+#[cfg(test)]
+mod tests;

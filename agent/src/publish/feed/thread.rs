@@ -75,12 +75,6 @@ impl Inbox {
     }
 }
 
-impl Drop for Thread {
-    fn drop(&mut self) {
-        *self.inbox.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
 pub(super) struct Thread {
     poll: Poll,
     inbox: Arc<Inbox>,
@@ -153,8 +147,11 @@ impl Thread {
             }
             for event in &events {
                 if event.token() != WAKE {
-                    let readable = event.is_readable() || event.is_read_closed() || event.is_error();
-                    self.serve(event.token().0, readable, event.is_writable(), now);
+                    let ended = event.is_read_closed() || event.is_error();
+                    if ended {
+                        self.notice_end(event.token().0);
+                    }
+                    self.serve(event.token().0, ended || event.is_readable(), event.is_writable(), now);
                 }
             }
             self.bury();
@@ -200,6 +197,13 @@ impl Thread {
         self.closing |= client.is_closing();
         if let Err(reason) = result {
             self.gone.push((key, reason));
+        }
+    }
+
+    /// The end of a connection from which nothing more is read is seen by its event alone.
+    fn notice_end(&mut self, key: usize) {
+        if let Some(client) = self.clients.get(key).filter(|client| !client.listens()) {
+            self.gone.push((key, client.lost()));
         }
     }
 
@@ -317,6 +321,12 @@ impl Thread {
     }
 }
 
+impl Drop for Thread {
+    fn drop(&mut self) {
+        *self.inbox.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 impl Walk {
     /// Starts a walk if there is a newer message. One that is under way goes on with the newer message from
     /// where it is, so nobody is first or last every time.
@@ -353,6 +363,9 @@ impl Walk {
 /// Reads until the socket is empty or the turn is over; `true` if there may be more.
 fn read(client: &mut Client, scratch: &mut [u8], turn: &mut Turn<'_>) -> Result<bool, Closed> {
     for _ in 0..READS {
+        if !client.listens() {
+            return Ok(false);
+        }
         match client.socket.read(scratch) {
             Ok(0) => return Err(client.lost()),
             Ok(length) => client.receive(&scratch[..length], turn)?,
