@@ -245,7 +245,7 @@ fn progress(line: &[u8], array: &mut MdArray) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     const MDSTAT: &str = "\
 Personalities : [raid6] [raid5] [raid4] [raid1] [raid0] [linear]
@@ -278,7 +278,7 @@ unused devices: <none>
     #[test]
     fn arrays_in_every_state() {
         let arrays = parse(MDSTAT.as_bytes(), &mut Names::default());
-        insta::assert_snapshot!(golden::text(METRICS, &Mdadm { arrays, redundancy: Vec::new() }));
+        insta::assert_snapshot!(testing::text(METRICS, &Mdadm { arrays, redundancy: Vec::new() }));
     }
 
     #[test]
@@ -288,7 +288,7 @@ unused devices: <none>
         let paths = aura_model::Paths { procfs: folder.path().into(), ..Default::default() };
         let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
         let reading = reader.read(&mut Buffer::default()).unwrap();
-        assert_eq!(golden::text(METRICS, &reading), "");
+        assert_eq!(testing::text(METRICS, &reading), "");
         std::fs::write(folder.path().join("mdstat"), "").unwrap();
         assert!(reader.read(&mut Buffer::default()).is_err(), "an empty file is not an empty list");
     }

@@ -17,8 +17,6 @@ mod file;
 mod filefd;
 mod filesystem;
 mod filter;
-#[cfg(test)]
-mod golden;
 mod hwmon;
 mod kernel_hung;
 mod loadavg;

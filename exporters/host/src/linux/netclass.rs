@@ -280,7 +280,7 @@ fn details(folder: &Path) -> InterfaceDetails {
 mod tests {
     use std::fs;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     fn sysfs(interfaces: &[(&str, &[(&str, &str)])]) -> (tempfile::TempDir, Context) {
         let root = tempfile::tempdir().unwrap();
@@ -357,6 +357,6 @@ mod tests {
         let (root, context) = sysfs(&[("wg0", &[("operstate", "unknown"), ("flags", "0x91")])]);
         fs::write(root.path().join("class/net/bonding_masters"), "bond0\n").unwrap();
         let reading = read(&mut Reader::open(&HostOptions::default(), &context));
-        insta::assert_snapshot!(golden::text(METRICS, &reading));
+        insta::assert_snapshot!(testing::text(METRICS, &reading));
     }
 }

@@ -180,7 +180,7 @@ impl Os {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     #[test]
     fn a_file_with_every_kind_of_quotes() {
@@ -188,7 +188,7 @@ mod tests {
             "NAME=Fedora\\ Linux\nPRETTY_NAME=\"A \\\"fine\\\" one\"\n# VERSION=no\nVERSION='41 (Server)'\nID=fedora\n\
              VERSION_ID=41.2.7\nSUPPORT_END=2025-11-19\nUNKNOWN=x\nID_LIKE\n",
         );
-        insta::assert_snapshot!(golden::text(METRICS, &Arc::new(os)));
+        insta::assert_snapshot!(testing::text(METRICS, &Arc::new(os)));
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn hash(text: &[u8]) -> Option<[u64; 4]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     #[test]
     fn a_system_with_selinux_and_one_without() {
@@ -143,8 +143,8 @@ mod tests {
             aura_model::Paths { sysfs: root.path().join("sys"), rootfs: root.path().into(), ..Default::default() };
         let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
         let reading = reader.read(&mut Buffer::default()).unwrap();
-        let text = golden::text(METRICS, &reading);
-        assert!(text.ends_with("node_selinux_enabled{} 0\n") && text.lines().count() == 2, "{text}");
+        let text = testing::text(METRICS, &reading);
+        assert!(text.ends_with("node_selinux_enabled 0\n") && text.lines().count() == 3, "{text}");
         for (file, text) in [
             ("sys/fs/selinux/enforce", "1"),
             ("etc/selinux/config", "# SELINUX=no\nSELINUX=permissive\nSELINUXTYPE=targeted\n"),
@@ -159,7 +159,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        insta::assert_snapshot!(golden::text(METRICS, &reader.read(&mut Buffer::default()).unwrap()));
+        insta::assert_snapshot!(testing::text(METRICS, &reader.read(&mut Buffer::default()).unwrap()));
     }
 
     proptest! {
