@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use super::{
     Collector,
-    attribute::{Attribute, Page},
     file::{Buffer, KeptFile},
     names::Names,
     scan::{number, words},
+    some,
 };
 use crate::HostOptions;
 
@@ -111,8 +111,7 @@ pub(super) struct Reader {
     mdstat: KeptFile,
     block: PathBuf,
     names: Names,
-    page: Page,
-    redundancy: Vec<(Name, Attribute, Attribute)>,
+    redundancy: Vec<(Name, KeptFile, KeptFile)>,
 }
 
 impl Collector for Reader {
@@ -123,7 +122,6 @@ impl Collector for Reader {
             mdstat: KeptFile::new(context.paths.procfs.join("mdstat")),
             block: context.paths.sysfs.join("block"),
             names: Names::default(),
-            page: Page::default(),
             redundancy: Vec::new(),
         }
     }
@@ -136,20 +134,23 @@ impl Collector for Reader {
         let arrays = parse(text, &mut self.names);
         // The files of sysfs come and go with the arrays.
         if !self.redundancy.iter().map(|(device, ..)| device).eq(arrays.iter().map(|array| &array.device)) {
-            let file = |device: &str, name: &str| Attribute::new(folder(&self.block, device).join(name));
+            let file = |device: &str, name: &str| KeptFile::one_line(folder(&self.block, device).join(name));
             self.redundancy = arrays
                 .iter()
                 .map(|array| (array.device.clone(), file(&array.device, "degraded"), file(&array.device, "raid_disks")))
                 .collect();
         }
-        let page = &mut self.page;
         let redundancy = self.redundancy.iter_mut().map(|(device, degraded, disks)| MdRedundancy {
             device: device.clone(),
-            degraded: degraded.number(page).ok(),
+            degraded: degraded.integer(buffer).ok(),
             // While an array is reshaped it says `4 (3)`: the new number, and the old one.
-            raid_disks: disks.read(page).ok().and_then(|text| number(words(text).next()?)).map(u64::cast_signed),
+            raid_disks: disks.read(buffer).ok().and_then(|text| number(words(text).next()?)).map(u64::cast_signed),
         });
         Ok(Mdadm { redundancy: redundancy.collect(), arrays })
+    }
+
+    fn watched(reading: &Mdadm) -> Option<String> {
+        some(reading.arrays.len(), "RAID array")
     }
 }
 

@@ -1,12 +1,12 @@
 //! The distribution, from os-release. Read once a minute.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use aura_model::{Context, Metric, Missing, Reason, Unit, gauge};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{Collector, attribute::Seldom, file::Buffer};
+use super::{Collector, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// No distribution's file is larger.
@@ -98,7 +98,7 @@ impl Collector for Reader {
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self {
             files: ["etc/os-release", "usr/lib/os-release"].map(|file| context.paths.rootfs.join(file)),
-            kept: Seldom::new(Duration::from_secs(60)),
+            kept: Seldom::seconds(60),
         }
     }
 

@@ -17,7 +17,7 @@ use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Source, Unit, gau
 use serde::Serialize;
 use tracing::warn;
 
-use super::{Collector, file::Buffer};
+use super::{Collector, file::Buffer, some};
 use crate::HostOptions;
 use aura_model::exposition::{TextFamily, parse};
 
@@ -158,6 +158,10 @@ impl Collector for Reader {
         let files =
             kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.stamp.written()));
         Ok(Textfile { files: files.collect(), error: !problems.is_empty(), families: self.merged.families.clone() })
+    }
+
+    fn watched(reading: &Textfile) -> Option<String> {
+        some(reading.files.len(), "text file")
     }
 }
 
