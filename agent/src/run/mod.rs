@@ -5,7 +5,8 @@ mod sources;
 mod supervisor;
 
 use std::{
-    net::SocketAddr,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -69,10 +70,10 @@ struct Agent {
 impl Agent {
     fn start(loaded: Loaded, overrides: Overrides, logging: Logging) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        for warning in &loaded.warnings {
+        let web = WebConfig::of(&loaded)?;
+        for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
-        let web = WebConfig::of(&loaded)?;
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
@@ -240,6 +241,13 @@ fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
         let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
         for address in resolved {
             let listener = std::net::TcpListener::bind(address)
+                .or_else(|error| match address {
+                    // A kernel without IPv6: its IPv4 addresses are every address there is.
+                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+                        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+                    }
+                    _ => Err(error),
+                })
                 .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
             listener.set_nonblocking(true)?;
             listeners.push(TcpListener::from_std(listener)?);

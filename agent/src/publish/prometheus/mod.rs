@@ -6,10 +6,12 @@
 mod compress;
 mod encode;
 mod negotiate;
+mod reference;
 mod scrape;
 
 pub use self::{
     encode::{Encoding, encode},
     negotiate::{Coding, Format},
+    reference::metrics_reference,
     scrape::{Scrape, ScrapeError, scrape},
 };
