@@ -18,7 +18,7 @@ pub mod web_config;
 
 pub use self::{
     app::{App, Live, Reload, Settings},
-    body::Chunks,
+    body::Shared,
     error::ApiError,
     guard::Trust,
     listener::{Serving, listen},

@@ -13,11 +13,14 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio::sync::oneshot;
 
-use super::{ApiError, App, Chunks, api, guard, page};
-use crate::publish::prometheus::{Coding, Format, Scrape, ScrapeError, scrape};
+use super::{ApiError, App, Shared, api, guard, page};
+use crate::publish::prometheus::{Coding, Format, Scrape, ScrapeError};
 
 /// Answered to everybody: a supervisor that asks whether we are alive has no password.
 pub(super) const OPEN: [&str; 4] = ["/-/healthy", "/-/ready", "/healthz", "/readyz"];
+
+/// A scrape's answer has about so many fields, those of the guard and of the HTTP server included.
+const FIELDS: usize = 12;
 
 /// No request of ours has a longer body.
 const BODY_BYTES: usize = 16 << 10;
@@ -76,16 +79,17 @@ fn try_scrape(app: &App, part: Option<&str>, request: &Request) -> Result<Respon
         .retry_after(1)
     })?;
     let (format, coding) = (Format::negotiate(request.headers()), Coding::negotiate(request.headers()));
-    let chunks = Scrape::parse(part, request.uri().query())
-        .and_then(|wanted| scrape(&app.hub.sources(), &wanted, format, coding))
+    let body = Scrape::parse(part, request.uri().query())
+        .and_then(|wanted| app.scraper.answer(&app.hub.sources(), wanted, format, coding))
         .map_err(|error| match &error {
             ScrapeError::UnknownPart { .. } => ApiError::new(StatusCode::NOT_FOUND, "unknown_part", error.to_string()),
             ScrapeError::UnknownGroup { .. } | ScrapeError::BothFilters => {
                 ApiError::new(StatusCode::BAD_REQUEST, "bad_filter", error.to_string())
             }
         })?;
-    let mut response = Response::new(Body::new(Chunks::new(chunks, place)));
+    let mut response = Response::new(Body::new(Shared::new(body, place)));
     let fields = response.headers_mut();
+    fields.reserve(FIELDS);
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     fields.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if let Some(token) = coding.token() {

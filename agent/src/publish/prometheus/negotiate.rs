@@ -20,16 +20,16 @@ impl Format {
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Text, 0.0);
-        for (kind, parameters, quality) in preferences(headers, &header::ACCEPT) {
-            let version = parameters.iter().find_map(|parameter| parameter.strip_prefix("version="));
-            let format = match kind {
+        for preference in preferences(headers, &header::ACCEPT) {
+            let version = preference.parameter("version=");
+            let format = match preference.kind {
                 "application/openmetrics-text" if version.is_none_or(|version| version == "1.0.0") => Self::OpenMetrics,
                 "text/plain" if version.is_none_or(|version| version == "0.0.4") => Self::Text,
                 "text/*" | "*/*" => Self::Text,
                 _ => continue,
             };
-            if quality > best.1 {
-                best = (format, quality);
+            if preference.quality > best.1 {
+                best = (format, preference.quality);
             }
         }
         best.0
@@ -62,7 +62,7 @@ impl Coding {
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Identity, 0.0);
-        for (kind, _, quality) in preferences(headers, &header::ACCEPT_ENCODING) {
+        for Preference { kind, quality, .. } in preferences(headers, &header::ACCEPT_ENCODING) {
             let coding = match kind {
                 "gzip" | "x-gzip" => Self::Gzip,
                 "zstd" => Self::Zstd,
@@ -87,16 +87,31 @@ impl Coding {
     }
 }
 
-/// The entries of a header of preferences: value, parameters, quality.
-fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'h str, Vec<&'h str>, f32)> {
+/// One entry of a header of preferences: value, parameters, quality.
+struct Preference<'h> {
+    kind: &'h str,
+    parameters: &'h str,
+    quality: f32,
+}
+
+impl<'h> Preference<'h> {
+    fn parse(entry: &'h str) -> Self {
+        let (kind, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+        let unweighted = Self { kind: kind.trim(), parameters, quality: 1.0 };
+        let quality = unweighted.parameter("q=").map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+        Self { quality, ..unweighted }
+    }
+
+    /// The value of a parameter, which is named with its `=`.
+    fn parameter(&self, name: &str) -> Option<&'h str> {
+        self.parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix(name))
+    }
+}
+
+/// The entries of a header of preferences.
+fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Preference<'h>> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let parameters: Vec<&str> = parts.collect();
-        let quality = parameters.iter().find_map(|parameter| parameter.strip_prefix("q="));
-        (kind, parameters.clone(), quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
-    })
+    values.flat_map(|value| value.split(',')).map(Preference::parse)
 }
 
 #[cfg(test)]
