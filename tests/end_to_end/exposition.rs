@@ -1,0 +1,1 @@
+//! What scrapers get.

@@ -1,0 +1,4 @@
+//! The real binary against real peers.
+
+mod exposition;
+mod prometheus;
