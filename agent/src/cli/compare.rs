@@ -68,7 +68,8 @@ pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> an
 }
 
 fn section(title: &str, found: &[Difference]) -> String {
-    let mut text = format!("\n{title}: {}\n", if found.is_empty() { "none".to_owned() } else { found.len().to_string() });
+    let mut text =
+        format!("\n{title}: {}\n", if found.is_empty() { "none".to_owned() } else { found.len().to_string() });
     for difference in found {
         text += &format!("  {:<56} {}\n", difference.what, difference.how);
     }

@@ -17,7 +17,7 @@ fn the_table_makes_a_sound_parser() {
 #[test]
 fn node_exporters_command_line_works() {
     let line = "aura --web.listen-address=:9100 --web.listen-address=[::1]:9101 --path.procfs=/host/proc \
-                --path.sysfs /host/sys --web.allow-unauthenticated --log.level=debug";
+                --path.sysfs /host/sys --web.allow-unauthenticated --log.level=debug --log.format=logfmt";
     let arguments = parse(&line.split_whitespace().collect::<Vec<_>>().join(" "));
     assert_eq!(arguments.command, None);
     let Ok(loaded) = Config::load(&arguments.overrides, &[]) else { panic!("refused") };

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use aura_model::{Interval, Options, Source};
 
-use super::{Config, Feed, History, Problem, Web, node::Node};
+use super::{
+    Config, Feed, History, Problem, Web,
+    node::{Node, Value},
+};
 use crate::sources::Visit;
 
 /// The fastest anything is sampled or remembered.
@@ -24,11 +27,15 @@ pub(super) fn problems(config: &Config, typed: &Node) -> Vec<Problem> {
         }
     });
     config.sources.visit(&mut found);
-    found
-        .problems
-        .into_iter()
-        .map(|(path, message)| Problem { origin: typed.origin_of(&path), path, message })
-        .collect()
+    let located = |(path, message): (String, String)| {
+        let node = typed.nearest(&path);
+        let message = match &node.value {
+            Value::Scalar(scalar) => scalar.veil(message),
+            _ => message,
+        };
+        Problem { origin: node.origin.clone(), path, message }
+    };
+    found.problems.into_iter().map(located).collect()
 }
 
 struct Found {

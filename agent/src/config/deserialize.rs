@@ -10,11 +10,8 @@ use serde::de::{
 
 use super::{
     node::{Entry, Node, Origin, Scalar, Step, Value, display_path},
-    problem::{Problem, Problems, suggestion},
+    problem::{MAX_PROBLEMS, Problem, Problems, suggestion},
 };
-
-/// After so many mistakes the rest can wait.
-const MAX_PROBLEMS: usize = 50;
 
 /// Reads the typed value and every mistake in the tree.
 ///
@@ -127,16 +124,6 @@ fn plain_words(expected: &str) -> String {
 }
 
 impl Scalar {
-    /// A mistake about this value, with `${VARIABLE}` where it was written instead of what the variable holds.
-    fn veil(&self, mut error: Error) -> Error {
-        if let (Some(written), false) = (&self.written, self.text.is_empty()) {
-            for held in [format!("{:?}", self.text), self.text.clone()] {
-                error.message = error.message.replace(&held, written);
-            }
-        }
-        error
-    }
-
     /// The value by YAML's core schema, where the wanted type leaves it open.
     fn visit_any<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Error> {
         if self.quoted {
@@ -162,6 +149,10 @@ impl Scalar {
             _ => Err(de::Error::invalid_type(Unexpected::Str(""), &visitor)),
         }
     }
+}
+
+fn veil(scalar: &Scalar, error: Error) -> Error {
+    Error { message: scalar.veil(error.message), ..error }
 }
 
 enum Number {
@@ -190,7 +181,7 @@ impl<'de> Deserializer<'de> for At<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0.value {
             Value::Null => visitor.visit_unit(),
-            Value::Scalar(scalar) => scalar.visit_any(visitor).map_err(|error| scalar.veil(error)),
+            Value::Scalar(scalar) => scalar.visit_any(visitor).map_err(|error| veil(scalar, error)),
             Value::List(items) => visitor.visit_seq(Items { items, index: 0 }),
             Value::Map(entries) => visitor.visit_map(Entries { entries, index: 0 }),
         }
@@ -200,7 +191,7 @@ impl<'de> Deserializer<'de> for At<'_> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0.value {
             Value::Scalar(scalar) => {
-                visitor.visit_str(&scalar.text).map_err(|error| scalar.veil(error).at(&self.0.origin))
+                visitor.visit_str(&scalar.text).map_err(|error| veil(scalar, error).at(&self.0.origin))
             }
             _ => self.deserialize_any(visitor),
         }
@@ -213,7 +204,7 @@ impl<'de> Deserializer<'de> for At<'_> {
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0.value {
             Value::Scalar(scalar) => {
-                scalar.visit_number(visitor, false).map_err(|error| scalar.veil(error).at(&self.0.origin))
+                scalar.visit_number(visitor, false).map_err(|error| veil(scalar, error).at(&self.0.origin))
             }
             _ => self.deserialize_any(visitor),
         }
@@ -272,7 +263,7 @@ impl<'de> Deserializer<'de> for At<'_> {
         match &self.0.value {
             Value::Scalar(scalar) => {
                 let variant: StrDeserializer<'_, Error> = scalar.text.as_str().into_deserializer();
-                visitor.visit_enum(variant).map_err(|error| scalar.veil(error))
+                visitor.visit_enum(variant).map_err(|error| veil(scalar, error))
             }
             Value::Map(entries) => visitor.visit_enum(MapAccessDeserializer::new(Entries { entries, index: 0 })),
             _ => self.deserialize_any(visitor),
@@ -317,7 +308,7 @@ impl At<'_> {
     fn whole_number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0.value {
             Value::Scalar(scalar) => {
-                scalar.visit_number(visitor, true).map_err(|error| scalar.veil(error).at(&self.0.origin))
+                scalar.visit_number(visitor, true).map_err(|error| veil(scalar, error).at(&self.0.origin))
             }
             _ => self.deserialize_any(visitor),
         }

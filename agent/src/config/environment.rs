@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use super::{
+    interpolate::Variables,
     node::{Node, Origin, Scalar, Value},
     problem::{Problem, Problems, nearest},
     reference, yaml,
@@ -23,18 +24,22 @@ pub(super) fn variable(path: &str) -> String {
     PREFIX.to_owned() + &path.replace('.', "_").to_uppercase()
 }
 
+/// The folder that systemd gives the unit, as a default: whatever anybody says about it wins.
+pub(super) fn state_directory(variables: &Variables<'_>) -> Node {
+    let folders = variables(STATE_DIRECTORY).unwrap_or_default();
+    match folders.split(':').next() {
+        None | Some("") => Node::empty(),
+        Some(first) => {
+            let origin = Origin::Environment(STATE_DIRECTORY.into());
+            Node::nested("storage.path", &origin, Value::Scalar(Scalar::plain(first)))
+        }
+    }
+}
+
 /// The keys that variables set, and a warning for each variable that looks like ours and is not.
 pub(super) fn layer(variables: &[(String, String)], problems: &mut Problems) -> (Node, Vec<String>) {
     let mut layer = Node::empty();
     let mut warnings = Vec::new();
-    if let Some(path) = variables
-        .iter()
-        .find(|(name, _)| name == STATE_DIRECTORY)
-        .and_then(|(_, value)| value.split(':').next().filter(|path| !path.is_empty()))
-    {
-        let origin = Origin::Environment(STATE_DIRECTORY.into());
-        layer = Node::nested("storage.path", &origin, Value::Scalar(Scalar::plain(path)));
-    }
     let ours: Vec<_> = variables.iter().filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIG_FILE).collect();
     if ours.is_empty() {
         return (layer, warnings);

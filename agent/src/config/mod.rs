@@ -103,7 +103,7 @@ impl Config {
             found.map(|(_, value)| value.clone())
         };
         let file = find_file(overrides, &variable);
-        let mut typed = Node::empty();
+        let mut typed = environment::state_directory(&variable);
         let mut problems = Problems::default();
         if let Some(file) = &file {
             match read_file(file).and_then(|text| yaml::parse(&text, file, Some(&variable))) {
@@ -111,7 +111,7 @@ impl Config {
                     let message = "expected a section with keys, such as web: or sources:";
                     problems.0.push(Problem { origin, path: String::new(), message: message.to_owned() });
                 }
-                Ok(layer) => typed = layer,
+                Ok(layer) => typed = typed.overlaid(layer),
                 Err(found) => problems.0.extend(found.0),
             }
         }

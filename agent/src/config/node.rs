@@ -83,6 +83,15 @@ impl Scalar {
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), written: None, quoted: false }
     }
+
+    /// A message about this value, with `${VARIABLE}` as it was written instead of what the variable holds.
+    #[must_use]
+    pub fn veil(&self, message: String) -> String {
+        let Some(written) = self.written.as_ref().filter(|_| !self.text.is_empty()) else { return message };
+        let quoted = format!("{:?}", self.text);
+        let held = if message.contains(&quoted) { &quoted } else { &self.text };
+        message.replace(held, written)
+    }
 }
 
 /// One step down the tree.
@@ -160,20 +169,37 @@ impl Node {
     /// The value at a dotted path.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<&Self> {
-        path.split('.').try_fold(self, |node, key| node.get(key))
+        let (node, complete) = self.follow(path);
+        complete.then_some(node)
     }
 
-    /// Where the value at a dotted path was written, or else what is nearest around it. A place in a list, as in
-    /// `allowed_hosts[2]`, counts as the list.
+    /// The value at a dotted path, or else the nearest section or list around it.
     #[must_use]
-    pub fn origin_of(&self, path: &str) -> Origin {
+    pub fn nearest(&self, path: &str) -> &Self {
+        self.follow(path).0
+    }
+
+    /// Where the value at a dotted path was written, or else what is nearest around it.
+    #[must_use]
+    pub fn origin_of(&self, path: &str) -> &Origin {
+        &self.nearest(path).origin
+    }
+
+    /// As far down the path as there are values, and whether that is its end.
+    fn follow(&self, path: &str) -> (&Self, bool) {
         let mut node = self;
-        for step in path.split('.') {
-            let key = step.split('[').next().unwrap_or(step);
-            let Some(next) = node.get(key) else { break };
-            node = next;
+        for step in path.split(['.', '[']) {
+            let index = step.strip_suffix(']').and_then(|index| index.parse::<usize>().ok());
+            let next = match (&node.value, index) {
+                (Value::List(items), Some(index)) => items.get(index),
+                _ => node.get(step),
+            };
+            match next {
+                Some(next) => node = next,
+                None => return (node, false),
+            }
         }
-        node.origin.clone()
+        (node, true)
     }
 
     /// Takes out the value at the end of these steps, or the last one on the way that exists. False when there

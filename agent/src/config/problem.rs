@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::node::Origin;
 
+/// After so many mistakes the rest can wait.
+pub(super) const MAX_PROBLEMS: usize = 50;
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
@@ -49,6 +52,7 @@ impl Problems {
             Origin::File { line, column, .. } => (line, column),
             _ => (usize::MAX, 0),
         });
+        self.0.truncate(MAX_PROBLEMS);
         Err(self)
     }
 }

@@ -34,12 +34,6 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// The JSON schema as a file.
-#[must_use]
-pub fn schema_text() -> String {
-    format!("{:#}\n", schema())
-}
-
 /// Every key that takes a value, as a dotted path.
 #[must_use]
 pub fn keys() -> Vec<String> {
@@ -83,7 +77,7 @@ pub fn markdown() -> String {
         let description = wrap(&key.description, 110).join("\n");
         match key.kind {
             Kind::Section => {
-                let hashes = "#".repeat(key.depth + 2);
+                let hashes = "#".repeat(key.depth + 3);
                 text.push_str(&format!("\n{hashes} {}\n\n{description}\n", key.path));
             }
             Kind::Inline | Kind::Value => {

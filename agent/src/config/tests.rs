@@ -89,6 +89,15 @@ fn later_layers_win_and_say_so() {
 }
 
 #[test]
+fn systemds_folder_is_only_a_default() {
+    let systemd = ("STATE_DIRECTORY", "/var/lib/a");
+    let path = |loaded: Result<Loaded, Problems>| loaded.unwrap_or_else(|e| panic!("{e}")).config.storage.path.unwrap();
+    assert_eq!(path(load(Some("storage: {path: /file}"), &[systemd], &[])), Path::new("/file"));
+    assert_eq!(path(load(Some("storage:\n"), &[systemd], &[])), Path::new("/var/lib/a"));
+    assert_eq!(path(load(None, &[systemd, ("AURA_STORAGE_PATH", "/mine")], &[])), Path::new("/mine"));
+}
+
+#[test]
 fn nothing_at_all_is_a_configuration() {
     for file in [None, Some(""), Some("# nothing\n"), Some("web:\nsources:\n  host:\n")] {
         let loaded = load(file, &[], &[]).unwrap_or_else(|problems| panic!("{file:?}: {problems}"));
@@ -152,6 +161,11 @@ fn what_variables_hold_is_not_shown() {
     let file = "web:\n  telemetry_path: /${SECRET}\n  allowed_hosts: [a, 'x${SECRET}']\nstorage: {path: '${SECRET}'}\n";
     let loaded = load(Some(file), &[("SECRET", "hunter2")], &[]).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.config.web.telemetry_path, "/hunter2");
+    let hosts = "web: {allowed_hosts: [a, 'b:${SECRET}']}";
+    let Err(problems) = load(Some(hosts), &[("SECRET", "hunter2")], &[]) else { panic!("accepted") };
+    let expected = "aura.yaml:1:26: web.allowed_hosts[1]: b:${SECRET} is no host name: write it alone, without scheme, port \
+                    or path";
+    assert_eq!(shown(&problems), [expected]);
     let text = loaded.show();
     assert!(!text.contains("hunter2") && text.contains("/${SECRET}"), "{text}");
 }
@@ -265,4 +279,18 @@ proptest! {
             let _ = deserialize::<Config>(&tree);
         }
     }
+}
+
+#[test]
+fn what_is_too_large_for_a_configuration_is_refused_early() {
+    let refuse = |text: String| {
+        let Err(problems) = load(Some(&text), &[], &[]) else { panic!("accepted") };
+        assert!(problems.0.len() <= problem::MAX_PROBLEMS);
+        shown(&problems).join("\n")
+    };
+    assert!(refuse(format!("#{}", " ".repeat(1 << 20))).contains("longer than 1 MiB"));
+    assert!(refuse("- a\n".repeat(20_000)).contains("more than 10000 values"));
+    assert!(refuse("a: 1\n".repeat(9_000)).contains("written twice"));
+    let wrong: String = (0..500).map(|number| format!("wrong{number}: 1\n")).collect();
+    assert!(refuse(wrong).contains("wrong0: unknown key"));
 }

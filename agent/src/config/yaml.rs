@@ -15,6 +15,8 @@ use super::{
 
 /// Deeper nesting than any configuration has, shallow enough for every stack.
 const MAX_DEPTH: usize = 32;
+/// More values than any configuration has; looking for duplicates among them takes no time yet.
+const MAX_VALUES: usize = 10_000;
 
 /// Reads one document. `${VARIABLE}` is filled in from `variables`, if there are any to fill in.
 ///
@@ -28,6 +30,7 @@ pub fn parse(text: &str, path: &Path, variables: Option<&Variables<'_>>) -> Resu
         variables,
         path: Vec::new(),
         problems: Problems::default(),
+        values: 0,
     };
     match reader.document() {
         Ok(node) => reader.problems.or(node),
@@ -44,6 +47,7 @@ struct Reader<'a> {
     variables: Option<&'a Variables<'a>>,
     path: Vec<Step>,
     problems: Problems,
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -71,6 +75,11 @@ impl<'a> Reader<'a> {
         if self.path.len() > MAX_DEPTH {
             self.path.clear();
             return Err(self.problem(span.start, format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            self.path.clear();
+            return Err(self.problem(span.start, format!("more than {MAX_VALUES} values: this is no configuration")));
         }
         let origin = self.origin(span.start);
         let (anchor, tag) = match &event {

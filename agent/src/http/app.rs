@@ -1,12 +1,15 @@
 //! What the handlers share.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Instant,
+};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Trust, auth::Authenticator};
+use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
     hub::Hub,
     own::Events,
@@ -43,12 +46,17 @@ pub struct Settings {
     pub trust: Trust,
     /// Who may read, when not everybody.
     pub authenticator: Option<Arc<Authenticator>>,
+    /// How many requests a second are answered, when not all.
+    pub rate_limit: Option<Arc<RateLimit>>,
     /// Fields of every answer, from the web configuration.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Settings {
     pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(), Response> {
+        if let Some(limit) = &self.rate_limit {
+            limit.check(Instant::now()).map_err(IntoResponse::into_response)?;
+        }
         match &self.authenticator {
             Some(authenticator) => authenticator.check(headers).await.map(drop).map_err(IntoResponse::into_response),
             None => Ok(()),

@@ -3,9 +3,9 @@
 mod api;
 mod app;
 pub mod auth;
-pub mod client;
 mod body;
 mod certificates;
+pub mod client;
 mod error;
 mod guard;
 mod listener;

@@ -58,7 +58,7 @@ impl WebConfig {
                  certificates there, or say web.allow_unauthenticated: true when a proxy or firewall decides"
             );
             let path = "web.listen_address";
-            return Err(Problems::one(loaded.typed.origin_of(path), path, message));
+            return Err(Problems::one(loaded.typed.origin_of(path).clone(), path, message));
         }
         Ok(config)
     }
@@ -231,7 +231,7 @@ pub(super) struct Found<'a> {
 
 impl Found<'_> {
     pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
-        let origin = self.typed.origin_of(path);
+        let origin = self.typed.origin_of(path).clone();
         self.problems.0.push(Problem { origin, path: path.to_owned(), message: message.into() });
     }
 }

@@ -212,7 +212,7 @@ fn settings(config: &Config, web: &WebConfig) -> Settings {
         hosts,
         origins: config.web.allowed_origins.clone(),
     };
-    Settings { trust, authenticator, fields: web.headers().to_vec() }
+    Settings { trust, authenticator, rate_limit: web.rate_limit(), fields: web.headers().to_vec() }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -141,7 +141,7 @@ mod tests {
                 history.push(at(second * 1000), &load(second as f64));
             }
             let expected: Vec<Option<f32>> =
-                (0..count).rev().take(capacity.min(window) as usize).map(|second| Some(second as f32)).rev().collect();
+                (count.saturating_sub(capacity.min(window))..count).map(|second| Some(second as f32)).collect();
             let answer = history.window(Duration::from_secs(window));
             prop_assert_eq!(&answer.series["load1"], &expected);
             prop_assert_eq!(answer.times.len(), expected.len());

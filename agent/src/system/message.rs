@@ -2,7 +2,7 @@
 //! and more. Bytes are bytes, `*_gb` are GiB, `*_mb` are MiB a second, percentages go from 0 to 100. What is not
 //! known is `null` and says why under `missing`; what the box does not have is absent and says why there too.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use aura_model::{Missing, Name};
 use schemars::JsonSchema;
@@ -318,7 +318,7 @@ pub struct Interface {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Temperature {
     /// What it is of.
-    pub label: Arc<str>,
+    pub label: String,
     /// Now.
     pub current: f64,
     /// Where it gets warm.
@@ -379,7 +379,7 @@ pub struct Processes {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Process {
     /// Its number.
-    pub pid: u64,
+    pub pid: u32,
     /// Its name, as the kernel has it: 15 bytes at most.
     pub name: Name,
     /// Whose it is.
@@ -388,4 +388,6 @@ pub struct Process {
     pub cpu_percent: Option<f64>,
     /// Memory in RAM.
     pub memory_bytes: u64,
+    /// The same as a share of all memory.
+    pub memory_percent: Option<f64>,
 }

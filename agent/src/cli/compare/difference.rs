@@ -139,7 +139,11 @@ mod tests {
 
     #[test]
     fn the_same_is_no_difference_and_what_is_out_of_scope_says_why() {
-        let found = compare(THEIRS, THEIRS, "# TYPE node_a counter\nnode_a{device=\"x\",more=\"\"} 10\n# TYPE node_b gauge\nnode_b 1\n");
+        let found = compare(
+            THEIRS,
+            THEIRS,
+            "# TYPE node_a counter\nnode_a{device=\"x\",more=\"\"} 10\n# TYPE node_b gauge\nnode_b 1\n",
+        );
         let out_of_scope = vec![difference("go_threads", "the Go runtime of the other exporter")];
         assert_eq!(found, Found { out_of_scope, ..Found::default() });
     }
@@ -150,7 +154,8 @@ mod tests {
         assert_eq!(found.missing[0].what, "node_b");
         assert_eq!(found.types[0].how, "Counter there, Gauge here");
         assert_eq!(found.labels[0].what, "node_a");
-        let found = compare(THEIRS, THEIRS, "# TYPE node_a counter\nnode_a{device=\"y\"} 10\n# TYPE node_b gauge\nnode_b 1\n");
+        let found =
+            compare(THEIRS, THEIRS, "# TYPE node_a counter\nnode_a{device=\"y\"} 10\n# TYPE node_b gauge\nnode_b 1\n");
         assert_eq!(found.series[0].how, "not here");
     }
 
@@ -158,7 +163,8 @@ mod tests {
     fn a_moving_value_must_lie_between_the_others_two_answers() {
         let after = THEIRS.replace("} 10\n", "} 20\n");
         for (value, is_right) in [(9.0, false), (10.0, true), (15.0, true), (20.0, true), (21.0, false)] {
-            let ours = format!("# TYPE node_a counter\nnode_a{{device=\"x\"}} {value}\n# TYPE node_b gauge\nnode_b 1\n");
+            let ours =
+                format!("# TYPE node_a counter\nnode_a{{device=\"x\"}} {value}\n# TYPE node_b gauge\nnode_b 1\n");
             assert_eq!(compare(THEIRS, &after, &ours).values.is_empty(), is_right, "{value}");
         }
     }

@@ -197,7 +197,7 @@ fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
         ),
         (
             &format!("{pair}  curve_preferences: [CurveP521]\n"),
-            "web.yaml:4:22: tls_server_config.curve_preferences[0]: \"CurveP521\" is not offered here; these are: X25519, CurveP256, CurveP384, X25519MLKEM768",
+            "web.yaml:4:23: tls_server_config.curve_preferences[0]: \"CurveP521\" is not offered here; these are: X25519, CurveP256, CurveP384, X25519MLKEM768",
         ),
         (
             &format!("{pair}  client_ca_file: ca.pem\n"),

@@ -7,6 +7,8 @@ use aura_host::{CpuTime, HostReading, MODES};
 use super::{Pair, percent};
 use crate::system::message::{Cpu, Frequency};
 
+const HERTZ_PER_MEGAHERTZ: f64 = 1e6;
+
 /// Places of modes in which a CPU does nothing.
 const IDLE: [usize; 2] = [3, 4];
 
@@ -57,6 +59,16 @@ fn modes(ticks: &[u64; 8]) -> Option<BTreeMap<&'static str, f64>> {
 }
 
 fn frequency(now: &HostReading) -> Option<Frequency> {
-    let _ = now;
-    None
+    let cpus = &now.cpufreq.value()?.cpus;
+    // The governor's view where there is one, else the hardware's.
+    let clocks: Vec<u64> = cpus.iter().filter_map(|cpu| cpu.current.or(cpu.hardware)).collect();
+    if clocks.is_empty() {
+        return None;
+    }
+    let megahertz = |hertz: u64| hertz as f64 / HERTZ_PER_MEGAHERTZ;
+    Some(Frequency {
+        current: clocks.iter().sum::<u64>() as f64 / clocks.len() as f64 / HERTZ_PER_MEGAHERTZ,
+        min: cpus.iter().filter_map(|cpu| cpu.hardware_min.or(cpu.min)).min().map(megahertz),
+        max: cpus.iter().filter_map(|cpu| cpu.hardware_max.or(cpu.max)).max().map(megahertz),
+    })
 }

@@ -107,6 +107,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
     let mut missing: BTreeMap<&'static str, Missing> = BTreeMap::new();
     for (path, reason) in [
         ("cpu", now.cpu.missing()),
+        ("cpu.frequency", now.cpufreq.missing()),
         ("cpu.load_average", now.loadavg.missing()),
         ("memory", now.meminfo.missing()),
         ("disk.filesystems", now.filesystem.missing()),
@@ -114,6 +115,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
         ("network", now.netdev.missing()),
         ("temperature", sensors::no_temperature(now)),
         ("pressure", now.pressure.missing()),
+        ("processes", now.processes.missing()),
     ] {
         if let Some(reason) = reason {
             missing.insert(path, reason.clone());

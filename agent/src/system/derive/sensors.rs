@@ -10,10 +10,24 @@ use crate::system::message::{Averages, Pressure, Stall, Temperature};
 /// Temperatures by chip; none without a sensor.
 pub(super) fn temperature(now: &HostReading) -> Option<BTreeMap<String, Vec<Temperature>>> {
     let mut chips: BTreeMap<String, Vec<Temperature>> = BTreeMap::new();
-    if let Some(thermal) = now.thermal_zone.value() {
+    if let Some(hwmon) = now.hwmon.value() {
+        for sensor in hwmon.temperatures() {
+            let temperature = Temperature {
+                label: sensor.label.unwrap_or(sensor.sensor).to_owned(),
+                current: sensor.current,
+                high: sensor.high,
+                critical: sensor.critical,
+            };
+            chips.entry(sensor.chip_name.unwrap_or(sensor.chip).to_owned()).or_default().push(temperature);
+        }
+    }
+    // Most thermal zones repeat a chip's sensor; they count where there is no chip.
+    if chips.is_empty()
+        && let Some(thermal) = now.thermal_zone.value()
+    {
         for zone in &thermal.zones {
             let current = zone.temperature as f64 / 1000.0;
-            let label = zone.zone.clone();
+            let label = zone.zone.to_string();
             let temperature = Temperature { label, current, high: None, critical: None };
             chips.entry(zone.kind.to_string()).or_default().push(temperature);
         }
@@ -26,7 +40,7 @@ pub(super) fn no_temperature(now: &HostReading) -> Option<&Missing> {
     if temperature(now).is_some() {
         return None;
     }
-    now.thermal_zone.missing()
+    now.hwmon.missing().or_else(|| now.thermal_zone.missing())
 }
 
 /// The hottest sensor.

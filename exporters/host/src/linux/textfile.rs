@@ -5,8 +5,6 @@
 //! temporary name and rename. What clashes with another file or with a collector of ours costs the clashing family or
 //! series alone, and `node_textfile_scrape_error` says so.
 
-mod parse;
-
 use std::{
     collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
     fs,
@@ -19,9 +17,9 @@ use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Source, Unit, gau
 use serde::Serialize;
 use tracing::warn;
 
-use self::parse::{TextFamily, parse};
 use super::{Collector, file::Buffer};
 use crate::HostOptions;
+use aura_model::exposition::{TextFamily, parse};
 
 /// Beyond this a file is refused.
 const LARGEST: u64 = 4 << 20;

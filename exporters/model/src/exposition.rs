@@ -2,30 +2,39 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aura_model::Kind;
+use crate::Kind;
 
 /// The samples of one name.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct TextFamily {
-    pub(super) name: String,
-    pub(super) help: Option<String>,
+pub struct TextFamily {
+    /// What they are called.
+    pub name: String,
+    /// The text's help.
+    pub help: Option<String>,
     /// The file gave no help text; what stands there is ours.
-    pub(super) help_is_ours: bool,
-    pub(super) kind: Kind,
-    pub(super) series: Vec<Series>,
+    pub help_is_ours: bool,
+    /// What the values mean.
+    pub kind: Kind,
+    /// The samples.
+    pub series: Vec<Series>,
 }
 
 /// One sample.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Series {
+pub struct Series {
     /// What stands behind the family's name.
-    pub(super) suffix: &'static str,
-    pub(super) labels: Vec<(String, String)>,
-    pub(super) value: f64,
+    pub suffix: &'static str,
+    /// Names and values.
+    pub labels: Vec<(String, String)>,
+    /// The number.
+    pub value: f64,
 }
 
-/// The families of a text in the order in which they begin, or the first line that is wrong.
-pub(super) fn parse(text: &str) -> Result<Vec<TextFamily>, String> {
+/// The families of a text in the order in which they begin.
+///
+/// # Errors
+/// The first line that is wrong, and why.
+pub fn parse(text: &str) -> Result<Vec<TextFamily>, String> {
     if !text.is_empty() && !text.ends_with('\n') {
         return Err("the last line has no end: the file is still being written (write elsewhere and rename)".into());
     }
