@@ -134,6 +134,54 @@ describe("the overview", { skip: missing ? `needs ${missing}` : false, timeout: 
     await until("numbers", async () => /\d/.test(await page.locator("#memory .number").textContent()));
   });
 
+  test("tells the age of the numbers although the reader's clock is wrong", async () => {
+    for (const wrong of [-3_600_000, 3_600_000]) {
+      await open({}, (page) =>
+        page.addInitScript((offset) => {
+          const now = Date.now;
+          Date.now = () => now() + offset;
+        }, wrong),
+      );
+      await state("Live");
+      for (let times = 0; times < 3; times += 1) {
+        await numbersChange();
+        assert.equal(await page.locator("main.stale, .age").count(), 0);
+      }
+      if (wrong < 0) await context.close();
+    }
+  });
+
+  test("shows what the machine says as text, and what it does not say as unknown", async () => {
+    const evil = "<img src=x onerror=alert(1)>";
+    await open({}, async (page) => {
+      await page.routeWebSocket("**/ws/system", (socket) => socket.close());
+      await page.route("**/api/system", async (route) => {
+        const response = await route.fetch();
+        const update = await response.json();
+        const process = { pid: 4, name: evil, user: evil, cpu_percent: null, memory_bytes: null };
+        update.metrics.processes = { total: 1, running: null, blocked: 0, top_cpu: [process], top_memory: [process] };
+        update.metrics.memory.percent = null;
+        update.metrics.disk.filesystems = [
+          { device: evil, mountpoint: evil, fstype: evil, readonly: true, error: evil },
+        ];
+        update.metrics.disk.devices = null;
+        update.missing = { ...update.missing, "disk.devices": { reason: "unreadable", detail: evil } };
+        update.sources = [{ name: evil, state: "stale", reason: "unreachable", detail: evil, age_seconds: null }];
+        update.alerts = [{ name: evil, severity: "critical", value: null, threshold: 3, unit: evil, since: "never" }];
+        await route.fulfill({ response, json: update });
+      });
+    });
+    await state("Polling");
+    await page.locator("#processes tbody tr").waitFor();
+    assert.equal(await page.locator("main img").count(), 0);
+    for (const place of ["#processes tbody", "#filesystems tbody", "#sources tbody", ".alerts"]) {
+      assert.ok((await page.locator(place).textContent()).includes(evil.slice(1)), place);
+    }
+    assert.equal(await page.locator("#memory .number").textContent(), "–");
+    assert.match(await page.locator("#processes tbody").textContent(), /––$/);
+    assert.match(await page.locator("#disk, .absent").first().textContent(), /Unreadable/);
+  });
+
   test("fits a phone", async () => {
     for (const width of [390, 320]) {
       await open({ viewport: { width, height: 844 }, hasTouch: true, isMobile: true });

@@ -5,21 +5,21 @@ use std::{net::SocketAddr, sync::Arc};
 use aura_model::Interval;
 use axum::{
     Json,
-    extract::{ConnectInfo, Query, Request, State},
+    extract::{ConnectInfo, Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{ApiError, App};
+use super::{ApiError, App, Live};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
 
-/// The feed's newest message.
-pub(super) async fn system(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    app.system.current().ok_or_else(nothing_fresh)?;
-    let message = app.system_feed.latest().ok_or_else(nothing_fresh)?;
+/// A feed's newest message.
+pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, ApiError> {
+    let live = find(&app, &name)?;
+    let message = live.feed.latest().filter(|_| (live.fresh)()).ok_or_else(nothing_fresh)?;
     Ok(json(message.text().clone().into_response()))
 }
 
@@ -46,17 +46,26 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Ask
     Ok(Json(app.system.history(window.get())).into_response())
 }
 
-/// The live feed.
-pub(super) async fn feed(
+/// A live feed.
+pub(super) async fn live(
     State(app): State<Arc<App>>,
+    Path(name): Path<String>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
-) -> Response {
-    app.system_feed.serve(&mut request, peer.ip())
+) -> Result<Response, ApiError> {
+    Ok(find(&app, &name)?.feed.serve(&mut request, peer.ip()))
+}
+
+fn find<'a>(app: &'a App, name: &str) -> Result<&'a Live, ApiError> {
+    app.live(name).ok_or_else(|| {
+        let names: Vec<&str> = app.live.iter().map(|live| live.feed.name()).collect();
+        ApiError::new(StatusCode::NOT_FOUND, "unknown_feed", format!("there is no feed {name:?}"))
+            .hint(format!("there are: {}", names.join(", ")))
+    })
 }
 
 fn nothing_fresh() -> ApiError {
-    let message = "the host has no reading that is on time";
+    let message = "there is no reading that is on time";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", message)
         .hint("see the log, or aura_source_missing_info in /metrics/aura")
         .retry_after(1)

@@ -10,15 +10,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
-use crate::{
-    hub::Hub,
-    own::Events,
-    publish::feed::{Feed, Feeds},
-    system::System,
-};
+use crate::{hub::Hub, own::Events, publish::feed::Feed, system::System};
 
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
 pub type Reload = oneshot::Sender<Result<(), String>>;
+
+/// A live feed, and whether its newest message may be shown as fresh.
+pub struct Live {
+    /// The feed.
+    pub feed: Feed,
+    /// Whether its source is on time.
+    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
+}
 
 /// What the handlers share.
 pub struct App {
@@ -26,10 +29,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The host's readings as people want them.
     pub system: Arc<System>,
-    /// Live feeds.
-    pub feeds: Feeds,
-    /// The feed of [`App::system`].
-    pub system_feed: Feed,
+    /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
+    pub live: Vec<Live>,
     /// What is counted where it happens.
     pub events: Arc<Events>,
     /// Places for running scrapes.
@@ -67,12 +68,10 @@ impl Settings {
 impl App {
     /// Shares these; `scrapes` may run at once.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, named by its type")]
     pub fn new(
         hub: Arc<Hub>,
         system: Arc<System>,
-        feeds: Feeds,
-        system_feed: Feed,
+        live: Vec<Live>,
         events: Arc<Events>,
         scrapes: usize,
         reload: mpsc::Sender<Reload>,
@@ -80,7 +79,12 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, feeds, system_feed, events, scrapes, reload, settings }
+        Self { hub, system, live, events, scrapes, reload, settings }
+    }
+
+    /// The feed of this name.
+    pub fn live(&self, name: &str) -> Option<&Live> {
+        self.live.iter().find(|live| live.feed.name() == name)
     }
 
     /// The settings in force.

@@ -81,7 +81,7 @@ impl Trust {
 }
 
 /// The middleware around all routes.
-pub async fn guard(State(app): State<std::sync::Arc<super::App>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<std::sync::Arc<super::App>>, request: Request, next: Next) -> Response {
     let settings = app.settings();
     let open = super::router::OPEN.contains(&request.uri().path());
     let passed = match settings.trust.check(request.method(), request.headers()) {

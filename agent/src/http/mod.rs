@@ -17,7 +17,7 @@ mod tls;
 pub mod web_config;
 
 pub use self::{
-    app::{App, Reload, Settings},
+    app::{App, Live, Reload, Settings},
     body::Chunks,
     error::ApiError,
     guard::Trust,

@@ -20,7 +20,7 @@ const FILES: [(&str, &str, &[u8]); 4] = [
 ];
 
 /// The paths that [`serve`] knows.
-pub fn paths() -> impl Iterator<Item = &'static str> {
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(path, ..)| *path)
 }
 
@@ -44,7 +44,7 @@ static PAGE: LazyLock<Vec<File>> = LazyLock::new(|| {
 });
 
 /// Answers a request for one of the files.
-pub fn serve(path: &str, headers: &HeaderMap) -> Response {
+pub(super) fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = PAGE.iter().find(|file| file.path == path) else {
         return ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
             .into_response();

@@ -13,12 +13,12 @@ use tracing_subscriber::{
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Changes the level of the running log.
-pub struct Logging(Handle<LevelFilter, Registry>);
+pub(super) struct Logging(Handle<LevelFilter, Registry>);
 
 impl Logging {
     /// Starts logging. The format stays as it is until the agent is started again.
     #[must_use]
-    pub fn start(log: &Log) -> Self {
+    pub(super) fn start(log: &Log) -> Self {
         let (filter, handle) = reload::Layer::new(level(log.level));
         let layer = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
         let layer = match log.format {
@@ -31,7 +31,7 @@ impl Logging {
     }
 
     /// Puts another level in force.
-    pub fn set_level(&self, log: &Log) {
+    pub(super) fn set_level(&self, log: &Log) {
         let _ = self.0.reload(level(log.level));
     }
 }

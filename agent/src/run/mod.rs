@@ -27,7 +27,7 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
+    http::{App, Live, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
     hub::{Channel, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
@@ -60,6 +60,7 @@ struct Agent {
     logging: Logging,
     sources: Supervised,
     context: Context,
+    feeds: Feeds,
     web: WebConfig,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
@@ -83,17 +84,15 @@ impl Agent {
         hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone()], Arc::clone(&events))));
         let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
         let (reload, reloads) = mpsc::channel(4);
-        let app = Arc::new(App::new(
-            hub,
-            system,
-            feeds,
-            system_feed,
-            events,
-            scrapes(config),
-            reload,
-            settings(config, &web),
-        ));
-        Ok(Self { loaded, overrides, logging, sources, context, web, app, reloads })
+        let live = vec![Live {
+            feed: system_feed,
+            fresh: Box::new({
+                let system = Arc::clone(&system);
+                move || system.current().is_some()
+            }),
+        }];
+        let app = Arc::new(App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web)));
+        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 
     async fn serve(mut self) -> anyhow::Result<()> {
@@ -108,8 +107,9 @@ impl Agent {
             announce(listener.local_addr()?, serving.tls.is_some());
             listeners.spawn(listen(listener, serving.clone()));
         }
-        if let Some(host) = self.app.hub.channel::<Host>() {
-            tokio::spawn(publish_system(Arc::clone(&self.app), host, self.context.clone()));
+        if let Some((host, live)) = self.app.hub.channel::<Host>().zip(self.app.live("system")) {
+            let feed = live.feed.clone();
+            tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
         }
         tokio::spawn(supervisor::watchdog());
         supervisor::ready("watching");
@@ -129,7 +129,7 @@ impl Agent {
         supervisor::stopping();
         self.sources.stop();
         let _ = stop.send(true);
-        let feeds = self.app.feeds.clone();
+        let feeds = self.feeds.clone();
         let goodbye = tokio::task::spawn_blocking(move || feeds.shutdown(PATIENCE));
         let finished = async {
             let _ = goodbye.await;
@@ -173,7 +173,7 @@ impl Agent {
         }
         self.logging.set_level(&new.log);
         self.app.system.set_thresholds(new.thresholds.clone());
-        self.app.feeds.set_limits(limits(new));
+        self.feeds.set_limits(limits(new));
         self.sources.apply(&new.sources);
         self.app.set_settings(settings(new, &web));
         self.loaded = loaded;
@@ -182,8 +182,7 @@ impl Agent {
 }
 
 /// Turns each reading of the host into the feed's message, if anybody wants it.
-async fn publish_system(app: Arc<App>, host: Arc<Channel<Host>>, context: Context) {
-    let feed: Feed = app.system_feed.clone();
+async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, context: Context) {
     let mut readings = host.subscribe();
     loop {
         let newest = readings.borrow_and_update().clone();

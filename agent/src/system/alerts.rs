@@ -28,14 +28,14 @@ const SEVERITIES: [&str; 2] = ["critical", "warning"];
 
 /// Remembers since when each value lies above each of its limits.
 #[derive(Default)]
-pub struct Alerts {
+pub(super) struct Alerts {
     above: [[Option<Timestamp>; SEVERITIES.len()]; LIMITED.len()],
 }
 
 impl Alerts {
     /// Looks at one reading: the limits that have been exceeded for as long as the configuration asks. A value that
     /// is not known exceeds nothing.
-    pub fn judge(&mut self, now: Timestamp, vitals: &Vitals, thresholds: &Thresholds) -> Vec<Alert> {
+    pub(super) fn judge(&mut self, now: Timestamp, vitals: &Vitals, thresholds: &Thresholds) -> Vec<Alert> {
         let mut alerts = Vec::new();
         for (limited, above) in LIMITED.iter().zip(&mut self.above) {
             let Some((_, threshold)) = thresholds.all().into_iter().find(|(name, _)| *name == limited.name) else {

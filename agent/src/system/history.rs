@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Vitals;
 
 /// One number that is remembered.
-pub struct Series {
+pub(super) struct Series {
     /// Its name in the answer.
     pub name: &'static str,
     /// Where it is found.
@@ -16,7 +16,7 @@ pub struct Series {
 }
 
 /// What is remembered.
-pub const SERIES: [Series; 12] = [
+pub(super) const SERIES: [Series; 12] = [
     Series { name: "cpu_percent", take: |vitals| vitals.cpu_percent },
     Series { name: "memory_percent", take: |vitals| vitals.memory_percent },
     Series { name: "swap_percent", take: |vitals| vitals.swap_percent },
@@ -39,7 +39,7 @@ struct Row {
 }
 
 /// The ring.
-pub struct History {
+pub(super) struct History {
     resolution: Duration,
     capacity: usize,
     rows: VecDeque<Row>,
@@ -62,13 +62,13 @@ pub struct Window {
 
 impl History {
     /// A ring for this long, with a row each `resolution`.
-    pub fn new(window: Duration, resolution: Duration) -> Self {
+    pub(super) fn new(window: Duration, resolution: Duration) -> Self {
         let capacity = window.div_duration_f64(resolution).ceil() as usize;
         Self { resolution, capacity, rows: VecDeque::with_capacity(capacity), pending: Default::default() }
     }
 
     /// Adds one reading: rows hold the mean of the readings since the row before.
-    pub fn push(&mut self, time: Timestamp, vitals: &Vitals) {
+    pub(super) fn push(&mut self, time: Timestamp, vitals: &Vitals) {
         for (pending, series) in self.pending.iter_mut().zip(&SERIES) {
             if let Some(value) = (series.take)(vitals) {
                 *pending = (pending.0 + value, pending.1 + 1);
@@ -89,7 +89,7 @@ impl History {
     }
 
     /// The rows of the last `window`.
-    pub fn window(&self, window: Duration) -> Window {
+    pub(super) fn window(&self, window: Duration) -> Window {
         let newest = self.rows.back().map_or(Timestamp::UNIX_EPOCH, |row| row.time);
         // The clock may have been set back, so every row is looked at.
         let wanted = |row: &&Row| newest.duration_since(row.time).as_secs_f64() < window.as_secs_f64();

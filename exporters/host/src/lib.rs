@@ -7,6 +7,8 @@
 #[cfg(target_os = "linux")]
 mod linux;
 mod options;
+#[cfg(any(not(target_os = "linux"), test))]
+pub mod portable;
 
 #[cfg(target_os = "linux")]
 pub use linux::*;
@@ -14,6 +16,9 @@ pub use options::{
     CollectorOptions, DiskOptions, FilesystemOptions, HostOptions, NetstatOptions, NetworkOptions, TextfileOptions,
     VmstatOptions,
 };
+
+#[cfg(not(target_os = "linux"))]
+pub use portable::*;
 
 /// Where there are no collectors, none can be switched off.
 #[cfg(not(target_os = "linux"))]

@@ -123,7 +123,7 @@ impl FilesystemOptions {
         ]
         .into_iter()
         .filter_map(|(key, pattern)| {
-            let error = regex_lite::Regex::new(pattern?).err()?;
+            let error = Regex::new(pattern?).err()?;
             Some((format!("filesystem.{key}"), format!("not a regular expression: {error}")))
         })
     }

@@ -19,13 +19,16 @@ pub struct TextFamily {
     pub series: Vec<Series>,
 }
 
+/// Names and values.
+pub type Labels = Vec<(String, String)>;
+
 /// One sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// What stands behind the family's name.
     pub suffix: &'static str,
     /// Names and values.
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     /// The number.
     pub value: f64,
 }
@@ -162,8 +165,8 @@ impl Families {
 }
 
 /// The labels behind `{`, and what follows `}`.
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), String> {
-    let mut labels: Vec<(String, String)> = Vec::new();
+fn labels(mut rest: &str) -> Result<(Labels, &str), String> {
+    let mut labels: Labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', '\t']);
         if let Some(after) = rest.strip_prefix('}') {

@@ -37,8 +37,6 @@ pub(super) fn speed(pair: Pair<'_>) -> Option<(f64, f64)> {
 fn interface(pair: Pair<'_>, device: &NetworkDevice) -> Interface {
     let link = pair.now.netclass.value();
     let link = link.and_then(|links| links.interfaces.iter().find(|link| link.device == device.device));
-    // The kernel gives megabits a second, and -1 for a link without a speed.
-    let megabits = link.and_then(|link| link.details.speed).and_then(|speed| u64::try_from(speed).ok());
     Interface {
         device: device.device.clone(),
         operstate: link.map(|link| link.operstate.clone()),
@@ -46,7 +44,7 @@ fn interface(pair: Pair<'_>, device: &NetworkDevice) -> Interface {
         transmit_bytes_per_second: sent(pair, device, |transmit| transmit.bytes),
         receive_errors: device.receive.errs,
         transmit_errors: device.transmit.errs,
-        speed_bytes: megabits.map(|megabits| megabits * 125_000),
+        speed_bytes: link.and_then(|link| link.details.speed).and_then(|speed| u64::try_from(speed).ok()),
     }
 }
 

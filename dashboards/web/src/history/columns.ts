@@ -39,6 +39,8 @@ const SLACK = 512;
 export class Columns {
   times: number[] = [];
   series: Record<SeriesName, (number | null)[]>;
+  /** How often the past has changed: by history that came in, or by another window. */
+  merges = 0;
   #window: number;
   #step = 1;
 
@@ -75,6 +77,7 @@ export class Columns {
 
   /** Takes in what the agent remembers. Its points win where both know the time; the page's own stay before and after it. */
   merge(history: History): void {
+    this.merges += 1;
     const old = { times: this.times, series: this.series };
     this.times = [];
     this.series = emptySeries();
@@ -89,6 +92,7 @@ export class Columns {
 
   /** Changes how far back the charts look. */
   widen(windowSeconds: number): void {
+    this.merges += 1;
     this.#window = windowSeconds;
     this.#trim();
   }

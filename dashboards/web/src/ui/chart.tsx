@@ -85,10 +85,16 @@ function mount(place: HTMLDivElement, props: ChartProps): () => void {
   let plot: uPlot | null = null;
   let seen = false;
   let size = { width: 0, height: 0 };
+  let drawn = { edge: 0, merges: 0 };
 
   const data = () => [columns.times, ...props.lines.map((line) => columns.series[line.name])] as uPlot.AlignedData;
+  // What moves the picture by less than half a pixel is not worth painting; the legend tells the newest number anyway.
   const draw = () => {
-    if (seen && size.width > 0) plot?.setData(data());
+    const next = { edge: rightEdge(), merges: columns.merges };
+    const moved = Math.abs(next.edge - drawn.edge) >= columns.window / size.width / 2;
+    if (!plot || !seen || !(moved || next.merges !== drawn.merges)) return;
+    drawn = next;
+    plot.setData(data());
   };
   const build = () => {
     plot?.destroy();

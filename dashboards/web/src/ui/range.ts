@@ -6,7 +6,7 @@ export const wholePercent: Range = () => [0, 100];
 /** From zero to a round number above the highest value, at least `least`, at most `most`. */
 export function fromZero(steps: readonly number[], least: number, most = Number.POSITIVE_INFINITY): Range {
   return (_lowest, highest) => {
-    const wanted = Math.min(most, Math.max(least, (highest ?? 0) * 1.08));
+    const wanted = Math.min(most, Math.max(least, (highest ?? 0) * 1.03));
     return [0, Math.min(most, steps.find((step) => step >= wanted) ?? wanted)];
   };
 }

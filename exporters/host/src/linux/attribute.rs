@@ -38,6 +38,11 @@ impl Attribute {
         Ok(page.0[..length].trim_ascii())
     }
 
+    /// Closes the file; the next read opens it again.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// The value as a whole number.
     pub(super) fn number(&mut self, page: &mut Page) -> Result<i64, Missing> {
         parse(self.read(page)?).ok_or_else(|| not_a_number(&self.path))

@@ -1,7 +1,7 @@
 //! Memory errors that ECC corrected or could not correct. Controllers are listed at each sample, which is cheap: a
 //! directory of one or two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aura_model::{Context, Metric, Missing, Reason, Unit, counter};
 use serde::Serialize;
@@ -18,6 +18,21 @@ pub struct EdacController {
     pub errors: EdacErrors,
     /// Errors by row of chips; `unknown` for those that the hardware could not place.
     pub rows: Vec<(String, EdacErrors)>,
+    /// Errors by channel of a row, which is a memory module.
+    pub channels: Vec<EdacChannel>,
+}
+
+/// Errors of one channel of a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EdacChannel {
+    /// The row.
+    pub row: String,
+    /// The channel.
+    pub channel: String,
+    /// The module's name on the board, or `unknown`.
+    pub module: String,
+    /// Its errors.
+    pub errors: EdacErrors,
 }
 
 /// Two counters since the driver was loaded; missing where the driver has none.
@@ -51,7 +66,27 @@ macro_rules! errors {
     };
 }
 
+macro_rules! channel {
+    ($name:literal, $help:literal, $field:ident) => {
+        counter(
+            concat!("node_edac_channel_", $name),
+            $help,
+            Unit::None,
+            &["controller", "csrow", "channel", "dimm_label"],
+            |edac, emit| {
+                for one in &edac.controllers {
+                    for EdacChannel { row, channel, module, errors } in &one.channels {
+                        emit.maybe(&[&one.controller, row, channel, module], errors.$field);
+                    }
+                }
+            },
+        )
+    };
+}
+
 pub(super) const METRICS: &[Metric<Edac>] = &[
+    channel!("correctable_errors_total", "Total correctable memory errors for this channel.", correctable),
+    channel!("uncorrectable_errors_total", "Total uncorrectable memory errors for this channel.", uncorrectable),
     errors!("correctable_errors_total", "Total correctable memory errors.", correctable),
     errors!(row "correctable_errors_total", "Total correctable memory errors for this csrow.", correctable),
     errors!(row "uncorrectable_errors_total", "Total uncorrectable memory errors for this csrow.", uncorrectable),
@@ -74,21 +109,20 @@ impl Collector for Reader {
         let mut controllers = Vec::new();
         for (name, controller) in attribute::numbered(&names, "mc") {
             let folder = self.root.join(name);
-            let errors = |folder: &std::path::Path, suffix: &str| EdacErrors {
+            let errors = |folder: &Path, suffix: &str| EdacErrors {
                 correctable: attribute::number(&folder.join(format!("ce_{suffix}"))).ok(),
                 uncorrectable: attribute::number(&folder.join(format!("ue_{suffix}"))).ok(),
             };
             let entries = attribute::entries(&folder)?;
             let mut rows = vec![("unknown".to_owned(), errors(&folder, "noinfo_count"))];
-            rows.extend(
-                attribute::numbered(&entries, "csrow")
-                    .map(|(name, row)| (row.to_owned(), errors(&folder.join(name), "count"))),
-            );
-            controllers.push(EdacController {
-                controller: controller.to_owned(),
-                errors: errors(&folder, "count"),
-                rows,
-            });
+            let mut channels = Vec::new();
+            for (name, row) in attribute::numbered(&entries, "csrow") {
+                let folder = folder.join(name);
+                rows.push((row.to_owned(), errors(&folder, "count")));
+                channels.extend(channels_of(&folder, row));
+            }
+            let (controller, errors) = (controller.to_owned(), errors(&folder, "count"));
+            controllers.push(EdacController { controller, errors, rows, channels });
         }
         if controllers.is_empty() {
             let detail = format!("{}: no memory controller reports errors (no ECC)", self.root.display());
@@ -96,4 +130,27 @@ impl Collector for Reader {
         }
         Ok(Edac { controllers })
     }
+}
+
+/// `ch0_ce_count` and `ch0_dimm_label` in the folder of a row.
+fn channels_of(folder: &Path, row: &str) -> Vec<EdacChannel> {
+    let files = attribute::entries(folder).unwrap_or_default();
+    let channels = files.iter().filter_map(|file| file.strip_prefix("ch")?.strip_suffix("_ce_count"));
+    channels
+        .filter(|channel| channel.parse::<u32>().is_ok())
+        .map(|channel| {
+            let path = |file: &str| folder.join(format!("ch{channel}_{file}"));
+            let label = attribute::text(&path("dimm_label")).ok().filter(|label| !label.is_empty());
+            // The name as node_exporter writes it: `CPU#1_csrow0` becomes `CPU1__csrow0`.
+            let module = label.map_or_else(
+                || "unknown".to_owned(),
+                |label| label.replace('#', "").replace("csrow", "_csrow").replace("channel", "_channel"),
+            );
+            let errors = EdacErrors {
+                correctable: attribute::number(&path("ce_count")).ok(),
+                uncorrectable: attribute::number(&path("ue_count")).ok(),
+            };
+            EdacChannel { row: row.to_owned(), channel: channel.to_owned(), module, errors }
+        })
+        .collect()
 }

@@ -151,4 +151,13 @@ mod tests {
             labels("node_md_disks_required").iter().map(|labels| format!("{labels},state=\"active\"")).collect();
         assert!(active.iter().all(|active| labels("node_md_disks").contains(&active.as_str())), "{active:?}");
     }
+
+    #[test]
+    fn every_collector_has_its_line_in_the_table_of_compatibility() {
+        let table = include_str!("../../../../docs/compatibility.md");
+        for group in Host::groups() {
+            let lines = ["same", "partly"].map(|state| format!("| {} | {state} |", group.name));
+            assert!(lines.iter().any(|line| table.contains(line)), "docs/compatibility.md: no line for {}", group.name);
+        }
+    }
 }

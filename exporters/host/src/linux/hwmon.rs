@@ -168,7 +168,7 @@ impl Collector for Reader {
 
     fn read(&mut self, _: &mut Buffer) -> Result<Hwmon, Missing> {
         if !self.wanted {
-            return Err(Missing::new(Reason::NotConfigured, "host.temperature is false"));
+            return Err(Missing::new(Reason::NotConfigured, "sources.host.temperature is false"));
         }
         if self.listed.is_none_or(|when| when.elapsed() >= LIST) {
             self.list()?;

@@ -31,6 +31,8 @@ pub(super) struct Reader(KeptFile);
 impl Collector for Reader {
     type Reading = KernelHung;
 
+    const OPT_IN: bool = true;
+
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self(KeptFile::new(context.paths.procfs.join("sys/kernel/hung_task_detect_count")))
     }

@@ -65,7 +65,7 @@ pub use self::{
     cpufreq::{CpuFrequency, Cpufreq},
     diskstats::{Disk, DiskFilesystem, DiskInfo, Diskstats, Io, Mapper},
     dmi::Dmi,
-    edac::{Edac, EdacController, EdacErrors},
+    edac::{Edac, EdacChannel, EdacController, EdacErrors},
     entropy::Entropy,
     fields::Fields,
     filefd::Filefd,

@@ -23,6 +23,9 @@ use crate::HostOptions;
 /// So often everything is read.
 const ALL: Duration = Duration::from_secs(10);
 
+/// Beyond so many interfaces (each container has one) their files are not kept open: descriptors are limited.
+const MOST_KEPT: usize = 64;
+
 /// One interface.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Interface {
@@ -180,11 +183,15 @@ impl Collector for Reader {
             self.list()?;
         }
         let mut interfaces = Vec::with_capacity(self.interfaces.len());
+        let keep = self.interfaces.len() <= MOST_KEPT;
         for watched in &mut self.interfaces {
             match watched.read(&mut self.page, &mut self.names) {
                 Ok(interface) => interfaces.push(interface),
                 // It went away, perhaps to come back under another name.
                 Err(_) => self.listed = None,
+            }
+            if !keep {
+                watched.close();
             }
         }
         Ok(Netclass { interfaces })
@@ -216,6 +223,12 @@ impl Reader {
 }
 
 impl Watched {
+    fn close(&mut self) {
+        self.operstate.close();
+        self.carrier_changes.close();
+        self.flags.close();
+    }
+
     fn read(&mut self, page: &mut Page, names: &mut Names) -> Result<Interface, Missing> {
         let operstate = names.intern(self.operstate.read(page)?);
         let flags = self.flags.number(page).ok();
@@ -312,6 +325,20 @@ mod tests {
         fs::remove_dir_all(root.path().join("class/net/veth1")).unwrap();
         reader.listed = None;
         assert_eq!(read(&mut reader).interfaces.len(), 1);
+    }
+
+    #[test]
+    fn hundreds_of_interfaces_do_not_use_up_the_descriptors() {
+        let names: Vec<String> = (0..300).map(|number| format!("veth{number}")).collect();
+        let all: Vec<(&str, &[(&str, &str)])> =
+            names.iter().map(|name| (name.as_str(), &[("operstate", "up")][..])).collect();
+        let (root, context) = sysfs(&all);
+        let mut reader = Reader::open(&HostOptions::default(), &context);
+        assert_eq!(read(&mut reader).interfaces.len(), 300);
+        let descriptors =
+            fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        assert_eq!(descriptors.filter(|target| target.starts_with(root.path())).count(), 0);
+        assert_eq!(read(&mut reader).interfaces.len(), 300);
     }
 
     #[test]
