@@ -36,6 +36,7 @@ mod processes;
 mod rapl;
 mod scan;
 mod schedstat;
+mod scrape;
 mod selinux;
 mod sockstat;
 mod softnet;
@@ -171,7 +172,11 @@ macro_rules! collectors {
                         }
                     },
                     declare: |show| declare($metrics, show),
-                },)*]
+                },)* Group {
+                    name: "scrape",
+                    walk: |host, emit| walk(scrape::METRICS, host, emit),
+                    declare: |show| declare(scrape::METRICS, show),
+                }]
             }
 
             fn open(options: &HostOptions, context: &Context) -> Result<Self, Missing> {
