@@ -132,7 +132,8 @@ pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
     let headers = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     let mut response = Response { status, headers, body: Vec::new() };
     if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-        return Err(io::Error::other("every answer has a length of its own"));
+        response.body = chunks(wire)?;
+        return Ok(response);
     }
     match response.header("content-length").and_then(|length| length.parse().ok()) {
         Some(length) => {
@@ -145,6 +146,30 @@ pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
         }
     }
     Ok(response)
+}
+
+fn chunks(wire: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let size = usize::from_str_radix(&line(wire)?, 16).map_err(io::Error::other)?;
+        let begin = body.len();
+        body.resize(begin + size, 0);
+        wire.read_exact(&mut body[begin..])?;
+        line(wire)?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
+}
+
+fn line(wire: &mut impl Read) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") {
+        wire.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 impl Response {

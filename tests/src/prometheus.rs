@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, process::Comma
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Peer, encode, get, peer::free_address, wait_until};
+use crate::{Exposition, Peer, encode, get, peer::free_address, wait_until};
 
 /// A running Prometheus in a folder of its own.
 pub struct Prometheus {
@@ -24,9 +24,8 @@ impl Prometheus {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = String::from("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n");
         for (job, address, path) in jobs {
-            config += &format!(
-                "- {{job_name: {job}, metrics_path: {path}, static_configs: [{{targets: ['{address}']}}]}}\n"
-            );
+            config +=
+                &format!("- {{job_name: {job}, metrics_path: {path}, static_configs: [{{targets: ['{address}']}}]}}\n");
         }
         let file = folder.path().join("prometheus.yaml");
         fs::write(&file, config).expect("a folder of our own");
@@ -73,6 +72,12 @@ impl Prometheus {
             [(_, value)] => *value,
             other => panic!("{expression} gave {other:?}"),
         }
+    }
+
+    /// Its own metrics.
+    #[must_use]
+    pub fn own_metrics(&self) -> Exposition {
+        Exposition::parse(&get(self.address, "/metrics").text())
     }
 
     /// What it said.
