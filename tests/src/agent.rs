@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    Exposition, Feed, Peer, Request, Response, get, needs,
+    Exposition, Feed, Machine, Peer, Request, Response, get, needs,
     peer::{free_address, open_to_all},
     tools, wait_for, wait_until,
 };
@@ -123,6 +123,12 @@ impl Setup {
         self.folder.path()
     }
 
+    /// Over a small machine of files instead of this one.
+    #[must_use]
+    pub fn over(self, machine: &Machine) -> Self {
+        self.argument("--path.procfs").argument(machine.procfs())
+    }
+
     /// Starts it and waits until it has a first reading.
     #[must_use]
     pub fn start(self) -> Agent {
@@ -166,6 +172,12 @@ impl Agent {
     #[must_use]
     pub fn start() -> Self {
         Setup::default().start()
+    }
+
+    /// An address that nobody listens on now.
+    #[must_use]
+    pub fn free_address() -> SocketAddr {
+        free_address()
     }
 
     /// Runs `aura` with these arguments to its end.
@@ -230,15 +242,5 @@ impl Deref for Agent {
 impl DerefMut for Agent {
     fn deref_mut(&mut self) -> &mut Peer {
         &mut self.peer
-    }
-}
-
-/// An address that nobody listens on now.
-impl Setup {
-    /// Listens on a free port that is known before the start.
-    #[must_use]
-    pub fn on_known_port(self) -> (Self, SocketAddr) {
-        let address = free_address();
-        (self.listen(Some(&address.to_string())), address)
     }
 }

@@ -5,6 +5,7 @@ mod agent;
 mod exposition;
 mod feed;
 mod http;
+mod machine;
 mod peer;
 mod prometheus;
 mod tls;
@@ -17,6 +18,7 @@ pub use self::{
     exposition::{Exposition, Sample},
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},
+    machine::Machine,
     peer::Peer,
     prometheus::Prometheus,
     tls::Authority,

@@ -54,6 +54,15 @@ pub(super) fn differences(theirs: &[Vec<TextFamily>; 2], ours: &Ours<'_>) -> Fou
         if ours.own.contains(&name.as_str()) {
             continue;
         }
+        let (compared, left_out): (Vec<&Series>, Vec<&Series>) =
+            family.series.iter().partition(|series| scope::series_reason(name, series).is_none());
+        for series in left_out {
+            let reason = scope::series_reason(name, series).unwrap_or_default();
+            found.out_of_scope.push(difference(&format!("{name}{:?}", labels(series)), reason));
+        }
+        if compared.is_empty() {
+            continue;
+        }
         let Some(our) = ours.families.iter().find(|our| our.name == *name) else {
             found.missing.push(difference(name, format!("{:?}, {} series", family.kind, family.series.len())));
             continue;
@@ -70,14 +79,20 @@ pub(super) fn differences(theirs: &[Vec<TextFamily>; 2], ours: &Ours<'_>) -> Fou
             continue;
         }
         let later = after.iter().find(|later| later.name == *name);
-        compare_series(family, later, our, &mut found);
+        compare_series(family, &compared, later, our, &mut found);
     }
     found
 }
 
-fn compare_series(family: &TextFamily, later: Option<&TextFamily>, our: &TextFamily, found: &mut Found) {
+fn compare_series(
+    family: &TextFamily,
+    compared: &[&Series],
+    later: Option<&TextFamily>,
+    our: &TextFamily,
+    found: &mut Found,
+) {
     let (mut missing, mut other) = (Vec::new(), Vec::new());
-    for series in &family.series {
+    for series in compared {
         let text = format!("{}{}{:?}", family.name, series.suffix, labels(series));
         let Some(mine) = find(our, series) else {
             missing.push(difference(&text, "not here"));
@@ -107,7 +122,12 @@ fn between(ours: f64, before: f64, after: f64) -> bool {
 
 fn find<'a>(family: &'a TextFamily, series: &Series) -> Option<&'a Series> {
     let wanted = labels(series);
-    family.series.iter().find(|candidate| candidate.suffix == series.suffix && labels(candidate) == wanted)
+    // A newer exporter may say more of the same thing, so more labels than the other has are no difference.
+    let says_all = |candidate: &&Series| {
+        let labels = labels(candidate);
+        candidate.suffix == series.suffix && wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
+    };
+    family.series.iter().find(says_all)
 }
 
 fn labels(series: &Series) -> Labels<'_> {

@@ -155,9 +155,9 @@ mod tests {
     #[test]
     fn every_collector_has_its_line_in_the_table_of_compatibility() {
         let table = include_str!("../../../../docs/compatibility.md");
-        for group in Host::groups() {
-            let lines = ["same", "partly"].map(|state| format!("| {} | {state} |", group.name));
-            assert!(lines.iter().any(|line| table.contains(line)), "docs/compatibility.md: no line for {}", group.name);
+        for name in super::super::NAMES {
+            let lines = ["same", "partly"].map(|state| format!("| {name} | {state} |"));
+            assert!(lines.iter().any(|line| table.contains(line)), "docs/compatibility.md: no line for {name}");
         }
     }
 }

@@ -11,6 +11,7 @@ mod dmi;
 mod edac;
 mod entropy;
 mod every;
+mod exporter;
 mod fields;
 mod file;
 mod filefd;
@@ -36,7 +37,6 @@ mod processes;
 mod rapl;
 mod scan;
 mod schedstat;
-mod scrape;
 mod selinux;
 mod sockstat;
 mod softnet;
@@ -172,10 +172,11 @@ macro_rules! collectors {
                         }
                     },
                     declare: |show| declare($metrics, show),
-                },)* Group {
-                    name: "scrape",
-                    walk: |host, emit| walk(scrape::METRICS, host, emit),
-                    declare: |show| declare(scrape::METRICS, show),
+                },)*
+                Group {
+                    name: "exporter",
+                    walk: |host, emit| walk(exporter::METRICS, &host.health, emit),
+                    declare: |show| declare(exporter::METRICS, show),
                 }]
             }
 
@@ -295,6 +296,8 @@ fn count(number: usize, thing: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aura_model::Kind;
+
     use super::{testing::context, *};
     use crate::options::CollectorOptions;
 
@@ -327,5 +330,82 @@ mod tests {
                 "x not watched: /proc/x: Permission denied (no_permission)"
             ]
         );
+    }
+
+    fn families() -> Vec<(&'static str, aura_model::Family<'static>)> {
+        let mut families = Vec::new();
+        for group in Host::groups() {
+            (group.declare)(&mut |family| families.push((group.name, *family)));
+        }
+        families
+    }
+
+    #[test]
+    fn every_metric_is_declared_once_and_explained() {
+        let families = families();
+        for (at, (group, family)) in families.iter().enumerate() {
+            let name = family.name;
+            assert!((name.starts_with("node_") || name == "*") && !family.help.is_empty(), "{group}: {name}");
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*');
+            assert!(name.bytes().all(allowed), "{group}: {name}");
+            // Named so upstream.
+            let is_exception = name == "node_kernel_hung_task_detect_count";
+            let is_counter = family.kind == Kind::Counter && !is_exception;
+            assert_eq!(name.ends_with("_total"), is_counter, "{group}: {name}");
+            assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
+        }
+    }
+
+    /// Expressions in public alerts match these on all labels: one label more on one side silences them.
+    #[test]
+    fn partners_have_the_same_labels() {
+        let families = families();
+        let labels =
+            |name: &str| families.iter().find(|(_, family)| family.name == name).map(|(_, family)| family.labels);
+        for (one, other) in [
+            ("node_filefd_allocated", "node_filefd_maximum"),
+            ("node_network_receive_errs_total", "node_network_receive_packets_total"),
+            ("node_network_transmit_errs_total", "node_network_transmit_packets_total"),
+            ("node_nf_conntrack_entries", "node_nf_conntrack_entries_limit"),
+        ] {
+            assert!(labels(one).is_some() && labels(one) == labels(other), "{one} and {other}");
+        }
+    }
+
+    /// What node-mixin's alerts, rules and dashboards ask of these collectors, with the labels that they use.
+    #[test]
+    fn the_public_dashboards_find_their_metrics() {
+        let text = testing::output("vm-6.18", NAMES);
+        for series in [
+            "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"}",
+            "node_disk_io_time_seconds_total{device=\"vda\"}",
+            "node_disk_io_time_weighted_seconds_total{device=\"vda\"}",
+            "node_disk_read_bytes_total{device=\"vda\"}",
+            "node_disk_written_bytes_total{device=\"vda\"}",
+            "node_filefd_allocated",
+            "node_filefd_maximum",
+            "node_load1",
+            "node_load15",
+            "node_load5",
+            "node_memory_Buffers_bytes",
+            "node_memory_Cached_bytes",
+            "node_memory_MemAvailable_bytes",
+            "node_memory_MemFree_bytes",
+            "node_memory_MemTotal_bytes",
+            "node_memory_Slab_bytes",
+            "node_network_receive_bytes_total{device=\"eth0\"}",
+            "node_network_receive_drop_total{device=\"eth0\"}",
+            "node_network_receive_errs_total{device=\"eth0\"}",
+            "node_network_receive_packets_total{device=\"eth0\"}",
+            "node_network_transmit_bytes_total{device=\"eth0\"}",
+            "node_network_transmit_drop_total{device=\"eth0\"}",
+            "node_network_transmit_errs_total{device=\"eth0\"}",
+            "node_network_transmit_packets_total{device=\"eth0\"}",
+            "node_nf_conntrack_entries",
+            "node_nf_conntrack_entries_limit",
+            "node_vmstat_pgmajfault",
+        ] {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{series} "))), "{series}");
+        }
     }
 }
