@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Live, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
+    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::{Channel, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
@@ -99,7 +99,7 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let serving = Serving {
-            router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
+            front: Arc::new(Front::new(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path)),
             tls: self.web.tls().map(TlsAcceptor::from),
             stopping: stopping.clone(),
         };
