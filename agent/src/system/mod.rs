@@ -20,7 +20,7 @@ use self::{alerts::Alerts, history::History, message::Alert};
 pub use self::{derive::Vitals, history::Window};
 use crate::{
     config::{self, Thresholds},
-    hub::{FRESH_INTERVALS, Hub, Snapshot},
+    hub::{Hub, Snapshot},
 };
 
 /// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
@@ -117,10 +117,10 @@ impl System {
         Some(moment)
     }
 
-    /// The newest reading, unless the source is too late for it to be shown as fresh.
+    /// The newest reading, unless the source is off or too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
-        let moment = self.state().current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS).then_some(moment)
+        self.hub.channel::<Host>()?.latest()?;
+        self.state().current.clone()
     }
 
     /// Appends the feed's message of a moment.
