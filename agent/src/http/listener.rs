@@ -4,6 +4,7 @@
 //! so their type must be known here.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     pin::pin,
@@ -14,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::ConnectInfo};
+use axum::extract::ConnectInfo;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -24,10 +25,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::Stream;
+use super::{Front, Stream};
 
 /// A request head is far smaller; a larger one is refused with 431.
 const HEAD_BYTES: usize = 16 << 10;
@@ -45,7 +45,7 @@ const REFUSAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Serving {
     /// Answers the requests.
-    pub router: Router,
+    pub front: Arc<Front>,
     /// Turns bytes into TLS, if configured.
     pub tls: Option<TlsAcceptor>,
     /// Becomes true when the agent stops.
@@ -123,7 +123,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
 }
 
 async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Serving) {
-    let Serving { router, mut stopping, .. } = serving;
+    let Serving { front, mut stopping, .. } = serving;
     // Milliseconds from the connection to its last request, and how many there were.
     let last = AtomicU64::new(0);
     let requests = AtomicU64::new(0);
@@ -131,7 +131,8 @@ async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Servin
         last.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
         requests.fetch_add(1, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let front = &*front;
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let connection =
         http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service).with_upgrades();

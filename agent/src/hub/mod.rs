@@ -82,3 +82,6 @@ pub fn sample_once<S: Source>(options: &S::Options, context: &Context) -> Result
     let mut source = S::open(options, context)?;
     scheduler::take(&mut source, 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,8 @@ impl Own {
         reading
     }
 
-    const NAME: &str = "aura";
+    /// Its name among the sources; it is none, and lists leave it out.
+    pub const NAME: &str = "aura";
 }
 
 impl Reading {

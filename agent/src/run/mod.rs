@@ -5,7 +5,8 @@ mod sources;
 mod supervisor;
 
 use std::{
-    net::SocketAddr,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -27,7 +28,7 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Live, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
+    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
@@ -69,10 +70,10 @@ struct Agent {
 impl Agent {
     fn start(loaded: Loaded, overrides: Overrides, logging: Logging) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        for warning in &loaded.warnings {
+        let web = WebConfig::of(&loaded)?;
+        for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
-        let web = WebConfig::of(&loaded)?;
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
@@ -98,7 +99,7 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let serving = Serving {
-            router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
+            front: Arc::new(Front::new(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path)),
             tls: self.web.tls().map(TlsAcceptor::from),
             stopping: stopping.clone(),
         };
@@ -255,6 +256,13 @@ fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
         let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
         for address in resolved {
             let listener = std::net::TcpListener::bind(address)
+                .or_else(|error| match address {
+                    // A kernel without IPv6: its IPv4 addresses are every address there is.
+                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+                        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+                    }
+                    _ => Err(error),
+                })
                 .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
             listener.set_nonblocking(true)?;
             listeners.push(TcpListener::from_std(listener)?);

@@ -146,3 +146,6 @@ fn rfc3339(time: Timestamp) -> String {
     let time = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{time:.3}")
 }
+
+#[cfg(test)]
+mod tests;
