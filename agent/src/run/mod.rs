@@ -29,10 +29,10 @@ use self::{logging::Logging, sources::Supervised};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
     http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
-    hub::{Channel, Hub},
+    hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
-    system::System,
+    system::{Moment, System},
 };
 
 /// Clients and running answers get this long when the agent stops.
@@ -187,19 +187,34 @@ async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, con
     let mut readings = host.subscribe();
     loop {
         let newest = readings.borrow_and_update().clone();
-        if let Some(snapshot) = newest {
-            let moment = app.system.take(snapshot, host.interval());
-            app.events.note(|counts| {
-                counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
-            });
-            let system = Arc::clone(&app.system);
-            feed.publish(moment.seq, move |out| system.encode(&moment, out));
-        }
+        let fresh = newest.is_some();
+        publish_moment(&app, &feed, newest.map(|snapshot| app.system.take(snapshot, host.interval())));
         context.set_watched(feed.wanted());
-        if readings.changed().await.is_err() {
+        let late = host.interval() * FRESH_INTERVALS;
+        let changed = match timeout(late, readings.changed()).await {
+            Ok(changed) => changed,
+            Err(_) => {
+                if fresh {
+                    publish_moment(&app, &feed, None);
+                }
+                readings.changed().await
+            }
+        };
+        if changed.is_err() {
             return;
         }
     }
+}
+
+/// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
+/// take an old message for a fresh one because nothing follows it.
+fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
+    let Some(moment) = moment.or_else(|| app.system.repeat()) else { return };
+    app.events.note(|counts| {
+        counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+    });
+    let system = Arc::clone(&app.system);
+    feed.publish(moment.seq, move |out| system.encode(&moment, out));
 }
 
 fn settings(config: &Config, web: &WebConfig) -> Settings {
