@@ -49,7 +49,8 @@ impl Remembering {
         let ours = self.with_the_page_open()?;
         let peer = node_exporter_in_use()?;
         let what = "with the page open and an hour of history";
-        let fields: [(&str, fn(&Memory) -> u64, Target); 3] = [
+        type Field = fn(&Memory) -> u64;
+        let fields: [(&str, Field, Target); 3] = [
             ("resident memory (Rss)", |memory| memory.resident, Target::Figure(12.0)),
             ("the same, shared pages divided (Pss)", |memory| memory.proportional, Target::None),
             ("the same, heap and stacks alone", |memory| memory.anonymous, Target::None),

@@ -1,9 +1,9 @@
 //! From two raw readings to what people read: everything that is divided by time is divided here.
 
-#[cfg(all(target_os = "linux", not(aura_portable)))]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux/mod.rs"]
 mod reading;
-#[cfg(any(not(target_os = "linux"), aura_portable))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod reading;
 
@@ -14,7 +14,10 @@ use super::{
     message::{SourceState, SystemUpdate},
     rfc3339,
 };
-use crate::hub::{Health, Hub, Snapshot};
+use crate::{
+    hub::{Health, Hub, Snapshot},
+    own::Own,
+};
 
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
@@ -87,7 +90,12 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
         interval_seconds: moment.interval.as_secs_f64(),
         metrics: reading::metrics(pair, snapshot.sampled_at),
         missing: missing.collect(),
-        sources: hub.sources().iter().map(|source| SourceState::from(source.health())).collect(),
+        sources: hub
+            .sources()
+            .iter()
+            .filter(|source| source.name() != Own::NAME)
+            .map(|source| source.health().into())
+            .collect(),
         alerts: moment.alerts.clone(),
     }
 }
