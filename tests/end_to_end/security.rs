@@ -194,7 +194,15 @@ fn more_connections_than_there_are_places_are_refused_and_places_become_free_aga
     // A client of the feed needs no place among those who speak HTTP.
     let mut client = agent.feed();
     client.message();
-    let crowd: Vec<TcpStream> = (0..PLACES).map(|_| TcpStream::connect(agent.address()).unwrap()).collect();
+    // Each has had an answer and may ask again, so it keeps its place for a while.
+    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {}\r\n\r\n", agent.address());
+    let one = || {
+        let mut stream = TcpStream::connect(agent.address()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(receive(&mut stream).unwrap().status, 200);
+        stream
+    };
+    let crowd: Vec<TcpStream> = (0..PLACES).map(|_| one()).collect();
     let refused = raw(&agent, &Request::new("GET", "/").bytes(agent.address())).expect("a refusal");
     assert_eq!((refused.status, refused.error_code().as_str()), (503, "too_many_connections"));
     assert!(refused.header("retry-after").is_some());
