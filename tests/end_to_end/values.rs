@@ -244,7 +244,11 @@ fn a_busy_cpu_is_shown_as_busy() {
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     std::thread::scope(|scope| {
         for _ in 0..cpus() {
-            scope.spawn(|| while !stop.load(relaxed) {});
+            scope.spawn(|| {
+                while !stop.load(relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let busiest = wait_for("a busy machine", || {
             let message = feed.message_within(Duration::from_secs(5))?;
