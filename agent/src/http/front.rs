@@ -38,6 +38,10 @@ impl Front {
             Err(refusal) => refusal,
         };
         guard::mark(&settings, response.headers_mut());
+        self.app.events.note(|counts| {
+            counts.requests += 1;
+            counts.failed_requests += u64::from(response.status().is_server_error());
+        });
         response
     }
 
