@@ -94,7 +94,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
             .sources()
             .iter()
             .filter(|source| source.name() != Own::NAME)
-            .map(|source| source.health().into())
+            .map(|source| SourceState::from(source.health()))
             .collect(),
         alerts: moment.alerts.clone(),
     }
