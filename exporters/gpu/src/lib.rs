@@ -52,7 +52,7 @@ impl Source for Gpus {
         let hostname = rustix::system::uname().nodename().to_string_lossy().as_ref().into();
         let mut gpus =
             Self { nvidia: nvidia::Nvidia::new(options, context), drm: drm::Drm::new(&context.paths.sysfs), hostname };
-        if gpus.read().is_empty() { Err(gpus.nothing()) } else { Ok(gpus) }
+        if gpus.nvidia.is_there() || gpus.drm.is_there() { Ok(gpus) } else { Err(gpus.nothing()) }
     }
 
     fn sample(&mut self) -> Result<GpuReading, Missing> {
@@ -79,9 +79,11 @@ impl Gpus {
     }
 
     fn nothing(&self) -> Missing {
-        let nvidia = self.nvidia.missing().map(|missing| format!("; NVIDIA: {}", missing.detail));
-        let detail = format!("no GPU: no AMD or Intel card below {}{}", self.drm.root(), nvidia.unwrap_or_default());
-        Missing::new(Reason::NoSensor, detail)
+        let elsewhere = format!("no AMD or Intel card below {}", self.drm.root());
+        match self.nvidia.missing() {
+            Some(missing) => Missing::new(missing.reason, format!("no GPU: {elsewhere}; {}", missing.detail)),
+            None => Missing::new(Reason::NoSensor, format!("no GPU: {elsewhere}; NVIDIA's driver lists none")),
+        }
     }
 }
 

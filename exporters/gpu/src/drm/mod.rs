@@ -30,6 +30,11 @@ impl Drm {
         self.root.display()
     }
 
+    /// Whether there is a card.
+    pub(crate) fn is_there(&self) -> bool {
+        cards(&self.root).iter().any(|card| vendor(card).is_some())
+    }
+
     /// Every AMD and Intel card; one that was there and is not any more keeps its row and says so.
     pub(crate) fn read(&mut self) -> Vec<Gpu> {
         let mut rows: Vec<Option<Gpu>> = self.known.iter().map(|_| None).collect();

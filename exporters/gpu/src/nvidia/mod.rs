@@ -77,6 +77,15 @@ impl Nvidia {
         }
     }
 
+    /// Whether there is a card, read or not.
+    pub(crate) fn is_there(&mut self) -> bool {
+        if self.retry.is_due() {
+            self.open();
+        }
+        let listed = self.session.as_ref().and_then(|session| session.nvml.device_count().ok());
+        !self.known.is_empty() || listed.is_some_and(|count| count > 0)
+    }
+
     /// Every known card, read or with the reason why not.
     pub(crate) fn read(&mut self) -> Vec<Gpu> {
         if self.retry.is_due() {
@@ -87,7 +96,7 @@ impl Nvidia {
             match nvml.device_count() {
                 Ok(count) => (0..count).for_each(|index| self.read_one(&nvml, index, &mut rows)),
                 Err(error) => {
-                    self.missing = Some(missing(&error, false));
+                    self.missing = Some(missing(&error, !self.known.is_empty()));
                     self.session = None;
                 }
             }
@@ -120,7 +129,7 @@ impl Nvidia {
                 self.session = Some(session);
                 self.missing = None;
             }
-            Err(error) => self.missing = Some(missing(&error, !present.is_empty())),
+            Err(error) => self.missing = Some(missing(&error, !present.is_empty() || !self.known.is_empty())),
         }
         for place in present {
             if self.known.iter().all(|known| known.place != place.bus_id) {
@@ -261,6 +270,7 @@ fn missing(error: &NvmlError, card_is_there: bool) -> Missing {
         ),
         NvmlError::LibloadingError(_) => (Reason::NoSensor, "there seems to be no NVIDIA driver here"),
         NvmlError::FailedToLoadSymbol(_) => (Reason::Unreadable, "this is not NVIDIA's management library"),
+        NvmlError::DriverNotLoaded if !card_is_there => (Reason::NoSensor, "there seems to be no NVIDIA card here"),
         NvmlError::DriverNotLoaded => (Reason::Unreachable, "load it: modprobe nvidia"),
         NvmlError::LibRmVersionMismatch => (
             Reason::Unreachable,
