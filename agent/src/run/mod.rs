@@ -5,7 +5,8 @@ mod sources;
 mod supervisor;
 
 use std::{
-    net::SocketAddr,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -27,11 +28,11 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Live, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
-    hub::{Channel, Hub},
+    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
+    hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
-    system::System,
+    system::{Moment, System},
 };
 
 /// Clients and running answers get this long when the agent stops.
@@ -69,10 +70,10 @@ struct Agent {
 impl Agent {
     fn start(loaded: Loaded, overrides: Overrides, logging: Logging) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        for warning in &loaded.warnings {
+        let web = WebConfig::of(&loaded)?;
+        for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
-        let web = WebConfig::of(&loaded)?;
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
@@ -98,7 +99,7 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let serving = Serving {
-            router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
+            front: Arc::new(Front::new(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path)),
             tls: self.web.tls().map(TlsAcceptor::from),
             stopping: stopping.clone(),
         };
@@ -186,19 +187,34 @@ async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, con
     let mut readings = host.subscribe();
     loop {
         let newest = readings.borrow_and_update().clone();
-        if let Some(snapshot) = newest {
-            let moment = app.system.take(snapshot, host.interval());
-            app.events.note(|counts| {
-                counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
-            });
-            let system = Arc::clone(&app.system);
-            feed.publish(moment.seq, move |out| system.encode(&moment, out));
-        }
+        let fresh = newest.is_some();
+        publish_moment(&app, &feed, newest.map(|snapshot| app.system.take(snapshot, host.interval())));
         context.set_watched(feed.wanted());
-        if readings.changed().await.is_err() {
+        let late = host.interval() * FRESH_INTERVALS;
+        let changed = match timeout(late, readings.changed()).await {
+            Ok(changed) => changed,
+            Err(_) => {
+                if fresh {
+                    publish_moment(&app, &feed, None);
+                }
+                readings.changed().await
+            }
+        };
+        if changed.is_err() {
             return;
         }
     }
+}
+
+/// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
+/// take an old message for a fresh one because nothing follows it.
+fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
+    let Some(moment) = moment.or_else(|| app.system.repeat()) else { return };
+    app.events.note(|counts| {
+        counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+    });
+    let system = Arc::clone(&app.system);
+    feed.publish(moment.seq, move |out| system.encode(&moment, out));
 }
 
 fn settings(config: &Config, web: &WebConfig) -> Settings {
@@ -240,6 +256,13 @@ fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
         let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
         for address in resolved {
             let listener = std::net::TcpListener::bind(address)
+                .or_else(|error| match address {
+                    // A kernel without IPv6: its IPv4 addresses are every address there is.
+                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+                        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+                    }
+                    _ => Err(error),
+                })
                 .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
             listener.set_nonblocking(true)?;
             listeners.push(TcpListener::from_std(listener)?);

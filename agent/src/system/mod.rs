@@ -100,10 +100,27 @@ impl System {
         moment
     }
 
-    /// The newest reading, unless the source is too late for it to be shown as fresh.
+    /// The newest reading under a new number: its message is to say that no newer one came, and why.
+    pub fn repeat(&self) -> Option<Arc<Moment>> {
+        let mut state = self.state();
+        let last = state.current.clone()?;
+        state.seq += 1;
+        let moment = Arc::new(Moment {
+            now: last.now.clone(),
+            before: last.before.clone(),
+            seq: state.seq,
+            interval: last.interval,
+            vitals: last.vitals,
+            alerts: Vec::new(),
+        });
+        state.current = Some(moment.clone());
+        Some(moment)
+    }
+
+    /// The newest reading, unless the source is off or too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
-        let moment = self.state().current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * 3).then_some(moment)
+        self.hub.channel::<Host>()?.latest()?;
+        self.state().current.clone()
     }
 
     /// Appends the feed's message of a moment.
@@ -129,3 +146,6 @@ fn rfc3339(time: Timestamp) -> String {
     let time = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{time:.3}")
 }
+
+#[cfg(test)]
+mod tests;

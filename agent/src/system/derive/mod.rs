@@ -18,7 +18,10 @@ use super::{
     message::{Metrics, SourceState, SystemUpdate},
     rfc3339,
 };
-use crate::hub::{Health, Hub, Snapshot};
+use crate::{
+    hub::{Health, Hub, Snapshot},
+    own::Own,
+};
 
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
@@ -140,7 +143,12 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
             processes: processes::processes(now),
         },
         missing,
-        sources: hub.sources().iter().map(|source| SourceState::from(source.health())).collect(),
+        sources: hub
+            .sources()
+            .iter()
+            .filter(|source| source.name() != Own::NAME)
+            .map(|source| source.health().into())
+            .collect(),
         alerts: moment.alerts.clone(),
     }
 }
