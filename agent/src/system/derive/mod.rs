@@ -2,6 +2,7 @@
 
 mod cpu;
 mod disk;
+mod gpu;
 mod memory;
 mod network;
 mod platform;
@@ -124,6 +125,10 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
             missing.insert(path, reason.clone());
         }
     }
+    let (gpu, no_gpu) = gpu::gpus(hub);
+    if let Some(reason) = no_gpu {
+        missing.insert("gpu", reason);
+    }
     let timestamp = rfc3339(snapshot.sampled_at);
     SystemUpdate {
         r#type: "system_update",
@@ -139,6 +144,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
             disk: disk::disk(pair),
             network: network::network(pair),
             temperature: sensors::temperature(now),
+            gpu,
             pressure: sensors::pressure(now),
             processes: processes::processes(now),
         },
