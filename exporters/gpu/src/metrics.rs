@@ -1,6 +1,6 @@
 //! GPUs under names of our own: base units, the same names whoever made the card.
 
-use aura_model::{Metric, Unit, Value, counter, gauge};
+use aura_model::{Metric, Reason, Unit, Value, counter, gauge};
 
 use crate::reading::{Gpu, GpuReading, Process, Values};
 
@@ -77,12 +77,14 @@ pub(crate) const METRICS: &[Metric<GpuReading>] = &[
     }),
     gauge(
         "aura_gpu_up",
-        "Whether the GPU answers: 0 when it is lost, suspended or without a driver.",
+        "Whether the GPU answers: 0 when it is lost or has no driver. A card that sleeps has no such sample.",
         Unit::None,
         &["gpu", "uuid"],
         |reading, emit| {
             for gpu in &reading.gpus {
-                emit.sample(&[&gpu.index.to_string(), &gpu.identity.uuid], gpu.missing.is_none().into());
+                if gpu.missing.as_ref().is_none_or(|missing| missing.reason != Reason::NoSensor) {
+                    emit.sample(&[&gpu.index.to_string(), &gpu.identity.uuid], gpu.missing.is_none().into());
+                }
             }
         },
     ),

@@ -5,6 +5,7 @@ mod intel;
 mod sysfs;
 
 use std::{
+    cmp::Reverse,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -100,14 +101,15 @@ fn read(card: &Folder, identity: &Arc<Identity>) -> Gpu {
     gpu
 }
 
-/// `card0`, `card1` and so on, without their connectors (`card0-DP-1`).
+/// Cards with memory of their own come before those that share the machine's: whoever shows only the first GPU
+/// means the one that does the work. `card0`, `card1` and so on, without their connectors (`card0-DP-1`).
 fn cards(root: &Path) -> Vec<Folder> {
     let mut cards: Vec<(u32, Folder)> = Folder::new(root.to_owned())
         .entries()
         .into_iter()
         .filter_map(|name| Some((name.strip_prefix("card")?.parse().ok()?, Folder::new(root.join(&name)))))
         .collect();
-    cards.sort_by_key(|(number, _)| *number);
+    cards.sort_by_cached_key(|(number, card)| (Reverse(card.device().number("mem_info_vram_total")), *number));
     cards.into_iter().map(|(_, card)| card).collect()
 }
 
