@@ -32,7 +32,7 @@ fn an_amd_card_and_an_amd_processor() {
 fn a_laptop_with_intel_graphics_and_a_sleeping_amd_card() {
     let reading = read("laptop");
     insta::assert_snapshot!("laptop", text(&reading));
-    let sleeping = &reading.gpus[1];
+    let sleeping = &reading.gpus[0];
     assert_eq!(sleeping.values, aura_gpu::Values::default(), "a sleeping card is not woken");
     assert_eq!(sleeping.missing.as_ref().unwrap().reason, Reason::NoSensor);
 }
