@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use aura_tests::{Agent, Exposition, Peer, Sample, get, needs, wait_until};
+use aura_tests::{Agent, Exposition, Peer, Sample, Setup, get, needs, wait_until};
 
 /// What the other one has and we have not, with the reason. A star ends a prefix.
 const LEFT_OUT: [(&str, &str); 5] = [
@@ -93,11 +93,22 @@ fn aura_compare_finds_nothing_missing_beside_node_exporter() {
 
 #[test]
 fn aura_compare_says_what_is_missing_and_fails() {
-    let other = Agent::start();
-    // A source that is switched off here has everything missing that the other agent has.
+    let Some(program) = needs("prometheus-node-exporter") else { return };
+    let other = NodeExporter::start(&program);
+    let setup = Setup::default().listen(None).config("sources: {host: {collectors: {disable: [loadavg, uname]}}}\n");
+    let compared = setup.argument("compare").argument(format!("http://{}/metrics", other.address)).fail();
+    assert_eq!(compared.code, Some(1), "{}", compared.log);
+    for words in ["missing here: 4", "node_load15", "node_uname_info"] {
+        assert!(compared.log.contains(words), "{words:?} is not in: {}", compared.log);
+    }
+}
+
+#[test]
+fn aura_compare_says_why_there_is_nothing_to_compare_with() {
     let nobody = Agent::run(&["compare", "http://127.0.0.1:1/metrics"]);
     assert_eq!(nobody.code, Some(1), "{}", nobody.log);
     assert!(nobody.log.contains("127.0.0.1:1"), "{}", nobody.log);
+    let other = Agent::start();
     let page = Agent::run(&["compare", &format!("http://{}/", other.address())]);
     assert_eq!(page.code, Some(1), "{}", page.log);
     assert!(page.log.contains("does not answer in the Prometheus text format"), "{}", page.log);

@@ -81,8 +81,9 @@ fn a_source_can_be_switched_off_and_on_again() {
     agent.signal(Signal::HUP);
     wait_until("the host's series to go", || agent.scrape("/metrics").get("node_load1", &[]).is_none());
     assert_eq!(agent.get("/api/system").status, 503);
-    let own = agent.scrape("/metrics/aura");
-    assert_eq!(own.get("aura_source_up", &[("source", "host")]), Some(0.0));
+    wait_until("the source to be down", || {
+        agent.scrape("/metrics/aura").get("aura_source_up", &[("source", "host")]) == Some(0.0)
+    });
     wait_until("the feed to say so", || client.message()["sources"][0]["state"] == "off");
     write(&agent, "sources: {host: {interval: 200ms}}\n");
     agent.signal(Signal::HUP);

@@ -143,6 +143,54 @@ fn a_request_that_is_too_large_or_no_http_is_refused() {
     assert_eq!(agent.get("/-/healthy").status, 200);
 }
 
+/// Bytes of every kind, some of them nearly a request: whatever comes, the next client is served.
+#[test]
+fn no_sequence_of_bytes_disturbs_it() {
+    let agent = Agent::start();
+    let mut client = agent.feed();
+    client.message();
+    let host = agent.address().to_string();
+    let pieces: [&[u8]; 16] = [
+        b"GET ",
+        b"POST ",
+        b"/metrics",
+        b"/ws/system?interval=",
+        b"/api/system/history?window=1m",
+        b" HTTP/1.1\r\n",
+        b"Host: ",
+        host.as_bytes(),
+        b"\r\n",
+        b"\r\n\r\n",
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"\x81\xfe\xff\xff\x00\x00",
+        b"\xff\x00%%%\xc0\xaf",
+    ];
+    let mut seed = 0x1234_5678_9ABC_DEF0_u64;
+    let mut choose = |limit: u64| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed % limit
+    };
+    for _ in 0..300 {
+        let bytes: Vec<u8> =
+            (0..choose(14)).flat_map(|_| pieces[choose(pieces.len() as u64) as usize].to_vec()).collect();
+        let mut stream = TcpStream::connect(agent.address()).unwrap();
+        let _ = stream.write_all(&bytes);
+        if choose(2) == 0 {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+    }
+    assert_eq!(agent.get("/metrics").status, 200);
+    let seq = client.message()["seq"].as_u64();
+    assert!(client.message()["seq"].as_u64() > seq);
+    assert!(!agent.log().contains("panicked"), "{}", agent.log());
+    assert_eq!(agent.scrape("/metrics/aura").value("aura_source_panics_total", &[("source", "host")]), 0.0);
+}
+
 #[test]
 fn who_trickles_or_says_nothing_is_cut_off() {
     let agent = Agent::start();
@@ -194,7 +242,15 @@ fn more_connections_than_there_are_places_are_refused_and_places_become_free_aga
     // A client of the feed needs no place among those who speak HTTP.
     let mut client = agent.feed();
     client.message();
-    let crowd: Vec<TcpStream> = (0..PLACES).map(|_| TcpStream::connect(agent.address()).unwrap()).collect();
+    // Each has had an answer and may ask again, so it keeps its place for a while.
+    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {}\r\n\r\n", agent.address());
+    let one = || {
+        let mut stream = TcpStream::connect(agent.address()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(receive(&mut stream).unwrap().status, 200);
+        stream
+    };
+    let crowd: Vec<TcpStream> = (0..PLACES).map(|_| one()).collect();
     let refused = raw(&agent, &Request::new("GET", "/").bytes(agent.address())).expect("a refusal");
     assert_eq!((refused.status, refused.error_code().as_str()), (503, "too_many_connections"));
     assert!(refused.header("retry-after").is_some());

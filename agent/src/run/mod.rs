@@ -2,7 +2,12 @@
 
 mod logging;
 mod sources;
-mod supervisor;
+#[cfg(all(unix, not(aura_portable)))]
+#[path = "unix.rs"]
+mod system;
+#[cfg(any(not(unix), aura_portable))]
+#[path = "elsewhere.rs"]
+mod system;
 
 use std::{
     io::ErrorKind,
@@ -14,10 +19,8 @@ use std::{
 use anyhow::Context as _;
 use aura_host::Host;
 use aura_model::Context;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
@@ -25,7 +28,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
-use self::{logging::Logging, sources::Supervised};
+use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
     http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
@@ -34,6 +37,15 @@ use crate::{
     publish::feed::{Feed, Feeds, Limits},
     system::{Moment, System},
 };
+
+/// What the system or a person asks of the process.
+enum Signal {
+    /// Read the configuration again.
+    #[cfg_attr(any(not(unix), aura_portable), expect(dead_code, reason = "other systems have no signal for it"))]
+    Reload,
+    /// Stop.
+    Stop,
+}
 
 /// Clients and running answers get this long when the agent stops.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -49,7 +61,7 @@ pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
         Some(file) => info!("configuration from {}", file.display()),
         None => info!("no configuration file: defaults, environment and flags"),
     }
-    raise_descriptor_limit();
+    system::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
     runtime.block_on(Agent::start(loaded, overrides, logging)?.serve())
 }
@@ -112,22 +124,21 @@ impl Agent {
             let feed = live.feed.clone();
             tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
         }
-        tokio::spawn(supervisor::watchdog());
-        supervisor::ready("watching");
+        tokio::spawn(system::watchdog());
+        system::ready("watching");
 
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut signals = Signals::listen()?;
         loop {
             tokio::select! {
-                _ = hangup.recv() => { let _ = self.reload(); }
+                signal = signals.next() => match signal {
+                    Signal::Reload => { let _ = self.reload(); }
+                    Signal::Stop => break,
+                },
                 Some(answer) = self.reloads.recv() => { let _ = answer.send(self.reload()); }
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
             }
         }
         info!("stopping");
-        supervisor::stopping();
+        system::stopping();
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
@@ -145,14 +156,14 @@ impl Agent {
 
     /// Reads the configuration again. What is wrong leaves everything as it was.
     fn reload(&mut self) -> Result<(), String> {
-        supervisor::reloading();
+        system::reloading();
         let result = self.try_reload();
         note_reload(&self.app.events, result.is_ok());
         match &result {
             Ok(()) => info!("the configuration was loaded again"),
             Err(problems) => error!("the configuration was not loaded, the old one keeps running:\n{problems}"),
         }
-        supervisor::ready("watching");
+        system::ready("watching");
         result
     }
 
@@ -220,7 +231,7 @@ fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
 fn settings(config: &Config, web: &WebConfig) -> Settings {
     let authenticator = web.authenticator();
     let mut hosts = config.web.allowed_hosts.clone();
-    hosts.push(rustix::system::uname().nodename().to_string_lossy().into_owned());
+    hosts.extend(system::host_name());
     let loopback = config.web.listen_address.iter().all(ListenAddress::is_loopback);
     let trust = Trust {
         known_hosts_only: loopback && authenticator.is_none(),
@@ -287,12 +298,4 @@ fn note_reload(events: &Events, success: bool) {
             counts.reload_time = now.map_or(0.0, |since| since.as_secs_f64());
         }
     });
-}
-
-/// Each client is a descriptor, and the usual limit of 1024 is lower than what is allowed to us.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        warn!("the limit of open files stays at {:?}: {error}", limit.current);
-    }
 }
