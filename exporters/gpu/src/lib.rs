@@ -49,9 +49,11 @@ impl Source for Gpus {
     }
 
     fn open(options: &GpuOptions, context: &Context) -> Result<Self, Missing> {
-        let hostname = rustix::system::uname().nodename().to_string_lossy().as_ref().into();
-        let mut gpus =
-            Self { nvidia: nvidia::Nvidia::new(options, context), drm: drm::Drm::new(&context.paths.sysfs), hostname };
+        let mut gpus = Self {
+            nvidia: nvidia::Nvidia::new(options, context),
+            drm: drm::Drm::new(&context.paths.sysfs),
+            hostname: hostname(),
+        };
         if gpus.nvidia.is_there() || gpus.drm.is_there() { Ok(gpus) } else { Err(gpus.nothing()) }
     }
 
@@ -85,6 +87,16 @@ impl Gpus {
             None => Missing::new(Reason::NoSensor, format!("no GPU: {elsewhere}; NVIDIA's driver lists none")),
         }
     }
+}
+
+#[cfg(unix)]
+fn hostname() -> Name {
+    rustix::system::uname().nodename().to_string_lossy().as_ref().into()
+}
+
+#[cfg(not(unix))]
+fn hostname() -> Name {
+    std::env::var("COMPUTERNAME").unwrap_or_default().into()
 }
 
 fn describe(gpu: &Gpu) -> String {

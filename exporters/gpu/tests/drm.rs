@@ -1,5 +1,7 @@
 //! AMD's and Intel's cards, on trees of /sys made after what their drivers show.
 
+#![cfg(target_os = "linux")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! NVIDIA's cards through the whole path: the library is loaded while the test runs and called as the real one is.
 
+#![cfg(target_os = "linux")]
+
 mod stub;
 mod support;
 

@@ -63,7 +63,8 @@ fn number(kind: nvmlValueType_t, value: nvmlValue_t) -> Result<u64, NvmlError> {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
             DOUBLE if value.dVal >= 0.0 => Ok(value.dVal as u64),
             UNSIGNED_INT => Ok(value.uiVal.into()),
-            UNSIGNED_LONG => Ok(value.ulVal),
+            #[allow(clippy::useless_conversion, reason = "32 bits on Windows")]
+            UNSIGNED_LONG => Ok(value.ulVal.into()),
             UNSIGNED_LONG_LONG => Ok(value.ullVal),
             SIGNED_INT => u64::try_from(value.siVal).map_err(|_| NvmlError::NoData),
             SIGNED_LONG_LONG => u64::try_from(value.sllVal).map_err(|_| NvmlError::NoData),
