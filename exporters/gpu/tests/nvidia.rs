@@ -56,6 +56,7 @@ fn two_cards_give_what_each_has() {
     for what in ["ecc", "mig", "remapped_rows", "temperature_memory"] {
         assert_eq!(desk.unavailable.get(what), Some(&Reason::NoSensor), "{what}");
     }
+    assert!(!desk.unavailable.contains_key("xid_events"));
     let said = Gpus::describe(&reading);
     assert!(
         said[1].starts_with("watching NVIDIA GeForce RTX 4090 at 00000000:AF:00.0; it does not give ecc,"),
@@ -208,6 +209,7 @@ fn errors_are_counted_by_code_with_the_last_time() {
     let mut gpus = open(&driver).unwrap();
     let reading = sample_until(&mut gpus, |reading| reading.gpus[0].xids.is_some());
     assert_eq!(reading.gpus[0].xids.as_ref().unwrap().last, None);
+    assert_eq!(reading.gpus[1].unavailable.get("xid_events"), Some(&Reason::NoSensor));
     assert_eq!(reading.gpus[1].xids, None, "a card that reports nothing has no count, rather than none");
     driver.events("0 13\n0 31\n0 13\n");
     let reading = sample_until(&mut gpus, |reading| {

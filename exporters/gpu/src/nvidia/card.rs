@@ -44,7 +44,7 @@ pub(super) fn read(
     gpu.processes = processes::read(device, &mut ask, memory, procfs, gpu.values.memory_total);
     gpu.xids = reports.xids(&identity.uuid);
     gpu.unavailable = ask.finish()?;
-    if gpu.xids.is_none() {
+    if reports.is_silent(&identity.uuid) {
         gpu.unavailable.insert("xid_events", Reason::NoSensor);
     }
     Ok(gpu)
