@@ -108,3 +108,49 @@ fn describe(gpu: &Gpu) -> String {
     let absent = if absent.is_empty() { String::new() } else { format!("; it does not give {}", absent.join(", ")) };
     format!("watching {name} at {pci_bus_id}{absent}")
 }
+
+#[cfg(test)]
+mod tests {
+    use aura_model::{Family, Kind};
+
+    use super::*;
+
+    fn families() -> Vec<(&'static str, Family<'static>)> {
+        let mut families = Vec::new();
+        for group in Gpus::groups() {
+            (group.declare)(&mut |family| families.push((group.name, *family)));
+        }
+        families
+    }
+
+    #[test]
+    fn every_metric_is_declared_once_and_explained() {
+        let families = families();
+        for (at, (group, family)) in families.iter().enumerate() {
+            let name = family.name;
+            let ours = *group == "gpu";
+            assert!(name.starts_with(if ours { "aura_gpu_" } else { "DCGM_FI_" }) && !family.help.is_empty(), "{name}");
+            // Upstream's counters have no such ending.
+            assert!(!ours || name.ends_with("_total") == (family.kind == Kind::Counter), "{name}");
+            assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
+        }
+    }
+
+    /// What dcgm-exporter's dashboard asks for, with the label that it uses.
+    #[test]
+    fn the_public_dashboard_finds_its_metrics() {
+        for name in [
+            "DCGM_FI_DEV_FB_USED",
+            "DCGM_FI_DEV_GPU_TEMP",
+            "DCGM_FI_DEV_GPU_UTIL",
+            "DCGM_FI_DEV_POWER_USAGE",
+            "DCGM_FI_DEV_SM_CLOCK",
+            "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+        ] {
+            let families = families();
+            let (_, family) =
+                families.iter().find(|(_, family)| family.name == name).unwrap_or_else(|| panic!("{name}"));
+            assert!(family.kind == Kind::Gauge && family.labels.contains(&"gpu"), "{name}");
+        }
+    }
+}

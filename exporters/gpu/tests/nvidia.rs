@@ -56,6 +56,7 @@ fn two_cards_give_what_each_has() {
     for what in ["ecc", "mig", "remapped_rows", "temperature_memory"] {
         assert_eq!(desk.unavailable.get(what), Some(&Reason::NoSensor), "{what}");
     }
+    assert!(!desk.unavailable.contains_key("xid_events"));
     let said = Gpus::describe(&reading);
     assert!(
         said[1].starts_with("watching NVIDIA GeForce RTX 4090 at 00000000:AF:00.0; it does not give ecc,"),
@@ -147,6 +148,33 @@ fn a_card_that_is_no_longer_listed_keeps_its_row() {
 }
 
 #[test]
+fn a_card_that_cannot_even_say_who_it_is_keeps_its_row_and_reason() {
+    let Some(driver) = Driver::new() else { return };
+    let mut gpus = open(&driver).unwrap();
+    gpus.sample().unwrap();
+    driver.scenario("nameless1");
+    let reading = gpus.sample().unwrap();
+    assert_eq!(reading.gpus[0].missing, None);
+    assert!(reading.gpus[1].missing.as_ref().unwrap().detail.contains("fell off the bus"), "{:?}", reading.gpus[1]);
+}
+
+#[test]
+fn numbers_that_cannot_be_are_no_values() {
+    let Some(driver) = Driver::new() else { return };
+    driver.scenario("nonsense");
+    let mut gpus = open(&driver).unwrap();
+    gpus.sample().unwrap();
+    // The second sample asks for as many links as the first was told there are.
+    let reading = gpus.sample().unwrap();
+    let card = &reading.gpus[0];
+    let values = &card.values;
+    assert_eq!((values.busy, values.memory_busy), (None, Some(0.41)));
+    assert_eq!((values.memory_used, values.memory_total, values.performance_state), (None, None, None));
+    assert_eq!(card.unavailable.get("memory"), Some(&Reason::Unreadable));
+    assert!(values.nvlinks.len() <= 64, "{}", values.nvlinks.len());
+}
+
+#[test]
 fn a_card_that_needs_a_reset_says_so() {
     let Some(driver) = Driver::new() else { return };
     driver.scenario("reset1");
@@ -208,6 +236,7 @@ fn errors_are_counted_by_code_with_the_last_time() {
     let mut gpus = open(&driver).unwrap();
     let reading = sample_until(&mut gpus, |reading| reading.gpus[0].xids.is_some());
     assert_eq!(reading.gpus[0].xids.as_ref().unwrap().last, None);
+    assert_eq!(reading.gpus[1].unavailable.get("xid_events"), Some(&Reason::NoSensor));
     assert_eq!(reading.gpus[1].xids, None, "a card that reports nothing has no count, rather than none");
     driver.events("0 13\n0 31\n0 13\n");
     let reading = sample_until(&mut gpus, |reading| {
@@ -236,7 +265,7 @@ fn without_a_library_or_a_card_there_is_nothing_and_the_reason_is_said() {
 #[test]
 fn a_card_without_a_library_is_shown_with_the_advice_and_read_once_there_is_one() {
     let Some(driver) = Driver::new() else { return };
-    driver.plug_in("0000:3b:00.0");
+    driver.plug_in("0000:3b:00.0", "nvidia");
     let context = Context::new(driver.paths());
     let nowhere = GpuOptions { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()), ..Default::default() };
     let reading = Gpus::open(&nowhere, &context).unwrap().sample().unwrap();
@@ -251,6 +280,18 @@ fn a_card_without_a_library_is_shown_with_the_advice_and_read_once_there_is_one(
     let reading = sample_until(&mut gpus, |reading| reading.gpus.iter().all(|gpu| gpu.missing.is_none()));
     let names: Vec<&str> = reading.gpus.iter().map(|gpu| &*gpu.identity.name).collect();
     assert_eq!(names, ["NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 4090"], "one row a card");
+}
+
+#[test]
+fn a_card_that_another_driver_serves_is_not_lost() {
+    let Some(driver) = Driver::new() else { return };
+    driver.plug_in("0000:01:00.0", "vfio-pci");
+    driver.plug_in("0000:02:00.0", "nouveau");
+    assert_eq!(open(&driver).unwrap().sample().unwrap().gpus.len(), 2, "those of the library");
+    driver.scenario("driver_not_loaded");
+    let reading = open(&driver).unwrap().sample().unwrap();
+    let places: Vec<&str> = reading.gpus.iter().map(|gpu| &*gpu.identity.pci_bus_id).collect();
+    assert_eq!(places, ["0000:02:00.0"], "one lent to a virtual machine is not this machine's");
 }
 
 #[test]

@@ -71,3 +71,47 @@ impl Ask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(errors: impl IntoIterator<Item = NvmlError>) -> Result<BTreeMap<&'static str, Reason>, NvmlError> {
+        let mut ask = Ask::default();
+        for error in errors {
+            assert!(ask.ask("power", || Err::<u32, _>(error)).is_none());
+        }
+        ask.finish()
+    }
+
+    #[test]
+    fn each_failure_has_an_outcome_of_its_own() {
+        for (error, reason) in [
+            (NvmlError::NotSupported, Reason::NoSensor),
+            (NvmlError::FailedToLoadSymbol("nvmlDeviceGetMemoryInfo_v2".into()), Reason::NoSensor),
+            (NvmlError::NoPermission, Reason::NoPermission),
+            (NvmlError::UnexpectedVariant(77), Reason::Unreadable),
+            (NvmlError::IrqIssue, Reason::Unreadable),
+        ] {
+            assert_eq!(outcome([error]).unwrap(), BTreeMap::from([("power", reason)]));
+        }
+    }
+
+    #[test]
+    fn a_lost_card_is_asked_no_more() {
+        let mut ask = Ask::default();
+        assert_eq!(ask.ask("power", || Ok(5)), Some(5));
+        assert_eq!(ask.ask::<u32>("memory", || Err(NvmlError::GpuLost)), None);
+        assert_eq!(ask.ask::<u32>("fans", || panic!("asked a lost card")), None);
+        assert!(matches!(ask.finish(), Err(NvmlError::GpuLost)));
+    }
+
+    #[test]
+    fn an_unknown_error_costs_the_card_only_when_nothing_else_was_answered() {
+        assert!(matches!(outcome([NvmlError::NotSupported, NvmlError::Unknown]), Err(NvmlError::Unknown)));
+        let mut ask = Ask::default();
+        ask.ask("memory", || Ok(1));
+        ask.ask::<u32>("power", || Err(NvmlError::Unknown));
+        assert_eq!(ask.finish().unwrap(), BTreeMap::from([("power", Reason::Unreadable)]));
+    }
+}

@@ -44,7 +44,7 @@ pub(super) fn read(
     gpu.processes = processes::read(device, &mut ask, memory, procfs, gpu.values.memory_total);
     gpu.xids = reports.xids(&identity.uuid);
     gpu.unavailable = ask.finish()?;
-    if gpu.xids.is_none() {
+    if reports.is_silent(&identity.uuid) {
         gpu.unavailable.insert("xid_events", Reason::NoSensor);
     }
     Ok(gpu)
@@ -60,7 +60,13 @@ fn values(device: &Device<'_>, ask: &mut Ask) -> Values {
         ask.ask("encoder_utilization", || device.encoder_utilization()).and_then(|encoder| share(encoder.utilization));
     values.decoder_busy =
         ask.ask("decoder_utilization", || device.decoder_utilization()).and_then(|decoder| share(decoder.utilization));
-    if let Some(memory) = ask.ask("memory", || device.memory_info()) {
+    // More in use than there is: the driver has filled in another structure than it says.
+    let memory = ask.ask("memory", || {
+        device.memory_info().and_then(|memory| {
+            if memory.used <= memory.total { Ok(memory) } else { Err(NvmlError::UnexpectedVariant(memory.version)) }
+        })
+    });
+    if let Some(memory) = memory {
         values.memory_total = Some(memory.total);
         values.memory_used = Some(memory.used);
         values.memory_free = Some(memory.free);

@@ -92,9 +92,16 @@ impl Nvidia {
             self.open();
         }
         let mut rows: Vec<Option<Gpu>> = self.known.iter().map(|_| None).collect();
+        let mut refused = None;
         if let Some(nvml) = self.session.as_ref().map(|session| Arc::clone(&session.nvml)) {
             match nvml.device_count() {
-                Ok(count) => (0..count).for_each(|index| self.read_one(&nvml, index, &mut rows)),
+                Ok(count) => {
+                    for index in 0..count {
+                        if let Err(error) = self.read_one(&nvml, index, &mut rows) {
+                            refused = Some(missing(&error, true));
+                        }
+                    }
+                }
                 Err(error) => {
                     self.missing = Some(missing(&error, !self.known.is_empty()));
                     self.session = None;
@@ -107,7 +114,7 @@ impl Nvidia {
             self.retry = Retry::satisfied();
         }
         let rows = rows.into_iter().zip(&self.known);
-        rows.map(|(row, known)| row.unwrap_or_else(|| self.absent(known))).collect()
+        rows.map(|(row, known)| row.unwrap_or_else(|| self.absent(known, refused.as_ref()))).collect()
     }
 
     /// The driver's versions, while it answers.
@@ -123,11 +130,13 @@ impl Nvidia {
     fn open(&mut self) {
         // The old session first: while a process holds the driver it can be neither reset nor reloaded.
         self.session = None;
-        let present = pci_devices(&self.sysfs);
+        let mut present = pci_devices(&self.sysfs);
         match Session::open(self.library.as_deref(), &self.reports, self.interval) {
             Ok(session) => {
                 self.session = Some(session);
                 self.missing = None;
+                // A card that another driver serves is none of NVIDIA's library's, and is not lost when it lacks it.
+                present.retain(|device| &*device.driver == "nvidia");
             }
             Err(error) => self.missing = Some(missing(&error, !present.is_empty() || !self.known.is_empty())),
         }
@@ -138,43 +147,44 @@ impl Nvidia {
         }
     }
 
-    fn read_one(&mut self, nvml: &Nvml, index: u32, rows: &mut Vec<Option<Gpu>>) {
-        // A card that is lost has no handle; the row of what was known stays empty.
-        let Ok(device) = nvml.device_by_index(index) else { return };
-        let Some(at) = self.find(&device) else { return };
+    /// Reads the card with this number into its row. A lost card may not even say which one it is; its row stays
+    /// empty then.
+    fn read_one(&mut self, nvml: &Nvml, index: u32, rows: &mut Vec<Option<Gpu>>) -> Result<(), NvmlError> {
+        let device = nvml.device_by_index(index)?;
+        let at = self.find(&device)?;
         rows.resize_with(self.known.len(), || None);
         let known = &mut self.known[at];
         let gpu = card::read(&device, &known.identity, &mut known.memory, &self.procfs, &self.reports);
         let identity = known.identity.clone();
-        rows[at] = Some(gpu.unwrap_or_else(|error| self.lost(&identity, &error)));
+        rows[at] = Some(gpu.unwrap_or_else(|error| self.without_values(&identity, missing(&error, true))));
+        Ok(())
     }
 
     /// Where this card is known; a new one becomes known.
-    fn find(&mut self, device: &Device<'_>) -> Option<usize> {
-        let uuid = device.uuid().ok()?;
+    fn find(&mut self, device: &Device<'_>) -> Result<usize, NvmlError> {
+        let uuid = device.uuid()?;
         if let Some(at) = self.known.iter().position(|known| *known.identity.uuid == *uuid) {
-            return Some(at);
+            return Ok(at);
         }
-        let bus_id = device.pci_info().ok()?.bus_id;
+        let bus_id = device.pci_info()?.bus_id;
         let known = Known::of(device, uuid.into(), &bus_id.into());
         if let Some(at) = self.known.iter().position(|other| other.place == known.place) {
             self.known[at] = known;
-            return Some(at);
+            return Ok(at);
         }
         self.known.push(known);
-        Some(self.known.len() - 1)
+        Ok(self.known.len() - 1)
     }
 
-    fn absent(&self, known: &Known) -> Gpu {
-        let missing = self.missing.clone().unwrap_or_else(|| {
+    fn absent(&self, known: &Known, refused: Option<&Missing>) -> Gpu {
+        let missing = self.missing.as_ref().or(refused).cloned().unwrap_or_else(|| {
             Missing::new(Reason::Unreachable, "the driver no longer lists this card: see the kernel's log for an Xid")
         });
-        Gpu { xids: self.reports.xids(&known.identity.uuid), ..Gpu::without_values(known.identity.clone(), missing) }
+        self.without_values(&known.identity, missing)
     }
 
-    fn lost(&self, identity: &Arc<Identity>, error: &NvmlError) -> Gpu {
-        let xids = self.reports.xids(&identity.uuid);
-        Gpu { xids, ..Gpu::without_values(identity.clone(), missing(error, true)) }
+    fn without_values(&self, identity: &Arc<Identity>, missing: Missing) -> Gpu {
+        Gpu { xids: self.reports.xids(&identity.uuid), ..Gpu::without_values(identity.clone(), missing) }
     }
 }
 
@@ -249,6 +259,10 @@ fn pci_devices(sysfs: &Path) -> Vec<PciDevice> {
             }
             let driver = std::fs::read_link(path.join("driver")).ok();
             let driver = driver.and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()));
+            // Lent to a virtual machine.
+            if driver.as_deref() == Some("vfio-pci") {
+                return None;
+            }
             Some(PciDevice {
                 bus_id: path.file_name()?.to_str()?.to_owned(),
                 id: format!("10de:{}", text("device")?.trim_start_matches("0x")),

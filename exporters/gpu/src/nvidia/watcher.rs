@@ -31,6 +31,8 @@ pub(super) struct Reports(Mutex<HashMap<Name, Report>>);
 #[derive(Default)]
 struct Report {
     xids: Option<Xids>,
+    /// The driver refused to report the card's errors.
+    silent: bool,
     profile: Option<(Instant, Profile)>,
 }
 
@@ -46,6 +48,11 @@ impl Reports {
         self.lock().get(uuid)?.xids.clone()
     }
 
+    /// Whether the driver refused to report the card's errors: not so while nobody has asked yet.
+    pub(super) fn is_silent(&self, uuid: &str) -> bool {
+        self.lock().get(uuid).is_some_and(|report| report.silent)
+    }
+
     /// What the card's counters said, unless that is long ago.
     pub(super) fn profile(&self, uuid: &str) -> Option<Profile> {
         let (taken, profile) = self.lock().get(uuid)?.profile?;
@@ -53,7 +60,10 @@ impl Reports {
     }
 
     fn listened(&self, uuid: &Name) {
-        self.lock().entry(uuid.clone()).or_default().xids.get_or_insert_default();
+        let mut reports = self.lock();
+        let report = reports.entry(uuid.clone()).or_default();
+        report.silent = false;
+        report.xids.get_or_insert_default();
     }
 
     fn reported(&self, uuid: &Name, code: u64) {
@@ -158,7 +168,7 @@ fn subscribe<'n>(nvml: &'n Nvml, cards: &[Card<'n>], reports: &Reports) -> Optio
             able.iter().for_each(|card| reports.listened(&card.uuid));
             return set;
         };
-        able.remove(at);
+        reports.lock().entry(able.remove(at).uuid.clone()).or_default().silent = true;
     }
     None
 }

@@ -45,9 +45,10 @@ impl Driver {
 
     /// Puts a card on the bus, as the kernel shows it.
     #[allow(dead_code, reason = "not every test needs it")]
-    pub(crate) fn plug_in(&self, bus_id: &str) {
+    pub(crate) fn plug_in(&self, bus_id: &str, driver: &str) {
         let device = self.folder.path().join("sys/bus/pci/devices").join(bus_id);
         std::fs::create_dir_all(&device).unwrap();
+        std::os::unix::fs::symlink(Path::new("../../drivers").join(driver), device.join("driver")).unwrap();
         for (file, text) in [("vendor", "0x10de\n"), ("device", "0x2330\n"), ("class", "0x030200\n")] {
             std::fs::write(device.join(file), text).unwrap();
         }

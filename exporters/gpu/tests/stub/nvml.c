@@ -4,6 +4,8 @@
  *   driver_not_loaded, mismatch   nvmlInit fails so
  *   lost0, lost1, reset1          the card is lost; once lost it answers only after everybody has shut down
  *   gone1                         the card is no longer listed
+ *   nameless1                     the card is lost and has no handle any more
+ *   nonsense                      numbers that cannot be
  *   unknown                       every call to a card fails for no known reason
  *   mig                           card 0 is partitioned
  *   block                         calls to cards do not return while this stands there
@@ -92,6 +94,7 @@ int nvmlDeviceGetCount_v2(unsigned *count) {
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, struct device **out) {
     if (index > 1) return INVALID_ARGUMENT;
+    if (index == 1 && says("nameless1")) return GPU_IS_LOST;
     *out = &cards[index];
     return SUCCESS;
 }
@@ -122,7 +125,7 @@ int nvmlDeviceGetPciInfo_v3(struct device *d, struct pci *pci) {
 struct utilization { unsigned gpu, memory; };
 int nvmlDeviceGetUtilizationRates(struct device *d, struct utilization *out) {
     WHOLE(d);
-    out->gpu = d->card == 0 ? 87 : 5;
+    out->gpu = says("nonsense") ? 4000000000u : d->card == 0 ? 87 : 5;
     out->memory = d->card == 0 ? 41 : 2;
     return SUCCESS;
 }
@@ -137,6 +140,7 @@ int nvmlDeviceGetMemoryInfo_v2(struct device *d, struct memory *out) {
     out->total = d->instance >= 0 ? 40 * gib : d->card == 0 ? 80 * gib : 24 * gib;
     out->reserved = d->instance >= 0 ? 0 : gib / 2;
     out->used = d->instance >= 0 ? 7 * gib : d->card == 0 ? 61 * gib : gib;
+    if (says("nonsense")) out->used = ULLONG_MAX;
     out->free = out->total - out->reserved - out->used;
     return SUCCESS;
 }
@@ -164,7 +168,7 @@ int nvmlDeviceGetClockInfo(struct device *d, int clock, unsigned *out) {
 int nvmlDeviceGetMaxClockInfo(struct device *d, int clock, unsigned *out) { CARD(d); *out = clock == 2 ? 2619 : 2100; return SUCCESS; }
 int nvmlDeviceGetNumFans(struct device *d, unsigned *out) { DESK(d); *out = 2; return SUCCESS; }
 int nvmlDeviceGetFanSpeed_v2(struct device *d, unsigned fan, unsigned *out) { DESK(d); *out = 30 + fan; return SUCCESS; }
-int nvmlDeviceGetPerformanceState(struct device *d, int *out) { CARD(d); *out = d->card == 0 ? 0 : 8; return SUCCESS; }
+int nvmlDeviceGetPerformanceState(struct device *d, int *out) { CARD(d); *out = says("nonsense") ? 32 : d->card == 0 ? 0 : 8; return SUCCESS; }
 int nvmlDeviceGetCurrentClocksThrottleReasons(struct device *d, unsigned long long *out) {
     CARD(d);
     *out = d->card == 0 ? 0x4 | 0x20 | 1ull << 40 : 0x1;
@@ -207,7 +211,7 @@ int nvmlDeviceGetFieldValues(struct device *d, int count, struct field *fields) 
         if (d->card == 1) { field->result = NOT_SUPPORTED; continue; }
         switch (field->id) {
             case 82: field->type = 1; field->value.small = 71; break;
-            case 91: field->type = 1; field->value.small = 2; break;
+            case 91: field->type = 1; field->value.small = says("nonsense") ? UINT_MAX : 2; break;
             case 94: field->value.large = 6; break;
             case 197: field->value.large = 1ull << 40; break;
             case 198: field->value.large = 1ull << 41; break;
