@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_tests::{Agent, Feed, Machine, Request, Setup, wait_for, wait_until};
+use aura_tests::{Feed, Machine, Request, Setup, wait_for, wait_until};
 use serde_json::Value;
 
 fn fast() -> Setup {

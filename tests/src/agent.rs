@@ -183,7 +183,7 @@ impl Agent {
     /// Runs `aura` with these arguments to its end.
     #[must_use]
     pub fn run(arguments: &[&str]) -> Ended {
-        arguments.iter().fold(Setup::default().listen(None), |setup, argument| setup.argument(argument)).fail()
+        arguments.iter().fold(Setup::default().listen(None), Setup::argument).fail()
     }
 
     /// Where it listens.

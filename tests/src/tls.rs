@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    client::Resumption,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject},
 };
@@ -24,7 +25,10 @@ impl Authority {
         roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM")).expect("a certificate");
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let config = config.with_safe_default_protocol_versions().expect("versions");
-        Self(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        // A session that is taken up again shows no certificate.
+        config.resumption = Resumption::disabled();
+        Self(Arc::new(config))
     }
 
     /// Connects to `localhost` at this address. Whether it is trusted shows at the first read or write.

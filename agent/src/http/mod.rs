@@ -7,8 +7,10 @@ mod body;
 mod certificates;
 pub mod client;
 mod error;
+mod front;
 mod guard;
 mod listener;
+mod metrics;
 mod page;
 pub mod rate_limit;
 mod router;
@@ -20,8 +22,8 @@ pub use self::{
     app::{App, Live, Reload, Settings},
     body::Shared,
     error::ApiError,
+    front::Front,
     guard::Trust,
     listener::{Serving, listen},
-    router::router,
     stream::Stream,
 };

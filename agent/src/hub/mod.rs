@@ -15,7 +15,7 @@ use std::{
 use aura_model::{Context, Missing, Source};
 
 pub use self::{
-    channel::{Channel, Counts, Health, State},
+    channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
     scheduler::Running,
     snapshot::{Encodings, Exposition, Snapshot},
 };

@@ -21,11 +21,13 @@ impl Format {
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Text, 0.0);
         for preference in preferences(headers, &header::ACCEPT) {
-            let version = preference.parameter("version=");
+            let version = preference.parameter(b"version=");
             let format = match preference.kind {
-                "application/openmetrics-text" if version.is_none_or(|version| version == "1.0.0") => Self::OpenMetrics,
-                "text/plain" if version.is_none_or(|version| version == "0.0.4") => Self::Text,
-                "text/*" | "*/*" => Self::Text,
+                b"application/openmetrics-text" if version.is_none_or(|version| version == b"1.0.0") => {
+                    Self::OpenMetrics
+                }
+                b"text/plain" if version.is_none_or(|version| version == b"0.0.4") => Self::Text,
+                b"text/*" | b"*/*" => Self::Text,
                 _ => continue,
             };
             if preference.quality > best.1 {
@@ -64,9 +66,9 @@ impl Coding {
         let mut best = (Self::Identity, 0.0);
         for Preference { kind, quality, .. } in preferences(headers, &header::ACCEPT_ENCODING) {
             let coding = match kind {
-                "gzip" | "x-gzip" => Self::Gzip,
-                "zstd" => Self::Zstd,
-                "*" => Self::Gzip,
+                b"gzip" | b"x-gzip" => Self::Gzip,
+                b"zstd" => Self::Zstd,
+                b"*" => Self::Gzip,
                 _ => continue,
             };
             if quality > best.1 || (quality == best.1 && coding == Self::Gzip && quality > 0.0) {
@@ -89,29 +91,31 @@ impl Coding {
 
 /// One entry of a header of preferences: value, parameters, quality.
 struct Preference<'h> {
-    kind: &'h str,
-    parameters: &'h str,
+    kind: &'h [u8],
+    parameters: &'h [u8],
     quality: f32,
 }
 
 impl<'h> Preference<'h> {
-    fn parse(entry: &'h str) -> Self {
-        let (kind, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-        let unweighted = Self { kind: kind.trim(), parameters, quality: 1.0 };
-        let quality = unweighted.parameter("q=").map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+    fn parse(entry: &'h [u8]) -> Self {
+        let (kind, parameters) = entry.split_at(entry.iter().position(|&byte| byte == b';').unwrap_or(entry.len()));
+        let unweighted = Self { kind: kind.trim_ascii(), parameters, quality: 1.0 };
+        let quality = unweighted.parameter(b"q=").map_or(1.0, |quality| {
+            std::str::from_utf8(quality).ok().and_then(|quality| quality.parse().ok()).unwrap_or(0.0)
+        });
         Self { quality, ..unweighted }
     }
 
     /// The value of a parameter, which is named with its `=`.
-    fn parameter(&self, name: &str) -> Option<&'h str> {
-        self.parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix(name))
+    fn parameter(&self, name: &[u8]) -> Option<&'h [u8]> {
+        self.parameters.split(|&byte| byte == b';').find_map(|parameter| parameter.trim_ascii().strip_prefix(name))
     }
 }
 
 /// The entries of a header of preferences.
 fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Preference<'h>> {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(Preference::parse)
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).map(Preference::parse)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(super) fn platform(now: &HostReading, sampled_at: Timestamp) -> Platform {
         system: uname.map(|uname| uname.sysname.clone()),
         release: uname.map(|uname| uname.release.clone()),
         machine: uname.map(|uname| uname.machine.clone()),
-        processor: None,
+        processor: now.cpu.value().and_then(|cpu| Some(cpu.topology.model.as_deref()?.to_owned())),
         hostname: uname.map(|uname| uname.nodename.clone()),
         distribution: now.os.value().map(|os| os.pretty_name.clone()).filter(|name| !name.is_empty()),
         boot_time: boot.map(rfc3339),
