@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 sources! {
     /// The host: CPU, memory, disks, file systems, network, temperatures.
     host: aura_host::Host,
+    /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
+    ollama: aura_ollama::Ollama,
 }
 
 /// Does something with every source, each with its own types.

@@ -1,0 +1,1 @@
+//! What is shown equals what Ollama reports.
