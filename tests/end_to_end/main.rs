@@ -5,6 +5,7 @@ mod drop_in;
 mod exposition;
 mod feed;
 mod lifecycle;
+mod models;
 mod prometheus;
 mod reload;
 mod security;
