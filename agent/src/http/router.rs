@@ -26,7 +26,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
         .route("/readyz", get(ready))
-        .route("/-/reload", post(reload));
+        .route("/-/reload", post(reload))
+        .merge(crate::models::routes());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
