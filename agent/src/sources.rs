@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 sources! {
     /// The host: CPU, memory, disks, file systems, network, temperatures.
     host: aura_host::Host,
+    /// PostgreSQL: state, statistics, and the debates of its tables.
+    postgres: aura_postgres::Postgres,
 }
 
 /// Does something with every source, each with its own types.
