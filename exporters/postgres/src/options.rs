@@ -214,9 +214,15 @@ impl Serialize for DatabaseUrl {
     }
 }
 
+/// A URL's scheme and the rest; none for `host=... password='a://b'`.
+pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    url.split_once("://")
+        .filter(|(scheme, _)| scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '+'))
+}
+
 fn without_password(url: &str) -> String {
     const HIDDEN: &str = "***";
-    if let Some((scheme, rest)) = url.split_once("://") {
+    if let Some((scheme, rest)) = split_scheme(url) {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         // A password may hold an unescaped @ or /: everything up to the last @ is taken for one.
         let at = rest.rfind('@').filter(|at| rest[..*at].contains(':') || *at < end);

@@ -10,7 +10,7 @@ use tokio_postgres::config::{Config, Host};
 
 use crate::{
     PostgresOptions, ServerOptions, SslMode,
-    options::DatabaseUrl,
+    options::{DatabaseUrl, split_scheme},
     passfile,
     tls::{Certificates, Tls},
 };
@@ -204,7 +204,7 @@ fn split(url: &str) -> Result<(Config, Vec<(String, String)>), String> {
     const OURS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "passfile"];
     let is_ours = |key: &str| OURS.contains(&key);
     let mut ours = Vec::new();
-    let rest = if let Some((scheme, rest)) = url.split_once("://") {
+    let rest = if let Some((scheme, rest)) = split_scheme(url) {
         // SQLAlchemy's URLs name a driver behind a plus.
         if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
             return Err(format!("{scheme:?} is not PostgreSQL: the URL must begin with postgres://"));
