@@ -29,7 +29,8 @@ fn a_client_gets_the_newest_at_once_and_then_each() {
         assert_eq!(number(&client.text()), seq);
     }
     assert_eq!(server.feed.stats().messages(), 13);
-    assert_eq!(server.feed.stats().bytes(), 13 * 2004);
+    let bytes = server.feed.stats().bytes();
+    assert!((13 * 2004..13 * 2006).contains(&bytes), "{bytes}");
     assert_eq!(server.feed.stats().skipped(), 0);
 }
 
@@ -88,7 +89,9 @@ fn small_window(server: &Server) -> TcpStream {
 
 fn stalled_clients(server: &Server) {
     server.publish(1, message(1));
-    let mut stalled: Vec<_> = (0..8).map(|_| server.request(small_window(server), "/", &[]).0).collect();
+    // Half of them have the system's receive buffer, which takes in far more than four messages.
+    let socket = |at| if at % 2 == 0 { small_window(server) } else { TcpStream::connect(server.address).unwrap() };
+    let mut stalled: Vec<_> = (0..8).map(|at| server.request(socket(at), "/", &[]).0).collect();
     let mut healthy = server.connect();
     assert_eq!(number(&healthy.text()), 1);
     let last = 500;

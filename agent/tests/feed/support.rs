@@ -234,8 +234,19 @@ impl Client {
         self.send(&masked(first, payload));
     }
 
-    /// The next frame; `None` at the end of the connection.
+    /// The next frame that is no ping; pings are answered. `None` at the end of the connection.
     pub(crate) fn read(&mut self) -> Option<Frame> {
+        loop {
+            let frame = self.read_any()?;
+            if frame.first != 0x89 {
+                return Some(frame);
+            }
+            self.frame(0x8A, &frame.payload);
+        }
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    pub(crate) fn read_any(&mut self) -> Option<Frame> {
         let head = self.exactly(2)?;
         assert!(head[1] < 128, "a server does not mask");
         let length = match head[1] {
@@ -246,15 +257,11 @@ impl Client {
         Some(Frame { first: head[0], payload: self.exactly(length)? })
     }
 
-    /// The next text message. Pings are left aside.
+    /// The next text message.
     pub(crate) fn text(&mut self) -> String {
-        loop {
-            let frame = self.read().expect("a text message, not the end");
-            if frame.first != 0x89 {
-                assert_eq!(frame.first, 0x81, "{frame:?}");
-                return String::from_utf8(frame.payload).unwrap();
-            }
-        }
+        let frame = self.read().expect("a text message, not the end");
+        assert_eq!(frame.first, 0x81, "{frame:?}");
+        String::from_utf8(frame.payload).unwrap()
     }
 
     /// All frames until the connection ends.

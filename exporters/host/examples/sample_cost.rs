@@ -1,38 +1,36 @@
-//! What a sample of this machine costs, collector by collector: user and system time of this thread's process, in
-//! microseconds. `cargo run --release -p aura-host --example sample_cost [SAMPLES] [hot|cold]`: hot samples follow
-//! each other, cold ones are taken once a second, as the agent takes them. A last line has all collectors together.
+//! What samples of this machine cost: each collector's share in microseconds, and the CPU time of all together.
+//! `cargo run --release -p aura-host --example sample_cost [SAMPLES] [MILLISECONDS]`: so many samples, so long apart.
+//! Samples that follow each other find the caches warm; those a second apart, as the agent takes them, do not.
 
 use std::{thread::sleep, time::Duration};
 
-use aura_host::{CollectorOptions, Host, HostOptions};
+use aura_host::{Host, HostOptions};
 use aura_model::{Context, Source};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let samples = arguments.next().and_then(|number| number.parse().ok()).unwrap_or(1000_u32);
-    let cold = arguments.next().is_some_and(|word| word == "cold");
-    let names: Vec<&str> = Host::groups().iter().map(|group| group.name).collect();
-    for only in names.iter().copied().map(Some).chain([None]) {
-        let disable = names.iter().filter(|&&name| only.is_some_and(|only| only != name));
-        let collectors = CollectorOptions { disable: disable.map(|&name| name.into()).collect(), ..Default::default() };
-        let options = HostOptions { collectors, ..Default::default() };
-        let mut host = Host::open(&options, &Context::default()).expect("the host opens everywhere");
-        let first = host.sample().expect("a sample");
-        let missing = first.missing().filter(|(name, _)| Some(*name) == only).map(|(_, missing)| missing.to_string());
-        let missing: String = missing.collect();
-        let mut spent = Duration::ZERO;
-        for _ in 0..samples {
-            if cold {
-                sleep(Duration::from_secs(1));
-            }
-            let before = used();
-            drop(host.sample());
-            spent += used() - before;
+    let mut arguments = std::env::args().skip(1).map(|number| number.parse().expect("a number"));
+    let samples = arguments.next().unwrap_or(1000_u32);
+    let apart = Duration::from_millis(arguments.next().unwrap_or(0).into());
+    let mut host = Host::open(&HostOptions::default(), &Context::default()).expect("the host opens everywhere");
+    // What is looked up once is not what a sample costs.
+    let first = host.sample().expect("a sample");
+    let mut shares: Vec<(&str, Duration)> = first.health.iter().map(|row| (row.group, Duration::ZERO)).collect();
+    let mut spent = Duration::ZERO;
+    for _ in 0..samples {
+        sleep(apart);
+        let before = used();
+        let reading = host.sample().expect("a sample");
+        spent += used() - before;
+        for ((_, share), row) in shares.iter_mut().zip(&reading.health) {
+            *share += row.duration;
         }
-        let each = spent / samples;
-        println!("{:<14} {:>8.1} us  {missing}", only.unwrap_or("all"), each.as_secs_f64() * 1e6);
     }
+    let each = |total: Duration| (total / samples).as_secs_f64() * 1e6;
+    for (group, share) in shares {
+        println!("{group:<14} {:>8.1} us", each(share));
+    }
+    println!("{:<14} {:>8.1} us of CPU", "all", each(spent));
 }
 
 /// CPU time of this thread.

@@ -19,7 +19,7 @@ use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use slab::Slab;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{MESSAGE, process::now};
+use super::{MESSAGE, process::now};
 
 pub(crate) fn serve(kind: &str, interval_ms: u64) -> Result<()> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;

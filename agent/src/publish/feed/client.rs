@@ -27,6 +27,15 @@ const FRAME_COST: u32 = 96;
 /// Replies that may wait for a client that does not read them.
 const REPLIES: usize = 16;
 
+/// Messages that a client may have unread. Its kernel takes in many more, and acknowledges them, while the
+/// program behind it does not read at all; only the program's pong says that it does. So the fourth message
+/// in a row asks for one, and the fifth waits for it. A pong costs about as much as a message, so no more of them
+/// are asked for; a client is only slowed by it if its answers take longer than a message.
+const UNREAD: u8 = 4;
+
+/// Which message in a row asks for a pong.
+const ASK_AFTER: u8 = 4;
+
 /// What the thread lends a client while it is this client's turn.
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
@@ -54,8 +63,12 @@ pub(super) struct Client {
     due: Instant,
     /// Number of the newest message that it got or is owed.
     seq: u64,
-    /// The newest message waits until the socket takes it.
+    /// The newest message waits until the client reads.
     owed: bool,
+    /// Messages sent that no pong has told of yet.
+    unread: u8,
+    /// How many of them were sent after the ping that is not answered yet.
+    after_ping: Option<u8>,
     /// What is left of the frame being written: part of a shared one, usually nothing.
     writing: Bytes,
     backlog: Option<Box<Backlog>>,
@@ -103,6 +116,8 @@ impl Client {
             due: turn.now,
             seq: 0,
             owed: false,
+            unread: 0,
+            after_ping: None,
             writing: Bytes::new(),
             backlog: None,
             parser: None,
@@ -174,14 +189,22 @@ impl Client {
     }
 
     fn send_message(&mut self, message: &Message, deflate: &mut Deflate) -> Result<(), Closed> {
+        if self.unread >= UNREAD {
+            self.owed = true;
+            return Ok(());
+        }
         let frame = if self.terms.deflate { message.deflated(deflate) } else { message.frame() };
-        match self.socket.write(frame) {
+        let asks = self.after_ping.is_none() && self.unread + 1 >= ASK_AFTER;
+        let length = if asks { frame.len() } else { frame.len() - frame::PING.len() };
+        match self.socket.write(&frame[..length]) {
             Ok(taken) => {
                 self.owed = false;
+                self.unread += 1;
+                self.after_ping = if asks { Some(0) } else { self.after_ping.map(|sent| sent + 1) };
                 self.permit.feed.stats.messages.fetch_add(1, Relaxed);
                 self.permit.feed.stats.bytes.fetch_add(taken as u64, Relaxed);
-                if taken < frame.len() {
-                    self.writing = frame.slice(taken..);
+                if taken < length {
+                    self.writing = frame.slice(taken..length);
                     self.push()?;
                 }
                 Ok(())
@@ -287,7 +310,14 @@ impl Client {
             return if matches!(event, Event::Close(_)) { Err(reason) } else { Ok(()) };
         }
         let reaction = match event {
-            Event::Pong => return Ok(()),
+            Event::Pong => {
+                if let Some(sent) = self.after_ping.take() {
+                    self.unread = sent;
+                    // It was asked for, so it is free.
+                    self.allowance = self.allowance.saturating_add(FRAME_COST + READ_COST);
+                }
+                return Ok(());
+            }
             Event::Ping(payload) => {
                 self.backlog().pong = Some(frame::build(Opcode::Pong, &payload));
                 return self.flush(turn);
@@ -401,7 +431,7 @@ impl Backlog {
             return Some(pong);
         }
         if std::mem::take(&mut self.ping) {
-            return Some(Bytes::from_static(&[frame::FIN | Opcode::Ping as u8, 0]));
+            return Some(Bytes::from_static(&frame::PING));
         }
         self.replies.pop_front().or_else(|| self.close.take())
     }

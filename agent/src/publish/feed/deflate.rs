@@ -27,8 +27,8 @@ pub(super) enum InflateError {
 }
 
 impl Deflate {
-    /// A text frame with this payload deflated.
-    pub(super) fn text_frame(&mut self, payload: &[u8]) -> Bytes {
+    /// A text frame with this payload deflated, and `behind` behind it.
+    pub(super) fn text_frame(&mut self, payload: &[u8], behind: &[u8]) -> Bytes {
         let compress = self.compress.get_or_insert_with(|| Box::new(Compress::new(Compression::fast(), false)));
         compress.reset();
         let mut buffer = Vec::with_capacity(LONGEST_HEADER + payload.len() / 2 + 64);
@@ -46,7 +46,7 @@ impl Deflate {
         if buffer.ends_with(&TAIL) {
             buffer.truncate(buffer.len() - TAIL.len());
         }
-        frame::seal(buffer, FIN | COMPRESSED | Opcode::Text as u8).0
+        frame::seal(buffer, FIN | COMPRESSED | Opcode::Text as u8, behind).0
     }
 
     /// The message that a client deflated, if it is at most `limit` bytes long.
@@ -103,7 +103,7 @@ mod tests {
         fn what_was_deflated_inflates_to_itself(text in "(\\PC{0,30}|[a-c]{0,3000}){0,40}") {
             let mut deflate = Deflate::default();
             for _ in 0..2 {
-                let frame = deflate.text_frame(text.as_bytes());
+                let frame = deflate.text_frame(text.as_bytes(), &[]);
                 prop_assert_eq!(frame[0], 0xC1);
                 let inflated = deflate.inflate(&mut payload_of(&frame), text.len());
                 prop_assert_eq!(inflated.as_deref(), Ok(text.as_bytes()));
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_bomb_stops_at_the_limit() {
         let mut deflate = Deflate::default();
-        let frame = deflate.text_frame(&vec![b' '; 10_000_000]);
+        let frame = deflate.text_frame(&vec![b' '; 10_000_000], &[]);
         assert!(frame.len() < 200_000, "{} bytes", frame.len());
         assert_eq!(deflate.inflate(&mut payload_of(&frame), 4096), Err(InflateError::TooLong));
     }

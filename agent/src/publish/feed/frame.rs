@@ -38,16 +38,20 @@ pub(super) const FIN: u8 = 0x80;
 /// The bit of a message's first byte that says it is deflated (RFC 7692).
 pub(super) const COMPRESSED: u8 = 0x40;
 
+/// An empty ping.
+pub(super) const PING: [u8; 2] = [FIN | Opcode::Ping as u8, 0];
+
 /// The longest header that a server writes: two bytes and a 64-bit length.
 pub(super) const LONGEST_HEADER: usize = 10;
 
-/// Turns a payload that was written behind [`LONGEST_HEADER`] free bytes into a frame, without copying it.
-/// Returns the frame and the length of its header.
-pub(super) fn seal(mut buffer: Vec<u8>, first: u8) -> (Bytes, usize) {
+/// Turns a payload that was written behind [`LONGEST_HEADER`] free bytes into a frame, without copying it, and
+/// puts `behind` behind it. Returns the frame and the length of its header.
+pub(super) fn seal(mut buffer: Vec<u8>, first: u8, behind: &[u8]) -> (Bytes, usize) {
     let payload = buffer.len() - LONGEST_HEADER;
     let (header, used) = header(first, payload);
     let start = LONGEST_HEADER - used;
     buffer[start..LONGEST_HEADER].copy_from_slice(&header[..used]);
+    buffer.extend_from_slice(behind);
     (Bytes::from(buffer).slice(start..), used)
 }
 
@@ -56,7 +60,7 @@ pub(super) fn build(opcode: Opcode, payload: &[u8]) -> Bytes {
     let mut buffer = Vec::with_capacity(LONGEST_HEADER + payload.len());
     buffer.resize(LONGEST_HEADER, 0);
     buffer.extend_from_slice(payload);
-    seal(buffer, FIN | opcode as u8).0
+    seal(buffer, FIN | opcode as u8, &[]).0
 }
 
 /// A close frame. The reason is ours and short; a control frame has room for 123 bytes of it.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     deflate::Deflate,
-    frame::{self, FIN, LONGEST_HEADER, Opcode},
+    frame::{self, FIN, LONGEST_HEADER, Opcode, PING},
     stats::Stats,
 };
 
@@ -20,6 +20,7 @@ use super::{
 #[derive(Debug)]
 pub struct Message {
     seq: u64,
+    /// The frame, and a ping behind it for those who are asked whether they read it.
     frame: Bytes,
     header: usize,
     deflated: OnceLock<Bytes>,
@@ -33,16 +34,18 @@ impl Message {
 
     /// Its text, without copying it.
     pub fn text(&self) -> Bytes {
-        self.frame.slice(self.header..)
+        self.frame.slice(self.header..self.frame.len() - PING.len())
     }
 
+    /// The frame with a ping behind it.
     pub(super) fn frame(&self) -> &Bytes {
         &self.frame
     }
 
-    /// The compressed frame; the first who wants it makes it.
+    /// The compressed frame with a ping behind it; the first who wants it makes it.
     pub(super) fn deflated(&self, deflate: &mut Deflate) -> &Bytes {
-        self.deflated.get_or_init(|| deflate.text_frame(&self.frame[self.header..]))
+        let text = self.header..self.frame.len() - PING.len();
+        self.deflated.get_or_init(|| deflate.text_frame(&self.frame[text], &PING))
     }
 }
 
@@ -83,8 +86,7 @@ impl Slot {
             let mut buffer = Vec::with_capacity(4096);
             buffer.resize(LONGEST_HEADER, 0);
             encode(&mut buffer);
-            buffer.shrink_to_fit();
-            let (frame, header) = frame::seal(buffer, FIN | Opcode::Text as u8);
+            let (frame, header) = frame::seal(buffer, FIN | Opcode::Text as u8, &PING);
             state.message = Some(Arc::new(Message { seq: state.seq, frame, header, deflated: OnceLock::new() }));
             stats.count_encoded(started.elapsed());
         }

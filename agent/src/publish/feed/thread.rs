@@ -29,6 +29,10 @@ const STRIDE: usize = 512;
 /// Reads of one client before it is another's turn.
 const READS: usize = 4;
 
+/// How long the thread lets events gather after it had some. Answers of many clients trickle in one by one, and
+/// waking up for each costs more than reading it.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// How often clients are looked at for the clock's sake; more often while some are closing.
 const TICK: Duration = Duration::from_secs(1);
 const CLOSING_TICK: Duration = Duration::from_millis(100);
@@ -92,6 +96,15 @@ pub(super) struct Thread {
     stopping: Option<Instant>,
 }
 
+/// What an event says about a socket.
+#[derive(Clone, Copy)]
+struct Ready {
+    read: bool,
+    write: bool,
+    /// There may be an end to read, of which no other event will tell.
+    ended: bool,
+}
+
 /// A feed's clients, and how far the newest message got among them.
 struct Walk {
     feed: Arc<Shared>,
@@ -143,15 +156,18 @@ impl Thread {
             let now = Instant::now();
             let again = std::mem::take(&mut self.again);
             for key in again {
-                self.serve(key, true, false, now);
+                self.serve(key, Ready { read: true, write: false, ended: true }, now);
             }
+            let mut served = false;
             for event in &events {
                 if event.token() != WAKE {
                     let ended = event.is_read_closed() || event.is_error();
                     if ended {
                         self.notice_end(event.token().0);
                     }
-                    self.serve(event.token().0, ended || event.is_readable(), event.is_writable(), now);
+                    let ready = Ready { read: ended || event.is_readable(), write: event.is_writable(), ended };
+                    self.serve(event.token().0, ready, now);
+                    served = true;
                 }
             }
             self.bury();
@@ -161,6 +177,9 @@ impl Thread {
             self.bury();
             if self.stopping.is_some_and(|until| self.clients.is_empty() || now >= until) {
                 return;
+            }
+            if served && self.patience() != Some(Duration::ZERO) {
+                std::thread::sleep(GATHER);
             }
         }
     }
@@ -180,15 +199,15 @@ impl Thread {
         if self.closing { CLOSING_TICK } else { TICK }
     }
 
-    fn serve(&mut self, key: usize, readable: bool, writable: bool, now: Instant) {
+    fn serve(&mut self, key: usize, ready: Ready, now: Instant) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let mut turn = Turn { now, limits: &self.limits, deflate: &mut self.deflate };
         let mut result = Ok(());
-        if writable {
+        if ready.write {
             result = client.flush(&mut turn);
         }
-        if readable && result.is_ok() {
-            result = read(client, &mut self.scratch, &mut turn).map(|more| {
+        if ready.read && result.is_ok() {
+            result = read(client, &mut self.scratch, ready.ended, &mut turn).map(|more| {
                 if more {
                     self.again.push(key);
                 }
@@ -249,7 +268,7 @@ impl Thread {
         }
         match result {
             // Under TLS more may have been decrypted than was read, and no event would tell.
-            Ok(()) => self.serve(key, true, false, now),
+            Ok(()) => self.serve(key, Ready { read: true, write: false, ended: false }, now),
             Err(reason) => self.gone.push((key, reason)),
         }
     }
@@ -361,14 +380,20 @@ impl Walk {
 }
 
 /// Reads until the socket is empty or the turn is over; `true` if there may be more.
-fn read(client: &mut Client, scratch: &mut [u8], turn: &mut Turn<'_>) -> Result<bool, Closed> {
+fn read(client: &mut Client, scratch: &mut [u8], ended: bool, turn: &mut Turn<'_>) -> Result<bool, Closed> {
     for _ in 0..READS {
         if !client.listens() {
             return Ok(false);
         }
         match client.socket.read(scratch) {
             Ok(0) => return Err(client.lost()),
-            Ok(length) => client.receive(&scratch[..length], turn)?,
+            Ok(length) => {
+                client.receive(&scratch[..length], turn)?;
+                // A short read has emptied a plain socket, and saves asking once more.
+                if length < scratch.len() && !ended && matches!(client.socket, Socket::Plain(_)) {
+                    return Ok(false);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(_) => return Err(client.lost()),
         }

@@ -21,7 +21,7 @@ pub struct Filefd {
 
 pub(super) const METRICS: &[Metric<Filefd>] = &[
     gauge("node_filefd_allocated", "File descriptor statistics: allocated.", Unit::None, &[], |reading, emit| {
-        emit.value(reading.allocated)
+        emit.value(reading.allocated);
     }),
     gauge("node_filefd_maximum", "File descriptor statistics: maximum.", Unit::None, &[], |reading, emit| {
         emit.value(reading.maximum);

@@ -52,6 +52,14 @@ fn parse(text: &[u8]) -> Option<Loadavg> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linux::testing::{TREES, output};
+
+    #[test]
+    fn recorded_trees() {
+        for tree in TREES {
+            insta::assert_snapshot!(format!("loadavg@{tree}"), output(tree, &["loadavg"]));
+        }
+    }
 
     #[test]
     fn the_kernels_line() {
@@ -61,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_no_reading() {
-        for text in ["", "0.31", "0.31 0.42", "0.31 x 0.40"] {
+        for text in ["", "0.31", "0.31 0.42", "0.31 x 0.40", "nan 0 0"] {
             assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }
     }

@@ -5,19 +5,19 @@ mod attribute;
 mod bonding;
 mod conntrack;
 mod cpu;
+mod cpu_model;
 mod cpufreq;
 mod diskstats;
 mod dmi;
 mod edac;
 mod entropy;
 mod every;
+mod exporter;
 mod fields;
 mod file;
 mod filefd;
 mod filesystem;
 mod filter;
-#[cfg(test)]
-mod golden;
 mod hwmon;
 mod kernel_hung;
 mod loadavg;
@@ -53,7 +53,7 @@ mod watchdog;
 
 use std::{sync::Arc, time::Instant};
 
-use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, declare, walk};
+use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, Switch, declare, walk};
 use serde::Serialize;
 
 use self::file::Buffer;
@@ -120,6 +120,11 @@ trait Collector: Sized {
     fn watched(_: &Self::Reading) -> Option<String> {
         None
     }
+
+    /// What the log says is kept back from us, and how to grant it.
+    fn withheld(_: &Self::Reading) -> Option<String> {
+        None
+    }
 }
 
 /// Registers the collectors: field and `collect[]` name, reader, reading, metrics.
@@ -135,6 +140,9 @@ macro_rules! collectors {
             /// How each collector fared, in the order in which they were read.
             #[serde(skip)]
             pub health: Vec<GroupHealth>,
+            /// Whether `temperature` is `true` in the configuration.
+            #[serde(skip)]
+            temperature_expected: bool,
         }
 
         impl HostReading {
@@ -152,6 +160,7 @@ macro_rules! collectors {
         /// The host, its files open. A collector that is switched off is not there.
         pub struct Host {
             buffer: Buffer,
+            temperature_expected: bool,
             $($name: Option<$reader>,)*
         }
 
@@ -171,12 +180,18 @@ macro_rules! collectors {
                         }
                     },
                     declare: |show| declare($metrics, show),
-                },)*]
+                },)*
+                Group {
+                    name: "exporter",
+                    walk: |host, emit| walk(exporter::METRICS, &host.health, emit),
+                    declare: |show| declare(exporter::METRICS, show),
+                }]
             }
 
             fn open(options: &HostOptions, context: &Context) -> Result<Self, Missing> {
                 Ok(Self {
                     buffer: Buffer::default(),
+                    temperature_expected: options.temperature == Switch::On,
                     $($name: options
                         .collectors
                         .reads(stringify!($name), <$reader>::OPT_IN)
@@ -201,12 +216,15 @@ macro_rules! collectors {
                         }
                     };
                 )*
-                Ok(HostReading { $($name,)* health })
+                Ok(HostReading { $($name,)* health, temperature_expected: self.temperature_expected })
             }
 
             fn describe(reading: &HostReading) -> Vec<String> {
                 let watched = [$(reading.$name.value().and_then(<$reader>::watched),)*];
-                describe(&watched, reading.missing())
+                let withheld = [$(reading.$name.value().and_then(<$reader>::withheld),)*];
+                let mut phrases = describe(&watched, reading.missing());
+                phrases.extend(withheld.into_iter().flatten().chain(reading.no_temperature()));
+                phrases
             }
 
             fn health(reading: &HostReading) -> Vec<GroupHealth> {
@@ -224,7 +242,7 @@ collectors! {
     cpufreq: cpufreq::Reader => Cpufreq, cpufreq::METRICS;
     diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
     dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
-    edac: edac::Reader => Edac, edac::METRICS;
+    edac: edac::Reader => Arc<Edac>, edac::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
@@ -258,6 +276,18 @@ collectors! {
     watchdog: watchdog::Reader => Arc<Watchdog>, watchdog::METRICS;
 }
 
+impl HostReading {
+    /// What is wrong if somebody counts on temperatures and there are none.
+    fn no_temperature(&self) -> Option<String> {
+        let there = self.hwmon.value().is_some_and(|hwmon| hwmon.temperatures().next().is_some())
+            || self.thermal_zone.value().is_some_and(|thermal| !thermal.zones.is_empty());
+        (self.temperature_expected && !there).then(|| {
+            let why = self.hwmon.missing().map_or("no chip shows one".to_owned(), |missing| missing.detail.clone());
+            format!("no temperature, though sources.host.temperature is true: {why} (is the sensor's module loaded?)")
+        })
+    }
+}
+
 fn switched_off<T>(name: &str, opt_in: bool) -> Section<T> {
     let detail = if opt_in {
         format!("off: name {name} in collectors.enable to read it")
@@ -283,6 +313,11 @@ fn describe<'a>(watched: &[Option<String>], missing: impl Iterator<Item = (&'sta
     phrases.map(|(phrase, list)| format!("{phrase} {}", list.join(", "))).chain(failed).collect()
 }
 
+/// The same, and nothing of none.
+fn some(number: usize, thing: &str) -> Option<String> {
+    (number > 0).then(|| count(number, thing))
+}
+
 /// `1 disk`, `2 disks`.
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
@@ -290,6 +325,8 @@ fn count(number: usize, thing: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aura_model::Kind;
+
     use super::{testing::context, *};
     use crate::options::CollectorOptions;
 
@@ -322,5 +359,112 @@ mod tests {
                 "x not watched: /proc/x: Permission denied (no_permission)"
             ]
         );
+    }
+
+    #[test]
+    fn temperature_may_be_switched_off_and_may_be_expected() {
+        let describe = |tree, temperature| {
+            let options = HostOptions { temperature, ..Default::default() };
+            let reading = Host::open(&options, &context(tree)).unwrap().sample().unwrap();
+            let off = [reading.hwmon.missing(), reading.thermal_zone.missing()];
+            let off = off.map(|missing| missing.is_some_and(|missing| missing.reason == Reason::NotConfigured));
+            (off, Host::describe(&reading).join("\n"))
+        };
+        let complains = |text: &str| text.contains("no temperature, though sources.host.temperature is true");
+        for tree in ["workstation-6.1", "vm-6.18"] {
+            let (off, text) = describe(tree, Switch::Off);
+            let line = text.lines().find(|line| line.starts_with("switched off:")).unwrap();
+            assert!(off == [true, true] && line.contains("hwmon") && line.contains("thermal_zone"), "{text}");
+            let (off, text) = describe(tree, Switch::Auto);
+            assert!(off == [false, false] && !complains(&text), "{text}");
+            let (off, text) = describe(tree, Switch::On);
+            assert!(off == [false, false] && complains(&text) == (tree == "vm-6.18"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_log_counts_what_is_there() {
+        let reading = testing::sample("server-4.19");
+        let watched = Host::describe(&reading).swap_remove(0);
+        for phrase in ["1 bond", "RAID array", "ECC memory controller", "file systems", "sensors"] {
+            assert!(watched.contains(phrase), "{phrase}: {watched}");
+        }
+    }
+
+    fn families() -> Vec<(&'static str, aura_model::Family<'static>)> {
+        let mut families = Vec::new();
+        for group in Host::groups() {
+            (group.declare)(&mut |family| families.push((group.name, *family)));
+        }
+        families
+    }
+
+    #[test]
+    fn every_metric_is_declared_once_and_explained() {
+        let families = families();
+        for (at, (group, family)) in families.iter().enumerate() {
+            let name = family.name;
+            assert!((name.starts_with("node_") || name == "*") && !family.help.is_empty(), "{group}: {name}");
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*');
+            assert!(name.bytes().all(allowed), "{group}: {name}");
+            // Named so upstream.
+            let is_exception = name == "node_kernel_hung_task_detect_count";
+            let is_counter = family.kind == Kind::Counter && !is_exception;
+            assert_eq!(name.ends_with("_total"), is_counter, "{group}: {name}");
+            assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
+        }
+    }
+
+    /// Expressions in public alerts match these on all labels: one label more on one side silences them.
+    #[test]
+    fn partners_have_the_same_labels() {
+        let families = families();
+        let labels =
+            |name: &str| families.iter().find(|(_, family)| family.name == name).map(|(_, family)| family.labels);
+        for (one, other) in [
+            ("node_filefd_allocated", "node_filefd_maximum"),
+            ("node_network_receive_errs_total", "node_network_receive_packets_total"),
+            ("node_network_transmit_errs_total", "node_network_transmit_packets_total"),
+            ("node_nf_conntrack_entries", "node_nf_conntrack_entries_limit"),
+        ] {
+            assert!(labels(one).is_some() && labels(one) == labels(other), "{one} and {other}");
+        }
+    }
+
+    /// What node-mixin's alerts, rules and dashboards ask of these collectors, with the labels that they use.
+    #[test]
+    fn the_public_dashboards_find_their_metrics() {
+        let text = testing::output("vm-6.18", NAMES);
+        for series in [
+            "node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"}",
+            "node_disk_io_time_seconds_total{device=\"vda\"}",
+            "node_disk_io_time_weighted_seconds_total{device=\"vda\"}",
+            "node_disk_read_bytes_total{device=\"vda\"}",
+            "node_disk_written_bytes_total{device=\"vda\"}",
+            "node_filefd_allocated",
+            "node_filefd_maximum",
+            "node_load1",
+            "node_load15",
+            "node_load5",
+            "node_memory_Buffers_bytes",
+            "node_memory_Cached_bytes",
+            "node_memory_MemAvailable_bytes",
+            "node_memory_MemFree_bytes",
+            "node_memory_MemTotal_bytes",
+            "node_memory_Slab_bytes",
+            "node_network_receive_bytes_total{device=\"eth0\"}",
+            "node_network_receive_drop_total{device=\"eth0\"}",
+            "node_network_receive_errs_total{device=\"eth0\"}",
+            "node_network_receive_packets_total{device=\"eth0\"}",
+            "node_network_transmit_bytes_total{device=\"eth0\"}",
+            "node_network_transmit_drop_total{device=\"eth0\"}",
+            "node_network_transmit_errs_total{device=\"eth0\"}",
+            "node_network_transmit_packets_total{device=\"eth0\"}",
+            "node_nf_conntrack_entries",
+            "node_nf_conntrack_entries_limit",
+            "node_vmstat_pgmajfault",
+        ] {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{series} "))), "{series}");
+        }
     }
 }

@@ -210,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_the_kernel_writes_is_read(
-            rows in prop::collection::vec(("[a-zé:.]{1,6}", any::<[u64; 16]>()), 0..8)
+            rows in prop::collection::hash_map("[a-zé:.]{1,6}", any::<[u64; 16]>(), 0..8)
         ) {
             let mut text = HEADER.to_owned();
             for (name, numbers) in &rows {

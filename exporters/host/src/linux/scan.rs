@@ -1,13 +1,37 @@
 //! Taking kernel text apart without allocating.
 
+use memchr::memchr;
+
 /// The lines of a file, without their ends; an unfinished last line counts.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(memchr(b'\n', rest).unwrap_or(rest.len()));
+            rest = after.get(1..).unwrap_or_default();
+            if !line.is_empty() {
+                return Some(line);
+            }
+        }
+        None
+    })
 }
 
 /// The words of a line.
 pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|byte| !is_space(*byte))?;
+        let word = &rest[start..];
+        let (word, after) = word.split_at(word.iter().position(|byte| is_space(*byte)).unwrap_or(word.len()));
+        rest = after;
+        Some(word)
+    })
+}
+
+/// The kernel separates by spaces and tabs; a form feed or the like is not worth a table look-up a byte.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// A whole decimal number that fits; nothing else.
@@ -27,9 +51,10 @@ pub(super) fn hexadecimal(word: &[u8]) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// A decimal number with a point.
+/// A decimal number with a point; no words (`inf`, `nan`) and no exponent, which the kernel never writes.
 pub(super) fn float(word: &[u8]) -> Option<f64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+    let digits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    str::from_utf8(word).ok().filter(|_| word.iter().all(digits))?.parse().ok()
 }
 
 #[cfg(test)]
@@ -40,9 +65,26 @@ mod tests {
 
     proptest! {
         #[test]
+        fn lines_and_words_are_those_of_the_standard_library(text in "[ab \t\n]{0,40}") {
+            let expected: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+            let expected: Vec<Vec<&str>> = expected.into_iter().filter(|words| !words.is_empty()).collect();
+            let read = lines(text.as_bytes()).map(|line| words(line).map(|word| str::from_utf8(word).unwrap()).collect());
+            let read: Vec<Vec<&str>> = read.filter(|words: &Vec<&str>| !words.is_empty()).collect();
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
         fn a_number_is_read_as_the_standard_library_reads_it(text in "[0-9]{0,22}[ a-z+-]?") {
             let expected = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
             prop_assert_eq!(number(text.as_bytes()), expected);
         }
+    }
+
+    #[test]
+    fn words_are_no_numbers() {
+        for text in ["inf", "nan", "-inf", "1e3", "", ".", "1.2.3"] {
+            assert_eq!(float(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(float(b"0.31"), Some(0.31));
     }
 }

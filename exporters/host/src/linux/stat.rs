@@ -33,7 +33,7 @@ pub(super) const METRICS: &[Metric<Stat>] = &[
         emit.maybe(&[], stat.boot_time);
     }),
     counter("node_context_switches_total", "Total number of context switches.", Unit::None, &[], |stat, emit| {
-        emit.maybe(&[], stat.context_switches)
+        emit.maybe(&[], stat.context_switches);
     }),
     counter("node_forks_total", "Total number of forks.", Unit::None, &[], |stat, emit| {
         emit.maybe(&[], stat.forks);

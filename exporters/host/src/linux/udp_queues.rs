@@ -1,11 +1,14 @@
 //! Bytes that wait in the queues of all UDP sockets, from /proc/net/udp and udp6: the column `tx_queue:rx_queue` of
-//! each socket, hexadecimal. The kernel walks its whole table of UDP sockets for it.
+//! each socket, hexadecimal. The kernel locks and walks its whole table of UDP sockets for it, thousands of slots even
+//! when there is no socket: dearer than all of memory, disks and devices together. So it is read every 5 s, which is
+//! less than from one scrape to the next.
 
 use aura_model::{Context, Metric, Missing, Unit, gauge};
 use serde::Serialize;
 
 use super::{
     Collector,
+    every::Every,
     file::{Buffer, KeptFile},
     scan::{hexadecimal, lines, words},
 };
@@ -46,6 +49,8 @@ pub(super) const METRICS: &[Metric<UdpQueues>] = &[gauge(
 pub(super) struct Reader {
     v4: KeptFile,
     v6: KeptFile,
+    pace: Every,
+    last: Option<UdpQueues>,
 }
 
 impl Collector for Reader {
@@ -53,17 +58,28 @@ impl Collector for Reader {
 
     fn open(_: &HostOptions, context: &Context) -> Self {
         let net = context.paths.procfs.join("net");
-        Self { v4: KeptFile::short_lines(net.join("udp")), v6: KeptFile::short_lines(net.join("udp6")) }
+        Self {
+            v4: KeptFile::short_lines(net.join("udp")),
+            v6: KeptFile::short_lines(net.join("udp6")),
+            pace: Every::seconds(5),
+            last: None,
+        }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<UdpQueues, Missing> {
+        if self.pace.due() {
+            self.last = None;
+        }
+        if let Some(last) = self.last {
+            return Ok(last);
+        }
         let mut queues = |file: &mut KeptFile| {
             let text = file.read(buffer)?;
             parse(text).ok_or_else(|| file.unreadable("a header line"))
         };
         match (queues(&mut self.v4), queues(&mut self.v6)) {
             (Err(missing), Err(_)) => Err(missing),
-            (v4, v6) => Ok(UdpQueues { v4: v4.ok(), v6: v6.ok() }),
+            (v4, v6) => Ok(*self.last.insert(UdpQueues { v4: v4.ok(), v6: v6.ok() })),
         }
     }
 }

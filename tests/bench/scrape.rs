@@ -1,0 +1,141 @@
+//! What sampling and scraping cost, beside node_exporter and beside a server that does nothing else.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+
+use crate::{
+    NODE_EXPORTER,
+    client::Client,
+    process::Program,
+    table::{Pairs, Row, Target},
+};
+
+/// Of one-second samples a tenth of a scrape a second, of scrapes a fiftieth.
+const SAMPLE: Target = Target::Ratio(0.1);
+const SCRAPE: Target = Target::Ratio(0.02);
+const THROUGHPUT: Target = Target::Ratio(1.3);
+
+const CODINGS: [(&str, Option<&str>); 2] = [("plain", None), ("gzip", Some("gzip"))];
+
+/// One sample a second, with and without a scrape a second of ours, beside one scrape a second of theirs.
+pub(crate) fn each_second(rows: &mut Vec<Row>) -> Result<()> {
+    const SLICES: usize = 6;
+    const SECONDS: u32 = 5;
+    let what = ["one sample a second, nobody asks: CPU a second", "the same with one gzip scrape a second"];
+    let Some(peer) = Program::node_exporter()? else {
+        rows.extend(what.map(|what| Row::skipped(what, NODE_EXPORTER)));
+        return Ok(());
+    };
+    let ours = Program::agent(&[])?;
+    ours.wait_for("/metrics", "node_load1")?;
+    peer.wait_for("/metrics", "node_load1")?;
+    let mut client = Client::connect(ours.address)?;
+    let mut peers_client = Client::connect(peer.address)?;
+    let mut pairs = [Pairs::default(), Pairs::default()];
+    // Both run in the same seconds, so whatever else the machine does meets both alike.
+    for slice in 0..SLICES * 2 {
+        let scraped = slice % 2 == 1;
+        let (before, peers_before) = (ours.cpu()?, peer.cpu()?);
+        for _ in 0..SECONDS {
+            let begun = Instant::now();
+            peers_client.get("/metrics", Some("gzip"))?;
+            if scraped {
+                client.get("/metrics", Some("gzip"))?;
+            }
+            thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
+        }
+        let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(SECONDS);
+        pairs[usize::from(scraped)].add(each(ours.cpu()? - before), each(peer.cpu()? - peers_before));
+    }
+    for (what, pairs) in what.iter().zip(&pairs) {
+        rows.push(Row::pairs(*what, "ms", "node_exporter, one gzip scrape a second", pairs, SAMPLE));
+    }
+    Ok(())
+}
+
+/// Scrapes one after the other.
+pub(crate) fn back_to_back(rows: &mut Vec<Row>) -> Result<()> {
+    const SLICES: usize = 9;
+    let Some(peer) = Program::node_exporter()? else {
+        rows.extend(CODINGS.map(|(name, _)| Row::skipped(format!("a {name} scrape"), NODE_EXPORTER)));
+        return Ok(());
+    };
+    let ours = Program::agent(&[])?;
+    ours.wait_for("/metrics", "node_load1")?;
+    peer.wait_for("/metrics", "node_load1")?;
+    for (name, coding) in CODINGS {
+        let (_, bytes) = scrapes(&ours, 50, coding)?;
+        let (_, peers_bytes) = scrapes(&peer, 20, coding)?;
+        let mut pairs = Pairs::default();
+        for _ in 0..SLICES {
+            pairs.add(scrapes(&ours, 4000, coding)?.0, scrapes(&peer, 60, coding)?.0);
+        }
+        let what = format!("a {name} scrape, back to back ({bytes} and {peers_bytes} bytes): CPU");
+        rows.push(Row::pairs(what, "us", "node_exporter", &pairs, SCRAPE));
+    }
+    Ok(())
+}
+
+/// Microseconds of the program's CPU a scrape, and the length of its body.
+fn scrapes(program: &Program, count: u32, coding: Option<&str>) -> Result<(f64, usize)> {
+    let mut client = Client::connect(program.address)?;
+    let mut length = 0;
+    let before = program.cpu()?;
+    for _ in 0..count {
+        length = client.get("/metrics", coding)?.length;
+    }
+    Ok(((program.cpu()? - before).as_secs_f64() * 1e6 / f64::from(count), length))
+}
+
+/// Eight connections that ask as fast as they are answered, beside hyper with a constant body.
+pub(crate) fn throughput(rows: &mut Vec<Row>) -> Result<()> {
+    const SLICES: usize = 9;
+    let ours = Program::agent(&[])?;
+    ours.wait_for("/metrics", "node_load1")?;
+    for (name, coding) in CODINGS {
+        let length = scrapes(&ours, 5, coding)?.1;
+        let floor = Program::own_server("constant", &length.to_string())?;
+        floor.wait_for("/", "x")?;
+        let (mut time, mut cpu) = (Pairs::default(), Pairs::default());
+        for _ in 0..SLICES {
+            let (ours, floors) = (flood(&ours, coding)?, flood(&floor, coding)?);
+            time.add(ours.0, floors.0);
+            cpu.add(ours.1, floors.1);
+        }
+        let what = format!("8 connections, {name}, {length} bytes: time an answer");
+        rows.push(Row::pairs(what, "us", "bare hyper, constant body", &time, THROUGHPUT));
+        rows.push(Row::pairs("  the same: CPU an answer", "us", "bare hyper, constant body", &cpu, Target::None));
+    }
+    Ok(())
+}
+
+/// Microseconds an answer takes, and costs, with eight connections busy for a moment.
+fn flood(program: &Program, coding: Option<&str>) -> Result<(f64, f64)> {
+    const CONNECTIONS: usize = 8;
+    const MOMENT: Duration = Duration::from_millis(700);
+    let (count, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let ask = || -> Result<()> {
+        let mut client = Client::connect(program.address)?;
+        while !stop.load(Relaxed) {
+            client.get("/metrics", coding)?;
+            count.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    };
+    let before = program.cpu()?;
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(ask)).collect();
+        thread::sleep(MOMENT);
+        stop.store(true, Relaxed);
+        clients.into_iter().try_for_each(|client| client.join().map_err(|_| anyhow::anyhow!("a client panicked"))?)
+    })?;
+    let elapsed = begun.elapsed();
+    let count = count.load(Relaxed) as f64;
+    Ok((elapsed.as_secs_f64() * 1e6 / count, (program.cpu()? - before).as_secs_f64() * 1e6 / count))
+}
