@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod database;
+pub mod debates;
 pub mod http;
 pub mod hub;
 pub mod own;

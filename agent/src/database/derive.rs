@@ -109,9 +109,8 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
             rates(&pairs, seconds)
         });
         let each = now.iter().filter(|database| !database.template).map(|one| {
-            let old = earlier.and_then(|(earlier, seconds)| {
-                Some((earlier.iter().find(|other| other.id == one.id)?, seconds))
-            });
+            let old = earlier
+                .and_then(|(earlier, seconds)| Some((earlier.iter().find(|other| other.id == one.id)?, seconds)));
             Database {
                 name: one.name.clone(),
                 size_bytes: statistics

@@ -15,7 +15,10 @@ use aura_postgres::Postgres;
 
 pub use self::routes::routes;
 use self::{growth::Sizes, message::DatabaseUpdate};
-use crate::{hub::Snapshot, rfc3339};
+use crate::{
+    hub::{FRESH_INTERVALS, Snapshot},
+    system::rfc3339,
+};
 
 /// Rates are made over about this long: the server hands its counters on only once a second or less.
 const RATE_SPAN: Duration = Duration::from_secs(10);
@@ -60,7 +63,7 @@ impl Database {
     /// The newest reading, unless the source is too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.0.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * 3).then_some(moment)
+        (moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS).then_some(moment)
     }
 
     /// The feed's message of a moment.

@@ -13,9 +13,12 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
-pub use self::{message::DebateUpdate, routes::routes};
 use self::standings::{Standings, Tables, standings};
-use crate::{hub::Snapshot, rfc3339};
+pub use self::{message::DebateUpdate, routes::routes};
+use crate::{
+    hub::{FRESH_INTERVALS, Snapshot},
+    system::rfc3339,
+};
 
 /// So many debates go into each message; the history has all that were read.
 const RECENT: usize = 20;
@@ -115,7 +118,7 @@ impl Debates {
     /// The newest reading, unless the source is too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.0.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * 3).then_some(moment)
+        (moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS).then_some(moment)
     }
 }
 
@@ -141,7 +144,9 @@ impl Moment {
             server: self.server.clone(),
             leaderboard: models.to_vec(),
             stats: standings::rows(models),
-            recent: standings.map(|standings| standings.debates.iter().take(RECENT).cloned().collect()).unwrap_or_default(),
+            recent: standings
+                .map(|standings| standings.debates.iter().take(RECENT).cloned().collect())
+                .unwrap_or_default(),
             counts: standings.map(|standings| standings.counts.clone()),
             notes: NOTES,
             missing: self.missing.clone(),

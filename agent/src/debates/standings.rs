@@ -94,7 +94,15 @@ fn count<'a>(models: &mut BTreeMap<&'a str, Tally<'a>>, debate: &'a Debate, has_
     let (before_a, before_b) = (before(models, a), before(models, b));
     let mut broken = false;
     for (model, opponent, score, change, stored_before, stored_change, points) in [
-        (a, b, score_a, elo_change(before_a, before_b, score_a), debate.elo_before_a, debate.elo_change_a, debate.score_a),
+        (
+            a,
+            b,
+            score_a,
+            elo_change(before_a, before_b, score_a),
+            debate.elo_before_a,
+            debate.elo_change_a,
+            debate.score_a,
+        ),
         (
             b,
             a,
@@ -122,7 +130,13 @@ fn count<'a>(models: &mut BTreeMap<&'a str, Tally<'a>>, debate: &'a Debate, has_
         tally.matches.push(Match {
             debate_id: debate.id.clone(),
             opponent: opponent.to_owned(),
-            result: if score > 0.75 { "win" } else if score < 0.25 { "loss" } else { "draw" },
+            result: if score > 0.75 {
+                "win"
+            } else if score < 0.25 {
+                "loss"
+            } else {
+                "draw"
+            },
             elo_change: stored_change,
             completed_at: debate.completed_at.clone(),
         });
@@ -191,7 +205,8 @@ impl Tally<'_> {
         let share = |of: u32| (of > 0).then(|| f64::from(self.wins) / f64::from(of));
         let recomputed = (!tables.truncated).then_some(self.rating);
         let stored = self.ranking.and_then(|ranking| ranking.elo);
-        let differs = |stored: Option<i32>, counted: u32| stored.is_some_and(|stored| i64::from(stored) != counted.into());
+        let differs =
+            |stored: Option<i32>, counted: u32| stored.is_some_and(|stored| i64::from(stored) != i64::from(counted));
         let own = self.ranking.filter(|ranking| {
             differs(ranking.wins, self.wins)
                 || differs(ranking.losses, self.losses)
@@ -244,9 +259,11 @@ fn rank(mut models: Vec<Model>) -> Vec<Model> {
 fn show(debate: &Debate, chain_broken: bool, has_errors: Option<bool>, turns: Option<i64>) -> Shown {
     let before = debate.elo_before_a.zip(debate.elo_before_b).map(|(a, b)| (f64::from(a), f64::from(b)));
     let completed = debate.status.as_deref() == Some("completed");
-    let winner_expected = debate.winner.as_deref().zip(before).map(|(winner, (a, b))| {
-        if winner == debate.model_a { expected(a, b) } else { expected(b, a) }
-    });
+    let winner_expected = debate
+        .winner
+        .as_deref()
+        .zip(before)
+        .map(|(winner, (a, b))| if winner == debate.model_a { expected(a, b) } else { expected(b, a) });
     let judge = debate.judge.as_deref();
     Shown {
         debate_id: debate.id.clone(),

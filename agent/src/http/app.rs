@@ -11,6 +11,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
+    database::Database,
+    debates::Debates,
     hub::Hub,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
@@ -34,6 +36,10 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The host's readings as people want them.
     pub system: Arc<System>,
+    /// The database servers' readings as people want them.
+    pub database: Arc<Database>,
+    /// The debates that one of them holds.
+    pub debates: Arc<Debates>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
     pub live: Vec<Live>,
     /// What is counted where it happens.
@@ -86,7 +92,8 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+        let (database, debates) = (Arc::default(), Arc::default());
+        Self { hub, system, database, debates, live, events, scraper: Scraper::default(), scrapes, reload, settings }
     }
 
     /// The feed of this name.

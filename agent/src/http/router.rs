@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{ApiError, App, api, page};
+use crate::{database, debates};
 
 /// No request of ours has a longer body.
 const BODY_BYTES: usize = 16 << 10;
@@ -22,6 +23,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/system/stats", get(api::stats))
         .route("/api/system/history", get(api::history))
         .route("/ws/{feed}", any(api::live))
+        .merge(database::routes())
+        .merge(debates::routes())
         .route("/-/healthy", get(healthy))
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))

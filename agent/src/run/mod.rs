@@ -19,6 +19,7 @@ use std::{
 use anyhow::Context as _;
 use aura_host::Host;
 use aura_model::Context;
+use aura_postgres::Postgres;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -31,6 +32,8 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
+    database::Database,
+    debates::Debates,
     http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
@@ -91,20 +94,44 @@ impl Agent {
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
-        let system_feed = feeds.open("system");
+        let (system_feed, database_feed) = (feeds.open("system"), feeds.open("database"));
+        let debates_feed = feeds.open("debates");
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone()], Arc::clone(&events))));
+        hub.add(Arc::new(Own::new(
+            &hub,
+            vec![system_feed.clone(), database_feed.clone(), debates_feed.clone()],
+            Arc::clone(&events),
+        )));
         let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
         let (reload, reloads) = mpsc::channel(4);
-        let live = vec![Live {
-            feed: system_feed,
-            fresh: Box::new({
-                let system = Arc::clone(&system);
-                move || system.current().is_some()
-            }),
-        }];
-        let app = Arc::new(App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web)));
+        let (database, debates) = (Arc::new(Database::default()), Arc::new(Debates::default()));
+        let live = vec![
+            Live {
+                feed: system_feed,
+                fresh: Box::new({
+                    let system = Arc::clone(&system);
+                    move || system.current().is_some()
+                }),
+            },
+            Live {
+                feed: database_feed,
+                fresh: Box::new({
+                    let database = Arc::clone(&database);
+                    move || database.current().is_some()
+                }),
+            },
+            Live {
+                feed: debates_feed,
+                fresh: Box::new({
+                    let debates = Arc::clone(&debates);
+                    move || debates.current().is_some()
+                }),
+            },
+        ];
+        let mut app = App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web));
+        (app.database, app.debates) = (database, debates);
+        let app = Arc::new(app);
         Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 
@@ -123,6 +150,9 @@ impl Agent {
         if let Some((host, live)) = self.app.hub.channel::<Host>().zip(self.app.live("system")) {
             let feed = live.feed.clone();
             tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
+        }
+        if let Some(postgres) = self.app.hub.channel::<Postgres>() {
+            tokio::spawn(publish_database(Arc::clone(&self.app), postgres));
         }
         tokio::spawn(system::watchdog());
         system::ready("watching");
@@ -226,6 +256,34 @@ fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
     });
     let system = Arc::clone(&app.system);
     feed.publish(moment.seq, move |out| system.encode(&moment, out));
+}
+
+/// Turns each reading of the database servers into the messages of two feeds, if anybody wants them.
+async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>) {
+    let mut readings = postgres.subscribe();
+    loop {
+        let newest = readings.borrow_and_update().clone();
+        if let Some(snapshot) = newest {
+            let moment = app.database.take(Arc::clone(&snapshot), postgres.interval());
+            if let Some(live) = app.live("database") {
+                let database = Arc::clone(&app.database);
+                live.feed.publish(moment.seq, move |out| encode("database", &database.update(&moment), out));
+            }
+            let moment = app.debates.take(snapshot, postgres.interval());
+            if let Some(live) = app.live("debates") {
+                live.feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
+            }
+        }
+        if readings.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(feed: &str, message: &impl serde::Serialize, out: &mut Vec<u8>) {
+    if let Err(error) = serde_json::to_writer(out, message) {
+        error!("the message of feed {feed} could not be encoded: {error}");
+    }
 }
 
 fn settings(config: &Config, web: &WebConfig) -> Settings {

@@ -144,7 +144,7 @@ impl System {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     let time = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{time:.3}")
 }

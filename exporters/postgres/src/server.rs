@@ -21,8 +21,11 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Counting all rows of the debates may take at most this share of the server's time.
+/// Counting all rows of the debates may take this part of the server's time: one in so many.
 const FINGERPRINT_SHARE: u32 = 50;
+
+/// But a new debate is to be seen within two seconds.
+const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_secs(1);
 
 /// One server and what is known of it.
 pub(crate) struct Server {
@@ -280,7 +283,8 @@ impl Server {
                             .ask(sample, || debates::fingerprint_sql(cluster), debates::read_fingerprint)
                             .await;
                         if self.fingerprint.value().is_some() {
-                            self.fingerprint.set_due(Some(sample.now + began.elapsed() * FINGERPRINT_SHARE));
+                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(LONGEST_FINGERPRINT_PAUSE);
+                            self.fingerprint.set_due(Some(sample.now + pause));
                         }
                     }
                 }

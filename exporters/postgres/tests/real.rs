@@ -118,21 +118,24 @@ fn new_debates_are_read_and_unchanged_ones_are_not() {
          ('00000000-0000-4000-8000-000000000001', 'Is it?', 'red:1b', 'blue:3b', 'red:1b', 'completed', \
          '2025-12-01 06:00:00', '2025-12-01 06:02:30')",
     );
-    let reading = source.sample().unwrap();
-    assert_eq!(count(&reading), Some(1), "the next sample has it");
+    let began = Instant::now();
+    let reading = until(&mut source, "the new debate", |reading| count(reading) == Some(1));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let debate = &statistics(&reading).debates.value().unwrap().debates[0];
     assert_eq!(debate.completed_at.as_deref(), Some("2025-12-01T06:02:30.000"));
     assert_eq!(debate.duration_seconds, Some(150.0));
     server.sql("postgres", "UPDATE debates SET winner = NULL");
-    let reading = source.sample().unwrap();
-    assert_eq!(statistics(&reading).debates.value().unwrap().debates[0].winner, None);
+    until(&mut source, "the changed winner", |reading| {
+        statistics(reading).debates.value().is_some_and(|debates| debates.debates[0].winner.is_none())
+    });
     server.sql(
         "postgres",
         "INSERT INTO debate_rounds (debate_id, round_number, round_type, model_name, argument) \
         SELECT id, 1, 'opening', 'red:1b', '[Error: no]' FROM debates",
     );
-    let reading = source.sample().unwrap();
-    assert_eq!(statistics(&reading).rounds.value().unwrap()[0].errors, 1);
+    until(&mut source, "the failed round", |reading| {
+        statistics(reading).rounds.value().is_some_and(|rounds| rounds.iter().any(|round| round.errors == 1))
+    });
     server.sql("postgres", "DROP TABLE debate_rounds, debates, model_rankings");
     until(&mut source, "no tables", |reading| {
         statistics(reading).debates.missing().is_some_and(|missing| missing.reason == Reason::NoTable)
