@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
-use aura_model::{Context, Emit, Family, Source, Unit, Value};
+use aura_model::{Context, Emit, Family, Options, Reason, Source, Switch, Unit, Value};
 
 use super::{SampleArguments, SampleFormat, configuration::load, print};
 use crate::{
@@ -46,6 +46,16 @@ impl Visit for Sampler<'_> {
         // Somebody looks now: the time for what is too dear otherwise.
         self.context.set_watched(true);
         match sample_once::<S>(options, &self.context) {
+            // Nobody asked for it and the box does not have it: said, but nothing failed.
+            Err(missing)
+                if named.is_empty()
+                    && options.schedule().enabled != Switch::On
+                    && matches!(missing.reason, Reason::NoSensor | Reason::NotConfigured) =>
+            {
+                if self.arguments.format == SampleFormat::Text {
+                    self.out += &format!("{}: not watched: {missing}\n\n", S::NAME);
+                }
+            }
             Err(missing) => self.failed.push(format!("{}: {missing}", S::NAME)),
             Ok(snapshot) => match self.arguments.format {
                 SampleFormat::Text => self.out += &text(&snapshot),

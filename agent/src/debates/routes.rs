@@ -68,8 +68,11 @@ async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Res
     let moment = read(&app)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
-    let wanted =
-        |debate: &&Shown| asked.model.as_ref().is_none_or(|model| *model == debate.model_a || *model == debate.model_b);
+    // What is not finished is no history.
+    let wanted = |debate: &&Shown| {
+        let of = |model: &String| *model == debate.model_a || *model == debate.model_b;
+        debate.status.as_deref() == Some("completed") && asked.model.as_ref().is_none_or(of)
+    };
     let debates = standings.debates.iter().filter(wanted).take(limit).collect();
     Ok(Json(Answer { debates }).into_response())
 }

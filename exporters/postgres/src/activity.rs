@@ -153,21 +153,18 @@ pub(crate) const METRICS: &[Metric<Activity>] = &[
     ),
 ];
 
-/// Transactions that are under way, without autovacuum's.
+/// Transactions that are under way, without autovacuum's and our own.
 fn transactions(activity: &Activity) -> impl Iterator<Item = f64> {
-    activity
-        .backends
-        .iter()
-        .filter(|backend| {
-            backend.state.as_deref() != Some("idle")
-                && !backend.query.as_deref().is_some_and(|query| query.starts_with("autovacuum:"))
-        })
-        .filter_map(|backend| backend.transaction_seconds)
+    let counts = |backend: &&Backend| {
+        let vacuums = backend.query.as_deref().is_some_and(|query| query.starts_with("autovacuum:"));
+        !backend.own && !vacuums && backend.state.as_deref() != Some("idle")
+    };
+    activity.backends.iter().filter(counts).filter_map(|backend| backend.transaction_seconds)
 }
 
 pub(crate) const LONG_RUNNING: &[Metric<Activity>] = &[
     gauge("pg_long_running_transactions", "Number of transactions under way.", Unit::None, &[], |activity, emit| {
-        emit.value(transactions(activity).count())
+        emit.value(transactions(activity).count());
     }),
     gauge(
         "pg_long_running_transactions_oldest_timestamp_seconds",

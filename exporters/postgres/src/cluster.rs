@@ -96,7 +96,11 @@ pub(crate) fn sql(version: u32) -> String {
         return format!("SELECT {} FROM pg_stat_bgwriter b, pg_stat_archiver a", Cluster::select(|_| None));
     }
     // Version 18 counts bytes, because one write may carry several blocks.
-    let written = if version < 180_000 { "(writes + extends) * op_bytes" } else { "write_bytes + extend_bytes" };
+    let written = if version < 180_000 {
+        "(coalesce(writes, 0) + coalesce(extends, 0)) * op_bytes"
+    } else {
+        "coalesce(write_bytes, 0) + coalesce(extend_bytes, 0)"
+    };
     format!(
         "SELECT {} FROM pg_stat_bgwriter b, pg_stat_archiver a, pg_stat_checkpointer c, \
          (SELECT sum({written})::int8 AS written, sum(fsyncs)::int8 AS fsyncs FROM pg_stat_io \
@@ -322,3 +326,24 @@ pub(crate) const XLOG: &[Metric<Cluster>] = &[gauge(
     &[],
     |cluster, emit| emit.maybe(&[], cluster.wal_bytes),
 )];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns as the manuals of the versions list them.
+    #[test]
+    fn each_version_is_asked_for_what_it_has() {
+        for (version, has, has_not) in [
+            (130_023, "b.checkpoints_timed", "pg_stat_checkpointer"),
+            (160_010, "b.buffers_backend_fsync", "pg_stat_io"),
+            (170_006, "c.num_timed", "b.checkpoints"),
+            (170_006, "op_bytes", "write_bytes"),
+            (170_006, "io.fsyncs", "b.buffers_backend"),
+            (180_001, "write_bytes", "op_bytes"),
+        ] {
+            let sql = sql(version);
+            assert!(sql.contains(has) && !sql.contains(has_not), "{version}: {sql}");
+        }
+    }
+}

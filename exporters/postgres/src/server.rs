@@ -161,7 +161,8 @@ impl Server {
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, .. } = &mut connection;
         let sample = Sample { client, now, user: &user, server: &name, over: &over };
-        match drive(driver, patience, self.ask(&sample)).await.and(over.into_inner().map_or(Ok(()), Err)) {
+        // The future of all queries is large: it is kept off the stack of the source's thread.
+        match drive(driver, patience, Box::pin(self.ask(&sample))).await.and(over.into_inner().map_or(Ok(()), Err)) {
             Ok(()) => {
                 self.connection = Some(connection);
                 self.statistics()
@@ -185,7 +186,7 @@ impl Server {
         {
             return Err(missing.clone());
         }
-        match login(&self.target, &self.limits).await {
+        match Box::pin(login(&self.target, &self.limits)).await {
             Ok((connection, version)) => {
                 self.connects += 1;
                 self.version = version;

@@ -164,7 +164,11 @@ fn a_role_without_rights_sees_what_it_may_and_is_told_what_to_grant() {
 #[test]
 fn a_server_that_is_killed_and_comes_back_is_read_again() {
     let Some(server) = Server::start("") else { return };
-    let mut source = open(&options(vec![at(server.port, "postgres", "postgres")]));
+    let socket = ServerOptions {
+        host: Some(server.folder().to_string_lossy().into_owned()),
+        ..at(server.port, "postgres", "postgres")
+    };
+    let mut source = open(&options(vec![socket]));
     let first = source.sample().unwrap();
     assert_eq!((statistics(&first).version > 0, first.servers[0].connects), (true, 1));
     server.kill();

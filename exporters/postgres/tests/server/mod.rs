@@ -14,16 +14,16 @@ use tempfile::TempDir;
 const PROGRAMS: [&str; 6] = ["18", "17", "16", "15", "14", "13"];
 
 /// A server under test.
-pub struct Server {
+pub(crate) struct Server {
     programs: PathBuf,
     folder: TempDir,
     /// Where it listens on 127.0.0.1.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
     /// Starts one; none where PostgreSQL is not installed, which is a failure under AURA_TEST_STRICT=1.
-    pub fn start(settings: &str) -> Option<Self> {
+    pub(crate) fn start(settings: &str) -> Option<Self> {
         let programs = PROGRAMS.map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
         let Some(programs) = programs.into_iter().find(|folder| folder.join("initdb").exists()) else {
             assert!(std::env::var("AURA_TEST_STRICT").as_deref() != Ok("1"), "needs PostgreSQL's server");
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// Starts it again.
-    pub fn up(&self) {
+    pub(crate) fn up(&self) {
         let options = format!("-k {} -h 127.0.0.1 -p {}", self.folder.path().display(), self.port);
         let start = ["-D", "data", "-o", &options, "-l", "log", "-w", "-t", "60", "start"];
         // After a kill the children live on for a moment, and until they are gone no server starts.
@@ -58,13 +58,12 @@ impl Server {
     }
 
     /// Stops it as an administrator does.
-    pub fn down(&self) {
+    pub(crate) fn down(&self) {
         self.run("pg_ctl", &["-D", "data", "-m", "fast", "-w", "stop"]);
     }
 
     /// Kills it as a lack of memory does: all of its processes at once.
-    #[allow(dead_code, reason = "not every test kills")]
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).expect("a pid");
         let pid = pid.lines().next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(pid.expect("a pid"), rustix::process::Signal::KILL).expect("kill");
@@ -72,12 +71,12 @@ impl Server {
     }
 
     /// The folder of its socket.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Runs SQL as the superuser.
-    pub fn sql(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let port = self.port.to_string();
         let folder = self.folder.path().to_string_lossy().into_owned();
         let answer = Command::new(self.programs.join("psql"))
