@@ -26,16 +26,13 @@ pub(super) type Before<'a> = Option<(&'a ServerReading, f64)>;
 /// Everything about one server.
 pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes, timestamp: &str) -> Metrics {
     let mut metrics = empty(server, timestamp);
-    let statistics = match server.up.value() {
-        Some(statistics) => statistics,
-        None => {
-            let missing = server.up.missing().cloned();
-            let refused = missing.as_ref().is_some_and(|missing| missing.reason == Reason::NoPermission);
-            metrics.status = if refused { "error" } else { "disconnected" };
-            metrics.error = missing.as_ref().map(|missing| missing.detail.clone());
-            metrics.missing.extend(missing.map(|missing| ("metrics", missing)));
-            return metrics;
-        }
+    let Some(statistics) = server.up.value() else {
+        let missing = server.up.missing().cloned();
+        let refused = missing.as_ref().is_some_and(|missing| missing.reason == Reason::NoPermission);
+        metrics.status = if refused { "error" } else { "disconnected" };
+        metrics.error = missing.as_ref().map(|missing| missing.detail.clone());
+        metrics.missing.extend(missing.map(|missing| ("metrics", missing)));
+        return metrics;
     };
     // A restart lies between: its counters began anew.
     let before = before.filter(|(before, _)| before.connects == server.connects);
@@ -200,7 +197,9 @@ pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>,
         sees_all.then(|| clients.iter().filter(fits).count() as u64)
     };
     let total = clients.len() as u64;
-    let mut holders: BTreeMap<(&str, &str, Option<&str>, Option<&str>), u64> = BTreeMap::new();
+    /// Role, application, place and database.
+    type Who<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+    let mut holders: BTreeMap<Who<'_>, u64> = BTreeMap::new();
     for client in &clients {
         let user = client.user.as_deref().unwrap_or_default();
         let application = client.application.as_deref().unwrap_or_default();

@@ -33,11 +33,14 @@ const NOTES: [&str; 2] = [
 #[derive(Default)]
 pub struct Debates(Mutex<State>);
 
+/// Debates, rankings and rounds.
+type Known = (Arc<Rows>, Option<Arc<Vec<Ranking>>>, Option<Arc<Vec<Rounds>>>);
+
 #[derive(Default)]
 struct State {
     current: Option<Arc<Moment>>,
     /// The rows that the standings were made from: they are made anew only when these are others.
-    rows: Option<(Arc<Rows>, Option<Arc<Vec<Ranking>>>, Option<Arc<Vec<Rounds>>>)>,
+    rows: Option<Known>,
     standings: Option<Arc<Standings>>,
     seq: u64,
 }
