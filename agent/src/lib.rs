@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod database;
+pub mod debates;
 pub mod http;
 pub mod hub;
 pub mod models;
@@ -10,6 +12,7 @@ pub mod publish;
 pub mod run;
 pub mod sources;
 pub mod system;
+pub mod views;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

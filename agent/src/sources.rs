@@ -12,6 +12,8 @@ sources! {
     gpu: aura_gpu::Gpus,
     /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
     ollama: aura_ollama::Ollama,
+    /// PostgreSQL: state, statistics, and the debates of its tables.
+    postgres: aura_postgres::Postgres,
 }
 
 /// Does something with every source, each with its own types.

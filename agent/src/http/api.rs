@@ -25,8 +25,8 @@ pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>
 
 /// The same in a few flat numbers.
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = app.system.current().ok_or_else(nothing_fresh)?;
-    Ok(Json(app.system.stats(&moment, &app.events.counts())).into_response())
+    let moment = app.views.system.current().ok_or_else(nothing_fresh)?;
+    Ok(Json(app.views.system.stats(&moment, &app.events.counts())).into_response())
 }
 
 /// The query of a history.
@@ -43,7 +43,7 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Ask
             ApiError::new(StatusCode::BAD_REQUEST, "bad_window", error.to_string()).hint("ask for ?window=15m")
         })?,
     };
-    Ok(Json(app.system.history(window.get())).into_response())
+    Ok(Json(app.views.system.history(window.get())).into_response())
 }
 
 /// A live feed.

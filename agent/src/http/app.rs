@@ -12,10 +12,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::{ControlToken, Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
     hub::Hub,
-    models::Models,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
-    system::System,
+    views::Views,
 };
 
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
@@ -33,10 +32,8 @@ pub struct Live {
 pub struct App {
     /// The sources' newest readings.
     pub hub: Arc<Hub>,
-    /// The host's readings as people want them.
-    pub system: Arc<System>,
-    /// Models, and what is done to them.
-    pub models: Arc<Models>,
+    /// The sources' readings as people want them.
+    pub views: Views,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
     pub live: Vec<Live>,
     /// What is counted where it happens.
@@ -82,8 +79,7 @@ impl App {
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
-        system: Arc<System>,
-        models: Arc<Models>,
+        views: Views,
         live: Vec<Live>,
         events: Arc<Events>,
         scrapes: usize,
@@ -92,7 +88,7 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, models, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+        Self { hub, views, live, events, scraper: Scraper::default(), scrapes, reload, settings }
     }
 
     /// The feed of this name.

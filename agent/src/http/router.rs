@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{ApiError, App, api, page};
+use crate::{database, debates};
 
 /// No request of ours has a longer body.
 const BODY_BYTES: usize = 16 << 10;
@@ -22,6 +23,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/system/stats", get(api::stats))
         .route("/api/system/history", get(api::history))
         .route("/ws/{feed}", any(api::live))
+        .merge(database::routes())
+        .merge(debates::routes())
         .route("/-/healthy", get(healthy))
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
@@ -44,10 +47,10 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.system.current().is_some() {
+    if app.views.system.current().is_some() {
         return Ok("Aura Agent is ready.\n");
     }
-    let error = if app.system.was_sampled() {
+    let error = if app.views.system.was_sampled() {
         api::nothing_fresh()
     } else {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")

@@ -17,6 +17,9 @@ use tracing::{info, warn};
 
 use super::{Channel, Snapshot};
 
+/// A source may speak TLS or parse deeply; what it does not touch of this costs no memory.
+const STACK_BYTES: usize = 2 << 20;
+
 /// Pauses between attempts to open a source that is not there: from the first to the longest, doubling.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -37,7 +40,7 @@ impl<S: Source> Channel<S> {
         self.schedule(schedule.interval, schedule.timeout);
         let target = Arc::clone(self);
         let work = move || Worker { channel: target, options, context, stopped, samples: 0 }.run();
-        if let Err(error) = thread::Builder::new().name(S::NAME.into()).stack_size(256 << 10).spawn(work) {
+        if let Err(error) = thread::Builder::new().name(S::NAME.into()).stack_size(STACK_BYTES).spawn(work) {
             self.off(Missing::new(Reason::Unreadable, format!("its thread could not be started: {error}")));
         }
         Running { _stop: stop }

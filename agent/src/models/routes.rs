@@ -36,7 +36,7 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let status = status::status(app.models.current());
+    let status = status::status(app.views.models.current());
     status.map(|status| Json(status).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("start Ollama, or name it in sources.ollama.hosts")
@@ -45,7 +45,7 @@ async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError>
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(&app.models.current());
+    let (healthy, body) = status::health(&app.views.models.current());
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }
@@ -72,9 +72,9 @@ async fn load(
 ) -> Result<Response, ApiError> {
     let asked = permitted(&app, &headers, query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
-    let snapshot = app.models.snapshot().map_err(not_watched)?;
+    let snapshot = app.views.models.snapshot().map_err(not_watched)?;
     let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
-    answer(&app.models, order, asked.wait.unwrap_or(true)).await
+    answer(&app.views.models, order, asked.wait.unwrap_or(true)).await
 }
 
 async fn unload(
@@ -87,17 +87,17 @@ async fn unload(
     if asked.keep_alive.is_some() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
     }
-    let snapshot = app.models.snapshot().map_err(not_watched)?;
+    let snapshot = app.views.models.snapshot().map_err(not_watched)?;
     let order = order_unload(&snapshot.reading, &name, asked.host.as_deref())?;
-    answer(&app.models, order, asked.wait.unwrap_or(true)).await
+    answer(&app.views.models, order, asked.wait.unwrap_or(true)).await
 }
 
 /// Loads all that are installed, one after the other, until they no longer fit together.
 async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMap) -> Result<Response, ApiError> {
     let asked = permitted(&app, &headers, query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
-    let snapshot = app.models.snapshot().map_err(not_watched)?;
-    let batch = app.models.jobs.new_batch();
+    let snapshot = app.views.models.snapshot().map_err(not_watched)?;
+    let batch = app.views.models.jobs.new_batch();
     let mut accepted = Vec::new();
     for host in hosts(&snapshot.reading, asked.host.as_deref())? {
         let loaded = host.loaded.value().into_iter().flat_map(|models| models.iter());
@@ -105,7 +105,7 @@ async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMa
         let installed = host.installed.value().into_iter().flat_map(|models| models.iter());
         for model in installed.filter(|model| !model.remote && !loaded.contains(&&model.name)) {
             let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
-            match app.models.submit(Order { batch: Some(batch), ..order }) {
+            match app.views.models.submit(Order { batch: Some(batch), ..order }) {
                 Some(id) => accepted.push(json!({ "job": id, "host": host.host, "model": model.name })),
                 None => break,
             }
@@ -116,7 +116,7 @@ async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMa
 }
 
 fn permitted(app: &App, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
-    if !app.models.settings().on {
+    if !app.views.models.settings().on {
         let message = "models are not loaded and unloaded through this agent";
         let hint = "sources.ollama.controls is false";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));

@@ -17,7 +17,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use aura_host::Host;
 use aura_model::Context;
 use tokio::{
     net::TcpListener,
@@ -31,12 +30,11 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
-    hub::{Channel, FRESH_INTERVALS, Hub},
-    models::Models,
+    http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
+    hub::Hub,
     own::{Events, Own},
-    publish::feed::{Feed, Feeds, Limits},
-    system::{Moment, System},
+    publish::feed::{Feeds, Limits},
+    views::{self, Views},
 };
 
 /// What the system or a person asks of the process.
@@ -92,27 +90,13 @@ impl Agent {
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
-        let system_feed = feeds.open("system");
-        let models_feed = feeds.open("models");
+        let settings = settings(config, &web);
+        let (views, live) = Views::open(&hub, &feeds, config, settings.has_controllers());
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone(), models_feed.clone()], Arc::clone(&events))));
-        let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
+        hub.add(Arc::new(Own::new(&hub, live.iter().map(|live| live.feed.clone()).collect(), Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
-        let live = vec![
-            Live {
-                feed: system_feed,
-                fresh: Box::new({
-                    let system = Arc::clone(&system);
-                    move || system.current().is_some()
-                }),
-            },
-            // Its message says itself what is missing, and a new one comes as soon as that changes.
-            Live { feed: models_feed.clone(), fresh: Box::new(|| true) },
-        ];
-        let settings = settings(config, &web);
-        let models = Models::new(Arc::clone(&hub), models_feed, &config.sources.ollama, settings.has_controllers());
-        let app = Arc::new(App::new(hub, system, models, live, events, scrapes(config), reload, settings));
+        let app = Arc::new(App::new(hub, views, live, events, scrapes(config), reload, settings));
         Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 
@@ -128,11 +112,7 @@ impl Agent {
             announce(listener.local_addr()?, serving.tls.is_some());
             listeners.spawn(listen(listener, serving.clone()));
         }
-        if let Some((host, live)) = self.app.hub.channel::<Host>().zip(self.app.live("system")) {
-            let feed = live.feed.clone();
-            tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
-        }
-        tokio::spawn(Arc::clone(&self.app.models).run());
+        views::publish(&self.app, &self.context);
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -193,50 +173,15 @@ impl Agent {
             warn!("{key} has changed: it takes effect when the agent is started again");
         }
         self.logging.set_level(&new.log);
-        self.app.system.set_thresholds(new.thresholds.clone());
+        self.app.views.system.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new));
         self.sources.apply(&new.sources);
         let settings = settings(new, &web);
-        self.app.models.configure(&new.sources.ollama, settings.has_controllers());
+        self.app.views.models.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
         self.loaded = loaded;
         Ok(())
     }
-}
-
-/// Turns each reading of the host into the feed's message, if anybody wants it.
-async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, context: Context) {
-    let mut readings = host.subscribe();
-    loop {
-        let newest = readings.borrow_and_update().clone();
-        let fresh = newest.is_some();
-        publish_moment(&app, &feed, newest.map(|snapshot| app.system.take(snapshot, host.interval())));
-        context.set_watched(feed.wanted());
-        let late = host.interval() * FRESH_INTERVALS;
-        let changed = match timeout(late, readings.changed()).await {
-            Ok(changed) => changed,
-            Err(_) => {
-                if fresh {
-                    publish_moment(&app, &feed, None);
-                }
-                readings.changed().await
-            }
-        };
-        if changed.is_err() {
-            return;
-        }
-    }
-}
-
-/// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
-/// take an old message for a fresh one because nothing follows it.
-fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
-    let Some(moment) = moment.or_else(|| app.system.repeat()) else { return };
-    app.events.note(|counts| {
-        counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
-    });
-    let system = Arc::clone(&app.system);
-    feed.publish(moment.seq, move |out| system.encode(&moment, out));
 }
 
 fn settings(config: &Config, web: &WebConfig) -> Settings {

@@ -1,0 +1,416 @@
+//! From readings to what people want to see. This is the one place where PostgreSQL's counters are divided.
+
+use std::collections::BTreeMap;
+
+use aura_model::{Missing, Reason};
+use aura_postgres::{Activity, Backend, Cluster, Database as Counters, ServerReading, Statistics};
+
+use super::{
+    growth::Sizes,
+    message::{
+        Blocked, Blocker, Connections, Database, Health, Holder, InactiveSlot, Metrics, Rates, Receiver, Replication,
+        RowRates, Running, Size, SlowQuery, TableSize, VacuumDebt,
+    },
+};
+
+/// A query that has been running for longer is shown.
+const LONG_SECONDS: f64 = 30.0;
+/// No more connections should be taken, in percent.
+const MUCH: f64 = 80.0;
+/// The server stops before it has used this many transaction numbers.
+const TRANSACTION_NUMBERS: f64 = 2_147_483_647.0;
+
+/// An earlier reading of the same server and how many seconds lie between.
+pub(super) type Before<'a> = Option<(&'a ServerReading, f64)>;
+
+/// Everything about one server.
+pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes, timestamp: &str) -> Metrics {
+    let mut metrics = empty(server, timestamp);
+    let Some(statistics) = server.up.value() else {
+        let missing = server.up.missing().cloned();
+        let refused = missing.as_ref().is_some_and(|missing| missing.reason == Reason::NoPermission);
+        metrics.status = if refused { "error" } else { "disconnected" };
+        metrics.error = missing.as_ref().map(|missing| missing.detail.clone());
+        metrics.missing.extend(missing.map(|missing| ("metrics", missing)));
+        return metrics;
+    };
+    // A restart lies between: its counters began anew.
+    let before = before.filter(|(before, _)| before.connects == server.connects);
+    let cluster = statistics.cluster.value().map(|cluster| &**cluster);
+    let activity = statistics.activity.value().map(|activity| &**activity);
+    let sees_all = cluster.is_some_and(|cluster| cluster.sees_all);
+    let max = statistics.settings.value().and_then(|settings| settings.get("max_connections"));
+    let database = cluster.map_or(&server.database, |cluster| &cluster.database);
+    metrics.database.clone_from(database);
+    metrics.version = Some(version(statistics.version));
+    metrics.role = cluster.map(|cluster| if cluster.in_recovery { "replica" } else { "primary" });
+    metrics.connections = activity.map(|activity| connections(activity, database, max, sees_all));
+    metrics.long_running = activity.map(long_running);
+    metrics.blocked = activity.map(blocked);
+    metrics.replication = cluster.map(|cluster| replication(cluster, statistics));
+    metrics.database_size = statistics.database_sizes.value().and_then(|all| {
+        let bytes = all.databases.iter().find(|one| one.name == *database)?.bytes?;
+        let growth = sizes.growth(&server.name, "", database);
+        Some(Size { bytes, pretty: pretty(bytes), mb: bytes as f64 / 1_048_576.0, growth })
+    });
+    metrics.table_sizes = statistics.table_sizes.value().map(|all| {
+        let mut tables: Vec<TableSize> = all
+            .tables
+            .iter()
+            .filter_map(|table| {
+                let size_bytes = table.table_bytes? + table.index_bytes?;
+                Some(TableSize {
+                    schema: table.schema.clone(),
+                    table: table.name.clone(),
+                    size_bytes,
+                    size_pretty: pretty(size_bytes),
+                    growth: sizes.growth(&server.name, &table.schema, &table.name),
+                })
+            })
+            .collect();
+        tables.sort_by_key(|table| std::cmp::Reverse(table.size_bytes));
+        tables.truncate(20);
+        tables
+    });
+    metrics.slow_queries = statistics.slow_statements.value().filter(|slow| !slow.0.is_empty()).map(|slow| {
+        let each = slow.0.iter().map(|statement| SlowQuery {
+            query: statement.query.clone(),
+            calls: statement.calls,
+            total_time_ms: statement.total_ms,
+            mean_time_ms: statement.mean_ms,
+            rows: statement.rows,
+            database: statement.database.clone(),
+        });
+        each.collect()
+    });
+    metrics.vacuum_debt = statistics.tables.value().map(|tables| {
+        let mut debts: Vec<&aura_postgres::Table> = tables.iter().filter(|table| table.dead > 0).collect();
+        debts.sort_by_key(|table| std::cmp::Reverse(table.dead));
+        let each = debts.into_iter().take(10).map(|table| VacuumDebt {
+            schema: table.schema.clone(),
+            table: table.name.clone(),
+            dead_rows: table.dead,
+            live_rows: table.live,
+            last_vacuum: match (table.last_vacuum, table.last_autovacuum) {
+                (Some(one), Some(other)) => Some(one.max(other)),
+                (one, other) => one.or(other),
+            },
+        });
+        each.collect()
+    });
+    let earlier = before.and_then(|(before, seconds)| Some((before.up.value()?.databases.value()?, seconds)));
+    if let Some(now) = statistics.databases.value() {
+        metrics.activity = earlier.and_then(|(earlier, seconds)| {
+            let pairs: Vec<_> =
+                now.iter().filter_map(|one| Some((one, earlier.iter().find(|other| other.id == one.id)?))).collect();
+            rates(&pairs, seconds)
+        });
+        let each = now.iter().filter(|database| !database.template).map(|one| {
+            let old = earlier
+                .and_then(|(earlier, seconds)| Some((earlier.iter().find(|other| other.id == one.id)?, seconds)));
+            Database {
+                name: one.name.clone(),
+                size_bytes: statistics
+                    .database_sizes
+                    .value()
+                    .and_then(|sizes| sizes.databases.iter().find(|size| size.name == one.name)?.bytes),
+                growth: sizes.growth(&server.name, "", &one.name),
+                backends: one.backends,
+                cache_hit_ratio: ratio(one.blocks_hit, one.blocks_read),
+                rollback_ratio: ratio(one.rollbacks, one.commits),
+                deadlocks: one.deadlocks,
+                wraparound_percent: f64::from(one.frozen_age) / TRANSACTION_NUMBERS * 100.0,
+                rates: old.and_then(|(old, seconds)| rates(&[(one, old)], seconds)),
+            }
+        });
+        metrics.databases = Some(each.collect());
+    }
+    for (part, missing) in statistics.missing() {
+        // The debates have a feed of their own.
+        if part != "debates" {
+            metrics.missing.insert(path(part), missing.clone());
+        }
+    }
+    if cluster.is_some() && !sees_all {
+        let detail = format!(
+            "the role may not see what others do; run: GRANT pg_monitor TO \"{}\";",
+            server.user.replace('"', "\"\"")
+        );
+        metrics.missing.insert("connections.active", Missing::new(Reason::NoPermission, detail));
+    }
+    metrics.health = health(statistics, cluster, metrics.connections.as_ref(), activity, sees_all);
+    metrics
+}
+
+fn empty(server: &ServerReading, timestamp: &str) -> Metrics {
+    Metrics {
+        name: server.name.to_string(),
+        status: "connected",
+        timestamp: timestamp.to_owned(),
+        error: None,
+        host: server.address.clone(),
+        database: server.database.clone(),
+        version: None,
+        role: None,
+        connections: None,
+        database_size: None,
+        table_sizes: None,
+        slow_queries: None,
+        health: Health {
+            accepting_connections: false,
+            uptime_seconds: None,
+            long_running_queries: None,
+            blocked_queries: None,
+            status: "unknown",
+            reasons: Vec::new(),
+        },
+        activity: None,
+        databases: None,
+        long_running: None,
+        blocked: None,
+        vacuum_debt: None,
+        replication: None,
+        missing: BTreeMap::new(),
+    }
+}
+
+/// Where the message has what a query gives.
+fn path(part: &'static str) -> &'static str {
+    match part {
+        "cluster" => "health.uptime_seconds",
+        "stat_database" => "databases",
+        "stat_activity" => "connections",
+        "settings" => "connections.max",
+        "database" => "database_size",
+        "stat_user_tables" => "vacuum_debt",
+        "statements" => "slow_queries",
+        "stat_replication" => "replication.receivers",
+        "replication_slot" => "replication.inactive_slots",
+        other => other,
+    }
+}
+
+pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>, sees_all: bool) -> Connections {
+    let clients: Vec<&Backend> = activity.backends.iter().filter(|backend| backend.is_client()).collect();
+    let counted = |states: &[&str]| {
+        let fits = |client: &&&Backend| client.state.as_deref().is_some_and(|state| states.contains(&state));
+        sees_all.then(|| clients.iter().filter(fits).count() as u64)
+    };
+    let total = clients.len() as u64;
+    /// Role, application, place and database.
+    type Who<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+    let mut holders: BTreeMap<Who<'_>, u64> = BTreeMap::new();
+    for client in &clients {
+        let user = client.user.as_deref().unwrap_or_default();
+        let application = client.application.as_deref().unwrap_or_default();
+        *holders.entry((user, application, client.client.as_deref(), client.database.as_deref())).or_default() += 1;
+    }
+    let mut holders: Vec<Holder> = holders
+        .into_iter()
+        .map(|((user, application, client, database), count)| Holder {
+            user: user.to_owned(),
+            application: application.to_owned(),
+            client: client.map(str::to_owned),
+            database: database.map(str::to_owned),
+            count,
+        })
+        .collect();
+    holders.sort_by_key(|holder| std::cmp::Reverse(holder.count));
+    holders.truncate(20);
+    let others = activity.backends.iter().filter(|backend| !backend.own && !backend.is_client());
+    Connections {
+        active: counted(&["active", "fastpath function call"]),
+        idle: counted(&["idle"]),
+        idle_in_transaction: counted(&["idle in transaction", "idle in transaction (aborted)"]),
+        total,
+        this_database: clients.iter().filter(|client| client.database.as_deref() == Some(database)).count() as u64,
+        background: others.count() as u64,
+        max: max.map(|max| max as u64),
+        utilization_percent: max.filter(|max| *max > 0.0).map(|max| total as f64 / max * 100.0),
+        holders,
+    }
+}
+
+fn long_running(activity: &Activity) -> Vec<Running> {
+    let mut running: Vec<Running> = activity
+        .backends
+        .iter()
+        .filter(|backend| backend.is_client())
+        .filter_map(|backend| {
+            Some(Running {
+                pid: backend.pid,
+                user: backend.user.clone(),
+                database: backend.database.clone(),
+                application: backend.application.clone(),
+                state: backend.state.clone(),
+                seconds: backend.transaction_seconds.filter(|seconds| *seconds > LONG_SECONDS)?,
+                query: backend.query.clone(),
+            })
+        })
+        .collect();
+    running.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    running.truncate(20);
+    running
+}
+
+fn waits(backend: &&Backend) -> bool {
+    backend.is_client() && backend.wait_kind.as_deref() == Some("Lock")
+}
+
+fn blocked(activity: &Activity) -> Vec<Blocked> {
+    let blocker = |pid: i32| {
+        let backend = activity.backends.iter().find(|backend| backend.pid == pid);
+        Blocker {
+            pid,
+            user: backend.and_then(|backend| backend.user.clone()),
+            state: backend.and_then(|backend| backend.state.clone()),
+            query: backend.and_then(|backend| backend.query.clone()),
+        }
+    };
+    let each = activity.backends.iter().filter(waits).take(20).map(|backend| Blocked {
+        pid: backend.pid,
+        user: backend.user.clone(),
+        database: backend.database.clone(),
+        seconds: backend.query_seconds,
+        query: backend.query.clone(),
+        blocked_by: backend
+            .blocked_by
+            .iter()
+            .flat_map(|pids| pids.split(','))
+            .filter_map(|pid| pid.parse().ok())
+            .map(blocker)
+            .collect(),
+    });
+    each.collect()
+}
+
+fn replication(cluster: &Cluster, statistics: &Statistics) -> Replication {
+    let receivers = statistics.senders.value().map(|senders| {
+        let each = senders.0.iter().map(|sender| Receiver {
+            application: sender.application.clone(),
+            client: sender.client.clone(),
+            state: sender.state.clone(),
+            lag_bytes: sender.lag_bytes,
+            lag_seconds: sender.replay_lag_seconds,
+        });
+        each.collect()
+    });
+    let inactive_slots = statistics.slots.value().map(|slots| {
+        let inactive = slots.0.iter().filter(|slot| !slot.active);
+        inactive.map(|slot| InactiveSlot { name: slot.name.clone(), kept_bytes: slot.kept_bytes }).collect()
+    });
+    Replication { is_replica: cluster.in_recovery, lag_seconds: cluster.replay_lag_seconds, receivers, inactive_slots }
+}
+
+fn health(
+    statistics: &Statistics,
+    cluster: Option<&Cluster>,
+    connections: Option<&Connections>,
+    activity: Option<&Activity>,
+    sees_all: bool,
+) -> Health {
+    let activity = activity.filter(|_| sees_all);
+    let long = activity.map(|activity| {
+        let long = |backend: &&Backend| {
+            backend.is_client()
+                && backend.state.as_deref() == Some("active")
+                && backend.query_seconds.is_some_and(|seconds| seconds > LONG_SECONDS)
+        };
+        activity.backends.iter().filter(long).count() as u64
+    });
+    let blocked = activity.map(|activity| activity.backends.iter().filter(waits).count() as u64);
+    let mut reasons = Vec::new();
+    if let Some(count) = blocked.filter(|count| *count > 0) {
+        reasons.push(format!("{count} backends wait for a lock"));
+    }
+    if let Some(count) = long.filter(|count| *count > 0) {
+        reasons.push(format!("{count} queries have been running for more than {LONG_SECONDS} s"));
+    }
+    if let Some(percent) = connections.and_then(|connections| connections.utilization_percent).filter(|p| *p >= MUCH) {
+        reasons.push(format!("{percent:.0} % of max_connections are taken"));
+    }
+    for database in statistics.databases.value().into_iter().flat_map(|databases| databases.iter()) {
+        let percent = f64::from(database.frozen_age) / TRANSACTION_NUMBERS * 100.0;
+        if percent >= MUCH {
+            reasons.push(format!("{} has used {percent:.0} % of its transaction numbers: vacuum it", database.name));
+        }
+    }
+    // The older contract: blocked queries alone decide; everything else is a remark.
+    let status = match blocked {
+        None => "unknown",
+        Some(0) => "healthy",
+        Some(_) => "degraded",
+    };
+    Health {
+        accepting_connections: true,
+        uptime_seconds: cluster.map(|cluster| cluster.now - cluster.started),
+        long_running_queries: long,
+        blocked_queries: blocked,
+        status,
+        reasons,
+    }
+}
+
+/// Rates of databases together; none when a counter went back, because somebody reset it.
+pub(super) fn rates(pairs: &[(&Counters, &Counters)], seconds: f64) -> Option<Rates> {
+    if pairs.is_empty() || seconds <= 0.0 {
+        return None;
+    }
+    let mut went_back = false;
+    let mut grown = |take: fn(&Counters) -> i64| {
+        let difference = pairs.iter().map(|(now, before)| take(now) - take(before));
+        difference.inspect(|difference| went_back |= *difference < 0).sum::<i64>()
+    };
+    let commits = grown(|one| one.commits);
+    let rollbacks = grown(|one| one.rollbacks);
+    let (hit, read) = (grown(|one| one.blocks_hit), grown(|one| one.blocks_read));
+    let (returned, inserted) = (grown(|one| one.returned), grown(|one| one.inserted));
+    let (updated, deleted) = (grown(|one| one.updated), grown(|one| one.deleted));
+    let (deadlocks, temp) = (grown(|one| one.deadlocks), grown(|one| one.temp_bytes));
+    if went_back {
+        return None;
+    }
+    let each_second = |count: i64| count as f64 / seconds;
+    Some(Rates {
+        window_seconds: seconds,
+        commits_per_second: each_second(commits),
+        rollbacks_per_second: each_second(rollbacks),
+        rollback_ratio: ratio(rollbacks, commits),
+        cache_hit_ratio: ratio(hit, read),
+        rows_per_second: RowRates {
+            returned: each_second(returned),
+            inserted: each_second(inserted),
+            updated: each_second(updated),
+            deleted: each_second(deleted),
+        },
+        deadlocks,
+        temp_bytes_per_second: each_second(temp),
+    })
+}
+
+fn ratio(part: i64, rest: i64) -> Option<f64> {
+    let all = part + rest;
+    (all > 0).then(|| part as f64 / all as f64)
+}
+
+fn version(number: u32) -> String {
+    format!("{}.{}", number / 10_000, number % 10_000)
+}
+
+/// As PostgreSQL's pg_size_pretty: the next unit from 10 of it on, rounded half away from zero.
+pub(super) fn pretty(bytes: i64) -> String {
+    let mut size = bytes;
+    let limit = 10 * 1024;
+    if size.abs() < limit {
+        return format!("{size} bytes");
+    }
+    // One bit is kept for rounding.
+    size >>= 9;
+    for unit in ["kB", "MB", "GB", "TB"] {
+        if size.abs() < limit * 2 - 1 {
+            return format!("{} {unit}", (size + size.signum()) / 2);
+        }
+        size >>= 10;
+    }
+    format!("{} PB", (size + size.signum()) / 2)
+}

@@ -1,0 +1,130 @@
+//! The sources' readings as people want them: one view a feed, each fed with every reading of its source.
+
+use std::sync::Arc;
+
+use aura_host::Host;
+use aura_model::{Context, Source};
+use aura_postgres::Postgres;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    config::Config,
+    database::Database,
+    debates::Debates,
+    http::{App, Live},
+    hub::{Channel, FRESH_INTERVALS, Hub},
+    models::Models,
+    publish::feed::{Feed, Feeds},
+    system::{Moment, System},
+};
+
+/// All views.
+pub struct Views {
+    /// The host.
+    pub system: Arc<System>,
+    /// Models, and what is done to them.
+    pub models: Arc<Models>,
+    /// Database servers.
+    pub database: Arc<Database>,
+    /// The debates that one of them holds.
+    pub debates: Arc<Debates>,
+}
+
+impl Views {
+    /// Opens the views and their feeds; `controllers` says whether anybody may load and unload models.
+    pub fn open(hub: &Arc<Hub>, feeds: &Feeds, config: &Config, controllers: bool) -> (Self, Vec<Live>) {
+        let models_feed = feeds.open("models");
+        let views = Self {
+            system: Arc::new(System::new(Arc::clone(hub), &config.history, config.thresholds.clone())),
+            models: Models::new(Arc::clone(hub), models_feed.clone(), &config.sources.ollama, controllers),
+            database: Arc::default(),
+            debates: Arc::default(),
+        };
+        let (system, database, debates) = (views.system.clone(), views.database.clone(), views.debates.clone());
+        let live = vec![
+            Live { feed: feeds.open("system"), fresh: Box::new(move || system.current().is_some()) },
+            // Its message says itself what is missing, and a new one comes as soon as that changes.
+            Live { feed: models_feed, fresh: Box::new(|| true) },
+            Live { feed: feeds.open("database"), fresh: Box::new(move || database.current().is_some()) },
+            Live { feed: feeds.open("debates"), fresh: Box::new(move || debates.current().is_some()) },
+        ];
+        (views, live)
+    }
+}
+
+/// Starts to publish every view.
+pub fn publish(app: &Arc<App>, context: &Context) {
+    if let Some((host, feed)) = source::<Host>(app, "system") {
+        tokio::spawn(publish_system(Arc::clone(app), feed, host, context.clone()));
+    }
+    if let Some((postgres, database)) = source::<Postgres>(app, "database")
+        && let Some(debates) = app.live("debates")
+    {
+        tokio::spawn(publish_database(Arc::clone(app), postgres, database, debates.feed.clone()));
+    }
+    tokio::spawn(Arc::clone(&app.views.models).run());
+}
+
+fn source<S: Source>(app: &App, feed: &str) -> Option<(Arc<Channel<S>>, Feed)> {
+    Some((app.hub.channel()?, app.live(feed)?.feed.clone()))
+}
+
+/// Turns each reading of the host into the feed's message, if anybody wants it.
+async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, context: Context) {
+    let mut readings = host.subscribe();
+    loop {
+        let newest = readings.borrow_and_update().clone();
+        let fresh = newest.is_some();
+        publish_moment(&app, &feed, newest.map(|snapshot| app.views.system.take(snapshot, host.interval())));
+        context.set_watched(feed.wanted());
+        let late = host.interval() * FRESH_INTERVALS;
+        let changed = match timeout(late, readings.changed()).await {
+            Ok(changed) => changed,
+            Err(_) => {
+                if fresh {
+                    publish_moment(&app, &feed, None);
+                }
+                readings.changed().await
+            }
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
+/// take an old message for a fresh one because nothing follows it.
+fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
+    let Some(moment) = moment.or_else(|| app.views.system.repeat()) else { return };
+    app.events.note(|counts| {
+        counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+    });
+    let system = Arc::clone(&app.views.system);
+    feed.publish(moment.seq, move |out| system.encode(&moment, out));
+}
+
+/// Turns each reading of the database servers into the messages of both feeds, if anybody wants them.
+async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>, database_feed: Feed, debates_feed: Feed) {
+    let mut readings = postgres.subscribe();
+    loop {
+        let newest = readings.borrow_and_update().clone();
+        if let Some(snapshot) = newest {
+            let moment = app.views.database.take(Arc::clone(&snapshot), postgres.interval());
+            let database = Arc::clone(&app.views.database);
+            database_feed.publish(moment.seq, move |out| encode("database", &database.update(&moment), out));
+            let moment = app.views.debates.take(snapshot, postgres.interval());
+            debates_feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
+        }
+        if readings.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn encode(feed: &str, message: &impl Serialize, out: &mut Vec<u8>) {
+    if let Err(error) = serde_json::to_writer(out, message) {
+        tracing::error!("the message of feed {feed} could not be encoded: {error}");
+    }
+}

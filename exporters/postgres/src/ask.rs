@@ -1,0 +1,142 @@
+//! One query of a sample: when it is due, what it last said, and what went wrong with it. A query that fails costs
+//! only its own part of the reading.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use aura_model::{GroupHealth, Missing, Reason, Section};
+use tokio_postgres::{Client, Error, Row};
+
+use crate::failure;
+
+/// A query that will fail again is not repeated each second: the server would log each failure.
+const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
+
+/// What all queries of a sample share.
+pub(crate) struct Sample<'a> {
+    pub client: &'a Client,
+    pub now: Instant,
+    pub user: &'a str,
+    pub server: &'a str,
+    /// Why the connection is over, if a query found out.
+    pub over: &'a OnceLock<Missing>,
+}
+
+/// A query and its last answer.
+pub(crate) struct Asked<T> {
+    name: &'static str,
+    every: Duration,
+    due: Option<Instant>,
+    answer: Section<Arc<T>>,
+    took: Duration,
+}
+
+impl<T> Asked<T> {
+    /// A query that was never asked; zero asks at each sample.
+    pub(crate) fn new(name: &'static str, every: Duration) -> Self {
+        let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
+        Self { name, every, due: None, answer, took: Duration::ZERO }
+    }
+
+    /// Asks if it is due.
+    pub(crate) async fn ask(
+        &mut self,
+        sample: &Sample<'_>,
+        sql: impl FnOnce() -> String,
+        read: impl FnOnce(&[Row]) -> Result<T, Error>,
+    ) {
+        if !self.is_due(sample.now) {
+            return;
+        }
+        let result = sample.client.query_typed(&sql(), &[]).await.and_then(|rows| read(&rows));
+        self.took = sample.now.elapsed();
+        self.due = Some(sample.now + self.every);
+        let missing = match result {
+            Ok(answer) => {
+                if self.answer.missing().is_some_and(|missing| missing.reason != Reason::NotConfigured) {
+                    tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
+                }
+                self.answer = Section::Fresh(Arc::new(answer));
+                return;
+            }
+            Err(error) => {
+                let missing = failure::asking(&error, self.name, sample.user);
+                if failure::ends_connection(&error) {
+                    let _ = sample.over.set(missing.clone());
+                }
+                missing
+            }
+        };
+        if matches!(missing.reason, Reason::NoPermission | Reason::NoTable | Reason::NotConfigured) {
+            self.due = Some(sample.now + self.every.max(PAUSE_AFTER_REFUSAL));
+        }
+        self.miss(missing, sample.server);
+    }
+
+    /// Whether it is time to ask.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| now >= due)
+    }
+
+    /// Asks earlier or later than usual.
+    pub(crate) fn set_due(&mut self, due: Option<Instant>) {
+        self.due = due;
+    }
+
+    /// There is nothing to ask; said once in the log.
+    pub(crate) fn miss(&mut self, missing: Missing, server: &str) {
+        if self.answer.missing() != Some(&missing) && missing.reason != Reason::Unreachable {
+            tracing::info!(source = "postgres", server, "not read: {missing}");
+        }
+        self.answer = Section::Off { missing };
+    }
+
+    /// A new connection, perhaps to another server behind the same address: nothing that was known holds.
+    pub(crate) fn forget(&mut self) {
+        self.due = None;
+        if self.answer.value().is_some() {
+            self.answer = Section::off(Reason::Stale, format!("{}: not read since the connection was lost", self.name));
+        }
+    }
+
+    pub(crate) fn answer(&self) -> Section<Arc<T>> {
+        self.answer.clone()
+    }
+
+    pub(crate) fn value(&self) -> Option<&Arc<T>> {
+        self.answer.value()
+    }
+
+    pub(crate) fn health(&self) -> GroupHealth {
+        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() }
+    }
+}
+
+/// Declares one row of an answer: each field with the SQL that gives it, in one place.
+macro_rules! columns {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $sql:expr,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
+
+        impl $name {
+            /// The select list; `instead` gives what an old or new version has in the place of a column.
+            pub(crate) fn select(instead: impl Fn(&str) -> Option<&'static str>) -> String {
+                [$((stringify!($field), $sql)),*].map(|(name, sql)| instead(name).unwrap_or(sql)).join(", ")
+            }
+
+            pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+                let mut index = 0..;
+                Ok(Self { $($field: row.try_get(index.next().unwrap_or_default())?,)* })
+            }
+        }
+    };
+}
+pub(crate) use columns;
+
+/// Every row of an answer.
+pub(crate) fn rows<T>(rows: &[Row], read: fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    rows.iter().map(read).collect()
+}

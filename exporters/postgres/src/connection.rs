@@ -1,0 +1,109 @@
+//! One long-lived connection: read only, with limits that the server itself enforces.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use aura_model::{Missing, Reason};
+use tokio_postgres::{Client, Error};
+
+use crate::{PostgresOptions, failure, target::Target};
+
+pub(crate) type Driver = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// A connection, and the future that moves its bytes. It runs only while somebody asks something.
+pub(crate) struct Connection {
+    pub client: Client,
+    pub driver: Driver,
+    /// The server accepted our limits; a pooler that does not know them may not.
+    pub limited: bool,
+}
+
+/// What the server is asked to hold us to.
+pub(crate) struct Limits {
+    pub answer: Duration,
+    statement: Duration,
+    lock: Duration,
+}
+
+impl From<&PostgresOptions> for Limits {
+    fn from(options: &PostgresOptions) -> Self {
+        Self {
+            answer: options.answer_timeout.get(),
+            statement: options.statement_timeout.get(),
+            lock: options.lock_timeout.get(),
+        }
+    }
+}
+
+impl Connection {
+    /// Logs in.
+    pub(crate) async fn open(target: &Target, limits: &Limits) -> Result<Self, Missing> {
+        let attempt = async {
+            let first = Self::attempt(target, limits, true).await?;
+            match first {
+                Err(error) if failure::refuses_options(&error) => Self::attempt(target, limits, false).await,
+                other => Ok(other),
+            }
+        };
+        match tokio::time::timeout(limits.answer, attempt).await {
+            Ok(Ok(Ok(connection))) => Ok(connection),
+            Ok(Ok(Err(error))) => Err(failure::connecting(&error, target)),
+            Ok(Err(missing)) => Err(missing),
+            Err(_) => {
+                let detail = format!("{}: accepts no login within {:?}", target.address, limits.answer);
+                Err(Missing::new(Reason::Unreachable, detail))
+            }
+        }
+    }
+
+    async fn attempt(target: &Target, limits: &Limits, limited: bool) -> Result<Result<Self, Error>, Missing> {
+        let mut config = target.login()?;
+        let tls = target.tls();
+        config.ssl_mode(tls.mode()).application_name("aura").connect_timeout(limits.answer);
+        if limited {
+            let ours = format!(
+                "-c default_transaction_read_only=on -c statement_timeout={} -c lock_timeout={} \
+                 -c idle_in_transaction_session_timeout=10000",
+                limits.statement.as_millis(),
+                limits.lock.as_millis()
+            );
+            let theirs = config.get_options().map(|theirs| format!("{theirs} ")).unwrap_or_default();
+            config.options(theirs + &ours);
+        }
+        let connector = tls.connector()?;
+        Ok(config.connect(connector).await.map(|(client, connection)| Self {
+            client,
+            driver: Box::pin(connection),
+            limited,
+        }))
+    }
+}
+
+/// Does something with a connection, and moves its bytes meanwhile.
+///
+/// # Errors
+/// The connection is over, and why: the server went away or did not answer in time.
+pub(crate) async fn drive<T>(
+    driver: &mut Driver,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Missing> {
+    let work = std::pin::pin!(work);
+    let both = async {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            ended = driver => Err(match ended {
+                Ok(()) => "the server closed the connection".to_owned(),
+                Err(error) => failure::asking(&error, "connection", "").detail,
+            }),
+        }
+    };
+    match tokio::time::timeout(patience, both).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
+        Err(_) => {
+            let detail = format!("connected, but no answer within {patience:?}");
+            Err(Missing::new(Reason::Unreachable, detail))
+        }
+    }
+}

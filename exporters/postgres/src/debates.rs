@@ -1,0 +1,154 @@
+//! The debates of an installation, row by row, as its tables have them. What follows from them is derived elsewhere.
+//!
+//! The tables are read only when they have changed: a cheap fingerprint says so at each sample.
+
+use serde::Serialize;
+use tokio_postgres::{Error, Row};
+
+use crate::{
+    Cluster,
+    ask::{columns, rows},
+};
+
+/// The newest so many debates are read.
+pub const MOST_DEBATES: usize = 20_000;
+
+columns! {
+    /// One debate. Times are the installation's local clock without a zone, usually UTC.
+    pub struct Debate {
+        /// Its number.
+        pub id: String = "id::text",
+        /// What it is about, cut at 500 letters.
+        pub topic: String = "left(topic, 500)",
+        /// The topic's category.
+        pub category: Option<String> = "topic_category",
+        /// The side that speaks for the topic.
+        pub model_a: String = "model_a",
+        /// The side that speaks against it.
+        pub model_b: String = "model_b",
+        /// Who judges; may be one of the two.
+        pub judge: Option<String> = "judge_model",
+        /// Who won; none for a draw.
+        pub winner: Option<String> = "winner",
+        /// The stored change of A's rating.
+        pub elo_change_a: Option<i32> = "elo_change_a",
+        /// The stored change of B's rating.
+        pub elo_change_b: Option<i32> = "elo_change_b",
+        /// A's stored rating before.
+        pub elo_before_a: Option<i32> = "elo_before_a",
+        /// B's stored rating before.
+        pub elo_before_b: Option<i32> = "elo_before_b",
+        /// The judge's points for A, 0 to 100.
+        pub score_a: Option<f64> = "score_a",
+        /// The judge's points for B, 0 to 100.
+        pub score_b: Option<f64> = "score_b",
+        /// What the judge said, of the newest debates only, cut at 1000 letters.
+        pub verdict: Option<String> =
+            "CASE WHEN row_number() OVER (ORDER BY coalesce(completed_at, started_at) DESC NULLS LAST) <= 50 \
+             THEN left(verdict, 1000) END",
+        /// When it began.
+        pub started_at: Option<String> = "to_char(started_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+        /// When it ended.
+        pub completed_at: Option<String> = "to_char(completed_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+        /// How long it took.
+        pub duration_seconds: Option<f64> = "extract(epoch FROM completed_at - started_at)::float8",
+        /// `pending`, `running`, `completed` or `cancelled`.
+        pub status: Option<String> = "status",
+        /// How many rounds were meant.
+        pub total_rounds: Option<i32> = "total_rounds",
+    }
+}
+
+columns! {
+    /// A model's stored ranking.
+    pub struct Ranking {
+        /// The model.
+        pub model: String = "model_name",
+        /// Its name for people.
+        pub display_name: String = "display_name",
+        /// The stored rating.
+        pub elo: Option<i32> = "elo_rating",
+        /// Stored wins.
+        pub wins: Option<i32> = "wins",
+        /// Stored losses.
+        pub losses: Option<i32> = "losses",
+        /// Stored draws.
+        pub draws: Option<i32> = "draws",
+        /// Stored number of debates.
+        pub total_debates: Option<i32> = "total_debates",
+        /// What it is said to be good at.
+        pub specialty: Option<String> = "specialty",
+    }
+}
+
+columns! {
+    /// The stored rounds of one debate.
+    pub struct Rounds {
+        /// The debate.
+        pub debate: String = "debate_id::text",
+        /// How many turns are stored.
+        pub turns: i64 = "count(*)",
+        /// How many of them are error messages in the place of an argument.
+        pub errors: i64 = "count(*) FILTER (WHERE substr(argument, 1, 7) = '[Error:')",
+    }
+}
+
+/// Everything that is stored of debates.
+#[derive(Debug, Serialize)]
+pub struct Debates {
+    /// In the order in which they ended; those that have not ended come last.
+    pub debates: Vec<Debate>,
+    /// There are more than were read.
+    pub truncated: bool,
+}
+
+/// Says in one line what the tables hold, for as long as nobody changes them.
+pub(crate) fn fingerprint_sql(cluster: &Cluster) -> String {
+    let mut parts = vec![sum("debates")];
+    if cluster.has_rankings {
+        parts.push(sum("model_rankings"));
+    }
+    if cluster.has_rounds {
+        parts.push(sum("debate_rounds"));
+    }
+    format!("SELECT concat_ws(' ', {})", parts.join(", "))
+}
+
+/// A new version of a row has a new xmin, a deleted row changes the count.
+fn sum(table: &str) -> String {
+    format!("(SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM {table})")
+}
+
+pub(crate) fn read_fingerprint(answer: &[Row]) -> Result<String, Error> {
+    answer.first().map_or_else(|| Ok(String::new()), |row| row.try_get(0))
+}
+
+pub(crate) fn debates_sql() -> String {
+    format!(
+        "SELECT {} FROM (SELECT * FROM debates ORDER BY coalesce(completed_at, 'infinity') DESC, id DESC LIMIT {}) \
+         newest ORDER BY coalesce(newest.completed_at, 'infinity'), newest.started_at, newest.id",
+        Debate::select(|_| None),
+        MOST_DEBATES + 1
+    )
+}
+
+pub(crate) fn rankings_sql() -> String {
+    format!("SELECT {} FROM model_rankings ORDER BY model_name LIMIT 1000", Ranking::select(|_| None))
+}
+
+pub(crate) fn rounds_sql() -> String {
+    format!("SELECT {} FROM debate_rounds GROUP BY debate_id LIMIT {}", Rounds::select(|_| None), 2 * MOST_DEBATES)
+}
+
+pub(crate) fn read(answer: &[Row]) -> Result<Debates, Error> {
+    let truncated = answer.len() > MOST_DEBATES;
+    Ok(Debates { debates: rows(&answer[usize::from(truncated)..], Debate::read)?, truncated })
+}
+
+pub(crate) fn read_rankings(answer: &[Row]) -> Result<Vec<Ranking>, Error> {
+    rows(answer, Ranking::read)
+}
+
+pub(crate) fn read_rounds(answer: &[Row]) -> Result<Vec<Rounds>, Error> {
+    rows(answer, Rounds::read)
+}

@@ -1,0 +1,134 @@
+//! What a failed connection or query means, and what would help: PostgreSQL's error codes in plain words.
+
+use std::error::Error as _;
+
+use aura_model::{Missing, Reason};
+use tokio_postgres::{Error, error::SqlState};
+
+use crate::target::Target;
+
+/// Why there is no connection.
+pub(crate) fn connecting(error: &Error, target: &Target) -> Missing {
+    let (address, user, database) = (&target.address, target.user(), target.database());
+    let Some(code) = error.code() else {
+        let reason = if root(error).contains("password missing") { Reason::NoPermission } else { Reason::Unreachable };
+        let hint = if reason == Reason::NoPermission {
+            format!("; {user} needs a password: set password_file, PGPASSFILE or PGPASSWORD")
+        } else {
+            String::new()
+        };
+        return Missing::new(reason, format!("{address}: {}{hint}", root(error)));
+    };
+    let message = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    let (reason, hint) = match *code {
+        SqlState::INVALID_PASSWORD => (Reason::NoPermission, "check the password file".to_owned()),
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
+            Reason::NoPermission,
+            format!(
+                "let the role in with pg_hba.conf; make it with: CREATE ROLE {0} LOGIN; GRANT pg_monitor TO {0};",
+                quoted(user)
+            ),
+        ),
+        SqlState::INVALID_CATALOG_NAME => {
+            (Reason::NotConfigured, format!("set database to one that exists, not {database:?}"))
+        }
+        SqlState::TOO_MANY_CONNECTIONS => (
+            Reason::Unreachable,
+            "all connections are taken: raise max_connections, or GRANT pg_use_reserved_connections (16 and later)"
+                .into(),
+        ),
+        SqlState::CANNOT_CONNECT_NOW => (Reason::Unreachable, "it is starting or stopping".to_owned()),
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            (Reason::NoPermission, format!("run: GRANT CONNECT ON DATABASE {} TO {};", quoted(database), quoted(user)))
+        }
+        _ => (Reason::Unreachable, String::new()),
+    };
+    let hint = if hint.is_empty() { hint } else { format!("; {hint}") };
+    Missing::new(reason, format!("{address}: {message} ({}){hint}", code.code()))
+}
+
+/// Whether the server refused a start option: a pooler that knows only some of them does.
+pub(crate) fn refuses_options(error: &Error) -> bool {
+    let names_it = |message: &str| message.contains("startup parameter") || message.contains("options");
+    matches!(error.code(), Some(&SqlState::PROTOCOL_VIOLATION))
+        && error.as_db_error().is_some_and(|error| names_it(error.message()))
+}
+
+/// Why a query has no answer; `what` names it.
+pub(crate) fn asking(error: &Error, what: &str, user: &str) -> Missing {
+    let Some(code) = error.code() else {
+        return Missing::new(Reason::Unreachable, format!("{what}: {}", root(error)));
+    };
+    let message = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    let (reason, hint) = match *code {
+        SqlState::INSUFFICIENT_PRIVILEGE => (Reason::NoPermission, grant(&message, user)),
+        SqlState::UNDEFINED_TABLE => (Reason::NoTable, "; this server has no such table or view".to_owned()),
+        SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_FUNCTION => {
+            (Reason::NoTable, "; not in this version of PostgreSQL or of the extension".to_owned())
+        }
+        SqlState::QUERY_CANCELED => (Reason::Unreadable, "; raise statement_timeout if this is usual".to_owned()),
+        SqlState::LOCK_NOT_AVAILABLE => (Reason::Unreadable, "; somebody holds a strong lock".to_owned()),
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if what == "statements" => {
+            (Reason::NotConfigured, "; add pg_stat_statements to shared_preload_libraries and restart".to_owned())
+        }
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => (Reason::Unreachable, String::new()),
+        _ => (Reason::Unreadable, String::new()),
+    };
+    Missing::new(reason, format!("{what}: {message} ({}){hint}", code.code()))
+}
+
+/// Whether the connection is over and not only the query.
+pub(crate) fn ends_connection(error: &Error) -> bool {
+    error.is_closed()
+        || error.code().map_or_else(
+            || error.source().is_some(),
+            |code| {
+                matches!(*code, SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW)
+                    || code.code().starts_with("08")
+            },
+        )
+}
+
+fn grant(message: &str, user: &str) -> String {
+    let user = quoted(user);
+    match message.strip_prefix("permission denied for ").and_then(|rest| rest.split_once(' ')) {
+        Some(("table" | "view", name)) => format!("; run: GRANT SELECT ON {name} TO {user};"),
+        Some(("schema", name)) => format!("; run: GRANT USAGE ON SCHEMA {name} TO {user};"),
+        _ => format!("; run: GRANT pg_monitor TO {user};"),
+    }
+}
+
+/// An identifier in SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The client wraps the system's words in its own; both together say what happened.
+fn root(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_denied_decides_what_is_granted() {
+        for (message, expected) in [
+            ("permission denied for table debates", "; run: GRANT SELECT ON debates TO \"a\"\"b\";"),
+            ("permission denied for schema app", "; run: GRANT USAGE ON SCHEMA app TO \"a\"\"b\";"),
+            ("permission denied for function pg_ls_waldir", "; run: GRANT pg_monitor TO \"a\"\"b\";"),
+        ] {
+            assert_eq!(grant(message, "a\"b"), expected);
+        }
+    }
+}

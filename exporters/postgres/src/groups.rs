@@ -1,0 +1,215 @@
+//! The groups of metrics, under the names of postgres_exporter's collectors. With one server the labels are exactly
+//! upstream's; with several, each sample says first which server it is of.
+
+use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge};
+
+use crate::{
+    PostgresReading, ServerReading, Statistics, activity, cluster, databases, locks, replication, settings, sizes,
+    statements, tables,
+};
+
+macro_rules! groups {
+    ($($name:literal: $part:ident, $metrics:path;)*) => {
+        pub(crate) const GROUPS: &[Group<PostgresReading>] = &[
+            Group {
+                name: "up",
+                walk: |reading, emit| walk(UP, reading, Some, emit),
+                declare: |show| declare(UP, show),
+            },
+            $(Group {
+                name: $name,
+                walk: |reading, emit| {
+                    walk($metrics, reading, |server| server.up.value()?.$part.value().map(|part| &**part), emit);
+                },
+                declare: |show| declare($metrics, show),
+            },)*
+            Group {
+                name: "settings",
+                walk: walk_settings,
+                declare: |show| declare(settings::METRICS, show),
+            },
+        ];
+    };
+}
+
+groups! {
+    "stat_database": databases, databases::METRICS;
+    "stat_database_conflicts": databases, databases::CONFLICTS;
+    "database_limits": databases, databases::LIMITS;
+    "database": database_sizes, sizes::DATABASES;
+    "database_wraparound": databases, databases::WRAPAROUND;
+    "stat_bgwriter": cluster, cluster::BGWRITER;
+    "stat_checkpointer": cluster, cluster::CHECKPOINTER;
+    "stat_archiver": cluster, cluster::ARCHIVER;
+    "replication": cluster, cluster::REPLICATION;
+    "postmaster": cluster, cluster::POSTMASTER;
+    "xlog_location": cluster, cluster::XLOG;
+    "stat_replication": senders, replication::SENDERS;
+    "replication_slots": slots, replication::SLOTS;
+    "replication_slot": slots, replication::SLOT_DETAILS;
+    "locks": locks, locks::METRICS;
+    "stat_activity": activity, activity::METRICS;
+    "long_running_transactions": activity, activity::LONG_RUNNING;
+    "stat_activity_autovacuum": activity, activity::AUTOVACUUM;
+    "process_idle": activity, activity::IDLE;
+    "roles": roles, sizes::ROLES;
+    "wal": wal, sizes::WAL;
+    "stat_user_tables": tables, tables::METRICS;
+    "table_sizes": table_sizes, tables::SIZES;
+    "statio_user_tables": tables, tables::IO;
+    "stat_statements": statements, statements::METRICS;
+}
+
+const UP: &[Metric<ServerReading>] = &[
+    gauge("pg_up", "Whether the server answers.", Unit::None, &[], |server, emit| {
+        emit.value(server.up.value().is_some());
+    }),
+    gauge("pg_static", "The server's version; 1.", Unit::None, &["short_version", "version"], |server, emit| {
+        let Some(statistics) = server.up.value() else { return };
+        if let Some(features) = statistics.features.value() {
+            let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
+            emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
+        }
+    }),
+    gauge(
+        "pg_exporter_last_scrape_error",
+        "Whether the newest sample failed or a part of it was refused.",
+        Unit::None,
+        &[],
+        |server, emit| emit.value(server.up.value().is_none_or(|statistics| refused(statistics))),
+    ),
+    gauge(
+        "pg_exporter_last_scrape_duration_seconds",
+        "How long the newest sample took.",
+        Unit::Seconds,
+        &[],
+        |server, emit| emit.value(server.seconds),
+    ),
+    counter("pg_exporter_scrapes_total", "Samples taken of the server.", Unit::None, &[], |server, emit| {
+        emit.value(server.scrapes);
+    }),
+    gauge(
+        "pg_scrape_collector_duration_seconds",
+        "How long the query took when it was last asked.",
+        Unit::Seconds,
+        &["collector"],
+        |server, emit| {
+            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
+                emit.one(health.group, health.duration.as_secs_f64());
+            }
+        },
+    ),
+    gauge(
+        "pg_scrape_collector_success",
+        "Whether the query succeeded when it was last asked.",
+        Unit::None,
+        &["collector"],
+        |server, emit| {
+            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
+                emit.one(health.group, health.success);
+            }
+        },
+    ),
+    counter(
+        "aura_postgres_connects_total",
+        "Connections made to the server: more than one means that it or the network went away.",
+        Unit::None,
+        &[],
+        |server, emit| emit.value(server.connects),
+    ),
+    gauge(
+        "aura_postgres_missing_info",
+        "A part of the statistics that is missing, and why; 1.",
+        Unit::None,
+        &["part", "reason"],
+        |server, emit| match server.up.value() {
+            Some(statistics) => {
+                for (part, missing) in statistics.missing() {
+                    emit.sample(&[part, missing.reason.code()], true.into());
+                }
+            }
+            None => {
+                if let Some(missing) = server.up.missing() {
+                    emit.sample(&["server", missing.reason.code()], true.into());
+                }
+            }
+        },
+    ),
+];
+
+/// What an old version or a missing extension does not have is no error.
+fn refused(statistics: &Statistics) -> bool {
+    statistics.health.iter().any(|health| !health.success)
+}
+
+/// Walks a table of metrics over all servers: each family is opened once.
+fn walk<'a, R: 'a>(
+    metrics: &[Metric<R>],
+    reading: &'a PostgresReading,
+    pick: fn(&'a ServerReading) -> Option<&'a R>,
+    emit: &mut dyn Emit,
+) {
+    for metric in metrics {
+        emit.family(&metric.family);
+        for server in &reading.servers {
+            let Some(part) = pick(server) else { continue };
+            if reading.servers.len() == 1 {
+                (metric.take)(part, emit);
+            } else {
+                let mut labelled = Labelled { emit, server: &server.name, labels: metric.family.labels };
+                (metric.take)(part, &mut labelled);
+            }
+        }
+    }
+}
+
+/// Settings are families of their own, which several servers share.
+fn walk_settings(reading: &PostgresReading, emit: &mut dyn Emit) {
+    let of = |server: &ServerReading| server.up.value().and_then(|statistics| statistics.settings.value().cloned());
+    if let [only] = &reading.servers[..] {
+        if let Some(settings) = of(only) {
+            aura_model::walk(settings::METRICS, &settings, emit);
+        }
+        return;
+    }
+    let all: Vec<_> = reading.servers.iter().filter_map(|server| Some((&*server.name, of(server)?))).collect();
+    let mut names: Vec<&str> =
+        all.iter().flat_map(|(_, settings)| settings.0.iter().map(|number| number.metric.as_str())).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let mut opened = false;
+        for (server, settings) in &all {
+            let Some(number) = settings.0.iter().find(|number| number.metric == name) else { continue };
+            if !std::mem::replace(&mut opened, true) {
+                settings::open(number, emit);
+            }
+            emit.labelled("", &[("server", server)], number.value.into());
+        }
+    }
+}
+
+/// Puts the server's name before the other labels.
+struct Labelled<'a> {
+    emit: &'a mut dyn Emit,
+    server: &'a str,
+    labels: &'static [&'static str],
+}
+
+impl Emit for Labelled<'_> {
+    fn family(&mut self, family: &Family<'_>) {
+        self.emit.family(family);
+    }
+
+    fn sample(&mut self, values: &[&str], value: Value) {
+        let mut labels = vec![("server", self.server)];
+        labels.extend(self.labels.iter().copied().zip(values.iter().copied()));
+        self.emit.labelled("", &labels, value);
+    }
+
+    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
+        let mut all = vec![("server", self.server)];
+        all.extend(labels);
+        self.emit.labelled(suffix, &all, value);
+    }
+}

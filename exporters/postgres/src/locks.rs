@@ -1,0 +1,61 @@
+//! Locks that are held or waited for, by database and mode.
+
+use aura_model::{Metric, Unit, gauge};
+use tokio_postgres::{Error, Row};
+
+use crate::ask::{columns, rows};
+
+/// Modes as postgres_exporter writes them; each is published for each database, 0 where there is none.
+const MODES: [&str; 9] = [
+    "accesssharelock",
+    "rowsharelock",
+    "rowexclusivelock",
+    "shareupdateexclusivelock",
+    "sharelock",
+    "sharerowexclusivelock",
+    "exclusivelock",
+    "accessexclusivelock",
+    "sireadlock",
+];
+
+columns! {
+    /// The locks of one mode in one database; a database without locks has one row without a mode.
+    pub struct Locks {
+        /// The database.
+        pub database: String = "d.datname::text",
+        /// The mode in lower case.
+        pub mode: Option<String> = "lower(l.mode)",
+        /// How many.
+        pub count: i64 = "count(l.mode)",
+    }
+}
+
+pub(crate) fn sql() -> String {
+    let columns = Locks::select(|_| None);
+    format!(
+        "SELECT {columns} FROM pg_database d LEFT JOIN pg_locks l ON l.database = d.oid \
+         AND l.pid IS DISTINCT FROM pg_backend_pid() GROUP BY 1, 2"
+    )
+}
+
+pub(crate) fn read(answer: &[Row]) -> Result<Vec<Locks>, Error> {
+    rows(answer, Locks::read)
+}
+
+pub(crate) const METRICS: &[Metric<Vec<Locks>>] = &[gauge(
+    "pg_locks_count",
+    "Number of locks, those that are waited for too; without our own.",
+    Unit::None,
+    &["datname", "mode"],
+    |locks, emit| {
+        let mut databases: Vec<&str> = locks.iter().map(|lock| lock.database.as_str()).collect();
+        databases.sort_unstable();
+        databases.dedup();
+        for database in databases {
+            for mode in MODES {
+                let held = locks.iter().find(|lock| lock.database == database && lock.mode.as_deref() == Some(mode));
+                emit.sample(&[database, mode], held.map_or(0, |lock| lock.count).into());
+            }
+        }
+    },
+)];

@@ -1,0 +1,310 @@
+//! PostgreSQL's part of the configuration.
+
+use std::fmt;
+
+use aura_model::{Interval, Options, Schedule, Switch};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// PostgreSQL servers and the debates that one of them holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PostgresOptions {
+    /// Whether PostgreSQL is watched. `auto` watches the servers that are named below, else the one that
+    /// `DATABASE_URL`, `DATA_SOURCE_NAME`, `POSTGRES_HOST` or `PGHOST` name, else the one behind the local socket if
+    /// it lets us in.
+    pub enabled: Switch,
+    /// From one sample to the next.
+    pub interval: Interval,
+    /// A sample that takes longer is shown as late.
+    pub timeout: Interval,
+    /// The servers, one entry each; with more than one, every metric has the label `server`.
+    pub servers: Vec<ServerOptions>,
+    /// A connection that is not there after so long, and a sample that is not answered, count as failed.
+    pub answer_timeout: Interval,
+    /// A query that runs longer is stopped by the server.
+    pub statement_timeout: Interval,
+    /// A query that waits longer for a lock is stopped by the server.
+    pub lock_timeout: Interval,
+    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements.
+    pub slow_interval: Interval,
+    /// Statistics of tables.
+    pub tables: TableOptions,
+    /// Statistics of statements, from pg_stat_statements.
+    pub statements: StatementOptions,
+    /// Whether the debates of the tables `debates` and `model_rankings` are read: `auto` where they are.
+    pub debates: Switch,
+}
+
+/// One server: either a URL or its parts. What neither says comes from the `PG*` variables of libpq.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerOptions {
+    /// Its name in the label `server` and on the page; `host:port` if nothing is said.
+    pub name: Option<String>,
+    /// `postgres://user@host:port/database?sslmode=verify-full`, or libpq's `host=... port=...`. Keep passwords out of
+    /// it: use `password_file`, a password file of libpq, or `${VARIABLE}`.
+    pub url: Option<DatabaseUrl>,
+    /// Host, address, or the folder of a socket.
+    pub host: Option<String>,
+    /// Port, 5432 if nothing is said.
+    pub port: Option<u16>,
+    /// Database to connect to; statistics cover all databases of the server.
+    pub database: Option<String>,
+    /// Role; it needs `pg_monitor` to see everything.
+    pub user: Option<String>,
+    /// File that holds the password and nothing else.
+    pub password_file: Option<String>,
+    /// Password file of libpq, with lines `host:port:database:user:password`.
+    pub passfile: Option<String>,
+    /// How TLS is used, as in libpq; `prefer` if nothing is said.
+    pub sslmode: Option<SslMode>,
+    /// Certificates that the server's is checked against, for `verify-ca` and `verify-full`; `system` takes those of
+    /// the system.
+    pub sslrootcert: Option<String>,
+    /// Our certificate, if the server wants one.
+    pub sslcert: Option<String>,
+    /// The key of our certificate.
+    pub sslkey: Option<String>,
+}
+
+/// How TLS is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslMode {
+    /// Never.
+    Disable,
+    /// As `prefer`.
+    Allow,
+    /// If the server offers it; its certificate is not checked.
+    Prefer,
+    /// Always; its certificate is not checked, unless `sslrootcert` is given.
+    Require,
+    /// Always; the certificate must come from a known authority.
+    VerifyCa,
+    /// Always; the certificate must come from a known authority and be made for this host.
+    VerifyFull,
+}
+
+/// Which tables are watched, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableOptions {
+    /// Whether tables are watched; `auto` does.
+    pub enabled: Switch,
+    /// How often their statistics are read.
+    pub interval: Interval,
+    /// At most so many tables a database: the largest.
+    pub limit: u32,
+}
+
+/// How statements are published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StatementOptions {
+    /// Whether `pg_stat_statements_*` metrics are published: many series, so only when asked for. Slow statements
+    /// are shown on the page without it.
+    pub metrics: bool,
+    /// At most so many statements: those that took most time. One that was published stays as long as the server
+    /// knows it.
+    pub limit: u32,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            enabled: Switch::Auto,
+            interval: Interval::from_secs(1),
+            timeout: Interval::from_secs(5),
+            servers: Vec::new(),
+            answer_timeout: Interval::from_secs(3),
+            statement_timeout: Interval::from_secs(2),
+            lock_timeout: Interval::from_millis(100),
+            slow_interval: Interval::from_secs(60),
+            tables: TableOptions::default(),
+            statements: StatementOptions::default(),
+            debates: Switch::Auto,
+        }
+    }
+}
+
+impl Default for TableOptions {
+    fn default() -> Self {
+        Self { enabled: Switch::Auto, interval: Interval::from_secs(15), limit: 500 }
+    }
+}
+
+impl Default for StatementOptions {
+    fn default() -> Self {
+        Self { metrics: false, limit: 50 }
+    }
+}
+
+impl Options for PostgresOptions {
+    fn schedule(&self) -> Schedule {
+        Schedule { enabled: self.enabled, interval: self.interval, timeout: self.timeout }
+    }
+
+    fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            let parts = [&server.host, &server.database, &server.user].iter().any(|part| part.is_some());
+            if server.url.is_some() && (parts || server.port.is_some()) {
+                let message = "a server is given by url or by host, port, database and user, not by both";
+                problems.push((format!("servers[{index}].url"), message.to_owned()));
+            }
+            if let Some(url) = &server.url
+                && let Err(error) = crate::target::parse(url)
+            {
+                problems.push((format!("servers[{index}].url"), error));
+            }
+        }
+        if self.answer_timeout > self.timeout {
+            let message = format!("longer than timeout ({}): a hung server would make all others late", self.timeout);
+            problems.push(("answer_timeout".to_owned(), message));
+        }
+        if self.tables.limit > MOST_TABLES {
+            problems.push(("tables.limit".to_owned(), format!("more than {MOST_TABLES}")));
+        }
+        if self.statements.limit > MOST_STATEMENTS {
+            problems.push(("statements.limit".to_owned(), format!("more than {MOST_STATEMENTS}")));
+        }
+        problems
+    }
+}
+
+/// Each table gives thirty series.
+const MOST_TABLES: u32 = 20_000;
+/// Each statement gives five series.
+const MOST_STATEMENTS: u32 = 5_000;
+
+/// A URL that is shown without its password.
+#[derive(Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL with its password, for connecting.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&without_password(&self.0))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", without_password(&self.0))
+    }
+}
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A URL's scheme and the rest; none for `host=... password='a://b'`.
+pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    url.split_once("://")
+        .filter(|(scheme, _)| scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '+'))
+}
+
+fn without_password(url: &str) -> String {
+    const HIDDEN: &str = "***";
+    if let Some((scheme, rest)) = split_scheme(url) {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        // A password may hold an unescaped @ or /: everything up to the last @ is taken for one.
+        let at = rest.rfind('@').filter(|at| rest[..*at].contains(':') || *at < end);
+        let (login, place) = at.map_or(("", rest), |at| (&rest[..at], &rest[at + 1..]));
+        let user = login.split(':').next().unwrap_or_default();
+        let mut shown = format!("{scheme}://{user}");
+        if login.contains(':') {
+            shown += &format!(":{HIDDEN}");
+        }
+        if at.is_some() {
+            shown.push('@');
+        }
+        let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
+        shown += place;
+        if let Some(query) = query {
+            let kept = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((key, _)) if key.contains("password") => format!("{key}={HIDDEN}"),
+                _ => pair.to_owned(),
+            });
+            shown += &format!("?{}", kept.collect::<Vec<_>>().join("&"));
+        }
+        return shown;
+    }
+    match url.find("password") {
+        // A quoted password may hold anything: what follows is not shown at all.
+        Some(start) => format!("{}password={HIDDEN}", &url[..start]),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_without_problems() {
+        assert_eq!(PostgresOptions::default().problems(), []);
+    }
+
+    #[test]
+    fn contradictions_are_problems_of_their_keys() {
+        let server = ServerOptions {
+            url: Some(DatabaseUrl("postgres://a@b/c".into())),
+            host: Some("b".into()),
+            ..Default::default()
+        };
+        let wrong = ServerOptions { url: Some(DatabaseUrl("postgres://a@b:port/c".into())), ..Default::default() };
+        let options = PostgresOptions {
+            servers: vec![server, wrong],
+            answer_timeout: Interval::from_secs(60),
+            ..PostgresOptions::default()
+        };
+        let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["servers[0].url", "servers[1].url", "answer_timeout"]);
+    }
+
+    #[test]
+    fn urls_are_shown_without_their_passwords() {
+        for (url, shown) in [
+            ("postgres://u:secret@h:1/d?sslmode=require", "postgres://u:***@h:1/d?sslmode=require"),
+            ("postgres://u:sec@ret/x@h/d", "postgres://u:***@h/d"),
+            ("postgresql://u@h/d?password=secret&user=x", "postgresql://u@h/d?password=***&user=x"),
+            ("postgres://h/d", "postgres://h/d"),
+            ("host=h password='secret x' user=u", "host=h password=***"),
+        ] {
+            let url = DatabaseUrl(url.into());
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(serde_json::to_string(&url).unwrap(), format!("{shown:?}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_ever_shown(password in "[a-z@/:?&=#% ]{0,6}QXJ[a-z@/:?&=#% ]{0,6}", keyword in any::<bool>()) {
+            let url = if keyword {
+                format!("host=h password='{password}' user=u")
+            } else {
+                format!("postgres://user:{password}@host/database")
+            };
+            prop_assert!(!DatabaseUrl(url.clone()).to_string().contains("QXJ"), "{}", url);
+        }
+    }
+}

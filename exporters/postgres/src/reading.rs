@@ -1,0 +1,109 @@
+//! What one sample yields: for each server its parts, or why it has none.
+
+use std::sync::Arc;
+
+use aura_model::{GroupHealth, Missing, Name, Section};
+use serde::Serialize;
+
+use crate::{
+    Activity, Cluster, Database, DatabaseSizes, Debates, Features, Locks, Ranking, Roles, Rounds, Senders, Settings,
+    Slots, SlowStatements, Statements, Table, TableSizes, Wal,
+};
+
+/// All servers at one moment.
+#[derive(Debug, Serialize)]
+pub struct PostgresReading {
+    /// In the order of the configuration.
+    pub servers: Vec<ServerReading>,
+}
+
+/// One server at one moment.
+#[derive(Debug, Serialize)]
+pub struct ServerReading {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// Where it is.
+    pub address: String,
+    /// The role that we log in as.
+    pub user: String,
+    /// The database that we connect to.
+    pub database: String,
+    /// What it said, or why it says nothing.
+    pub up: Section<Arc<Statistics>>,
+    /// How long the sample took.
+    pub seconds: f64,
+    /// Samples so far.
+    pub scrapes: u64,
+    /// Connections made so far: one more after each restart of the server.
+    pub connects: u64,
+}
+
+/// What a server said. Each part is missing alone.
+#[derive(Debug, Serialize)]
+pub struct Statistics {
+    /// `server_version_num`.
+    pub version: u32,
+    /// The server as a whole.
+    pub cluster: Section<Arc<Cluster>>,
+    /// Counters of each database.
+    pub databases: Section<Arc<Vec<Database>>>,
+    /// Who is connected.
+    pub activity: Section<Arc<Activity>>,
+    /// Locks by database and mode.
+    pub locks: Section<Arc<Vec<Locks>>>,
+    /// Who receives our WAL.
+    pub senders: Section<Arc<Senders>>,
+    /// Replication slots.
+    pub slots: Section<Arc<Slots>>,
+    /// Settings as numbers.
+    pub settings: Section<Arc<Settings>>,
+    /// Sizes of databases.
+    pub database_sizes: Section<Arc<DatabaseSizes>>,
+    /// Roles.
+    pub roles: Section<Arc<Roles>>,
+    /// Files of the WAL.
+    pub wal: Section<Arc<Wal>>,
+    /// What the database offers beyond the usual.
+    pub features: Section<Arc<Features>>,
+    /// Counters of each table.
+    pub tables: Section<Arc<Vec<Table>>>,
+    /// Sizes of tables.
+    pub table_sizes: Section<Arc<TableSizes>>,
+    /// The slowest statements.
+    pub slow_statements: Section<Arc<SlowStatements>>,
+    /// Statements that are published.
+    pub statements: Section<Arc<Statements>>,
+    /// Debates.
+    pub debates: Section<Arc<Debates>>,
+    /// Stored rankings of models.
+    pub rankings: Section<Arc<Vec<Ranking>>>,
+    /// Stored rounds of debates.
+    pub rounds: Section<Arc<Vec<Rounds>>>,
+    /// How long each query took when it was last asked.
+    #[serde(skip)]
+    pub health: Vec<GroupHealth>,
+}
+
+impl Statistics {
+    /// The parts that are missing although the server answers, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Missing)> {
+        [
+            ("cluster", self.cluster.missing()),
+            ("stat_database", self.databases.missing()),
+            ("stat_activity", self.activity.missing()),
+            ("locks", self.locks.missing()),
+            ("stat_replication", self.senders.missing()),
+            ("replication_slot", self.slots.missing()),
+            ("settings", self.settings.missing()),
+            ("database", self.database_sizes.missing()),
+            ("roles", self.roles.missing()),
+            ("wal", self.wal.missing()),
+            ("stat_user_tables", self.tables.missing()),
+            ("table_sizes", self.table_sizes.missing()),
+            ("statements", self.slow_statements.missing()),
+            ("debates", self.debates.missing()),
+        ]
+        .into_iter()
+        .filter_map(|(part, missing)| Some((part, missing?)))
+    }
+}

@@ -1,0 +1,432 @@
+//! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use aura_model::{GroupHealth, Missing, Reason, Section, Switch};
+
+use crate::{
+    Activity, Cluster, Database, DatabaseSizes, Debates, Features, Locks, PostgresOptions, Ranking, Roles, Rounds,
+    Senders, ServerReading, Settings, Slots, SlowStatements, Statements, Statistics, Table, TableSizes, Wal, activity,
+    ask::{Asked, Sample},
+    cluster,
+    connection::{Connection, Limits, drive},
+    databases, debates, locks, replication, settings, sizes, statements, tables,
+    target::Target,
+};
+
+/// Pauses between attempts to connect: from the first to the longest, doubling.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Counting all rows of the debates may take this part of the server's time: one in so many.
+const FINGERPRINT_SHARE: u32 = 50;
+
+/// But a new debate is to be seen within two seconds.
+const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_secs(1);
+
+/// One server and what is known of it.
+pub(crate) struct Server {
+    target: Target,
+    limits: Limits,
+    options: PostgresOptions,
+    connection: Option<Connection>,
+    version: u32,
+    connects: u64,
+    scrapes: u64,
+    pause: Duration,
+    next_attempt: Option<Instant>,
+    missing: Option<Missing>,
+    cluster: Asked<Cluster>,
+    databases: Asked<Vec<Database>>,
+    activity: Asked<Activity>,
+    locks: Asked<Vec<Locks>>,
+    senders: Asked<Senders>,
+    slots: Asked<Slots>,
+    settings: Asked<Settings>,
+    database_sizes: Asked<DatabaseSizes>,
+    roles: Asked<Roles>,
+    wal: Asked<Wal>,
+    features: Asked<Features>,
+    tables: Asked<Vec<Table>>,
+    table_sizes: Asked<TableSizes>,
+    slow_statements: Asked<SlowStatements>,
+    statements: Asked<Statements>,
+    fingerprint: Asked<String>,
+    read_fingerprint: Option<Arc<String>>,
+    debates: Asked<Debates>,
+    rankings: Asked<Vec<Ranking>>,
+    rounds: Asked<Vec<Rounds>>,
+}
+
+impl Server {
+    pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
+        let slow = options.slow_interval.get();
+        Self {
+            target,
+            limits: Limits::from(options),
+            connection: None,
+            version: 0,
+            connects: 0,
+            scrapes: 0,
+            pause: FIRST_PAUSE,
+            next_attempt: None,
+            missing: None,
+            cluster: Asked::new("cluster", Duration::ZERO),
+            databases: Asked::new("stat_database", Duration::ZERO),
+            activity: Asked::new("stat_activity", Duration::ZERO),
+            locks: Asked::new("locks", Duration::ZERO),
+            senders: Asked::new("stat_replication", Duration::ZERO),
+            slots: Asked::new("replication_slot", Duration::ZERO),
+            settings: Asked::new("settings", slow),
+            database_sizes: Asked::new("database", slow),
+            roles: Asked::new("roles", slow),
+            wal: Asked::new("wal", slow),
+            features: Asked::new("features", slow),
+            tables: Asked::new("stat_user_tables", options.tables.interval.get()),
+            table_sizes: Asked::new("table_sizes", slow),
+            slow_statements: Asked::new("statements", slow),
+            statements: Asked::new("stat_statements", options.tables.interval.get()),
+            fingerprint: Asked::new("debates", Duration::ZERO),
+            read_fingerprint: None,
+            debates: Asked::new("debates", slow),
+            rankings: Asked::new("model_rankings", slow),
+            rounds: Asked::new("debate_rounds", slow),
+            options: options.clone(),
+        }
+    }
+
+    /// Takes one sample; a server that is away is part of the reading and not an error.
+    pub(crate) async fn sample(&mut self) -> ServerReading {
+        let started = Instant::now();
+        self.scrapes += 1;
+        let up = match self.try_sample(started).await {
+            Ok(statistics) => {
+                self.missing = None;
+                Section::Fresh(statistics)
+            }
+            Err(missing) => Section::Off { missing },
+        };
+        self.reading(up, started.elapsed())
+    }
+
+    /// What to say while a sample has not returned.
+    pub(crate) fn late(&self) -> impl Fn(Duration) -> ServerReading + 'static {
+        let (name, address) = (self.target.name.clone(), self.target.address.clone());
+        let (user, database) = (self.target.user().to_owned(), self.target.database().to_owned());
+        let (scrapes, connects) = (self.scrapes, self.connects);
+        move |since| {
+            let seconds = since.as_secs_f64();
+            let detail = format!("{address}: the sample begun {seconds:.1} s ago has not returned");
+            ServerReading {
+                name: name.clone(),
+                address: address.clone(),
+                user: user.clone(),
+                database: database.clone(),
+                up: Section::off(Reason::Unreachable, detail),
+                seconds,
+                scrapes,
+                connects,
+            }
+        }
+    }
+
+    fn reading(&self, up: Section<Arc<Statistics>>, took: Duration) -> ServerReading {
+        ServerReading {
+            name: self.target.name.clone(),
+            address: self.target.address.clone(),
+            user: self.target.user().to_owned(),
+            database: self.target.database().to_owned(),
+            up,
+            seconds: took.as_secs_f64(),
+            scrapes: self.scrapes,
+            connects: self.connects,
+        }
+    }
+
+    /// Asks once with patience for a login: whether this server lets us in.
+    pub(crate) async fn try_connect(&mut self) -> Result<(), Missing> {
+        self.connect(Instant::now()).await
+    }
+
+    async fn try_sample(&mut self, now: Instant) -> Result<Arc<Statistics>, Missing> {
+        self.connect(now).await?;
+        let Some(mut connection) = self.connection.take() else {
+            return Err(Missing::new(Reason::Unreachable, "not connected"));
+        };
+        let patience = self.limits.answer;
+        let over = OnceLock::new();
+        let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
+        let Connection { client, driver, .. } = &mut connection;
+        let sample = Sample { client, now, user: &user, server: &name, over: &over };
+        // The future of all queries is large: it is kept off the stack of the source's thread.
+        match drive(driver, patience, Box::pin(self.ask(&sample))).await.and(over.into_inner().map_or(Ok(()), Err)) {
+            Ok(()) => {
+                self.connection = Some(connection);
+                self.statistics()
+            }
+            Err(missing) => {
+                let missing = Missing::new(missing.reason, format!("{}: {}", self.target.address, missing.detail));
+                tracing::warn!(source = "postgres", server = &*self.target.name, "connection lost: {missing}");
+                self.lost(missing.clone(), now);
+                Err(missing)
+            }
+        }
+    }
+
+    /// Connects unless there is a connection, or the pause after the last attempt is not over.
+    async fn connect(&mut self, now: Instant) -> Result<(), Missing> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        if let (Some(next), Some(missing)) = (self.next_attempt, &self.missing)
+            && now < next
+        {
+            return Err(missing.clone());
+        }
+        match Box::pin(login(&self.target, &self.limits)).await {
+            Ok((connection, version)) => {
+                self.connects += 1;
+                self.version = version;
+                self.pause = FIRST_PAUSE;
+                self.next_attempt = None;
+                let limits = if connection.limited {
+                    ""
+                } else {
+                    "; it refuses start options, as poolers do: set default_transaction_read_only and statement_timeout \
+                     for the role itself"
+                };
+                let name = &*self.target.name;
+                let version = self.version / 10_000;
+                tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{limits}");
+                self.connection = Some(connection);
+                self.forget();
+                Ok(())
+            }
+            Err(missing) => {
+                if self.missing.as_ref() != Some(&missing) {
+                    tracing::warn!(source = "postgres", server = &*self.target.name, "not connected: {missing}");
+                }
+                self.lost(missing.clone(), now);
+                Err(missing)
+            }
+        }
+    }
+
+    fn lost(&mut self, missing: Missing, now: Instant) {
+        self.connection = None;
+        self.missing = Some(missing);
+        self.next_attempt = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    fn forget(&mut self) {
+        self.cluster.forget();
+        self.databases.forget();
+        self.activity.forget();
+        self.locks.forget();
+        self.senders.forget();
+        self.slots.forget();
+        self.settings.forget();
+        self.database_sizes.forget();
+        self.roles.forget();
+        self.wal.forget();
+        self.features.forget();
+        self.tables.forget();
+        self.table_sizes.forget();
+        self.slow_statements.forget();
+        self.statements.forget();
+        self.fingerprint.forget();
+        self.debates.forget();
+        self.rankings.forget();
+        self.rounds.forget();
+        self.read_fingerprint = None;
+    }
+
+    /// Two round trips at most, three when debates have changed: the queries of each go out together.
+    async fn ask(&mut self, sample: &Sample<'_>) {
+        let version = self.version;
+        let with_tables = self.options.tables.enabled != Switch::Off;
+        let limit = self.options.tables.limit;
+        let before = self.cluster.value().cloned();
+        tokio::join!(
+            self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
+            self.databases.ask(sample, || databases::sql(version), databases::read),
+            self.activity.ask(sample, activity::sql, activity::read),
+            self.locks.ask(sample, locks::sql, locks::read),
+            self.senders.ask(sample, replication::senders_sql, replication::read_senders),
+            self.slots.ask(sample, replication::slots_sql, replication::read_slots),
+            self.settings.ask(sample, settings::sql, settings::read),
+            self.database_sizes.ask(sample, sizes::databases_sql, sizes::read_databases),
+            self.roles.ask(sample, sizes::roles_sql, sizes::read_roles),
+            self.wal.ask(sample, sizes::wal_sql, one(Wal::read)),
+            self.features.ask(sample, sizes::features_sql, one(Features::read)),
+            async {
+                if with_tables {
+                    self.tables.ask(sample, || tables::sql(limit), tables::read).await;
+                }
+            },
+            async {
+                if with_tables {
+                    self.table_sizes.ask(sample, || tables::sizes_sql(limit), tables::read_sizes).await;
+                }
+            },
+            async {
+                // Whether there are debates is known from the sample before, so that this goes out with the others.
+                if let Some(cluster) = before.as_deref().filter(|cluster| cluster.has_debates)
+                    && self.options.debates != Switch::Off
+                {
+                    let began = Instant::now();
+                    if self.fingerprint.is_due(sample.now) {
+                        self.fingerprint
+                            .ask(sample, || debates::fingerprint_sql(cluster), debates::read_fingerprint)
+                            .await;
+                        if self.fingerprint.value().is_some() {
+                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(LONGEST_FINGERPRINT_PAUSE);
+                            self.fingerprint.set_due(Some(sample.now + pause));
+                        }
+                    }
+                }
+            },
+        );
+        self.ask_statements(sample).await;
+        self.ask_debates(sample).await;
+    }
+
+    async fn ask_statements(&mut self, sample: &Sample<'_>) {
+        let Some(features) = self.features.value().cloned() else { return };
+        let published = self.statements.value().cloned();
+        let slow = statements::slow_sql(&features);
+        let Some(slow) = slow else {
+            let detail = "statements: pg_stat_statements is not installed in this database; add it to \
+                          shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
+            let missing = Missing::new(Reason::NotConfigured, detail);
+            self.slow_statements.miss(missing.clone(), sample.server);
+            if self.options.statements.metrics {
+                self.statements.miss(missing, sample.server);
+            }
+            return;
+        };
+        let metrics = statements::sql(&features, self.options.statements.limit, published.as_deref())
+            .filter(|_| self.options.statements.metrics);
+        tokio::join!(self.slow_statements.ask(sample, || slow, statements::read_slow), async {
+            if let Some(metrics) = metrics {
+                self.statements.ask(sample, || metrics, statements::read).await;
+            }
+        });
+    }
+
+    async fn ask_debates(&mut self, sample: &Sample<'_>) {
+        let Some(cluster) = self.cluster.value().cloned() else { return };
+        if self.options.debates == Switch::Off || !cluster.has_debates {
+            let missing = if cluster.has_debates {
+                Missing::new(Reason::NotConfigured, "debates: switched off: sources.postgres.debates is false")
+            } else {
+                let detail = format!(
+                    "debates: database {} has no table debates; an installation that never held one has none",
+                    cluster.database
+                );
+                Missing::new(Reason::NoTable, detail)
+            };
+            self.debates.miss(missing, sample.server);
+            self.debates.set_due(None);
+            self.read_fingerprint = None;
+            return;
+        }
+        let newest = self.fingerprint.value().cloned();
+        if newest.is_some() && newest != self.read_fingerprint {
+            self.debates.set_due(None);
+            self.rankings.set_due(None);
+            self.rounds.set_due(None);
+            self.read_fingerprint = newest;
+        }
+        tokio::join!(
+            self.debates.ask(sample, debates::debates_sql, debates::read),
+            async {
+                if cluster.has_rankings {
+                    self.rankings.ask(sample, debates::rankings_sql, debates::read_rankings).await;
+                } else {
+                    let detail = "model_rankings: there is no such table: models are ranked by their debates alone";
+                    self.rankings.miss(Missing::new(Reason::NoTable, detail), sample.server);
+                }
+            },
+            async {
+                if cluster.has_rounds {
+                    self.rounds.ask(sample, debates::rounds_sql, debates::read_rounds).await;
+                } else {
+                    let detail = "debate_rounds: there is no such table: failed debates cannot be told from others";
+                    self.rounds.miss(Missing::new(Reason::NoTable, detail), sample.server);
+                }
+            },
+        );
+    }
+
+    fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
+        let health = [
+            self.cluster.health(),
+            self.databases.health(),
+            self.activity.health(),
+            self.locks.health(),
+            self.senders.health(),
+            self.slots.health(),
+            self.settings.health(),
+            self.database_sizes.health(),
+            self.roles.health(),
+            self.wal.health(),
+            self.tables.health(),
+            self.table_sizes.health(),
+        ];
+        let health: Vec<GroupHealth> =
+            if self.options.tables.enabled == Switch::Off { health[..10].to_vec() } else { health.to_vec() };
+        Ok(Arc::new(Statistics {
+            version: self.version,
+            cluster: self.cluster.answer(),
+            databases: self.databases.answer(),
+            activity: self.activity.answer(),
+            locks: self.locks.answer(),
+            senders: self.senders.answer(),
+            slots: self.slots.answer(),
+            settings: self.settings.answer(),
+            database_sizes: self.database_sizes.answer(),
+            roles: self.roles.answer(),
+            wal: self.wal.answer(),
+            features: self.features.answer(),
+            tables: self.tables.answer(),
+            table_sizes: self.table_sizes.answer(),
+            slow_statements: self.slow_statements.answer(),
+            statements: self.statements.answer(),
+            debates: self.debates.answer(),
+            rankings: self.rankings.answer(),
+            rounds: self.rounds.answer(),
+            health,
+        }))
+    }
+}
+
+async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
+    let mut connection = Connection::open(target, limits).await?;
+    const VERSION: &str = "SELECT current_setting('server_version_num')::int8";
+    let Connection { client, driver, .. } = &mut connection;
+    let answer = drive(driver, limits.answer, client.query_typed(VERSION, &[])).await?;
+    let version = answer
+        .and_then(|rows| rows.first().map_or(Ok(0_i64), |row| row.try_get(0)))
+        .map_err(|error| crate::failure::asking(&error, "version", target.user()))?;
+    if version < OLDEST {
+        let detail = format!("{}: version {version} is too old: 13 and later are supported", target.address);
+        return Err(Missing::new(Reason::Unreadable, detail));
+    }
+    Ok((connection, version as u32))
+}
+
+/// `server_version_num` of the oldest version that is supported.
+const OLDEST: i64 = 130_000;
+
+/// A reader of answers that have one row.
+fn one<T: 'static>(
+    read: fn(&tokio_postgres::Row) -> Result<T, tokio_postgres::Error>,
+) -> impl Fn(&[tokio_postgres::Row]) -> Result<T, tokio_postgres::Error> {
+    // Every such query is an aggregate or a select without a table, so that it has exactly one row.
+    move |rows| read(&rows[0])
+}

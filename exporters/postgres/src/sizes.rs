@@ -1,0 +1,114 @@
+//! What changes slowly or is dear to read: sizes of databases, roles, files of the WAL.
+
+use aura_model::{Metric, Unit, gauge};
+use serde::Serialize;
+use tokio_postgres::{Error, Row};
+
+use crate::ask::{columns, rows};
+
+columns! {
+    /// The size of a database.
+    pub struct DatabaseSize {
+        /// Its name.
+        pub name: String = "datname::text",
+        /// Bytes on disk; none when we may not ask.
+        pub bytes: Option<i64> = "CASE WHEN has_database_privilege(oid, 'CONNECT') \
+            OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(oid) END",
+    }
+}
+
+/// Sizes and when they were read: the server looks at every file, so they are read rarely.
+#[derive(Debug, Serialize)]
+pub struct DatabaseSizes {
+    /// Unix seconds.
+    pub read_at: f64,
+    /// The databases.
+    pub databases: Vec<DatabaseSize>,
+}
+
+columns! {
+    /// A role.
+    pub struct Role {
+        /// Its name.
+        pub name: String = "rolname::text",
+        /// Connections that it may have; -1 for any number.
+        pub connection_limit: i32 = "rolconnlimit",
+    }
+}
+
+columns! {
+    /// The files of the WAL.
+    pub struct Wal {
+        /// How many.
+        pub segments: i64 = "count(*)",
+        /// Their bytes.
+        pub bytes: i64 = "coalesce(sum(size), 0)::int8",
+    }
+}
+
+columns! {
+    /// What the database offers beyond the usual.
+    pub struct Features {
+        /// The schema of pg_stat_statements, when it is installed.
+        pub statements_schema: Option<String> =
+            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+             WHERE e.extname = 'pg_stat_statements')",
+        /// Its version.
+        pub statements_version: Option<String> =
+            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements')",
+        /// The server's version in words.
+        pub version: String = "version()",
+    }
+}
+
+/// The roles.
+#[derive(Debug, Serialize)]
+pub struct Roles(pub Vec<Role>);
+
+pub(crate) fn databases_sql() -> String {
+    format!("SELECT {} FROM pg_database", DatabaseSize::select(|_| None))
+}
+
+pub(crate) fn roles_sql() -> String {
+    format!("SELECT {} FROM pg_roles WHERE rolcanlogin OR rolconnlimit >= 0", Role::select(|_| None))
+}
+
+pub(crate) fn wal_sql() -> String {
+    format!("SELECT {} FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
+}
+
+pub(crate) fn features_sql() -> String {
+    format!("SELECT {}", Features::select(|_| None))
+}
+
+pub(crate) fn read_databases(answer: &[Row]) -> Result<DatabaseSizes, Error> {
+    Ok(DatabaseSizes { read_at: crate::unix_now(), databases: rows(answer, DatabaseSize::read)? })
+}
+
+pub(crate) fn read_roles(answer: &[Row]) -> Result<Roles, Error> {
+    rows(answer, Role::read).map(Roles)
+}
+
+pub(crate) const DATABASES: &[Metric<DatabaseSizes>] =
+    &[gauge("pg_database_size_bytes", "Disk space used by the database.", Unit::Bytes, &["datname"], |sizes, emit| {
+        for database in &sizes.databases {
+            emit.maybe(&[&database.name], database.bytes);
+        }
+    })];
+
+pub(crate) const ROLES: &[Metric<Roles>] = &[gauge(
+    "pg_roles_connection_limit",
+    "Connections that the role may have; -1 for any number.",
+    Unit::None,
+    &["rolname"],
+    |roles, emit| {
+        for role in &roles.0 {
+            emit.one(&role.name, i64::from(role.connection_limit));
+        }
+    },
+)];
+
+pub(crate) const WAL: &[Metric<Wal>] = &[
+    gauge("pg_wal_segments", "Number of WAL segments.", Unit::None, &[], |wal, emit| emit.value(wal.segments)),
+    gauge("pg_wal_size_bytes", "Total size of the WAL segments.", Unit::Bytes, &[], |wal, emit| emit.value(wal.bytes)),
+];

@@ -1,0 +1,135 @@
+//! pg_stat_statements: the slowest for people, with their text, and those that take most time as metrics, without.
+
+use aura_model::{Emit, Metric, Unit, counter};
+use serde::Serialize;
+use tokio_postgres::{Error, Row};
+
+use crate::{
+    Features,
+    ask::{columns, rows},
+    failure::quoted,
+};
+
+columns! {
+    /// A statement that is slow on average.
+    pub struct SlowStatement {
+        /// Its first 200 letters.
+        pub query: Option<String> = "left(s.query, 200)",
+        /// Its database.
+        pub database: Option<String> = "d.datname::text",
+        /// How often it ran.
+        pub calls: i64 = "s.calls",
+        /// Milliseconds in all.
+        pub total_ms: f64 = "s.total_exec_time",
+        /// Milliseconds each time.
+        pub mean_ms: f64 = "s.mean_exec_time",
+        /// Rows in all.
+        pub rows: i64 = "s.rows",
+    }
+}
+
+columns! {
+    /// What one statement took.
+    pub struct Statement {
+        /// Who ran it.
+        pub user: String = "pg_get_userbyid(s.userid)::text",
+        /// Where.
+        pub database: String = "d.datname::text",
+        /// The statement's number as a label.
+        pub label: String = "s.queryid::text",
+        /// The statement's number.
+        pub id: i64 = "s.queryid",
+        /// How often it ran.
+        pub calls: i64 = "sum(s.calls)::int8",
+        /// Milliseconds in all.
+        pub total_ms: f64 = "sum(s.total_exec_time)::float8",
+        /// Rows in all.
+        pub rows: i64 = "sum(s.rows)::int8",
+        /// Milliseconds spent reading blocks.
+        pub read_ms: f64 = "sum(s.blk_read_time)::float8",
+        /// Milliseconds spent writing blocks.
+        pub write_ms: f64 = "sum(s.blk_write_time)::float8",
+    }
+}
+
+/// The statements that are published.
+#[derive(Debug, Serialize)]
+pub struct Statements(pub Vec<Statement>);
+
+/// The slowest statements.
+#[derive(Debug, Serialize)]
+pub struct SlowStatements(pub Vec<SlowStatement>);
+
+/// Major and minor of the extension; it may be older than the server.
+fn version(features: &Features) -> Option<(u32, u32)> {
+    let (major, minor) = features.statements_version.as_deref()?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// None without the extension.
+pub(crate) fn slow_sql(features: &Features) -> Option<String> {
+    let schema = quoted(features.statements_schema.as_deref()?);
+    let old = version(features)? < (1, 8);
+    let columns = SlowStatement::select(|column| match column {
+        "total_ms" if old => Some("s.total_time"),
+        "mean_ms" if old => Some("s.mean_time"),
+        _ => None,
+    });
+    let mean = if old { "mean_time" } else { "mean_exec_time" };
+    Some(format!(
+        "SELECT {columns} FROM {schema}.pg_stat_statements s LEFT JOIN pg_database d ON d.oid = s.dbid \
+         WHERE s.{mean} > 100 ORDER BY s.{mean} DESC LIMIT 10"
+    ))
+}
+
+/// Statements that were published before come first: series that come and go are worth nothing.
+pub(crate) fn sql(features: &Features, limit: u32, before: Option<&Statements>) -> Option<String> {
+    let schema = quoted(features.statements_schema.as_deref()?);
+    let version = version(features)?;
+    let columns = Statement::select(|column| match column {
+        "total_ms" if version < (1, 8) => Some("sum(s.total_time)::float8"),
+        "read_ms" if version >= (1, 11) => Some("sum(s.shared_blk_read_time)::float8"),
+        "write_ms" if version >= (1, 11) => Some("sum(s.shared_blk_write_time)::float8"),
+        _ => None,
+    });
+    let total = if version < (1, 8) { "total_time" } else { "total_exec_time" };
+    let known: Vec<String> =
+        before.map(|before| before.0.iter().map(|one| one.id.to_string()).collect()).unwrap_or_default();
+    Some(format!(
+        "SELECT {columns} FROM {schema}.pg_stat_statements(false) s JOIN pg_database d ON d.oid = s.dbid \
+         WHERE s.queryid IS NOT NULL GROUP BY s.userid, d.datname, s.queryid \
+         ORDER BY s.queryid = ANY ('{{{}}}'::int8[]) DESC, sum(s.{total}) DESC LIMIT {limit}",
+        known.join(",")
+    ))
+}
+
+pub(crate) fn read(answer: &[Row]) -> Result<Statements, Error> {
+    rows(answer, Statement::read).map(Statements)
+}
+
+pub(crate) fn read_slow(answer: &[Row]) -> Result<SlowStatements, Error> {
+    rows(answer, SlowStatement::read).map(SlowStatements)
+}
+
+macro_rules! each {
+    ($name:literal, $help:literal, $unit:expr, $value:expr) => {
+        counter($name, $help, $unit, &["user", "datname", "queryid"], |statements: &Statements, emit: &mut dyn Emit| {
+            for statement in &statements.0 {
+                let value: fn(&Statement) -> _ = $value;
+                emit.sample(&[&statement.user, &statement.database, &statement.label], value(statement).into());
+            }
+        })
+    };
+}
+
+pub(crate) const METRICS: &[Metric<Statements>] = &[
+    each!("pg_stat_statements_calls_total", "How often the statement ran.", Unit::None, |s| s.calls),
+    each!("pg_stat_statements_seconds_total", "Time spent in the statement.", Unit::Seconds, |s| s.total_ms / 1000.0),
+    each!("pg_stat_statements_rows_total", "Rows that the statement returned or changed.", Unit::None, |s| s.rows),
+    each!("pg_stat_statements_block_read_seconds_total", "Time spent reading blocks.", Unit::Seconds, |s| {
+        s.read_ms / 1000.0
+    }),
+    each!("pg_stat_statements_block_write_seconds_total", "Time spent writing blocks.", Unit::Seconds, |s| {
+        s.write_ms / 1000.0
+    }),
+];

@@ -1,0 +1,159 @@
+//! TLS as libpq means it: what each `sslmode` checks.
+
+use std::{path::Path, sync::Arc};
+
+use aura_model::{Missing, Reason};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::SslMode;
+
+/// How TLS is used with a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    pub mode: SslMode,
+    pub certificates: Certificates,
+}
+
+/// Files with certificates.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Certificates {
+    pub roots: Option<String>,
+    pub certificate: Option<String>,
+    pub key: Option<String>,
+}
+
+/// Where systems keep the authorities that they trust.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+impl Tls {
+    /// What the client is told.
+    pub(crate) fn mode(&self) -> tokio_postgres::config::SslMode {
+        use tokio_postgres::config::SslMode as Theirs;
+        match self.mode {
+            SslMode::Disable => Theirs::Disable,
+            SslMode::Allow | SslMode::Prefer => Theirs::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => Theirs::Require,
+        }
+    }
+
+    /// Reads the certificates; they are read anew for each connection, because they are renewed.
+    pub(crate) fn connector(&self) -> Result<MakeRustlsConnect, Missing> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let unreadable = |error: Error| Missing::new(Reason::Unreadable, format!("TLS: {error}"));
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(unreadable)?;
+        let checks = match (self.mode, &self.certificates.roots) {
+            (SslMode::VerifyFull, _) => Some(true),
+            (SslMode::VerifyCa, _) | (SslMode::Require, Some(_)) => Some(false),
+            _ => None,
+        };
+        let verifier: Arc<dyn ServerCertVerifier> = match checks {
+            None => Arc::new(Lenient { provider, chain: None }),
+            Some(names) => {
+                let roots = Arc::new(self.roots()?);
+                let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                    .build()
+                    .map_err(|error| Missing::new(Reason::Unreadable, format!("sslrootcert: {error}")))?;
+                if names { chain } else { Arc::new(Lenient { provider, chain: Some(chain) }) }
+            }
+        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let config = match (&self.certificates.certificate, &self.certificates.key) {
+            (Some(certificate), Some(key)) => {
+                let chain = certificates(Path::new(certificate))?;
+                let key = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|error| Missing::new(Reason::Unreadable, format!("sslkey {key}: {error}")))?;
+                builder.with_client_auth_cert(chain, key).map_err(unreadable)?
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        Ok(MakeRustlsConnect::new(config))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Missing> {
+        let path = match self.certificates.roots.as_deref() {
+            Some("system") => SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()),
+            Some(path) => Some(Path::new(path)),
+            None => None,
+        };
+        let path = path.ok_or_else(|| {
+            let detail = "sslmode verify-ca and verify-full need sslrootcert: the file of the authority that signed the \
+                          server's certificate, or system";
+            Missing::new(Reason::NotConfigured, detail)
+        })?;
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(certificates(path)?);
+        if added == 0 {
+            let detail = format!("sslrootcert {}: holds no certificate", path.display());
+            return Err(Missing::new(Reason::Unreadable, detail));
+        }
+        Ok(roots)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Missing> {
+    let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
+    CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Missing::new(Reason::Unreadable, format!("{}: {error}", path.display())))
+}
+
+/// Checks less than the web does, as libpq's weaker modes do: the chain without the name, or nothing but that the
+/// server holds the key of the certificate that it shows.
+#[derive(Debug)]
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
