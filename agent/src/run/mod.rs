@@ -2,10 +2,10 @@
 
 mod logging;
 mod sources;
-#[cfg(all(unix, not(aura_portable)))]
+#[cfg(all(unix, not(feature = "portable")))]
 #[path = "unix.rs"]
 mod system;
-#[cfg(any(not(unix), aura_portable))]
+#[cfg(any(not(unix), feature = "portable"))]
 #[path = "elsewhere.rs"]
 mod system;
 
@@ -41,7 +41,7 @@ use crate::{
 /// What the system or a person asks of the process.
 enum Signal {
     /// Read the configuration again.
-    #[cfg_attr(any(not(unix), aura_portable), expect(dead_code, reason = "other systems have no signal for it"))]
+    #[cfg_attr(any(not(unix), feature = "portable"), expect(dead_code, reason = "other systems have no signal for it"))]
     Reload,
     /// Stop.
     Stop,

@@ -1,10 +1,10 @@
 //! From two raw readings to what people read: everything that is divided by time is divided here.
 
 mod gpu;
-#[cfg(all(target_os = "linux", not(aura_portable)))]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux/mod.rs"]
 mod reading;
-#[cfg(any(not(target_os = "linux"), aura_portable))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod reading;
 
