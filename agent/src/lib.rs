@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod hub;
+pub mod models;
 pub mod own;
 pub mod publish;
 pub mod run;

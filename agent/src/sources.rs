@@ -10,6 +10,8 @@ sources! {
     host: aura_host::Host,
     /// GPUs: load, memory, temperatures, power, errors, the processes that use them.
     gpu: aura_gpu::Gpus,
+    /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
+    ollama: aura_ollama::Ollama,
 }
 
 /// Does something with every source, each with its own types.

@@ -6,6 +6,7 @@ mod exposition;
 mod feed;
 mod gpu;
 mod lifecycle;
+mod models;
 mod prometheus;
 mod reload;
 mod security;

@@ -75,7 +75,7 @@ fn web(web: &Web, found: &mut Found) {
         found.add("listen_address", "names no address: write one, such as 127.0.0.1:9205");
     }
     let path = &web.telemetry_path;
-    let taken = ["/api", "/ws", "/-", "/healthz", "/readyz", "/assets"];
+    let taken = ["/api", "/v1", "/ws", "/-", "/healthz", "/readyz", "/assets"];
     let below = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if !path.starts_with('/') || path.len() < 2 || path.ends_with('/') || path.contains(['?', '#', '{', '}', ' ']) {
         found.add("telemetry_path", format!("{path:?} is no path: write one such as /metrics"));

@@ -24,6 +24,10 @@ pub struct Web {
     /// Web configuration in the Prometheus exporter-toolkit's format: TLS, users, response headers.
     #[schemars(example = "/etc/aura/web.yaml")]
     pub config_file: Option<PathBuf>,
+    /// File with the token that opens what changes the world (loading and unloading models) where there are no users:
+    /// one word of at least 16 characters, sent as `Authorization: Bearer`. Without users and token nobody may.
+    #[schemars(example = "/etc/aura/control.token")]
+    pub control_token_file: Option<PathBuf>,
     /// Path of all metrics; their parts lie below it.
     pub telemetry_path: String,
     /// Answer everybody who reaches an address that is not loopback. Only behind a proxy or firewall that decides.
@@ -44,6 +48,7 @@ impl Default for Web {
         Self {
             listen_address: vec![ListenAddress { host: "127.0.0.1".to_owned(), port: 9205 }],
             config_file: None,
+            control_token_file: None,
             telemetry_path: "/metrics".to_owned(),
             allow_unauthenticated: false,
             max_requests: 40,

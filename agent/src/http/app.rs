@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
+use super::{ControlToken, Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
     hub::Hub,
+    models::Models,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
     system::System,
@@ -34,6 +35,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The host's readings as people want them.
     pub system: Arc<System>,
+    /// Models, and what is done to them.
+    pub models: Arc<Models>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
     pub live: Vec<Live>,
     /// What is counted where it happens.
@@ -54,6 +57,8 @@ pub struct Settings {
     pub trust: Trust,
     /// Who may read, when not everybody.
     pub authenticator: Option<Arc<Authenticator>>,
+    /// What opens the controls where there are no users.
+    pub control_token: Option<Arc<ControlToken>>,
     /// How many requests a second are answered, when not all.
     pub rate_limit: Option<Arc<RateLimit>>,
     /// Fields of every answer, from the web configuration.
@@ -78,6 +83,7 @@ impl App {
     pub fn new(
         hub: Arc<Hub>,
         system: Arc<System>,
+        models: Arc<Models>,
         live: Vec<Live>,
         events: Arc<Events>,
         scrapes: usize,
@@ -86,7 +92,7 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+        Self { hub, system, models, live, events, scraper: Scraper::default(), scrapes, reload, settings }
     }
 
     /// The feed of this name.

@@ -6,6 +6,7 @@ pub mod auth;
 mod body;
 mod certificates;
 pub mod client;
+mod control;
 mod error;
 mod front;
 mod guard;
@@ -21,6 +22,7 @@ pub mod web_config;
 pub use self::{
     app::{App, Live, Reload, Settings},
     body::Shared,
+    control::ControlToken,
     error::ApiError,
     front::Front,
     guard::Trust,

@@ -26,7 +26,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
         .route("/readyz", get(ready))
-        .route("/-/reload", post(reload));
+        .route("/-/reload", post(reload))
+        .merge(crate::models::routes());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
@@ -46,7 +47,12 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
     if app.system.current().is_some() {
         return Ok("Aura Agent is ready.\n");
     }
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet").retry_after(1))
+    let error = if app.system.was_sampled() {
+        api::nothing_fresh()
+    } else {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
+    };
+    Err(error.retry_after(1))
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {

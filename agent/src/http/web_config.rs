@@ -13,6 +13,7 @@ use rustls::ServerConfig;
 use serde::Deserialize;
 
 use super::{
+    ControlToken,
     auth::Authenticator,
     rate_limit::{Rate, RateLimit},
     tls,
@@ -30,6 +31,7 @@ pub struct WebConfig {
     authenticator: Option<Arc<Authenticator>>,
     rate_limit: Option<Arc<RateLimit>>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    control_token: Option<Arc<ControlToken>>,
     clients_are_verified: bool,
     /// What is not wrong but probably not wanted.
     pub warnings: Vec<String>,
@@ -42,14 +44,21 @@ impl WebConfig {
     /// Every mistake in the file, or an address open to strangers.
     pub fn of(loaded: &Loaded) -> Result<Self, Problems> {
         let web = &loaded.config.web;
-        let config = match &web.config_file {
-            // Named in a file, it lies beside that file; named in a flag, it is where the user stands.
-            Some(file) => match loaded.typed.origin_of("web.config_file") {
-                Origin::File { path, .. } => Self::load(&path.parent().unwrap_or(Path::new("")).join(file))?,
-                _ => Self::load(file)?,
-            },
+        // Named in a file, it lies beside that file; named in a flag, it is where the user stands.
+        let place = |key: &str, file: &Path| match loaded.typed.origin_of(key) {
+            Origin::File { path, .. } => path.parent().unwrap_or(Path::new("")).join(file),
+            _ => file.to_owned(),
+        };
+        let mut config = match &web.config_file {
+            Some(file) => Self::load(&place("web.config_file", file))?,
             None => Self::default(),
         };
+        if let Some(file) = &web.control_token_file {
+            let key = "web.control_token_file";
+            let token = ControlToken::load(&place(key, file))
+                .map_err(|problem| Problems::one(loaded.typed.origin_of(key).clone(), key, problem))?;
+            config.control_token = Some(Arc::new(token));
+        }
         let closed = config.authenticator.is_some() || config.clients_are_verified || web.allow_unauthenticated;
         let open = web.listen_address.iter().find(|address| !address.is_loopback()).filter(|_| !closed);
         if let Some(address) = open {
@@ -98,6 +107,12 @@ impl WebConfig {
     #[must_use]
     pub fn rate_limit(&self) -> Option<Arc<RateLimit>> {
         self.rate_limit.clone()
+    }
+
+    /// What opens the controls where there are no users.
+    #[must_use]
+    pub fn control_token(&self) -> Option<Arc<ControlToken>> {
+        self.control_token.clone()
     }
 
     /// Headers for every response; they replace those of the same name.

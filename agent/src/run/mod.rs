@@ -33,6 +33,7 @@ use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
     http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::{Channel, FRESH_INTERVALS, Hub},
+    models::Models,
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
     system::{Moment, System},
@@ -92,19 +93,26 @@ impl Agent {
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
         let system_feed = feeds.open("system");
+        let models_feed = feeds.open("models");
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone()], Arc::clone(&events))));
+        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone(), models_feed.clone()], Arc::clone(&events))));
         let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
         let (reload, reloads) = mpsc::channel(4);
-        let live = vec![Live {
-            feed: system_feed,
-            fresh: Box::new({
-                let system = Arc::clone(&system);
-                move || system.current().is_some()
-            }),
-        }];
-        let app = Arc::new(App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web)));
+        let live = vec![
+            Live {
+                feed: system_feed,
+                fresh: Box::new({
+                    let system = Arc::clone(&system);
+                    move || system.current().is_some()
+                }),
+            },
+            // Its message says itself what is missing, and a new one comes as soon as that changes.
+            Live { feed: models_feed.clone(), fresh: Box::new(|| true) },
+        ];
+        let settings = settings(config, &web);
+        let models = Models::new(Arc::clone(&hub), models_feed, &config.sources.ollama, settings.has_controllers());
+        let app = Arc::new(App::new(hub, system, models, live, events, scrapes(config), reload, settings));
         Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 
@@ -124,6 +132,7 @@ impl Agent {
             let feed = live.feed.clone();
             tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
         }
+        tokio::spawn(Arc::clone(&self.app.models).run());
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -187,7 +196,9 @@ impl Agent {
         self.app.system.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new));
         self.sources.apply(&new.sources);
-        self.app.set_settings(settings(new, &web));
+        let settings = settings(new, &web);
+        self.app.models.configure(&new.sources.ollama, settings.has_controllers());
+        self.app.set_settings(settings);
         self.loaded = loaded;
         Ok(())
     }
@@ -238,7 +249,13 @@ fn settings(config: &Config, web: &WebConfig) -> Settings {
         hosts,
         origins: config.web.allowed_origins.clone(),
     };
-    Settings { trust, authenticator, rate_limit: web.rate_limit(), fields: web.headers().to_vec() }
+    Settings {
+        trust,
+        authenticator,
+        control_token: web.control_token(),
+        rate_limit: web.rate_limit(),
+        fields: web.headers().to_vec(),
+    }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -133,6 +133,11 @@ impl System {
         }
     }
 
+    /// Whether there ever was a reading.
+    pub fn was_sampled(&self) -> bool {
+        self.state().seq > 0
+    }
+
     /// The remembered numbers of the last `window`.
     pub fn history(&self, window: Duration) -> Window {
         self.state().history.window(window)
@@ -144,7 +149,7 @@ impl System {
 }
 
 /// RFC 3339 in UTC with milliseconds.
-fn rfc3339(time: Timestamp) -> String {
+pub(crate) fn rfc3339(time: Timestamp) -> String {
     let time = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{time:.3}")
 }

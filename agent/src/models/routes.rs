@@ -1,0 +1,278 @@
+//! The routes below `/v1/models`. Reading is open to whoever may read; loading and unloading needs a user or the
+//! control token.
+
+use std::{sync::Arc, time::Duration};
+
+use aura_model::{Interval, Name};
+use aura_ollama::{Action, Address, HostReading, KeepAlive, OllamaReading};
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Models,
+    jobs::{Job, Order, Progress},
+    status,
+};
+use crate::http::{ApiError, App};
+
+/// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
+const WAIT: Duration = Duration::from_secs(100);
+
+/// The routes.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/models/status", get(model_status))
+        .route("/v1/models/health", get(health))
+        .route("/v1/models/load", post(load_all))
+        .route("/v1/models/{name}/load", post(load))
+        .route("/v1/models/{name}/unload", post(unload))
+}
+
+async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let status = status::status(app.models.current());
+    status.map(|status| Json(status).into_response()).map_err(|missing| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+            .hint("start Ollama, or name it in sources.ollama.hosts")
+            .retry_after(5)
+    })
+}
+
+async fn health(State(app): State<Arc<App>>) -> Response {
+    let (healthy, body) = status::health(&app.models.current());
+    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}
+
+/// The query of a load or unload.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    /// How long to keep it: a duration, seconds, `forever` or `default`.
+    keep_alive: Option<String>,
+    /// Which server, when several have it.
+    host: Option<String>,
+    /// Whether to answer only when it is done; usually true.
+    wait: Option<bool>,
+}
+
+type Queried = Result<Query<Asked>, QueryRejection>;
+
+async fn load(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&app, &headers, query)?;
+    let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
+    let snapshot = app.models.snapshot().map_err(not_watched)?;
+    let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
+    answer(&app.models, order, asked.wait.unwrap_or(true)).await
+}
+
+async fn unload(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&app, &headers, query)?;
+    if asked.keep_alive.is_some() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
+    }
+    let snapshot = app.models.snapshot().map_err(not_watched)?;
+    let order = order_unload(&snapshot.reading, &name, asked.host.as_deref())?;
+    answer(&app.models, order, asked.wait.unwrap_or(true)).await
+}
+
+/// Loads all that are installed, one after the other, until they no longer fit together.
+async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMap) -> Result<Response, ApiError> {
+    let asked = permitted(&app, &headers, query)?;
+    let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
+    let snapshot = app.models.snapshot().map_err(not_watched)?;
+    let batch = app.models.jobs.new_batch();
+    let mut accepted = Vec::new();
+    for host in hosts(&snapshot.reading, asked.host.as_deref())? {
+        let loaded = host.loaded.value().into_iter().flat_map(|models| models.iter());
+        let loaded: Vec<&Name> = loaded.map(|model| &model.name).collect();
+        let installed = host.installed.value().into_iter().flat_map(|models| models.iter());
+        for model in installed.filter(|model| !model.remote && !loaded.contains(&&model.name)) {
+            let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
+            match app.models.submit(Order { batch: Some(batch), ..order }) {
+                Some(id) => accepted.push(json!({ "job": id, "host": host.host, "model": model.name })),
+                None => break,
+            }
+        }
+    }
+    let status = if accepted.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(json!({ "jobs": accepted }))).into_response())
+}
+
+fn permitted(app: &App, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
+    if !app.models.settings().on {
+        let message = "models are not loaded and unloaded through this agent";
+        let hint = "sources.ollama.controls is false";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
+    }
+    app.settings().may_control(headers)?;
+    let Query(asked) = query.map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text())
+            .hint("there are keep_alive, host and wait")
+    })?;
+    Ok(asked)
+}
+
+fn order_load(
+    reading: &OllamaReading,
+    name: &str,
+    host: Option<&str>,
+    keep_alive: KeepAlive,
+) -> Result<Order, ApiError> {
+    let hosts = hosts(reading, host)?;
+    let found = hosts.iter().find_map(|host| {
+        let installed = host.installed.value()?;
+        Some((host, installed.iter().find(|model| is(&model.name, name))?))
+    });
+    let Some((host, model)) = found else { return Err(not_found(&hosts, name)) };
+    if model.remote {
+        let message = format!("{} runs in the cloud: there is nothing to load here", model.name);
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "remote_model", message));
+    }
+    let can = |what: &str| model.capabilities.as_ref().is_some_and(|all| all.iter().any(|known| known == what));
+    Ok(Order {
+        host: host.host.clone(),
+        address: address(host)?,
+        model: model.name.clone(),
+        action: Action::Load,
+        keep_alive,
+        embedding: can("embedding") && !can("completion"),
+        batch: None,
+    })
+}
+
+fn order_unload(reading: &OllamaReading, name: &str, host: Option<&str>) -> Result<Order, ApiError> {
+    let hosts = hosts(reading, host)?;
+    let loaded = hosts.iter().find_map(|host| {
+        let loaded = host.loaded.value()?;
+        Some((host, &loaded.iter().find(|model| is(&model.name, name))?.name))
+    });
+    let installed = || {
+        hosts.iter().find_map(|host| {
+            let installed = host.installed.value()?;
+            Some((host, &installed.iter().find(|model| is(&model.name, name))?.name))
+        })
+    };
+    let Some((host, model)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
+    Ok(Order {
+        host: host.host.clone(),
+        address: address(host)?,
+        model: model.clone(),
+        action: Action::Unload,
+        keep_alive: KeepAlive::Default,
+        embedding: false,
+        batch: None,
+    })
+}
+
+async fn answer(models: &Arc<Models>, order: Order, wait: bool) -> Result<Response, ApiError> {
+    let mut changes = models.jobs.changes();
+    let id = models.submit(order).ok_or_else(|| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_jobs", "too many loads and unloads wait already")
+            .retry_after(10)
+    })?;
+    let finished = async {
+        loop {
+            changes.borrow_and_update();
+            match models.jobs.find(id) {
+                Some(Job { progress: Progress::Queued | Progress::Running(_), .. }) => {}
+                other => return other,
+            }
+            if changes.changed().await.is_err() {
+                return None;
+            }
+        }
+    };
+    let limit = if wait { WAIT } else { Duration::ZERO };
+    // Whoever leaves here leaves the job to itself.
+    let job = tokio::time::timeout(limit, finished).await.ok().flatten().or_else(|| models.jobs.find(id));
+    let job = job.ok_or_else(|| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "job_forgotten", "see the feed"))?;
+    let verb = match job.order.action {
+        Action::Load => "loaded",
+        Action::Unload => "unloaded",
+    };
+    let body = |done: bool, seconds: Option<f64>| json!({ "model": job.order.model, "host": job.order.host, verb: done, "job": id, "seconds": seconds });
+    match &job.progress {
+        Progress::Finished { took, result: Ok(()), .. } => {
+            Ok(Json(body(true, Some(took.as_secs_f64()))).into_response())
+        }
+        Progress::Finished { result: Err(error), .. } => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let answer = ApiError::new(status, error.code, &error.message).hint(&error.hint);
+            Err(if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_after(5) } else { answer })
+        }
+        Progress::Queued | Progress::Running(_) => Ok((StatusCode::ACCEPTED, Json(body(false, None))).into_response()),
+    }
+}
+
+/// A name without a tag means the tag `latest`.
+fn is(known: &str, asked: &str) -> bool {
+    known == asked || known.strip_suffix(":latest").is_some_and(|stem| stem == asked)
+}
+
+fn hosts<'a>(reading: &'a OllamaReading, host: Option<&str>) -> Result<Vec<&'a HostReading>, ApiError> {
+    let wanted = |known: &&HostReading| host.is_none_or(|host| *known.host == *host || known.url == host);
+    let found: Vec<_> = reading.hosts.iter().filter(wanted).collect();
+    if found.is_empty() {
+        let known: Vec<&str> = reading.hosts.iter().map(|host| &*host.host).collect();
+        let message = format!("there is no host {:?}", host.unwrap_or_default());
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_host", message).hint(known.join(", ")));
+    }
+    Ok(found)
+}
+
+fn not_found(hosts: &[&HostReading], name: &str) -> ApiError {
+    if let Some(missing) = hosts.iter().find_map(|host| host.missing.as_ref()) {
+        return not_watched(missing.clone());
+    }
+    let installed = hosts.iter().filter_map(|host| host.installed.value()).flat_map(|models| models.iter());
+    let mut names: Vec<&str> = installed.map(|model| &*model.name).take(20).collect();
+    names.sort_unstable();
+    names.dedup();
+    ApiError::new(StatusCode::NOT_FOUND, "model_not_found", format!("no model {name:?} is installed"))
+        .hint(format!("`ollama pull {name}`; installed are: {}", names.join(", ")))
+}
+
+fn not_watched(missing: aura_model::Missing) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+        .hint("nothing is done to a server that does not answer")
+        .retry_after(5)
+}
+
+fn address(host: &HostReading) -> Result<Address, ApiError> {
+    let wrong = |problem: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "bad_address", problem);
+    host.url.parse().map_err(wrong)
+}
+
+fn keep_alive(text: Option<&str>) -> Result<KeepAlive, ApiError> {
+    let wrong = |problem: String| {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_keep_alive", problem)
+            .hint("ask for keep_alive=10m, 600, forever or default")
+    };
+    match text {
+        None | Some("default") => Ok(KeepAlive::Default),
+        Some("forever" | "-1") => Ok(KeepAlive::Forever),
+        Some("0") => Err(wrong("keep_alive=0 would unload it at once: that is what unload is for".to_owned())),
+        Some(text) => {
+            let seconds = text.parse::<u32>().map(|_| format!("{text}s"));
+            let interval: Result<Interval, _> = seconds.as_deref().unwrap_or(text).parse();
+            interval.map(KeepAlive::For).map_err(|error| wrong(error.to_string()))
+        }
+    }
+}

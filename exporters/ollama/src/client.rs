@@ -1,0 +1,202 @@
+//! One question at a time to one server, on a connection that is kept.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{Address, Trouble};
+
+/// No list of models and no description of one is longer.
+const LONGEST_ANSWER: usize = 16 << 20;
+/// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// A server that answers questions.
+pub struct Client {
+    address: Address,
+    sender: Option<http1::SendRequest<Full<Bytes>>>,
+    connections: u64,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body.
+    pub body: Bytes,
+    /// What the server's clock said, to the second.
+    pub date: Option<Timestamp>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nobody listens there, or nobody can be reached.
+    #[error("{address} cannot be reached: {error}")]
+    Unreachable {
+        /// Where.
+        address: Address,
+        /// Why.
+        error: io::Error,
+    },
+    /// It listens and keeps silent.
+    #[error("{address} has not answered {path} within {:.1} s", .within.as_secs_f64())]
+    Busy {
+        /// Where.
+        address: Address,
+        /// What was asked.
+        path: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// The connection broke, or what came is no HTTP.
+    #[error("{address} broke off its answer to {path}: {error}")]
+    Broken {
+        /// Where.
+        address: Address,
+        /// What was asked.
+        path: String,
+        /// Why.
+        error: String,
+    },
+}
+
+impl Failure {
+    /// The kind of trouble, as a word for metrics.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Unreachable { .. } => Trouble::Unreachable,
+            Self::Busy { .. } => Trouble::Timeout,
+            Self::Broken { .. } => Trouble::Unreadable,
+        }
+    }
+}
+
+impl Client {
+    /// A client without a connection.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self { address, sender: None, connections: 0 }
+    }
+
+    /// How many connections were made: a server that was restarted costs a new one.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// Asks for what is there.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn get(&mut self, path: &str, within: Duration) -> Result<Answer, Failure> {
+        self.ask(Method::GET, path, Bytes::new(), within).await
+    }
+
+    /// Asks with a JSON body.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn post(&mut self, path: &str, body: &serde_json::Value, within: Duration) -> Result<Answer, Failure> {
+        self.ask(Method::POST, path, body.to_string().into(), within).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Bytes, within: Duration) -> Result<Answer, Failure> {
+        let answer = timeout(within, self.ask_until_answered(&method, path, &body)).await;
+        if !matches!(answer, Ok(Ok(_))) {
+            // The answer that was given up may still come, and must not be taken for the next one's.
+            self.sender = None;
+        }
+        answer.unwrap_or_else(|_| Err(Failure::Busy { address: self.address.clone(), path: path.to_owned(), within }))
+    }
+
+    async fn ask_until_answered(&mut self, method: &Method, path: &str, body: &Bytes) -> Result<Answer, Failure> {
+        // A kept connection may have been closed since the last question, and the only way to know is to use it.
+        if let Some(sender) = self.sender.as_mut()
+            && sender.ready().await.is_ok()
+            && let Ok(response) = sender.send_request(request(&self.address, method, path, body)).await
+        {
+            return self.read(path, response).await;
+        }
+        let mut sender = self.connect(path).await?;
+        let response = sender.send_request(request(&self.address, method, path, body)).await;
+        let response = response.map_err(|error| self.broken(path, error))?;
+        self.sender = Some(sender);
+        self.read(path, response).await
+    }
+
+    async fn connect(&mut self, path: &str) -> Result<http1::SendRequest<Full<Bytes>>, Failure> {
+        let unreachable = |error| Failure::Unreachable { address: self.address.clone(), error };
+        let connected = timeout(CONNECT, TcpStream::connect((self.address.host(), self.address.port()))).await;
+        let stream = match connected {
+            Ok(stream) => stream.map_err(unreachable)?,
+            Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
+        };
+        let _ = stream.set_nodelay(true);
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| self.broken(path, error))?;
+        // Ends with the sender, or when the server closes.
+        tokio::spawn(connection);
+        self.connections += 1;
+        Ok(sender)
+    }
+
+    async fn read(&self, path: &str, response: Response<Incoming>) -> Result<Answer, Failure> {
+        let status = response.status();
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).and_then(time_of);
+        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                self.broken(path, format!("it is longer than {} MiB", LONGEST_ANSWER >> 20))
+            } else {
+                self.broken(path, error)
+            }
+        })?;
+        Ok(Answer { status, body: body.to_bytes(), date })
+    }
+
+    fn broken(&self, path: &str, error: impl ToString) -> Failure {
+        Failure::Broken { address: self.address.clone(), path: path.to_owned(), error: error.to_string() }
+    }
+}
+
+fn request(address: &Address, method: &Method, path: &str, body: &Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body.clone()));
+    *request.method_mut() = method.clone();
+    // Paths are ours, and the prefix was checked when the address was read.
+    *request.uri_mut() = format!("{}{path}", address.prefix()).parse().unwrap_or_default();
+    let fields = request.headers_mut();
+    if let Ok(host) = address.authority().parse() {
+        fields.insert(header::HOST, host);
+    }
+    fields.insert(
+        header::USER_AGENT,
+        const { header::HeaderValue::from_static(concat!("aura/", env!("CARGO_PKG_VERSION"))) },
+    );
+    if !body.is_empty() {
+        fields.insert(header::CONTENT_TYPE, const { header::HeaderValue::from_static("application/json") });
+    }
+    request
+}
+
+fn time_of(date: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(date).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer() {
+        assert_eq!(time_of("Mon, 23 Nov 2026 07:00:01 GMT"), "2026-11-23T07:00:01Z".parse().ok());
+        assert_eq!(time_of("yesterday"), None);
+    }
+}

@@ -1,0 +1,246 @@
+//! Loading and unloading, each on a connection of its own and finished only when `/api/ps` says so.
+
+use std::time::{Duration, Instant};
+
+use aura_model::Interval;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    Action, Address, Answer, Client, Failure, Outcome, ledger,
+    wire::{ErrorBody, Models, Running},
+};
+
+/// `/api/ps` is asked so often whether it is done.
+const LOOK: Duration = Duration::from_millis(200);
+/// One answer of `/api/ps` may take so long; it is busy then and asked again.
+const ANSWER: Duration = Duration::from_secs(5);
+/// After Ollama has said that a model is loaded, the list shows it within this time or something is wrong.
+const CONFIRM: Duration = Duration::from_secs(15);
+
+/// How long a model stays after its last use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// As the server is set, 5 minutes usually.
+    Default,
+    /// Until it is unloaded.
+    Forever,
+    /// So long.
+    For(Interval),
+}
+
+impl KeepAlive {
+    /// What goes into a request: seconds, negative for ever, nothing for the server's own choice.
+    fn seconds(self) -> Option<i64> {
+        match self {
+            Self::Default => None,
+            Self::Forever => Some(-1),
+            // Rounded up: a zero would unload the model at once.
+            Self::For(interval) => Some(i64::try_from(interval.get().as_millis().div_ceil(1000)).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+/// It was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// From the request until `/api/ps` said so.
+    pub took: Duration,
+}
+
+/// Why it was not done. The texts are Ollama's own where it gave one.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such model.
+    #[error("{0}")]
+    NotFound(String),
+    /// It does not fit into memory.
+    #[error("{0}")]
+    NoMemory(String),
+    /// The model cannot be used so.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The server takes no more requests.
+    #[error("{0}")]
+    Busy(String),
+    /// It was loaded, but the server does not list it; or it was to be unloaded and is still there.
+    #[error("{0}")]
+    Unconfirmed(String),
+    /// It took longer than allowed, and was given up.
+    #[error("{0}")]
+    TooLong(String),
+    /// The server refused for another reason.
+    #[error("{0}")]
+    Refused(String),
+    /// The server cannot be reached, or broke off.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+}
+
+impl CommandError {
+    /// How it counts.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotFound(_) => Outcome::NotFound,
+            Self::NoMemory(_) => Outcome::NoMemory,
+            Self::Unsupported(_) => Outcome::Unsupported,
+            Self::Busy(_) => Outcome::Busy,
+            Self::TooLong(_) | Self::Unconfirmed(_) | Self::Failure(Failure::Busy { .. }) => Outcome::Timeout,
+            Self::Failure(Failure::Unreachable { .. }) => Outcome::Unreachable,
+            Self::Refused(_) | Self::Failure(Failure::Broken { .. }) => Outcome::Failed,
+        }
+    }
+}
+
+/// Loads a model, and waits until the server lists it. `embedding` says that it can do nothing else. Giving up the
+/// wait aborts the load.
+///
+/// # Errors
+/// Why it is not loaded.
+pub async fn load(
+    address: &Address,
+    model: &str,
+    keep_alive: KeepAlive,
+    embedding: bool,
+    within: Duration,
+) -> Result<Done, CommandError> {
+    noted(address, Action::Load, async {
+        let mut client = Client::new(address.clone());
+        let mut body = json!({ "model": model, "stream": false });
+        if let Some(seconds) = keep_alive.seconds() {
+            body["keep_alive"] = seconds.into();
+        }
+        let generated = if embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
+        match generated {
+            Some(Err(CommandError::Unsupported(_))) | None => ask(&mut client, "/api/embed", &body, within).await?,
+            Some(result) => result?,
+        }
+        let confirmed = wait_for(&mut client, model, true, CONFIRM).await?;
+        if confirmed {
+            return Ok(());
+        }
+        Err(CommandError::Unconfirmed(format!(
+            "Ollama said that {model} was loaded, and does not list it: it had to make room again"
+        )))
+    })
+    .await
+}
+
+/// Unloads a model, and waits until the server no longer lists it.
+///
+/// # Errors
+/// Why it is still there.
+pub async fn unload(address: &Address, model: &str, within: Duration) -> Result<Done, CommandError> {
+    noted(address, Action::Unload, async {
+        let mut client = Client::new(address.clone());
+        let body = json!({ "model": model, "stream": false, "keep_alive": 0 });
+        ask(&mut client, "/api/generate", &body, within).await?;
+        if wait_for(&mut client, model, false, within).await? {
+            return Ok(());
+        }
+        Err(CommandError::Unconfirmed(format!(
+            "{model} is still there after {:.0} s: it finishes a request first",
+            within.as_secs_f64()
+        )))
+    })
+    .await
+}
+
+async fn noted(
+    address: &Address,
+    action: Action,
+    work: impl Future<Output = Result<(), CommandError>>,
+) -> Result<Done, CommandError> {
+    let begun = Instant::now();
+    let result = work.await;
+    let took = begun.elapsed();
+    let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
+    ledger::note(&address.authority(), action, outcome, took);
+    result.map(|()| Done { took })
+}
+
+async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) -> Result<(), CommandError> {
+    match client.post(path, body, within).await {
+        Ok(answer) if answer.status == StatusCode::OK => Ok(()),
+        Ok(answer) => Err(refusal(&answer)),
+        Err(Failure::Busy { .. }) => {
+            Err(CommandError::TooLong(format!("it was given up after {:.0} s", within.as_secs_f64())))
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// Asks until the list holds the model, or no longer does; whether that came true in time.
+async fn wait_for(client: &mut Client, model: &str, listed: bool, within: Duration) -> Result<bool, CommandError> {
+    let deadline = Instant::now() + within;
+    loop {
+        match client.get("/api/ps", ANSWER).await {
+            Ok(answer) => {
+                let running = serde_json::from_slice::<Models<Running>>(&answer.body);
+                if running.is_ok_and(|list| list.models.iter().any(|running| running.name == model) == listed) {
+                    return Ok(true);
+                }
+            }
+            Err(Failure::Busy { .. }) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// What Ollama's status and text mean.
+fn refusal(answer: &Answer) -> CommandError {
+    let text = serde_json::from_slice::<ErrorBody>(&answer.body).map(|body| body.error).unwrap_or_default();
+    let text =
+        if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
+    let lower = text.to_lowercase();
+    let about_memory =
+        ["requires more", "out of memory", "unable to allocate", "insufficient memory", "failed to allocate"]
+            .iter()
+            .any(|words| lower.contains(words));
+    match answer.status {
+        StatusCode::NOT_FOUND => CommandError::NotFound(text),
+        StatusCode::BAD_REQUEST if lower.contains("does not support") => CommandError::Unsupported(text),
+        StatusCode::SERVICE_UNAVAILABLE => CommandError::Busy(text),
+        _ if about_memory => CommandError::NoMemory(text),
+        _ => CommandError::Refused(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        for (status, text, outcome) in [
+            (404, "model 'x' not found", Outcome::NotFound),
+            (400, "\"x\" does not support generate", Outcome::Unsupported),
+            (400, "model is required", Outcome::Failed),
+            (503, "server busy, please try again.  maximum pending requests exceeded", Outcome::Busy),
+            (500, "model requires more system memory (5.6 GiB) than is available (3.1 GiB)", Outcome::NoMemory),
+            (500, "llama runner process has terminated: cudaMalloc failed: out of memory", Outcome::NoMemory),
+            (500, "llama runner process has terminated: signal: killed", Outcome::Failed),
+        ] {
+            let body = json!({ "error": text }).to_string().into();
+            let answer = Answer { status: StatusCode::from_u16(status).unwrap(), body, date: None };
+            let error = refusal(&answer);
+            assert_eq!((error.outcome(), error.to_string().as_str()), (outcome, text));
+        }
+        let empty = Answer { status: StatusCode::FORBIDDEN, body: "".into(), date: None };
+        assert_eq!(refusal(&empty).to_string(), "Ollama answered 403 Forbidden");
+    }
+
+    #[test]
+    fn no_keep_alive_rounds_to_an_unload() {
+        assert_eq!(KeepAlive::For(Interval::from_millis(1)).seconds(), Some(1));
+        assert_eq!(KeepAlive::For(Interval::from_secs(90)).seconds(), Some(90));
+        assert_eq!(KeepAlive::Forever.seconds(), Some(-1));
+        assert_eq!(KeepAlive::Default.seconds(), None);
+    }
+}

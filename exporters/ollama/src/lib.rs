@@ -1,0 +1,30 @@
+//! Ollama as a source: which models are installed, which are loaded, how much memory they take and until when.
+//!
+//! Ollama has no metrics of its own, so its HTTP API is asked: `/api/ps` at every sample, `/api/tags` as often as it
+//! is cheap, `/api/version` once a connection, `/api/show` once a model. `/api/ps` takes Ollama's scheduler lock, and
+//! Ollama answers nothing before it has something to say: silence means that it is busy, never that it is down.
+//!
+//! Besides the [`Ollama`] source stands [`load`] and [`unload`], on connections of their own: Ollama gives a load up
+//! when the connection that asked for it closes, so no sample and no user may own that connection.
+
+mod address;
+mod client;
+mod command;
+mod ledger;
+mod metrics;
+mod observe;
+mod options;
+mod probe;
+mod reading;
+mod source;
+mod wire;
+
+pub use self::{
+    address::Address,
+    client::{Answer, Client, Failure},
+    command::{CommandError, Done, KeepAlive, load, unload},
+    ledger::{Action, Commands, Outcome, Tally},
+    options::OllamaOptions,
+    reading::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Questions, Standing, Trouble},
+    source::Ollama,
+};

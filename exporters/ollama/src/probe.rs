@@ -1,0 +1,267 @@
+//! The questions of one sample to one server.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aura_model::{Missing, Name, Reason};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::{
+    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Trouble,
+    wire::{self, Installed, Models, Running, Show, Version},
+};
+
+/// The list of installed models is asked for again only after so many times as long as the last answer took:
+/// Ollama reads a file for each model. It costs the server at most a twentieth of one core, however many there are.
+const GENTLE: u32 = 20;
+/// However long that answer took.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Models described in one sample: a server with a hundred of them is not asked a hundred questions at once.
+const DESCRIBED_AT_ONCE: usize = 2;
+
+/// Asks one server, and remembers what need not be asked again.
+pub(crate) struct Probe {
+    address: Address,
+    client: Client,
+    within: Duration,
+    version: Option<Name>,
+    /// The connection on which the version was asked.
+    version_of: u64,
+    installed: Arc<Vec<InstalledModel>>,
+    /// When the list may be asked for again; none when it never was.
+    list_due: Option<Instant>,
+    described: HashMap<Name, Description>,
+    describe_due: Instant,
+}
+
+#[derive(Clone, Default)]
+struct Description {
+    context_length: Option<u64>,
+    parameter_count: Option<u64>,
+    capabilities: Option<Vec<String>>,
+}
+
+/// What a server says of itself.
+pub(crate) struct Answers {
+    pub(crate) version: Option<Name>,
+    pub(crate) installed: Arc<Vec<InstalledModel>>,
+    /// Without what only an observer knows: when it was loaded and used.
+    pub(crate) loaded: Vec<LoadedModel>,
+    pub(crate) answered_at: Timestamp,
+    pub(crate) clock_offset_seconds: f64,
+    pub(crate) seconds: f64,
+}
+
+/// Why it says nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Silence {
+    pub(crate) trouble: Trouble,
+    pub(crate) missing: Missing,
+}
+
+impl Probe {
+    pub(crate) fn new(address: Address, within: Duration) -> Self {
+        Self {
+            client: Client::new(address.clone()),
+            address,
+            within,
+            version: None,
+            version_of: 0,
+            installed: Arc::default(),
+            list_due: None,
+            described: HashMap::new(),
+            describe_due: Instant::now(),
+        }
+    }
+
+    /// Whether an Ollama is there at all.
+    pub(crate) async fn greet(&mut self) -> Result<(), Silence> {
+        self.ask_version().await
+    }
+
+    pub(crate) async fn ask(&mut self) -> Result<Answers, Silence> {
+        let begun = Instant::now();
+        let answer = self.get("/api/ps").await?;
+        let answered_at = Timestamp::now();
+        let running: Models<Running> = self.parse("/api/ps", &answer)?;
+        if self.client.connections() != self.version_of {
+            self.ask_version().await?;
+        }
+        let known = |model: &Running| self.installed.iter().any(|installed| *installed.digest == *model.digest);
+        if self.list_due.is_none_or(|due| Instant::now() >= due) || !running.models.iter().all(known) {
+            self.list().await?;
+        }
+        self.describe().await;
+        let clock_offset_seconds = answer.date.map_or(0.0, |date| clock_offset(date, answered_at));
+        let server_time = answered_at.as_duration().as_secs_f64() + clock_offset_seconds;
+        let loaded = running.models.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
+        Ok(Answers {
+            version: self.version.clone(),
+            installed: Arc::clone(&self.installed),
+            loaded,
+            answered_at,
+            clock_offset_seconds,
+            seconds: begun.elapsed().as_secs_f64(),
+        })
+    }
+
+    async fn ask_version(&mut self) -> Result<(), Silence> {
+        let answer = self.get("/api/version").await?;
+        let version: Version = self.parse("/api/version", &answer)?;
+        self.version = Some(version.version.into());
+        self.version_of = self.client.connections();
+        Ok(())
+    }
+
+    async fn list(&mut self) -> Result<(), Silence> {
+        let begun = Instant::now();
+        let answer = self.get("/api/tags").await?;
+        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_PAUSE));
+        let list: Models<Installed> = self.parse("/api/tags", &answer)?;
+        let mut installed: Vec<InstalledModel> = list.models.into_iter().map(installed).collect();
+        self.described.retain(|digest, _| installed.iter().any(|model| model.digest == *digest));
+        for model in &mut installed {
+            if let Some(description) = self.described.get(&model.digest) {
+                complete(model, description);
+            }
+        }
+        if installed != *self.installed {
+            self.installed = Arc::new(installed);
+        }
+        Ok(())
+    }
+
+    /// Asks what the list does not say. That this fails costs nothing but the detail.
+    async fn describe(&mut self) {
+        if Instant::now() < self.describe_due {
+            return;
+        }
+        let incomplete = |model: &&InstalledModel| {
+            let complete = model.context_length.is_some() && model.capabilities.is_some();
+            !model.remote && !complete && !self.described.contains_key(&model.digest)
+        };
+        let next: Vec<(Name, Name)> = self
+            .installed
+            .iter()
+            .filter(incomplete)
+            .map(|model| (model.name.clone(), model.digest.clone()))
+            .take(DESCRIBED_AT_ONCE)
+            .collect();
+        for (name, digest) in next {
+            let Ok(answer) = self.client.post("/api/show", &json!({ "model": name }), self.within).await else {
+                self.describe_due = Instant::now() + LONGEST_PAUSE;
+                return;
+            };
+            let show = serde_json::from_slice::<Show>(&answer.body).ok().filter(|_| answer.status.is_success());
+            let description = show.map_or_else(Description::default, |show| Description {
+                context_length: show.context_length(),
+                parameter_count: show.parameter_count(),
+                capabilities: show.capabilities,
+            });
+            for model in Arc::make_mut(&mut self.installed).iter_mut().filter(|model| model.digest == digest) {
+                complete(model, &description);
+            }
+            self.described.insert(digest, description);
+        }
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Answer, Silence> {
+        let answer = self.client.get(path, self.within).await.map_err(|failure| silence(&failure))?;
+        if answer.status == StatusCode::OK {
+            return Ok(answer);
+        }
+        let said = said(&answer);
+        let help = match answer.status {
+            StatusCode::FORBIDDEN => ": it does not answer under this name; see OLLAMA_HOST and OLLAMA_ORIGINS there",
+            StatusCode::NOT_FOUND => ": this is no Ollama, or a very old one",
+            _ => "",
+        };
+        let detail = format!("{}{path} answered {}{said}{help}", self.address, answer.status);
+        Err(Silence { trouble: Trouble::Status, missing: Missing::new(Reason::Unreadable, detail) })
+    }
+
+    fn parse<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, Silence> {
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let detail = format!("{}{path} did not answer as Ollama does: {error}", self.address);
+            Silence { trouble: Trouble::Unreadable, missing: Missing::new(Reason::Unreadable, detail) }
+        })
+    }
+}
+
+/// What a server's error says, in brackets; nothing when it says nothing.
+pub(crate) fn said(answer: &Answer) -> String {
+    let text = serde_json::from_slice::<wire::ErrorBody>(&answer.body).map(|body| body.error).unwrap_or_default();
+    if text.is_empty() { String::new() } else { format!(" ({})", text.chars().take(300).collect::<String>()) }
+}
+
+fn silence(failure: &Failure) -> Silence {
+    let reason = match failure {
+        Failure::Unreachable { .. } => Reason::Unreachable,
+        Failure::Busy { .. } => Reason::Stale,
+        Failure::Broken { .. } => Reason::Unreadable,
+    };
+    Silence { trouble: failure.trouble(), missing: Missing::new(reason, failure.to_string()) }
+}
+
+fn installed(model: Installed) -> InstalledModel {
+    let digest = if model.digest.is_empty() { model.name.clone() } else { model.digest };
+    InstalledModel {
+        name: model.name.into(),
+        digest: digest.into(),
+        size: model.size,
+        modified_at: model.modified_at,
+        family: name(model.details.family),
+        format: name(model.details.format),
+        parameter_size: name(model.details.parameter_size),
+        parameter_count: None,
+        quantization: name(model.details.quantization_level),
+        context_length: model.details.context_length.filter(|&tokens| tokens > 0),
+        capabilities: model.capabilities,
+        remote: model.remote_host.is_some() || model.remote_model.is_some(),
+    }
+}
+
+fn complete(model: &mut InstalledModel, description: &Description) {
+    model.context_length = model.context_length.or(description.context_length);
+    model.parameter_count = model.parameter_count.or(description.parameter_count);
+    if model.capabilities.is_none() {
+        model.capabilities.clone_from(&description.capabilities);
+    }
+}
+
+fn loaded(model: Running, answered_at: Timestamp, server_time: f64) -> LoadedModel {
+    let expiry = wire::expiry(model.expires_at.as_deref(), answered_at);
+    LoadedModel {
+        name: model.name.into(),
+        digest: model.digest.into(),
+        size: model.size,
+        size_vram: model.size_vram,
+        family: name(model.details.family),
+        parameter_size: name(model.details.parameter_size),
+        quantization: name(model.details.quantization_level),
+        // Versions before 0.12 do not say; a zero is none.
+        context_length: model.context_length.filter(|&tokens| tokens > 0),
+        stopping: matches!(expiry, crate::Expiry::At(time) if time <= server_time),
+        expiry,
+        expires_at: model.expires_at,
+        loaded_at: None,
+        last_used: None,
+    }
+}
+
+fn name(text: Option<String>) -> Option<Name> {
+    text.filter(|text| !text.is_empty()).map(Into::into)
+}
+
+/// How far a server's clock is ahead. Its date has no fraction and was written before it came here, so up to two
+/// seconds of difference mean nothing.
+fn clock_offset(date: Timestamp, now: Timestamp) -> f64 {
+    let offset = date.as_duration().as_secs_f64() + 0.5 - now.as_duration().as_secs_f64();
+    if offset.abs() > 2.0 { offset } else { 0.0 }
+}

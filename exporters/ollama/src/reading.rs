@@ -1,0 +1,174 @@
+//! What one sample of Ollama yields.
+
+use std::sync::Arc;
+
+use aura_model::{Missing, Name, Section};
+use serde::Serialize;
+
+use crate::Commands;
+
+/// All servers that are watched.
+#[derive(Clone, Debug, Serialize)]
+pub struct OllamaReading {
+    /// In the order of the configuration.
+    pub hosts: Vec<HostReading>,
+}
+
+/// One server.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostReading {
+    /// `HOST:PORT`.
+    pub host: Name,
+    /// Its URL.
+    pub url: String,
+    /// Whether it answers.
+    pub standing: Standing,
+    /// Since when it stands so, in Unix seconds.
+    pub since: f64,
+    /// Why it does not answer.
+    pub missing: Option<Missing>,
+    /// When it last answered in full, in Unix seconds.
+    pub answered_at: Option<f64>,
+    /// How far its clock is ahead of ours; 0 within what its answers can tell.
+    pub clock_offset_seconds: f64,
+    /// Its version.
+    pub version: Option<Name>,
+    /// Models on its disk.
+    pub installed: Section<Arc<Vec<InstalledModel>>>,
+    /// Models in its memory.
+    pub loaded: Section<Arc<Vec<LoadedModel>>>,
+    /// What asking it costs.
+    pub questions: Questions,
+    /// What this agent did to it.
+    pub commands: Commands,
+}
+
+/// Whether a server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It does.
+    Answering,
+    /// It listens and keeps silent: it is loading, or answering others.
+    Busy,
+    /// Nobody listens, or what answers is no Ollama.
+    Away,
+}
+
+/// A model on disk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InstalledModel {
+    /// Its name with its tag.
+    pub name: Name,
+    /// SHA-256 of its manifest, in hex: the identity of this version of it.
+    pub digest: Name,
+    /// Bytes of all its layers on disk.
+    pub size: Option<u64>,
+    /// When it was pulled or made, as Ollama writes it.
+    pub modified_at: Option<String>,
+    /// Architecture.
+    pub family: Option<Name>,
+    /// File format.
+    pub format: Option<Name>,
+    /// As in `7.6B`.
+    pub parameter_size: Option<Name>,
+    /// Number of its parameters.
+    pub parameter_count: Option<u64>,
+    /// As in `Q4_K_M`.
+    pub quantization: Option<Name>,
+    /// The longest context it was made for, in tokens.
+    pub context_length: Option<u64>,
+    /// What it can do: `completion`, `embedding`, `tools` and so on.
+    pub capabilities: Option<Vec<String>>,
+    /// A model in the cloud: it takes no memory here, and there is nothing to load.
+    pub remote: bool,
+}
+
+/// A model in memory.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LoadedModel {
+    /// Its name with its tag.
+    pub name: Name,
+    /// SHA-256 of its manifest, in hex.
+    pub digest: Name,
+    /// Bytes of memory in all: weights, context, buffers.
+    pub size: Option<u64>,
+    /// The part of it that is in the memory of GPUs.
+    pub size_vram: Option<u64>,
+    /// Architecture.
+    pub family: Option<Name>,
+    /// As in `7.6B`.
+    pub parameter_size: Option<Name>,
+    /// As in `Q4_K_M`.
+    pub quantization: Option<Name>,
+    /// Allocated context in tokens.
+    pub context_length: Option<u64>,
+    /// When it is unloaded unless it is used again.
+    pub expiry: Expiry,
+    /// `expires_at` as Ollama writes it.
+    pub expires_at: Option<String>,
+    /// Its time is over, and it still finishes a request.
+    pub stopping: bool,
+    /// When it was first seen here, in Unix seconds; none when it was there before us.
+    pub loaded_at: Option<f64>,
+    /// When it was last seen to be used, in Unix seconds: each use moves its expiry.
+    pub last_used: Option<f64>,
+}
+
+impl LoadedModel {
+    /// The part of its memory that is not on a GPU.
+    #[must_use]
+    pub fn size_ram(&self) -> Option<u64> {
+        Some(self.size?.saturating_sub(self.size_vram?))
+    }
+}
+
+/// When a model is unloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expiry {
+    /// It stays until it is unloaded or has to make room.
+    Never,
+    /// In Unix seconds by the server's clock. In the past: it is stopping.
+    At(f64),
+    /// Ollama does not say.
+    Unknown,
+}
+
+/// What asking a server costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Questions {
+    /// How long the newest answers took, in seconds.
+    pub seconds: Option<f64>,
+    /// Questions that were not answered, by [`Trouble::ALL`].
+    pub failures: [u64; Trouble::ALL.len()],
+}
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody listens.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// An HTTP status other than 200.
+    Status,
+    /// It answered, and not as Ollama does.
+    Unreadable,
+}
+
+impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unreachable, Self::Timeout, Self::Status, Self::Unreadable];
+
+    /// The word in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}

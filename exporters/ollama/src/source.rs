@@ -1,0 +1,258 @@
+//! The servers as a source: each is asked by a task of its own, so that one that hangs holds up no other.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aura_model::{Context, Group, Missing, Name, Options, Reason, Section, Source};
+use jiff::Timestamp;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    Address, HostReading, LoadedModel, OllamaOptions, OllamaReading, Questions, Standing, Trouble, ledger, metrics,
+    observe::Observer,
+    probe::{Answers, Probe, Silence},
+};
+
+/// A sample waits at most this share of its interval for its servers. Those that have not answered are waited for
+/// in the next one.
+const PATIENCE: f64 = 0.4;
+/// A server that has been silent for so long is busy; until then its last answer holds.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// All servers that are watched.
+pub struct Ollama {
+    // Dropped first: tasks that still wait for answers end with it.
+    runtime: Runtime,
+    hosts: Vec<Host>,
+    patience: Duration,
+    sampled: bool,
+}
+
+struct Host {
+    name: Name,
+    address: Address,
+    /// Owned by the question while one runs.
+    probe: Option<Box<Probe>>,
+    asking: Option<Asking>,
+    observer: Observer,
+    latest: Option<Latest>,
+    standing: Standing,
+    since: f64,
+    missing: Option<Missing>,
+    questions: Questions,
+}
+
+/// A question that runs.
+struct Asking {
+    begun: Instant,
+    task: JoinHandle<(Box<Probe>, Result<Answers, Silence>)>,
+}
+
+struct Latest {
+    answers: Answers,
+    loaded: Arc<Vec<LoadedModel>>,
+}
+
+impl Source for Ollama {
+    type Options = OllamaOptions;
+    type Reading = OllamaReading;
+
+    const NAME: &'static str = "ollama";
+    const PART: &'static str = "ollama";
+
+    fn groups() -> &'static [Group<OllamaReading>] {
+        metrics::GROUPS
+    }
+
+    fn open(options: &OllamaOptions, _: &Context) -> Result<Self, Missing> {
+        let variable = std::env::var("OLLAMA_HOST").ok();
+        let (addresses, named) =
+            options.addresses(variable.as_deref()).map_err(|problem| Missing::new(Reason::NotConfigured, problem))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Missing::new(Reason::Unreadable, format!("no event loop for asking Ollama: {error}")))?;
+        let within = options.request_timeout.get();
+        if !named {
+            let mut probe = Probe::new(addresses[0].clone(), within);
+            // One that keeps silent is there, and busy.
+            if let Err(silence) = runtime.block_on(probe.greet())
+                && silence.trouble != Trouble::Timeout
+            {
+                let detail = format!(
+                    "no Ollama was found: {}. Start it, or name it in sources.ollama.hosts",
+                    silence.missing.detail
+                );
+                return Err(Missing::new(Reason::NotConfigured, detail));
+            }
+        }
+        let hosts = addresses.into_iter().map(|address| Host::new(address, within)).collect();
+        let patience = options.schedule().interval.get().mul_f64(PATIENCE);
+        Ok(Self { runtime, hosts, patience, sampled: false })
+    }
+
+    fn sample(&mut self) -> Result<OllamaReading, Missing> {
+        let Self { runtime, hosts, .. } = self;
+        for host in hosts.iter_mut() {
+            host.begin(runtime);
+        }
+        // The first sample has no last answer to show, so it gives each server its time.
+        let patience = if self.sampled { self.patience } else { SILENT };
+        self.sampled = true;
+        runtime.block_on(async {
+            let all = async {
+                for host in hosts.iter_mut() {
+                    host.finish().await;
+                }
+            };
+            if timeout(patience, all).await.is_err() {
+                for host in hosts.iter_mut().filter(|host| host.is_done()) {
+                    host.finish().await;
+                }
+            }
+        });
+        Ok(OllamaReading { hosts: hosts.iter_mut().map(Host::reading).collect() })
+    }
+
+    fn describe(reading: &OllamaReading) -> Vec<String> {
+        reading.hosts.iter().map(describe).collect()
+    }
+}
+
+impl Host {
+    fn new(address: Address, within: Duration) -> Self {
+        Self {
+            name: address.authority().into(),
+            probe: Some(Box::new(Probe::new(address.clone(), within))),
+            address,
+            asking: None,
+            observer: Observer::default(),
+            latest: None,
+            standing: Standing::Busy,
+            since: now(),
+            missing: None,
+            questions: Questions::default(),
+        }
+    }
+
+    /// Asks, unless the last question still runs.
+    fn begin(&mut self, runtime: &Runtime) {
+        let Some(mut probe) = self.probe.take() else { return };
+        let task = runtime.spawn(async move {
+            let result = probe.ask().await;
+            (probe, result)
+        });
+        self.asking = Some(Asking { begun: Instant::now(), task });
+    }
+
+    fn is_done(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.task.is_finished())
+    }
+
+    /// Waits for the answer. Giving up this wait leaves the question running.
+    async fn finish(&mut self) {
+        let Some(asking) = &mut self.asking else { return };
+        let (probe, result) = match (&mut asking.task).await {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // Tasks are cancelled only with the runtime, and nobody waits then.
+            Err(_) => return,
+        };
+        self.probe = Some(probe);
+        self.asking = None;
+        match result {
+            Ok(answers) => self.answered(answers),
+            Err(silence) => self.silent(&silence),
+        }
+    }
+
+    fn answered(&mut self, mut answers: Answers) {
+        self.questions.seconds = Some(answers.seconds);
+        let mut loaded = std::mem::take(&mut answers.loaded);
+        self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
+        self.latest = Some(Latest { answers, loaded: Arc::new(loaded) });
+        self.stand(Standing::Answering, None);
+    }
+
+    fn silent(&mut self, silence: &Silence) {
+        self.questions.failures[silence.trouble as usize] += 1;
+        self.questions.seconds = None;
+        let standing = match silence.trouble {
+            Trouble::Timeout => Standing::Busy,
+            Trouble::Unreachable | Trouble::Status | Trouble::Unreadable => Standing::Away,
+        };
+        if standing == Standing::Away {
+            self.observer.forget();
+        }
+        self.stand(standing, Some(silence.missing.clone()));
+    }
+
+    fn stand(&mut self, standing: Standing, missing: Option<Missing>) {
+        if self.standing != standing {
+            self.standing = standing;
+            self.since = now();
+        }
+        self.missing = missing;
+    }
+
+    fn reading(&mut self) -> HostReading {
+        if let Some(Asking { begun, .. }) = &self.asking
+            && begun.elapsed() >= SILENT
+            && self.standing == Standing::Answering
+        {
+            let detail =
+                format!("{} has not answered for {:.0} s: it is busy", self.address, begun.elapsed().as_secs_f64());
+            self.stand(Standing::Busy, Some(Missing::new(Reason::Stale, detail)));
+        }
+        let missing = match (self.standing, &self.missing) {
+            (Standing::Answering, _) => None,
+            (_, Some(missing)) => Some(missing.clone()),
+            (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.address))),
+        };
+        let latest = self.latest.as_ref();
+        let fresh = latest.filter(|_| self.standing == Standing::Answering);
+        HostReading {
+            host: self.name.clone(),
+            url: self.address.to_string(),
+            standing: self.standing,
+            since: self.since,
+            answered_at: latest.map(|latest| latest.answers.answered_at.as_duration().as_secs_f64()),
+            clock_offset_seconds: latest.map_or(0.0, |latest| latest.answers.clock_offset_seconds),
+            version: latest
+                .filter(|_| self.standing != Standing::Away)
+                .and_then(|latest| latest.answers.version.clone()),
+            installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
+            loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
+            questions: self.questions.clone(),
+            commands: ledger::commands(&self.name),
+            missing,
+        }
+    }
+}
+
+fn section<T>(value: Option<T>, missing: &Option<Missing>) -> Section<T> {
+    match (value, missing) {
+        (Some(value), _) => Section::Fresh(value),
+        (None, Some(missing)) => Section::Off { missing: missing.clone() },
+        (None, None) => Section::off(Reason::Stale, "it has not answered yet"),
+    }
+}
+
+fn describe(host: &HostReading) -> String {
+    match (&host.installed, &host.loaded, &host.version) {
+        (Section::Fresh(installed), Section::Fresh(loaded), Some(version)) => {
+            format!("{}: Ollama {version}, {} models, {} loaded", host.url, installed.len(), loaded.len())
+        }
+        _ => format!("{}: {}", host.url, host.missing.as_ref().map_or("", |missing| &missing.detail)),
+    }
+}
+
+fn now() -> f64 {
+    Timestamp::now().as_duration().as_secs_f64()
+}

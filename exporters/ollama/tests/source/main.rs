@@ -1,0 +1,6 @@
+//! The source against simulated servers.
+
+mod commands;
+mod faults;
+mod metrics;
+mod support;

@@ -1,0 +1,95 @@
+//! The whole exposition of a server, and the rules that its names keep.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use aura_model::{Emit, Family, Source, Value};
+use aura_ollama::Ollama;
+use aura_ollama_simulator::{Model, Settings, Simulator};
+
+use super::support::{loaded, post, until, watch};
+
+const GIB: u64 = 1 << 30;
+
+#[test]
+fn every_sample_of_a_server() {
+    let simulator = Simulator::start(Settings::default()).unwrap();
+    simulator.install(Model::new("phi3.5:3.8b", 3 * GIB));
+    simulator.install(Model { vram: 2 * GIB, ..Model::new("llama3.1:8b", 6 * GIB) });
+    simulator.install(Model { remote_host: Some("https://ollama.com:443".into()), ..Model::new("far:cloud", GIB) });
+    let mut source = watch(&[&simulator]);
+    post(&simulator, r#"{"model":"llama3.1:8b","keep_alive":-1}"#);
+    let reading = until(&mut source, 0, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
+    let mut lines = Lines::default();
+    for group in Ollama::groups() {
+        (group.walk)(&reading, &mut lines);
+    }
+    let text = lines.out.replace(&simulator.address().to_string(), "HOST");
+    let (timed, rest): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("ollama_scrape_duration"));
+    assert_eq!(timed.len(), 1);
+    insta::assert_snapshot!(rest.join("\n"));
+}
+
+#[test]
+fn a_hundred_models_have_no_more_series_than_sixty_four() {
+    let simulator = Simulator::start(Settings::default()).unwrap();
+    for number in 0..100 {
+        simulator.install(Model::new(&format!("model{number}"), GIB));
+    }
+    let mut source = watch(&[&simulator]);
+    post(&simulator, r#"{"model":"model0"}"#);
+    let reading = until(&mut source, 0, "it is loaded", |host| loaded(host).is_some_and(|models| models.len() == 1));
+    let mut lines = Lines::default();
+    for group in Ollama::groups() {
+        (group.walk)(&reading, &mut lines);
+    }
+    let count = |start: &str| lines.out.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!((count("ollama_model_info"), count("ollama_model_loaded ")), (64, 64));
+    assert!(lines.out.contains("model=model0:latest 1"), "the loaded one, the oldest of all, has its series");
+    assert!(lines.out.lines().any(|line| line.starts_with("ollama_models_installed") && line.ends_with(" 100")));
+}
+
+#[test]
+fn names_are_declared_once_and_end_in_their_units() {
+    let mut names = HashSet::new();
+    for group in Ollama::groups() {
+        (group.declare)(&mut |family| {
+            assert!(names.insert(family.name), "{} is declared twice", family.name);
+            assert!(family.name.starts_with("ollama_"), "{}", family.name);
+            assert_eq!(family.labels.first(), Some(&"host"), "{}", family.name);
+            let counts = family.kind == aura_model::Kind::Counter;
+            assert_eq!(counts, family.name.ends_with("_total"), "{}", family.name);
+            let unit = match family.unit {
+                aura_model::Unit::Seconds => "_seconds",
+                aura_model::Unit::Bytes => "_bytes",
+                _ => "",
+            };
+            assert!(family.name.ends_with(unit), "{}", family.name);
+        });
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    out: String,
+    name: String,
+    labels: Vec<String>,
+}
+
+impl Emit for Lines {
+    fn family(&mut self, family: &Family<'_>) {
+        family.name.clone_into(&mut self.name);
+        self.labels = family.labels.iter().map(|&label| label.to_owned()).collect();
+    }
+
+    fn sample(&mut self, values: &[&str], value: Value) {
+        let pairs: Vec<String> =
+            self.labels.iter().zip(values).map(|(label, value)| format!("{label}={value}")).collect();
+        let _ = writeln!(self.out, "{} {} {}", self.name, pairs.join(","), value.as_f64());
+    }
+
+    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
+        let pairs: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+        let _ = writeln!(self.out, "{}{suffix} {} {}", self.name, pairs.join(","), value.as_f64());
+    }
+}

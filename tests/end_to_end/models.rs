@@ -1,0 +1,237 @@
+//! Ollama's models through the agent: the feed, its twins, loading and unloading, and what others notice of faults.
+
+use std::{io::Write, net::TcpStream, time::Duration};
+
+use aura_ollama_simulator::{Fault, LoadBehaviour, Model, Settings, Simulator};
+use aura_tests::{Agent, Feed, Request, Response, Setup, wait_for, wait_until};
+use serde_json::{Value, json};
+
+const GIB: u64 = 1 << 30;
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn simulator() -> Simulator {
+    let simulator = Simulator::start(Settings { memory: 8 * GIB, ..Settings::default() }).unwrap();
+    simulator.install(Model::new("llama3.1:8b", 5 * GIB));
+    simulator.install(Model::new("phi3.5:3.8b", 3 * GIB));
+    simulator
+}
+
+/// An agent that watches this server, with a control token.
+fn agent(simulator: &Simulator) -> Agent {
+    let setup = Setup::default();
+    setup.write("token", &format!("{TOKEN}\n"));
+    let url = simulator.url();
+    let config = format!(
+        "web: {{control_token_file: token}}\nsources: {{ollama: {{hosts: ['{url}'], interval: 200ms, request_timeout: 3s}}}}\n"
+    );
+    setup.config(&config).start()
+}
+
+fn models(agent: &Agent) -> Feed {
+    Feed::try_connect(agent.address(), "/ws/models", &[]).unwrap()
+}
+
+/// The first message that is as expected.
+fn until(feed: &mut Feed, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    wait_for(what, || Some(feed.message()).filter(&is_so))
+}
+
+fn control(agent: &Agent, path: &str) -> Response {
+    agent.ask(&Request::new("POST", path).header("Authorization", &format!("Bearer {TOKEN}")))
+}
+
+fn loaded(message: &Value) -> Vec<&str> {
+    let models = message["loaded_models"].as_array();
+    models.into_iter().flatten().filter_map(|model| model["name"].as_str()).collect()
+}
+
+#[test]
+fn a_model_is_loaded_and_unloaded_and_the_feed_and_its_twins_follow() {
+    let simulator = simulator();
+    let agent = agent(&simulator);
+    let mut feed = models(&agent);
+    let message = until(&mut feed, "the installed models", |message| message["available_models"].is_array());
+    assert_eq!((&message["type"], &message["loaded_models"]), (&json!("model_update"), &json!([])));
+    assert_eq!(message["controls"]["enabled"], true);
+
+    let answer = control(&agent, "/v1/models/llama3.1%3A8b/load?keep_alive=forever");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!((&answer.json()["model"], &answer.json()["loaded"]), (&json!("llama3.1:8b"), &json!(true)));
+    assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
+    let message = until(&mut feed, "the loaded model", |message| loaded(message) == ["llama3.1:8b"]);
+    let model = &message["loaded_models"][0];
+    assert_eq!((&model["always_loaded"], &model["memory_usage"]), (&json!(true), &json!(5 * GIB)));
+    assert_eq!(message["controls"]["jobs"][0]["state"], "done");
+
+    let status = agent.json("/v1/models/status");
+    assert_eq!((&status["loaded_models"], &status["current_ram_gb"]), (&json!(["llama3.1:8b"]), &json!(5.0)));
+    assert_eq!(status["model_details"]["llama3.1:8b"]["timeout_minutes"], 0.0);
+    assert_eq!(agent.json("/v1/models/health")["status"], "healthy");
+    assert_eq!(loaded(&agent.json("/api/models")), ["llama3.1:8b"]);
+    let scrape = agent.scrape("/metrics/ollama");
+    let host = simulator.address().to_string();
+    let labels = [("host", host.as_str()), ("model", "llama3.1:8b")];
+    assert_eq!(scrape.value("ollama_model_loaded", &labels), 1.0);
+
+    let answer = control(&agent, "/v1/models/llama3.1%3A8b/unload");
+    assert_eq!((answer.status, &answer.json()["unloaded"]), (200, &json!(true)), "{}", answer.text());
+    assert_eq!(simulator.loaded(), [""; 0]);
+    until(&mut feed, "no model", |message| message["loaded_models"] == json!([]));
+    let counted =
+        || agent.scrape("/metrics/ollama").value("ollama_unloads_total", &[("host", &host), ("outcome", "ok")]);
+    wait_until("the unload to be counted", || counted() == 1.0);
+}
+
+#[test]
+fn nobody_loads_without_token_or_user_and_not_when_it_is_switched_off() {
+    let simulator = simulator();
+    let post = |agent: &Agent, header: Option<&str>| {
+        let request = Request::new("POST", "/v1/models/llama3.1%3A8b/load");
+        agent.ask(&header.map_or(request.clone(), |value| request.header("Authorization", value)))
+    };
+    let with_token = agent(&simulator);
+    for header in [None, Some("Bearer wrong"), Some("Basic eDp4")] {
+        let answer = post(&with_token, header);
+        assert_eq!((answer.status, answer.error_code().as_str()), (401, "unauthorized"), "{header:?}");
+    }
+    let foreign = Request::new("POST", "/v1/models/llama3.1%3A8b/load")
+        .header("Authorization", &format!("Bearer {TOKEN}"))
+        .header("Origin", "http://evil.example");
+    assert_eq!(with_token.ask(&foreign).error_code(), "foreign_origin");
+    let hosts = format!("hosts: ['{}'], interval: 200ms", simulator.url());
+    let without = Setup::default().config(&format!("sources: {{ollama: {{{hosts}}}}}\n")).start();
+    let answer = post(&without, Some("Bearer x"));
+    assert_eq!((answer.status, answer.error_code().as_str()), (403, "no_control"));
+    let setup = Setup::default();
+    setup.write("token", TOKEN);
+    let config = format!("web: {{control_token_file: token}}\nsources: {{ollama: {{{hosts}, controls: false}}}}\n");
+    let off = setup.config(&config).start();
+    let answer = post(&off, Some(&format!("Bearer {TOKEN}")));
+    assert_eq!((answer.status, answer.error_code().as_str()), (403, "controls_off"));
+    assert_eq!((simulator.loaded(), simulator.asked("/api/generate")), (vec![], 0));
+}
+
+#[test]
+fn a_token_file_that_is_none_keeps_the_agent_from_starting() {
+    let setup = Setup::default();
+    setup.write("token", "short");
+    let ended = setup.config("web: {control_token_file: token}\n").fail();
+    assert_ne!(ended.code, Some(0));
+    assert!(ended.log.contains("web.control_token_file") && !ended.log.contains("short"), "{}", ended.log);
+}
+
+#[test]
+fn a_client_that_leaves_does_not_abort_a_load_and_one_runs_at_a_time() {
+    let simulator = simulator();
+    simulator.install(Model { load_time: Duration::from_millis(1500), ..Model::new("slow:7b", 4 * GIB) });
+    let agent = agent(&simulator);
+    wait_until("the models are known", || agent.json("/api/models")["available_models"].is_array());
+    let path = "/v1/models/slow%3A7b/load";
+    let request = Request::new("POST", path).header("Authorization", &format!("Bearer {TOKEN}"));
+    let mut client = TcpStream::connect(agent.address()).unwrap();
+    client.write_all(&request.bytes(agent.address())).unwrap();
+    wait_until("the load has begun", || simulator.asked("/api/generate") == 1);
+    drop(client);
+    let answer = control(&agent, "/v1/models/slow%3A7b/load?wait=false");
+    assert_eq!((answer.status, &answer.json()["loaded"]), (202, &json!(false)), "{}", answer.text());
+    let again = control(&agent, "/v1/models/slow%3A7b/load?wait=false");
+    assert_eq!(again.json()["job"], answer.json()["job"], "the same load is asked for once");
+    let mut feed = models(&agent);
+    control(&agent, "/v1/models/phi3.5%3A3.8b/load?wait=false");
+    let message = until(&mut feed, "the second waits", |message| message["controls"]["jobs"][1]["state"] == "queued");
+    assert_eq!(message["controls"]["jobs"][0]["state"], "running");
+    assert_eq!(message["controls"]["jobs"][1]["position"], 1);
+    until(&mut feed, "both are done", |message| (0..2).all(|job| message["controls"]["jobs"][job]["state"] == "done"));
+    until(&mut feed, "both are loaded", |message| loaded(message).len() == 2);
+    assert_eq!(simulator.asked("/api/generate"), 2);
+}
+
+#[test]
+fn each_refusal_has_its_status_its_words_and_what_to_try() {
+    let simulator = simulator();
+    simulator.install(Model::new("huge:70b", 40 * GIB));
+    simulator.install(Model {
+        load: LoadBehaviour::Fails("llama runner process has terminated".into()),
+        ..Model::new("broken:1b", GIB)
+    });
+    let agent = agent(&simulator);
+    wait_until("the models are known", || agent.json("/api/models")["available_models"].is_array());
+    for (path, status, code, hint) in [
+        ("/v1/models/huge%3A70b/load", 507, "not_enough_memory", "smaller"),
+        ("/v1/models/broken%3A1b/load", 502, "refused", "log"),
+        ("/v1/models/absent/load", 404, "model_not_found", "ollama pull absent"),
+        ("/v1/models/absent/unload", 404, "model_not_found", "llama3.1:8b"),
+        ("/v1/models/huge%3A70b/load?keep_alive=0", 400, "bad_keep_alive", "forever"),
+        ("/v1/models/huge%3A70b/load?keep_alive=soon", 400, "bad_keep_alive", "10m"),
+        ("/v1/models/huge%3A70b/load?num_ctx=1", 400, "bad_query", "keep_alive"),
+        ("/v1/models/huge%3A70b/load?host=other", 404, "unknown_host", "127.0.0.1"),
+    ] {
+        let answer = control(&agent, path);
+        assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{path}: {}", answer.text());
+        assert!(answer.json()["error"]["hint"].as_str().unwrap().contains(hint), "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn loading_all_ends_where_one_would_drive_another_out() {
+    let simulator = simulator();
+    simulator.install(Model::new("qwen2.5-coder:7b", 5 * GIB));
+    simulator.install(Model::new("deepseek-r1:8b", 5 * GIB));
+    let agent = agent(&simulator);
+    wait_until("the models are known", || {
+        agent.json("/api/models")["available_models"].as_array().is_some_and(|all| all.len() == 4)
+    });
+    let answer = control(&agent, "/v1/models/load");
+    assert_eq!((answer.status, answer.json()["jobs"].as_array().map(Vec::len)), (202, Some(4)), "{}", answer.text());
+    let mut feed = models(&agent);
+    let message = until(&mut feed, "all have ended", |message| {
+        let jobs = message["controls"]["jobs"].as_array().unwrap();
+        jobs.len() == 4 && jobs.iter().all(|job| job["state"] == "done" || job["state"] == "failed")
+    });
+    let jobs = message["controls"]["jobs"].as_array().unwrap();
+    // The newest first; the second of 5 GiB drives out the first, and there it ends.
+    let states: Vec<&Value> = jobs.iter().map(|job| &job["state"]).collect();
+    assert_eq!(states, ["done", "done", "failed", "failed"]);
+    assert!(jobs[2..].iter().all(|job| job["error"]["code"] == "no_room"), "{message}");
+    assert_eq!((simulator.asked("/api/generate"), simulator.loaded()), (2, vec!["qwen2.5-coder:7b".to_owned()]));
+}
+
+#[test]
+fn a_server_that_hangs_dies_and_comes_back_is_told_apart_while_the_host_keeps_its_pace() {
+    let mut simulator = simulator();
+    let agent = agent(&simulator);
+    let mut feed = models(&agent);
+    let state = |message: &Value| message["hosts"][0]["state"].as_str().unwrap_or_default().to_owned();
+    until(&mut feed, "it answers", |message| state(message) == "answering");
+    let missed = || agent.scrape("/metrics/aura").value("aura_source_missed_ticks_total", &[("source", "host")]);
+    let samples = || agent.scrape("/metrics/aura").value("aura_source_samples_total", &[("source", "host")]);
+    let (missed_before, samples_before) = (missed(), samples());
+    simulator.set_fault("/api/ps", Some(Fault::Hang));
+    let message = until(&mut feed, "it is busy", |message| state(message) == "busy");
+    assert_eq!(
+        (&message["loaded_models"], &message["missing"]["loaded_models"]["reason"]),
+        (&Value::Null, &json!("stale"))
+    );
+    assert_eq!(agent.json("/v1/models/health")["status"], "healthy", "busy is not down");
+    simulator.stop();
+    let message = until(&mut feed, "it is away", |message| state(message) == "away");
+    assert_eq!(message["hosts"][0]["reason"], "unreachable");
+    let health = agent.get("/v1/models/health");
+    assert_eq!((health.status, &health.json()["status"]), (503, &json!("unhealthy")));
+    assert_eq!(agent.get("/v1/models/status").status, 503);
+    let host = simulator.address().to_string();
+    assert_eq!(agent.scrape("/metrics/ollama").value("ollama_up", &[("host", &host)]), 0.0);
+    simulator.set_fault("/api/ps", None);
+    simulator.start_again().unwrap();
+    until(&mut feed, "it is back", |message| state(message) == "answering");
+    wait_until("the host goes on", || samples() > samples_before + 3.0);
+    assert_eq!(missed(), missed_before, "the host's samples waited for Ollama");
+}
+
+#[test]
+fn where_no_ollama_is_the_feed_says_so() {
+    let nobody = Agent::free_address();
+    let agent = Setup::default().variable("OLLAMA_HOST", nobody.to_string()).start();
+    let message = until(&mut models(&agent), "a message", |message| message["hosts"][0]["state"] == "away");
+    assert_eq!(message["missing"]["loaded_models"]["reason"], "unreachable");
+}

@@ -1,0 +1,102 @@
+//! A model as the simulator knows it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+/// A model on disk.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Its name with its tag.
+    pub name: String,
+    /// SHA-256 of its manifest in hex.
+    pub digest: String,
+    /// Bytes on disk.
+    pub size: u64,
+    /// When it was pulled.
+    pub modified_at: Timestamp,
+    /// Architecture.
+    pub family: String,
+    /// As in `7.6B`.
+    pub parameter_size: String,
+    /// Number of parameters.
+    pub parameter_count: u64,
+    /// As in `Q4_K_M`.
+    pub quantization: String,
+    /// The longest context.
+    pub context_length: u64,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+    /// Bytes of memory when loaded.
+    pub memory: u64,
+    /// Those of them that go to a GPU.
+    pub vram: u64,
+    /// How long a load takes.
+    pub load_time: Duration,
+    /// How a load ends.
+    pub load: LoadBehaviour,
+    /// The host of a model in the cloud.
+    pub remote_host: Option<String>,
+}
+
+/// How a load ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoadBehaviour {
+    /// Well.
+    Fine,
+    /// With a 500 and this text.
+    Fails(String),
+    /// Never.
+    Hangs,
+}
+
+impl Model {
+    /// A chat model that takes so much memory, all of it on the GPU, and loads at once.
+    #[must_use]
+    pub fn new(name: &str, memory: u64) -> Self {
+        Self {
+            name: full_name(name),
+            digest: digest(name),
+            size: memory - memory / 5,
+            modified_at: Timestamp::now(),
+            family: "llama".into(),
+            parameter_size: "8.0B".into(),
+            parameter_count: 8_030_261_312,
+            quantization: "Q4_K_M".into(),
+            context_length: 131_072,
+            capabilities: vec!["completion".into(), "tools".into()],
+            memory,
+            vram: memory,
+            load_time: Duration::ZERO,
+            load: LoadBehaviour::Fine,
+            remote_host: None,
+        }
+    }
+
+    /// A model that can do nothing but embed.
+    #[must_use]
+    pub fn embedding(name: &str, memory: u64) -> Self {
+        Self { family: "nomic-bert".into(), capabilities: vec!["embedding".into()], ..Self::new(name, memory) }
+    }
+
+    /// Another version of it: the same name, another digest.
+    #[must_use]
+    pub fn pulled_again(&self) -> Self {
+        Self { digest: digest(&self.digest), modified_at: Timestamp::now(), ..self.clone() }
+    }
+
+    pub(crate) fn can(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known == capability)
+    }
+}
+
+/// A name without a tag means the tag `latest`.
+pub(crate) fn full_name(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
