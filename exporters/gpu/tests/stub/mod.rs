@@ -31,16 +31,20 @@ impl Driver {
 
     /// What happens from now on.
     pub(crate) fn scenario(&self, words: &str) {
-        // Renamed into place: the library reads it at any time.
-        let new = self.folder.path().join("scenario.new");
-        std::fs::write(&new, words).unwrap();
-        std::fs::rename(new, self.folder.path().join("scenario")).unwrap();
+        self.put("scenario", words);
     }
 
     /// Reports errors: lines of a card and a code.
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn events(&self, lines: &str) {
-        std::fs::write(self.folder.path().join("events"), lines).unwrap();
+        self.put("events", lines);
+    }
+
+    /// Renamed into place: the library reads it at any time.
+    fn put(&self, name: &str, text: &str) {
+        let new = self.folder.path().join(format!("{name}.new"));
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.folder.path().join(name)).unwrap();
     }
 
     /// Puts a card on the bus, as the kernel shows it.
