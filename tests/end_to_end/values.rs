@@ -197,7 +197,7 @@ fn every_number_lies_between_what_the_kernel_said_before_and_what_it_says_after(
 
 /// Whether a level changes so seldom that the same value before and after means the same value between.
 fn is_steady(name: &str) -> bool {
-    let words = ["Total", "Limit", "Hugepagesize", "node_load", "boot_time", "filefd_maximum", "KernelStack"];
+    let words = ["Total", "Limit", "Hugepagesize", "node_load", "boot_time", "filefd_maximum"];
     words.iter().any(|word| name.contains(word))
 }
 
