@@ -7,7 +7,7 @@ use std::{
 };
 
 use aura_model::{GroupHealth, Missing, Reason, Section};
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
 use crate::failure;
 
@@ -22,6 +22,10 @@ pub(crate) struct Sample<'a> {
     pub server: &'a str,
     /// Why the connection is over, if a query found out.
     pub over: &'a OnceLock<Missing>,
+    /// Whether queries may be prepared: planning is most of what a short query costs the server.
+    pub prepares: bool,
+    /// Set when a prepared query is gone: a pooler gave us another session.
+    pub pooled: &'a OnceLock<()>,
 }
 
 /// A query and its last answer.
@@ -31,13 +35,14 @@ pub(crate) struct Asked<T> {
     due: Option<Instant>,
     answer: Section<Arc<T>>,
     took: Duration,
+    prepared: Option<(String, Statement)>,
 }
 
 impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO }
+        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None }
     }
 
     /// Asks if it is due.
@@ -50,7 +55,7 @@ impl<T> Asked<T> {
         if !self.is_due(sample.now) {
             return;
         }
-        let result = sample.client.query_typed(&sql(), &[]).await.and_then(|rows| read(&rows));
+        let result = self.run(sample, sql()).await.and_then(|rows| read(&rows));
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
@@ -62,6 +67,11 @@ impl<T> Asked<T> {
                 return;
             }
             Err(error) => {
+                if matches!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT))
+                {
+                    let _ = sample.pooled.set(());
+                    self.prepared = None;
+                }
                 let missing = failure::asking(&error, self.name, sample.user);
                 if failure::ends_connection(&error) {
                     let _ = sample.over.set(missing.clone());
@@ -73,6 +83,22 @@ impl<T> Asked<T> {
             self.due = Some(sample.now + self.every.max(PAUSE_AFTER_REFUSAL));
         }
         self.miss(missing, sample.server);
+    }
+
+    /// What is asked at each sample is prepared once for each connection.
+    async fn run(&mut self, sample: &Sample<'_>, sql: String) -> Result<Vec<Row>, Error> {
+        if !sample.prepares || !self.every.is_zero() {
+            return sample.client.query_typed(&sql, &[]).await;
+        }
+        let statement = match &self.prepared {
+            Some((known, statement)) if *known == sql => statement.clone(),
+            _ => {
+                let statement = sample.client.prepare(&sql).await?;
+                self.prepared = Some((sql, statement.clone()));
+                statement
+            }
+        };
+        sample.client.query(&statement, &[]).await
     }
 
     /// Whether it is time to ask.
@@ -96,6 +122,7 @@ impl<T> Asked<T> {
     /// A new connection, perhaps to another server behind the same address: nothing that was known holds.
     pub(crate) fn forget(&mut self) {
         self.due = None;
+        self.prepared = None;
         if self.answer.value().is_some() {
             self.answer = Section::off(Reason::Stale, format!("{}: not read since the connection was lost", self.name));
         }

@@ -34,6 +34,8 @@ pub(crate) struct Server {
     options: PostgresOptions,
     connection: Option<Connection>,
     version: u32,
+    /// Queries may be prepared: nothing gives us another session from one to the next.
+    prepares: bool,
     connects: u64,
     scrapes: u64,
     pause: Duration,
@@ -69,6 +71,7 @@ impl Server {
             limits: Limits::from(options),
             connection: None,
             version: 0,
+            prepares: true,
             connects: 0,
             scrapes: 0,
             pause: FIRST_PAUSE,
@@ -157,12 +160,18 @@ impl Server {
             return Err(Missing::new(Reason::Unreachable, "not connected"));
         };
         let patience = self.limits.answer;
-        let over = OnceLock::new();
+        let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, .. } = &mut connection;
-        let sample = Sample { client, now, user: &user, server: &name, over: &over };
+        let sample =
+            Sample { client, now, user: &user, server: &name, over: &over, prepares: self.prepares, pooled: &pooled };
         // The future of all queries is large: it is kept off the stack of the source's thread.
-        match drive(driver, patience, Box::pin(self.ask(&sample))).await.and(over.into_inner().map_or(Ok(()), Err)) {
+        let asked = drive(driver, patience, Box::pin(self.ask(&sample))).await;
+        if pooled.get().is_some() {
+            tracing::info!(source = "postgres", server = &*name, "a pooler stands between: queries are not prepared");
+            self.prepares = false;
+        }
+        match asked.and(over.into_inner().map_or(Ok(()), Err)) {
             Ok(()) => {
                 self.connection = Some(connection);
                 self.statistics()
@@ -201,6 +210,7 @@ impl Server {
                 let name = &*self.target.name;
                 let version = self.version / 10_000;
                 tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{limits}");
+                self.prepares &= connection.limited;
                 self.connection = Some(connection);
                 self.forget();
                 Ok(())
