@@ -6,7 +6,7 @@ WEB := dashboards/web
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench tools generate
+.PHONY: help build run test lint portable bench tools generate
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -25,6 +25,9 @@ lint: tools ## Check format, lints, licences and sources of dependencies, genera
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	tests/lint
+
+portable: ## Check that what macOS and Windows get builds, as far as Linux can tell
+	cargo clippy --locked --package aura-agent --features portable -- --deny warnings
 
 bench: ## Measure against what a user would run instead; prints one table
 	cargo build --release --locked --workspace

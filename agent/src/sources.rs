@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 sources! {
     /// The host: CPU, memory, disks, file systems, network, temperatures.
     host: aura_host::Host,
+    /// GPUs: load, memory, temperatures, power, errors, the processes that use them.
+    gpu: aura_gpu::Gpus,
     /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
     ollama: aura_ollama::Ollama,
 }

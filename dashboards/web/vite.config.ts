@@ -27,5 +27,6 @@ export default defineConfig({
       "/ws": { target: AGENT, ws: true },
     },
   },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  // Property tests on a machine that builds beside them take a while; what hangs still ends.
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
 });

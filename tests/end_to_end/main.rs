@@ -4,6 +4,7 @@ mod documents;
 mod drop_in;
 mod exposition;
 mod feed;
+mod gpu;
 mod lifecycle;
 mod models;
 mod prometheus;

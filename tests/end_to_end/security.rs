@@ -263,3 +263,23 @@ fn more_connections_than_there_are_places_are_refused_and_places_become_free_aga
         sent.is_ok() && receive(&mut stream).is_ok_and(|answer| answer.status == 200)
     });
 }
+
+#[test]
+fn more_scrapes_at_once_than_allowed_are_told_to_come_back() {
+    let agent = Setup::default().config("web: {max_requests: 1}\n").start();
+    let address = agent.address();
+    // Asks again and again and reads nothing, so that one of its scrapes is never finished.
+    let mut stuck = TcpStream::connect(address).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stuck, 4096).unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stuck.write_all(request.repeat(150).as_bytes()).unwrap();
+    let refused =
+        aura_tests::wait_for("a refusal", || Some(agent.get("/metrics")).filter(|answer| answer.status == 503));
+    assert_eq!(refused.error_code(), "too_many_scrapes");
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(agent.get("/api/system").status, 200, "others are held up");
+    drop(stuck);
+    wait_until("a place", || agent.get("/metrics").status == 200);
+    let refusals = || agent.scrape("/metrics").value("aura_scrapes_refused_total", &[]);
+    wait_until("the refusals to be counted", || refusals() >= 1.0);
+}

@@ -8,6 +8,7 @@ use std::{
 
 use aura_tests::{Feed, Machine, Setup, wait_until};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use rustix::process::Signal;
 
 #[test]
 fn a_host_that_hangs_is_shown_as_stale_and_comes_back() {
@@ -18,9 +19,12 @@ fn a_host_that_hangs_is_shown_as_stale_and_comes_back() {
     client.message();
     assert!(agent.scrape("/metrics").get("node_memory_MemTotal_bytes", &[]).is_some());
 
-    // Whoever opens it to read waits until somebody opens it to write.
+    // Whoever opens a pipe to read waits until somebody opens it to write. The host opens its files anew when its
+    // settings change.
     let pipe = machine.path("schedstat");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+    fs::write(agent.folder().join("aura.yaml"), "sources: {host: {interval: 250ms, timeout: 300ms}}\n").unwrap();
+    agent.signal(Signal::HUP);
     wait_until("the host's series to go", || agent.scrape("/metrics").get("node_memory_MemTotal_bytes", &[]).is_none());
     let own = |name: &str| agent.scrape("/metrics/aura").get(name, &[("source", "host")]);
     wait_until("the source to be down", || own("aura_source_up") == Some(0.0));
@@ -82,7 +86,7 @@ fn a_host_that_hangs_from_the_start_leaves_the_rest_at_work() {
     assert_eq!(agent.get("/api/system").status, 503);
     assert_eq!(agent.get("/").status, 200);
     let mut agent = agent;
-    agent.signal(rustix::process::Signal::TERM);
+    agent.signal(Signal::TERM);
     let (status, took) = agent.wait();
     assert_eq!(status.code(), Some(0));
     assert!(took < Duration::from_secs(2), "a hanging source held the stop up for {took:?}");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
-use aura_model::{Context, Emit, Family, Source, Unit, Value};
+use aura_model::{Context, Emit, Family, Options, Reason, Source, Switch, Unit, Value};
 
 use super::{SampleArguments, SampleFormat, configuration::load, print};
 use crate::{
@@ -43,9 +43,27 @@ impl Visit for Sampler<'_> {
         if !named.is_empty() && !named.iter().any(|name| name == S::NAME) {
             return;
         }
+        if options.schedule().enabled == Switch::Off {
+            let detail = format!("switched off: sources.{}.enabled is false", S::NAME);
+            if !named.is_empty() {
+                self.failed.push(format!("{}: {detail}", S::NAME));
+            }
+            return;
+        }
         // Somebody looks now: the time for what is too dear otherwise.
         self.context.set_watched(true);
+        let named = named.iter().any(|name| name == S::NAME);
         match sample_once::<S>(options, &self.context) {
+            // What this box does not have is no failure, unless somebody asked for it.
+            Err(missing)
+                if !named
+                    && options.schedule().enabled != Switch::On
+                    && matches!(missing.reason, Reason::NoSensor | Reason::NotConfigured) =>
+            {
+                if self.arguments.format == SampleFormat::Text {
+                    let _ = writeln!(self.out, "{}: not watched: {missing}\n", S::NAME);
+                }
+            }
             Err(missing) => self.failed.push(format!("{}: {missing}", S::NAME)),
             Ok(snapshot) => match self.arguments.format {
                 SampleFormat::Text => self.out += &text(&snapshot),

@@ -64,7 +64,7 @@ fn find<'a>(app: &'a App, name: &str) -> Result<&'a Live, ApiError> {
     })
 }
 
-fn nothing_fresh() -> ApiError {
+pub(super) fn nothing_fresh() -> ApiError {
     let message = "there is no reading that is on time";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", message)
         .hint("see the log, or aura_source_missing_info in /metrics/aura")

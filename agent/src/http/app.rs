@@ -29,6 +29,14 @@ pub struct Live {
     pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
+/// What was read, as people want it.
+pub struct Views {
+    /// The host.
+    pub system: Arc<System>,
+    /// Models, and what is done to them.
+    pub models: Arc<Models>,
+}
+
 /// What the handlers share.
 pub struct App {
     /// The sources' newest readings.
@@ -82,8 +90,7 @@ impl App {
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
-        system: Arc<System>,
-        models: Arc<Models>,
+        Views { system, models }: Views,
         live: Vec<Live>,
         events: Arc<Events>,
         scrapes: usize,

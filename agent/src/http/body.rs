@@ -13,14 +13,26 @@ use tokio::sync::OwnedSemaphorePermit;
 /// Sends its bytes, and holds its place among the running scrapes until they are sent.
 pub struct Shared {
     bytes: Option<Bytes>,
+}
+
+/// Lives until the last byte is handed to the kernel: the server lets go of a body long before that.
+struct Held {
+    bytes: Bytes,
     _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Shared {
     /// A body of these bytes.
     #[must_use]
     pub fn new(bytes: Bytes, place: OwnedSemaphorePermit) -> Self {
-        Self { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), _place: place }
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { bytes: bytes.map(|bytes| Bytes::from_owner(Held { bytes, _place: place })) }
     }
 }
 

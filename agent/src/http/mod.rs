@@ -20,7 +20,7 @@ mod tls;
 pub mod web_config;
 
 pub use self::{
-    app::{App, Live, Reload, Settings},
+    app::{App, Live, Reload, Settings, Views},
     body::Shared,
     control::ControlToken,
     error::ApiError,

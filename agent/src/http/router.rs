@@ -47,7 +47,12 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
     if app.system.current().is_some() {
         return Ok("Aura Agent is ready.\n");
     }
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet").retry_after(1))
+    let error = if app.system.was_sampled() {
+        api::nothing_fresh()
+    } else {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
+    };
+    Err(error.retry_after(1))
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {

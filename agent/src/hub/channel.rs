@@ -146,6 +146,13 @@ impl<S: Source> Channel<S> {
         self.latest.send_replace(Some(Arc::new(snapshot)));
     }
 
+    /// What is to be read is not there, which is no failure.
+    pub(super) fn absent(&self, missing: Missing) {
+        let mut progress = self.progress();
+        progress.begun = None;
+        progress.missing = Some(missing);
+    }
+
     /// An attempt to open or to sample failed; the last reading stays until it is too old.
     pub(super) fn failed(&self, missing: Missing) {
         let mut progress = self.progress();

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Missing, Options, Reason, Source};
+use aura_model::{Context, Missing, Options, Reason, Source, Switch};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -80,15 +80,22 @@ impl<S: Source> Worker<S> {
             if self.samples > before {
                 pause = FIRST_PAUSE;
             }
+            // Nothing is wrong: the box does not have it, and nobody said that it must.
+            let absent = matches!(missing.reason, Reason::NoSensor | Reason::NotConfigured)
+                && self.options.schedule().enabled != Switch::On;
             if said.as_ref() != Some(&missing) {
-                match missing.reason {
-                    // Nothing is wrong: the box does not have it, or nobody asked for it.
-                    Reason::NoSensor | Reason::NotConfigured => info!(source = S::NAME, "not watched: {missing}"),
-                    _ => warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses"),
+                if absent {
+                    info!(source = S::NAME, "not watched: {missing}");
+                } else {
+                    warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses");
                 }
                 said = Some(missing.clone());
             }
-            self.channel.failed(missing);
+            if absent {
+                self.channel.absent(missing);
+            } else {
+                self.channel.failed(missing);
+            }
             if self.stop_within(pause) {
                 return;
             }

@@ -1,14 +1,20 @@
 //! The agent's own process, under the names that every Prometheus client library uses: /proc/self/stat, its limits
 //! and its open descriptors. Always the real /proc: `--path.procfs` may show another machine's.
 
-#[cfg(all(target_os = "linux", not(aura_portable)))]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod linux;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// When the process started; known exactly once, at its start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start(f64);
+pub(super) struct Start(
+    #[cfg_attr(
+        any(not(target_os = "linux"), feature = "portable"),
+        expect(dead_code, reason = "the other numbers of the process are read on Linux only")
+    )]
+    f64,
+);
 
 impl Start {
     pub(super) fn now() -> Self {
@@ -40,9 +46,12 @@ pub struct Process {
 impl Process {
     /// None where the system has no /proc.
     pub(super) fn read(start: Start) -> Option<Self> {
-        #[cfg(all(target_os = "linux", not(aura_portable)))]
+        #[cfg(all(target_os = "linux", not(feature = "portable")))]
         return linux::read(start);
-        #[cfg(any(not(target_os = "linux"), aura_portable))]
-        return Some(start).and(None);
+        #[cfg(any(not(target_os = "linux"), feature = "portable"))]
+        {
+            _ = start;
+            None
+        }
     }
 }

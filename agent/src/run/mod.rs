@@ -2,10 +2,10 @@
 
 mod logging;
 mod sources;
-#[cfg(all(unix, not(aura_portable)))]
+#[cfg(all(unix, not(feature = "portable")))]
 #[path = "unix.rs"]
 mod system;
-#[cfg(any(not(unix), aura_portable))]
+#[cfg(any(not(unix), feature = "portable"))]
 #[path = "elsewhere.rs"]
 mod system;
 
@@ -31,7 +31,7 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
+    http::{App, Front, Live, Reload, Serving, Settings, Trust, Views, listen, web_config::WebConfig},
     hub::{Channel, FRESH_INTERVALS, Hub},
     models::Models,
     own::{Events, Own},
@@ -42,7 +42,7 @@ use crate::{
 /// What the system or a person asks of the process.
 enum Signal {
     /// Read the configuration again.
-    #[cfg_attr(any(not(unix), aura_portable), expect(dead_code, reason = "other systems have no signal for it"))]
+    #[cfg_attr(any(not(unix), feature = "portable"), expect(dead_code, reason = "other systems have no signal for it"))]
     Reload,
     /// Stop.
     Stop,
@@ -112,7 +112,7 @@ impl Agent {
         ];
         let settings = settings(config, &web);
         let models = Models::new(Arc::clone(&hub), models_feed, &config.sources.ollama, settings.has_controllers());
-        let app = Arc::new(App::new(hub, system, models, live, events, scrapes(config), reload, settings));
+        let app = Arc::new(App::new(hub, Views { system, models }, live, events, scrapes(config), reload, settings));
         Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 

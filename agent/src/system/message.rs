@@ -92,6 +92,9 @@ pub struct Metrics {
     /// Temperatures by chip; absent without a sensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<BTreeMap<String, Vec<Temperature>>>,
+    /// GPUs; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<Vec<Gpu>>,
     /// Share of time in which tasks waited for something; absent when the kernel does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pressure: Option<Pressure>,
@@ -397,4 +400,98 @@ pub struct Process {
     pub memory_bytes: u64,
     /// The same as a share of all memory.
     pub memory_percent: Option<f64>,
+}
+
+/// A GPU. `*_mb` are MiB here, as older dashboards have them.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Gpu {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: Name,
+    /// Its unique number; its place on the bus where it has none.
+    pub uuid: Name,
+    /// `nvidia`, `amd` or `intel`.
+    pub vendor: &'static str,
+    /// Share of time in which something ran.
+    pub load_percent: Option<f64>,
+    /// Memory that programs use.
+    pub memory_used_mb: Option<f64>,
+    /// All memory.
+    pub memory_total_mb: Option<f64>,
+    /// `memory_used_mb` as a share of `memory_total_mb`.
+    pub memory_percent: Option<f64>,
+    /// Degrees Celsius.
+    pub temperature: Option<f64>,
+    /// Where clocks are lowered, in degrees Celsius.
+    pub temperature_slowdown: Option<f64>,
+    /// Of the memory, in degrees Celsius.
+    pub temperature_memory: Option<f64>,
+    /// Drawn now.
+    pub power_watts: Option<f64>,
+    /// What may be drawn.
+    pub power_limit_watts: Option<f64>,
+    /// Clock of the chip.
+    pub clock_mhz: Option<f64>,
+    /// Clock of the memory.
+    pub memory_clock_mhz: Option<f64>,
+    /// The fastest fan, as a share of its highest speed.
+    pub fan_percent: Option<f64>,
+    /// Share of time in which the video encoder worked.
+    pub encoder_percent: Option<f64>,
+    /// Share of time in which the video decoder worked.
+    pub decoder_percent: Option<f64>,
+    /// Why clocks are lower than they could be; `null` when it does not say.
+    pub throttle: Option<Vec<&'static str>>,
+    /// Memory errors that were not corrected, since the driver was loaded.
+    pub ecc_uncorrected: Option<u64>,
+    /// The driver's newest error report; `null` when there was none.
+    pub last_error: Option<GpuError>,
+    /// Partitions of the card.
+    pub instances: Vec<GpuInstance>,
+    /// The processes that use it, those with most memory first; `null` when the driver does not tell.
+    pub processes: Option<Vec<GpuProcess>>,
+    /// Why nothing of it can be read, as a code: it is lost, asleep or without a driver, or its reading is late.
+    pub reason: Option<&'static str>,
+    /// The same as a sentence.
+    pub detail: Option<String>,
+}
+
+/// An error that NVIDIA's driver reported (XID).
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GpuError {
+    /// Its code.
+    pub code: u64,
+    /// How often it was reported since the agent began to listen.
+    pub count: u64,
+    /// When last, RFC 3339.
+    pub at: Option<String>,
+}
+
+/// A partition of an NVIDIA card.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GpuInstance {
+    /// The number of its GPU instance.
+    pub id: Option<u32>,
+    /// Its kind: `1g.10gb`.
+    pub profile: Name,
+    /// Its unique number.
+    pub uuid: Name,
+    /// Memory that programs use.
+    pub memory_used_mb: Option<f64>,
+    /// All memory.
+    pub memory_total_mb: Option<f64>,
+}
+
+/// A process that uses a GPU.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GpuProcess {
+    /// Its number.
+    pub pid: u32,
+    /// Its name; `null` when it is gone or hidden.
+    pub name: Option<Name>,
+    /// Its memory on the GPU.
+    pub memory_mb: Option<f64>,
+    /// Share of time in which its work ran; `null` when it was not measured.
+    pub load_percent: Option<f64>,
 }

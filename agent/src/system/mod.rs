@@ -133,6 +133,11 @@ impl System {
         }
     }
 
+    /// Whether there ever was a reading.
+    pub fn was_sampled(&self) -> bool {
+        self.state().seq > 0
+    }
+
     /// The remembered numbers of the last `window`.
     pub fn history(&self, window: Duration) -> Window {
         self.state().history.window(window)

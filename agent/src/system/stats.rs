@@ -25,11 +25,11 @@ pub struct Stats {
     disk_percent: Option<f64>,
     /// KiB a second, both directions together.
     network_kbs: Option<f64>,
-    /// No GPU is watched.
+    /// Load of the first GPU.
     gpu_percent: Option<f64>,
-    /// No GPU is watched.
+    /// Memory in use of the first GPU, in MiB.
     gpu_memory_used_mb: Option<f64>,
-    /// No GPU is watched.
+    /// Memory of the first GPU, in MiB.
     gpu_memory_total_mb: Option<f64>,
     /// The hottest sensor, in degrees Celsius.
     temperature: Option<f64>,
@@ -40,6 +40,7 @@ impl System {
     pub fn stats(&self, moment: &Moment, events: &EventCounts) -> Stats {
         let vitals = &moment.vitals;
         let metrics = derive::update(moment, &self.hub).metrics;
+        let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());
         Stats {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             requests_total: events.requests,
@@ -49,9 +50,9 @@ impl System {
             memory_percent: vitals.memory_percent,
             disk_percent: metrics.disk.percent,
             network_kbs: vitals.network_receive.zip(vitals.network_transmit).map(|(down, up)| (down + up) / 1024.0),
-            gpu_percent: None,
-            gpu_memory_used_mb: None,
-            gpu_memory_total_mb: None,
+            gpu_percent: gpu.and_then(|gpu| gpu.load_percent),
+            gpu_memory_used_mb: gpu.and_then(|gpu| gpu.memory_used_mb),
+            gpu_memory_total_mb: gpu.and_then(|gpu| gpu.memory_total_mb),
             temperature: vitals.temperature,
         }
     }

@@ -187,7 +187,7 @@ impl Default for VmstatOptions {
 
 impl CollectorOptions {
     /// Whether this collector is read.
-    #[cfg(all(target_os = "linux", not(aura_portable)))]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     pub(crate) fn reads(&self, name: &str, opt_in: bool) -> bool {
         let named = |list: &[String]| list.iter().any(|entry| entry == name);
         (!opt_in || named(&self.enable)) && !named(&self.disable)
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(all(target_os = "linux", not(aura_portable)))]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     fn an_unknown_collector_is_a_problem_that_names_the_nearest() {
         let collectors = CollectorOptions { enable: vec![], disable: vec!["loadavrg".into(), "cpu".into()] };
         let problems = HostOptions { collectors, ..Default::default() }.problems();

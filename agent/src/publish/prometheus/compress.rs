@@ -9,8 +9,9 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress};
 
-/// zlib-rs's second level: two thirds of the size of the first for a tenth more time on our text.
-const GZIP_LEVEL: u32 = 2;
+/// zlib-rs's first level: 59 KB of our text become 13.5 KB in 0.10 ms. The second makes 11.0 KB of them in 0.21 ms,
+/// and a scrape a second is paid for in time, not in bytes.
+const GZIP_LEVEL: u32 = 1;
 const ZSTD_LEVEL: i32 = 1;
 
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

@@ -1,9 +1,10 @@
 //! From two raw readings to what people read: everything that is divided by time is divided here.
 
-#[cfg(all(target_os = "linux", not(aura_portable)))]
+mod gpu;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[path = "linux/mod.rs"]
 mod reading;
-#[cfg(any(not(target_os = "linux"), aura_portable))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod reading;
 
@@ -11,7 +12,7 @@ use aura_host::{Host, HostReading};
 
 use super::{
     Moment,
-    message::{SourceState, SystemUpdate},
+    message::{Metrics, SourceState, SystemUpdate},
     rfc3339,
 };
 use crate::{
@@ -81,6 +82,8 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
     let pair = Pair::new(snapshot, moment.before.as_deref());
     let now = pair.now;
     let missing = reading::missing(now).into_iter().filter_map(|(path, missing)| Some((path, missing?.clone())));
+    let (gpu, no_gpu) = gpu::gpus(hub);
+    let missing = missing.chain(no_gpu.map(|missing| ("gpu", missing)));
     let timestamp = rfc3339(snapshot.sampled_at);
     SystemUpdate {
         r#type: "system_update",
@@ -88,7 +91,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
         sampled_at: timestamp.clone(),
         timestamp,
         interval_seconds: moment.interval.as_secs_f64(),
-        metrics: reading::metrics(pair, snapshot.sampled_at),
+        metrics: Metrics { gpu, ..reading::metrics(pair, snapshot.sampled_at) },
         missing: missing.collect(),
         sources: hub
             .sources()

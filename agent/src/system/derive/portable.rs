@@ -50,6 +50,7 @@ pub(super) fn metrics(pair: Pair<'_>, sampled_at: Timestamp) -> Metrics {
         disk: disk(now),
         network: network(pair),
         temperature: temperature(now),
+        gpu: None,
         pressure: None,
         processes: None,
     }

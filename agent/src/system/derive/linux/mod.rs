@@ -56,6 +56,7 @@ pub(super) fn metrics(pair: Pair<'_>, sampled_at: Timestamp) -> Metrics {
         disk: disk::disk(pair),
         network: network::network(pair),
         temperature: sensors::temperature(now),
+        gpu: None,
         pressure: sensors::pressure(now),
         processes: processes::processes(now),
     }

@@ -1,0 +1,156 @@
+//! GPUs as a source. NVIDIA's cards are read through the driver's own library, loaded while the agent runs;
+//! AMD's and Intel's through the files of their kernel drivers. All give the same [`GpuReading`].
+//!
+//! A card is never forgotten while the agent runs: one that falls off the bus, or whose driver is reloaded, stays
+//! in the reading with the reason, and is looked for with growing pauses. Nothing that failed is remembered for
+//! ever. A driver that blocks holds up this source's thread and nothing else.
+
+mod dcgm;
+mod drm;
+mod metrics;
+mod nvidia;
+mod options;
+mod reading;
+
+use aura_model::{Context, Group, Missing, Name, Reason, Source, declare, walk};
+
+pub use self::{
+    options::GpuOptions,
+    reading::{Gpu, GpuReading, Identity, Instance, NvLink, NvidiaDriver, Process, Profile, Values, Vendor, Xid, Xids},
+};
+
+/// The GPUs.
+pub struct Gpus {
+    nvidia: nvidia::Nvidia,
+    drm: drm::Drm,
+    hostname: Name,
+}
+
+impl Source for Gpus {
+    type Options = GpuOptions;
+    type Reading = GpuReading;
+
+    const NAME: &'static str = "gpu";
+    const PART: &'static str = "gpu";
+
+    fn groups() -> &'static [Group<GpuReading>] {
+        &[
+            Group {
+                name: "gpu",
+                walk: |reading, emit| walk(metrics::METRICS, reading, emit),
+                declare: |show| declare(metrics::METRICS, show),
+            },
+            Group {
+                name: "dcgm",
+                walk: |reading, emit| walk(dcgm::METRICS, reading, emit),
+                declare: |show| declare(dcgm::METRICS, show),
+            },
+        ]
+    }
+
+    fn open(options: &GpuOptions, context: &Context) -> Result<Self, Missing> {
+        let mut gpus = Self {
+            nvidia: nvidia::Nvidia::new(options, context),
+            drm: drm::Drm::new(&context.paths.sysfs),
+            hostname: hostname(),
+        };
+        if gpus.nvidia.is_there() || gpus.drm.is_there() { Ok(gpus) } else { Err(gpus.nothing()) }
+    }
+
+    fn sample(&mut self) -> Result<GpuReading, Missing> {
+        let gpus = self.read();
+        if gpus.is_empty() {
+            return Err(self.nothing());
+        }
+        Ok(GpuReading { gpus, nvidia: self.nvidia.driver().cloned(), hostname: self.hostname.clone() })
+    }
+
+    fn describe(reading: &GpuReading) -> Vec<String> {
+        reading.gpus.iter().map(describe).collect()
+    }
+}
+
+impl Gpus {
+    fn read(&mut self) -> Vec<Gpu> {
+        let mut gpus = self.nvidia.read();
+        gpus.extend(self.drm.read());
+        for (index, gpu) in (0..).zip(&mut gpus) {
+            gpu.index = index;
+        }
+        gpus
+    }
+
+    fn nothing(&self) -> Missing {
+        let elsewhere = format!("no AMD or Intel card below {}", self.drm.root());
+        match self.nvidia.missing() {
+            Some(missing) => Missing::new(missing.reason, format!("no GPU: {elsewhere}; {}", missing.detail)),
+            None => Missing::new(Reason::NoSensor, format!("no GPU: {elsewhere}; NVIDIA's driver lists none")),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn hostname() -> Name {
+    rustix::system::uname().nodename().to_string_lossy().as_ref().into()
+}
+
+#[cfg(not(unix))]
+fn hostname() -> Name {
+    std::env::var("COMPUTERNAME").unwrap_or_default().into()
+}
+
+fn describe(gpu: &Gpu) -> String {
+    let Identity { name, pci_bus_id, .. } = &*gpu.identity;
+    if let Some(missing) = &gpu.missing {
+        return format!("{name} at {pci_bus_id} not watched: {missing}");
+    }
+    let absent: Vec<&str> = gpu.unavailable.keys().copied().collect();
+    let absent = if absent.is_empty() { String::new() } else { format!("; it does not give {}", absent.join(", ")) };
+    format!("watching {name} at {pci_bus_id}{absent}")
+}
+
+#[cfg(test)]
+mod tests {
+    use aura_model::{Family, Kind};
+
+    use super::*;
+
+    fn families() -> Vec<(&'static str, Family<'static>)> {
+        let mut families = Vec::new();
+        for group in Gpus::groups() {
+            (group.declare)(&mut |family| families.push((group.name, *family)));
+        }
+        families
+    }
+
+    #[test]
+    fn every_metric_is_declared_once_and_explained() {
+        let families = families();
+        for (at, (group, family)) in families.iter().enumerate() {
+            let name = family.name;
+            let ours = *group == "gpu";
+            assert!(name.starts_with(if ours { "aura_gpu_" } else { "DCGM_FI_" }) && !family.help.is_empty(), "{name}");
+            // Upstream's counters have no such ending.
+            assert!(!ours || name.ends_with("_total") == (family.kind == Kind::Counter), "{name}");
+            assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
+        }
+    }
+
+    /// What dcgm-exporter's dashboard asks for, with the label that it uses.
+    #[test]
+    fn the_public_dashboard_finds_its_metrics() {
+        for name in [
+            "DCGM_FI_DEV_FB_USED",
+            "DCGM_FI_DEV_GPU_TEMP",
+            "DCGM_FI_DEV_GPU_UTIL",
+            "DCGM_FI_DEV_POWER_USAGE",
+            "DCGM_FI_DEV_SM_CLOCK",
+            "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+        ] {
+            let families = families();
+            let (_, family) =
+                families.iter().find(|(_, family)| family.name == name).unwrap_or_else(|| panic!("{name}"));
+            assert!(family.kind == Kind::Gauge && family.labels.contains(&"gpu"), "{name}");
+        }
+    }
+}
