@@ -1,6 +1,6 @@
 //! One question at a time to one server, on a connection that is kept.
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -128,7 +128,7 @@ impl Client {
         }
         let mut sender = self.connect(path).await?;
         let response = sender.send_request(request(&self.address, method, path, body)).await;
-        let response = response.map_err(|error| self.broken(path, error))?;
+        let response = response.map_err(|error| self.broken(path, &error))?;
         self.sender = Some(sender);
         self.read(path, response).await
     }
@@ -142,7 +142,7 @@ impl Client {
         };
         let _ = stream.set_nodelay(true);
         let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| self.broken(path, error))?;
+        let (sender, connection) = handshake.map_err(|error| self.broken(path, &error))?;
         // Ends with the sender, or when the server closes.
         tokio::spawn(connection);
         self.connections += 1;
@@ -154,15 +154,15 @@ impl Client {
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).and_then(time_of);
         let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                self.broken(path, format!("it is longer than {} MiB", LONGEST_ANSWER >> 20))
+                self.broken(path, &format!("it is longer than {} MiB", LONGEST_ANSWER >> 20))
             } else {
-                self.broken(path, error)
+                self.broken(path, &error)
             }
         })?;
         Ok(Answer { status, body: body.to_bytes(), date })
     }
 
-    fn broken(&self, path: &str, error: impl ToString) -> Failure {
+    fn broken(&self, path: &str, error: &dyn fmt::Display) -> Failure {
         Failure::Broken { address: self.address.clone(), path: path.to_owned(), error: error.to_string() }
     }
 }

@@ -54,8 +54,8 @@ fn get(simulator: &Simulator, path: &str) -> Value {
     ask(simulator, "GET", path, &Value::Null).lines.remove(0)
 }
 
-fn generate(simulator: &Simulator, body: Value) -> Answer {
-    ask(simulator, "POST", "/api/generate", &body)
+fn generate(simulator: &Simulator, body: &Value) -> Answer {
+    ask(simulator, "POST", "/api/generate", body)
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -99,7 +99,7 @@ fn errors() {
             "model requires more system memory (6.0 GiB) than is available (4.0 GiB)",
         ),
     ] {
-        let answer = generate(&simulator, body);
+        let answer = generate(&simulator, &body);
         assert_eq!((answer.status, &answer.lines[0]), (status, &json!({ "error": text })));
     }
 }
@@ -157,7 +157,7 @@ fn store() {
     let show = ask(&simulator, "POST", "/api/show", &json!({ "model": "nomic-embed-text" }));
     assert_eq!(show.lines[0]["model_info"]["nomic-bert.context_length"], 131_072);
     assert_eq!(ask(&simulator, "POST", "/api/show", &json!({ "model": "absent" })).status, 404);
-    generate(&simulator, json!({ "model": "llama3.1:8b" }));
+    generate(&simulator, &json!({ "model": "llama3.1:8b" }));
     assert_eq!(ask(&simulator, "DELETE", "/api/delete", &json!({ "model": "llama3.1:8b" })).status, 200);
     assert_eq!(get(&simulator, "/api/tags")["models"].as_array().unwrap().len(), 1);
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
@@ -183,7 +183,7 @@ fn pull() {
 fn keep_alive() {
     let simulator = start(Settings::default());
     let left = |body: Value| {
-        generate(&simulator, body);
+        generate(&simulator, &body);
         let at: jiff::Timestamp =
             get(&simulator, "/api/ps")["models"][0]["expires_at"].as_str().unwrap().parse().unwrap();
         at.as_second() - jiff::Timestamp::now().as_second()
@@ -197,21 +197,21 @@ fn keep_alive() {
 #[test]
 fn load_and_unload() {
     let simulator = start(Settings::default());
-    let unloaded = generate(&simulator, json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
+    let unloaded = generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
     assert_eq!((&unloaded.lines[0]["done_reason"], simulator.loaded()), (&json!("unload"), vec![]), "it loads nothing");
-    let loaded = generate(&simulator, json!({ "model": "llama3.1:8b" }));
+    let loaded = generate(&simulator, &json!({ "model": "llama3.1:8b" }));
     assert_eq!((&loaded.lines[0]["done_reason"], loaded.lines.len()), (&json!("load"), 1));
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
-    generate(&simulator, json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
+    generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
     assert_eq!(simulator.loaded(), [""; 0]);
 }
 
 #[test]
 fn stopping() {
     let simulator = start(Settings::default());
-    generate(&simulator, json!({ "model": "llama3.1:8b" }));
+    generate(&simulator, &json!({ "model": "llama3.1:8b" }));
     assert!(simulator.begin_request("llama3.1:8b"));
-    generate(&simulator, json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
+    generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": 0 }));
     let at: jiff::Timestamp = get(&simulator, "/api/ps")["models"][0]["expires_at"].as_str().unwrap().parse().unwrap();
     assert!(at <= jiff::Timestamp::now());
     simulator.end_request("llama3.1:8b");
@@ -221,12 +221,12 @@ fn stopping() {
 #[test]
 fn embedding() {
     let simulator = start(Settings::default());
-    let answer = generate(&simulator, json!({ "model": "nomic-embed-text" }));
+    let answer = generate(&simulator, &json!({ "model": "nomic-embed-text" }));
     assert_eq!(answer.status, 400);
     assert_eq!(answer.lines[0]["error"], "\"nomic-embed-text:latest\" does not support generate");
     assert_eq!(ask(&simulator, "POST", "/api/embed", &json!({ "model": "nomic-embed-text" })).status, 200);
     assert_eq!(simulator.loaded(), ["nomic-embed-text:latest"]);
-    generate(&simulator, json!({ "model": "nomic-embed-text", "keep_alive": 0 }));
+    generate(&simulator, &json!({ "model": "nomic-embed-text", "keep_alive": 0 }));
     assert_eq!(simulator.loaded(), [""; 0]);
 }
 
@@ -245,9 +245,9 @@ fn eviction() {
     let simulator = start(Settings { memory: 8 * GIB, ..Settings::default() });
     simulator.install(Model::new("small", GIB));
     simulator.install(Model::new("other", 6 * GIB));
-    generate(&simulator, json!({ "model": "llama3.1:8b", "keep_alive": 60 }));
-    generate(&simulator, json!({ "model": "small", "keep_alive": 3600 }));
-    generate(&simulator, json!({ "model": "other", "keep_alive": 600 }));
+    generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": 60 }));
+    generate(&simulator, &json!({ "model": "small", "keep_alive": 3600 }));
+    generate(&simulator, &json!({ "model": "other", "keep_alive": 600 }));
     assert_eq!(simulator.loaded(), ["small:latest", "other:latest"], "the shortest keep-alive goes");
     simulator.begin_request("other");
     let waiting = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"llama3.1:8b"}"#);
@@ -263,7 +263,7 @@ fn queue() {
     simulator.install(Model { load: LoadBehaviour::Hangs, ..Model::new("hanging", GIB) });
     let _waiting = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"hanging"}"#);
     wait_until("it loads", || get(&simulator, "/api/ps")["models"].as_array().unwrap().len() == 1);
-    let answer = generate(&simulator, json!({ "model": "llama3.1:8b" }));
+    let answer = generate(&simulator, &json!({ "model": "llama3.1:8b" }));
     let text = "server busy, please try again.  maximum pending requests exceeded";
     assert_eq!((answer.status, &answer.lines[0]["error"]), (503, &json!(text)));
     assert!(!answer.head.contains("retry-after"));
