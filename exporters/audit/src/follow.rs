@@ -117,6 +117,11 @@ impl Follower {
             if !ready {
                 return self.rest();
             }
+        } else if let (Some(position), Some(file)) = (&self.state.current, &self.current)
+            && !position.holds(file)?
+        {
+            // Cut and then renamed: the copy is looked for when there is a live file again.
+            return self.rest();
         }
         self.read_current(rules, buffer, deadline)?;
         self.rest()
