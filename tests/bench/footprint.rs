@@ -22,6 +22,9 @@ pub(crate) struct Remembering {
     begun: Instant,
 }
 
+/// A row: its name, what it takes of the memory, what it is to be.
+type Field = (&'static str, fn(&Memory) -> u64, Target);
+
 impl Remembering {
     pub(crate) fn start() -> Result<Self> {
         let settings = [
@@ -49,7 +52,7 @@ impl Remembering {
         let ours = self.with_the_page_open()?;
         let peer = node_exporter_in_use()?;
         let what = "with the page open and an hour of history";
-        let fields: [(&str, fn(&Memory) -> u64, Target); 3] = [
+        let fields: [Field; 3] = [
             ("resident memory (Rss)", |memory| memory.resident, Target::Figure(12.0)),
             ("the same, shared pages divided (Pss)", |memory| memory.proportional, Target::None),
             ("the same, heap and stacks alone", |memory| memory.anonymous, Target::None),

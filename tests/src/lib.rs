@@ -1,1 +1,52 @@
-//! Placeholder.
+//! Runs the real binary against real peers: starts them on free ports in temporary folders, asks them, ends them by
+//! process id.
+
+mod agent;
+mod exposition;
+mod feed;
+mod http;
+mod machine;
+mod peer;
+mod prometheus;
+mod tls;
+mod tools;
+
+use std::time::{Duration, Instant};
+
+pub use self::{
+    agent::{Agent, Ended, Setup},
+    exposition::{Exposition, Sample},
+    feed::Feed,
+    http::{Request, Response, Wire, encode, get, receive},
+    machine::Machine,
+    peer::Peer,
+    prometheus::Prometheus,
+    tls::Authority,
+    tools::{needs, python},
+};
+
+/// Nothing takes this long unless it never comes. No test measures with it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a condition that comes true by itself.
+///
+/// # Panics
+/// When it does not.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// Waits for a value that comes by itself.
+///
+/// # Panics
+/// When it does not.
+pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: did not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

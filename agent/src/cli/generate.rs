@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use super::{Arguments, GenerateCommand, print};
-use crate::config::reference;
+use crate::{config::reference, publish::prometheus::metrics_reference, system::message};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -21,11 +21,13 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 3] {
+pub(super) fn generated() -> [(&'static str, String); 5] {
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
+        ("metrics.md", metrics_reference()),
+        ("api.schema.json", message::schema()),
     ]
 }
 

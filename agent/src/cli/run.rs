@@ -1,8 +1,7 @@
 //! `aura run`: samples, publishes and serves until a signal.
 
-use super::configuration::load;
-use crate::config::Overrides;
+use crate::config::{Config, Overrides, process_variables};
 
 pub(super) fn run(overrides: &Overrides) -> anyhow::Result<()> {
-    crate::run::run(load(overrides)?, overrides.clone())
+    crate::run::run(Config::load(overrides, &process_variables())?, overrides.clone())
 }

@@ -26,7 +26,7 @@ pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>
 /// The same in a few flat numbers.
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let moment = app.system.current().ok_or_else(nothing_fresh)?;
-    Ok(Json(app.system.stats(&moment)).into_response())
+    Ok(Json(app.system.stats(&moment, &app.events.counts())).into_response())
 }
 
 /// The query of a history.

@@ -10,7 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
-use crate::{hub::Hub, own::Events, publish::feed::Feed, system::System};
+use crate::{
+    hub::Hub,
+    own::Events,
+    publish::{feed::Feed, prometheus::Scraper},
+    system::System,
+};
 
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
 pub type Reload = oneshot::Sender<Result<(), String>>;
@@ -33,6 +38,8 @@ pub struct App {
     pub live: Vec<Live>,
     /// What is counted where it happens.
     pub events: Arc<Events>,
+    /// Answers to scrapes.
+    pub scraper: Scraper,
     /// Places for running scrapes.
     pub scrapes: Arc<Semaphore>,
     /// Asks for a reload.
@@ -79,7 +86,7 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, live, events, scrapes, reload, settings }
+        Self { hub, system, live, events, scraper: Scraper::default(), scrapes, reload, settings }
     }
 
     /// The feed of this name.

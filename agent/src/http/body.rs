@@ -1,49 +1,54 @@
-//! A response body of finished pieces that other responses share.
+//! A response body that is finished and shared with other responses.
 
 use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
-    vec,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Sends its chunks one after the other, and holds its place among the running scrapes until they are sent.
-pub struct Chunks {
-    rest: vec::IntoIter<Bytes>,
-    length: u64,
+/// Sends its bytes, and holds its place among the running scrapes until they are sent.
+pub struct Shared {
+    bytes: Option<Bytes>,
+}
+
+/// Lives until the last byte is handed to the kernel: the server lets go of a body long before that.
+struct Held {
+    bytes: Bytes,
     _place: OwnedSemaphorePermit,
 }
 
-impl Chunks {
-    /// A body of these chunks.
-    #[must_use]
-    pub fn new(chunks: Vec<Bytes>, place: OwnedSemaphorePermit) -> Self {
-        let length = chunks.iter().map(|chunk| chunk.remaining() as u64).sum();
-        Self { rest: chunks.into_iter(), length, _place: place }
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-impl Body for Chunks {
+impl Shared {
+    /// A body of these bytes.
+    #[must_use]
+    pub fn new(bytes: Bytes, place: OwnedSemaphorePermit) -> Self {
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { bytes: bytes.map(|bytes| Bytes::from_owner(Held { bytes, _place: place })) }
+    }
+}
+
+impl Body for Shared {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let next = self.rest.next();
-        if let Some(chunk) = &next {
-            self.length -= chunk.len() as u64;
-        }
-        Poll::Ready(next.map(|chunk| Ok(Frame::data(chunk))))
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.len() == 0
+        self.bytes.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }
 }

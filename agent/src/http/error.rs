@@ -1,7 +1,7 @@
 //! Errors as every client gets them: an HTTP status and `{"error": {"code", "message", "hint", "retry_after_s"}}`.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::Serialize;
 
 /// An answer that says what is wrong and what would help.
@@ -23,6 +23,12 @@ impl ApiError {
     /// An error with its code for programs and its sentence for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, body: Body { code, message: message.into(), hint: None, retry_after_s: None } }
+    }
+
+    /// A method that means nothing there.
+    pub(super) fn wrong_method(method: &Method, uri: &Uri) -> Self {
+        let message = format!("{method} is not answered at {}", uri.path());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
     }
 
     /// What the client can do about it.

@@ -5,14 +5,13 @@
 //! foreign page points at 127.0.0.1 (DNS rebinding), a listener without users answers only to addresses and to names
 //! that are known to be this machine's.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use super::ApiError;
+use super::{ApiError, Settings};
+
+/// Answered to everybody: a supervisor that asks whether we are alive has no password.
+const OPEN: [&str; 4] = ["/-/healthy", "/-/ready", "/healthz", "/readyz"];
 
 /// Fields of every answer. The page needs nothing from elsewhere and nobody may frame it.
 const FIELDS: [(HeaderName, HeaderValue); 4] = [
@@ -80,27 +79,26 @@ impl Trust {
     }
 }
 
-/// The middleware around all routes.
-pub(super) async fn guard(State(app): State<std::sync::Arc<super::App>>, request: Request, next: Next) -> Response {
-    let settings = app.settings();
-    let open = super::router::OPEN.contains(&request.uri().path());
-    let passed = match settings.trust.check(request.method(), request.headers()) {
-        Ok(()) if open => Ok(()),
-        Ok(()) => settings.authenticate(request.headers()).await,
-        Err(error) => Err(error.into_response()),
-    };
-    let mut response = match passed {
-        Ok(()) => next.run(request).await,
-        Err(response) => response,
-    };
-    let fields = response.headers_mut();
+/// Whether a request is answered.
+///
+/// # Errors
+/// The answer to give instead.
+pub(super) async fn admit<B>(settings: &Settings, request: &Request<B>) -> Result<(), Response> {
+    settings.trust.check(request.method(), request.headers()).map_err(IntoResponse::into_response)?;
+    if OPEN.contains(&request.uri().path()) {
+        return Ok(());
+    }
+    settings.authenticate(request.headers()).await
+}
+
+/// Adds the fields of every answer.
+pub(super) fn mark(settings: &Settings, fields: &mut HeaderMap) {
     for (name, value) in FIELDS {
         fields.insert(name, value);
     }
     for (name, value) in &settings.fields {
         fields.insert(name.clone(), value.clone());
     }
-    response
 }
 
 fn is(known: &str, host: &str) -> bool {

@@ -4,6 +4,8 @@
 //! so their type must be known here.
 
 use std::{
+    convert::Infallible,
+    io,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -13,19 +15,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::ConnectInfo};
+use axum::extract::ConnectInfo;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::Stream;
+use super::{Front, Stream};
 
 /// A request head is far smaller; a larger one is refused with 431.
 const HEAD_BYTES: usize = 16 << 10;
@@ -35,12 +37,15 @@ const FIRST_REQUEST: Duration = Duration::from_secs(5);
 const NEXT_REQUEST: Duration = Duration::from_secs(120);
 /// Connections that speak HTTP; feeds are counted on their own.
 const CONNECTIONS: usize = 1024;
+/// Connections beyond those that are told so at once, and how long each may take to hear it.
+const REFUSALS: usize = 64;
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// What a listener needs to serve.
 #[derive(Clone)]
 pub struct Serving {
     /// Answers the requests.
-    pub router: Router,
+    pub front: Arc<Front>,
     /// Turns bytes into TLS, if configured.
     pub tls: Option<TlsAcceptor>,
     /// Becomes true when the agent stops.
@@ -50,6 +55,7 @@ pub struct Serving {
 /// Accepts until the agent stops, then waits until running answers are finished.
 pub async fn listen(listener: TcpListener, mut serving: Serving) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -64,7 +70,16 @@ pub async fn listen(listener: TcpListener, mut serving: Serving) {
                         drop(place);
                     });
                 }
-                Err(_) => refuse(&stream),
+                Err(_) => {
+                    // Who would have to agree on TLS first, or comes when many are being refused, gets no reason.
+                    let place = Arc::clone(&refusals).try_acquire_owned().ok().filter(|_| serving.tls.is_none());
+                    if let Some(place) = place {
+                        tokio::spawn(async move {
+                            let _ = timeout(REFUSAL, refuse(stream)).await;
+                            drop(place);
+                        });
+                    }
+                }
             },
             Err(error) => {
                 // Out of descriptors, most likely: say so and let some close before trying again.
@@ -77,15 +92,20 @@ pub async fn listen(listener: TcpListener, mut serving: Serving) {
     let _ = places.acquire_many(CONNECTIONS as u32).await;
 }
 
-fn refuse(stream: &TcpStream) {
+/// Says that there is no place, and reads what the client says meanwhile: a connection that is closed with bytes
+/// unread is reset, and the client would not get to read why.
+async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     const BODY: &str = r#"{"error":{"code":"too_many_connections","message":"all connections are in use","hint":"close some, or ask less often","retry_after_s":5}}"#;
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\n\
          connection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
-    // A fresh socket has room for so few bytes; a client that is gone does not matter.
-    let _ = stream.try_write(answer.as_bytes());
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 512];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
@@ -103,7 +123,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
 }
 
 async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Serving) {
-    let Serving { router, mut stopping, .. } = serving;
+    let Serving { front, mut stopping, .. } = serving;
     // Milliseconds from the connection to its last request, and how many there were.
     let last = AtomicU64::new(0);
     let requests = AtomicU64::new(0);
@@ -111,7 +131,8 @@ async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Servin
         last.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
         requests.fetch_add(1, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let front = &*front;
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let connection =
         http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service).with_upgrades();

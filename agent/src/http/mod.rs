@@ -7,8 +7,10 @@ mod body;
 mod certificates;
 pub mod client;
 mod error;
+mod front;
 mod guard;
 mod listener;
+mod metrics;
 mod page;
 pub mod rate_limit;
 mod router;
@@ -18,10 +20,10 @@ pub mod web_config;
 
 pub use self::{
     app::{App, Live, Reload, Settings},
-    body::Chunks,
+    body::Shared,
     error::ApiError,
+    front::Front,
     guard::Trust,
     listener::{Serving, listen},
-    router::router,
     stream::Stream,
 };

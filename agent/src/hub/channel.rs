@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{Exposition, Published, Snapshot};
 
 /// After so many of its intervals a reading is no longer served as fresh.
-const FRESH_INTERVALS: u32 = 3;
+pub const FRESH_INTERVALS: u32 = 3;
 
 /// A source's newest reading and its health.
 pub struct Channel<S: Source> {

@@ -15,7 +15,7 @@ use std::{
 use aura_model::{Context, Missing, Source};
 
 pub use self::{
-    channel::{Channel, Counts, Health, State},
+    channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
     scheduler::Running,
     snapshot::{Encodings, Exposition, Snapshot},
 };
@@ -82,3 +82,6 @@ pub fn sample_once<S: Source>(options: &S::Options, context: &Context) -> Result
     let mut source = S::open(options, context)?;
     scheduler::take(&mut source, 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,11 @@ impl<S: Source> Worker<S> {
                 pause = FIRST_PAUSE;
             }
             if said.as_ref() != Some(&missing) {
-                warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses");
+                match missing.reason {
+                    // Nothing is wrong: the box does not have it, or nobody asked for it.
+                    Reason::NoSensor | Reason::NotConfigured => info!(source = S::NAME, "not watched: {missing}"),
+                    _ => warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses"),
+                }
                 said = Some(missing.clone());
             }
             self.channel.failed(missing);

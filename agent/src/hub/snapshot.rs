@@ -37,6 +37,12 @@ impl Encodings {
 }
 
 impl<S: Source> Snapshot<S> {
+    /// A reading taken at this moment, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(reading: S::Reading, taken: Instant) -> Self {
+        Self::new(reading, Timestamp::now(), taken, Duration::ZERO, 1)
+    }
+
     pub(super) fn new(
         reading: S::Reading,
         sampled_at: Timestamp,

@@ -35,6 +35,16 @@ const AGENT: &[Metric<Reading>] = &[
         &[],
         |own, emit| emit.value(own.events.reload_time),
     ),
+    counter("aura_http_requests_total", "Requests answered, of all kinds.", Unit::None, &[], |own, emit| {
+        emit.value(own.events.requests);
+    }),
+    counter(
+        "aura_http_requests_failed_total",
+        "Requests that failed on the agent's side: status 500 and above, a late source among them.",
+        Unit::None,
+        &[],
+        |own, emit| emit.value(own.events.failed_requests),
+    ),
     counter("aura_scrapes_total", "Scrapes answered.", Unit::None, &[], |own, emit| emit.value(own.events.scrapes)),
     counter(
         "aura_scrapes_refused_total",

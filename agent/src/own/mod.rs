@@ -44,6 +44,10 @@ pub struct EventCounts {
     pub reload_success: bool,
     /// When the configuration was last loaded, in Unix seconds.
     pub reload_time: f64,
+    /// Requests answered, of all kinds.
+    pub requests: u64,
+    /// Those of them that failed on our side: status 500 and above.
+    pub failed_requests: u64,
     /// Scrapes answered, and those refused for their parameters or because too many ran.
     pub scrapes: u64,
     /// Scrapes refused.
@@ -58,7 +62,8 @@ impl Events {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn counts(&self) -> EventCounts {
+    /// What was counted.
+    pub fn counts(&self) -> EventCounts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -102,7 +107,8 @@ impl Own {
         reading
     }
 
-    const NAME: &str = "aura";
+    /// Its name among the sources; it is none, and lists leave it out.
+    pub const NAME: &str = "aura";
 }
 
 impl Reading {

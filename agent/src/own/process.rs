@@ -1,19 +1,20 @@
 //! The agent's own process, under the names that every Prometheus client library uses: /proc/self/stat, its limits
 //! and its open descriptors. Always the real /proc: `--path.procfs` may show another machine's.
 
-use std::{
-    fs,
-    time::{SystemTime, UNIX_EPOCH},
-};
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+mod linux;
 
-use rustix::{
-    param::{clock_ticks_per_second, page_size},
-    process::{Resource, getrlimit},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// When the process started; known exactly once, at its start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Start(f64);
+pub(super) struct Start(
+    #[cfg_attr(
+        any(not(target_os = "linux"), feature = "portable"),
+        expect(dead_code, reason = "the other numbers of the process are read on Linux only")
+    )]
+    f64,
+);
 
 impl Start {
     pub(super) fn now() -> Self {
@@ -43,28 +44,14 @@ pub struct Process {
 }
 
 impl Process {
+    /// None where the system has no /proc.
     pub(super) fn read(start: Start) -> Option<Self> {
-        let text = fs::read_to_string("/proc/self/stat").ok()?;
-        // The name in parentheses may hold anything; fields are counted behind its end.
-        let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_ascii_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self {
-            cpu_seconds: (field(14)? + field(15)?) as f64 / clock_ticks_per_second() as f64,
-            resident_bytes: field(24)? * page_size() as u64,
-            virtual_bytes: field(23)?,
-            threads: field(20)?,
-            start_time: start.0,
-            open_descriptors: descriptors(),
-            most_descriptors: getrlimit(Resource::Nofile).current,
-            most_virtual_bytes: getrlimit(Resource::As).current,
-        })
-    }
-}
-
-/// Since Linux 6.2 the size of the folder is the number of its entries; before that they are counted.
-fn descriptors() -> Option<u64> {
-    match fs::metadata("/proc/self/fd").ok()?.len() {
-        0 => Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64 - 1),
-        entries => Some(entries),
+        #[cfg(all(target_os = "linux", not(feature = "portable")))]
+        return linux::read(start);
+        #[cfg(any(not(target_os = "linux"), feature = "portable"))]
+        {
+            _ = start;
+            None
+        }
     }
 }

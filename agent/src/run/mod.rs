@@ -2,10 +2,16 @@
 
 mod logging;
 mod sources;
-mod supervisor;
+#[cfg(all(unix, not(feature = "portable")))]
+#[path = "unix.rs"]
+mod system;
+#[cfg(any(not(unix), feature = "portable"))]
+#[path = "elsewhere.rs"]
+mod system;
 
 use std::{
-    net::SocketAddr,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,10 +19,8 @@ use std::{
 use anyhow::Context as _;
 use aura_host::Host;
 use aura_model::Context;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
     task::JoinSet,
     time::timeout,
@@ -24,15 +28,24 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
-use self::{logging::Logging, sources::Supervised};
+use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Live, Reload, Serving, Settings, Trust, listen, router, web_config::WebConfig},
-    hub::{Channel, Hub},
+    http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
+    hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
     publish::feed::{Feed, Feeds, Limits},
-    system::System,
+    system::{Moment, System},
 };
+
+/// What the system or a person asks of the process.
+enum Signal {
+    /// Read the configuration again.
+    #[cfg_attr(any(not(unix), feature = "portable"), expect(dead_code, reason = "other systems have no signal for it"))]
+    Reload,
+    /// Stop.
+    Stop,
+}
 
 /// Clients and running answers get this long when the agent stops.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -48,7 +61,7 @@ pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
         Some(file) => info!("configuration from {}", file.display()),
         None => info!("no configuration file: defaults, environment and flags"),
     }
-    raise_descriptor_limit();
+    system::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
     runtime.block_on(Agent::start(loaded, overrides, logging)?.serve())
 }
@@ -69,10 +82,10 @@ struct Agent {
 impl Agent {
     fn start(loaded: Loaded, overrides: Overrides, logging: Logging) -> anyhow::Result<Self> {
         let config = &loaded.config;
-        for warning in &loaded.warnings {
+        let web = WebConfig::of(&loaded)?;
+        for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
-        let web = WebConfig::of(&loaded)?;
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
@@ -98,7 +111,7 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let serving = Serving {
-            router: router(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path),
+            front: Arc::new(Front::new(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path)),
             tls: self.web.tls().map(TlsAcceptor::from),
             stopping: stopping.clone(),
         };
@@ -111,22 +124,21 @@ impl Agent {
             let feed = live.feed.clone();
             tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
         }
-        tokio::spawn(supervisor::watchdog());
-        supervisor::ready("watching");
+        tokio::spawn(system::watchdog());
+        system::ready("watching");
 
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut signals = Signals::listen()?;
         loop {
             tokio::select! {
-                _ = hangup.recv() => { let _ = self.reload(); }
+                signal = signals.next() => match signal {
+                    Signal::Reload => { let _ = self.reload(); }
+                    Signal::Stop => break,
+                },
                 Some(answer) = self.reloads.recv() => { let _ = answer.send(self.reload()); }
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
             }
         }
         info!("stopping");
-        supervisor::stopping();
+        system::stopping();
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
@@ -144,14 +156,14 @@ impl Agent {
 
     /// Reads the configuration again. What is wrong leaves everything as it was.
     fn reload(&mut self) -> Result<(), String> {
-        supervisor::reloading();
+        system::reloading();
         let result = self.try_reload();
         note_reload(&self.app.events, result.is_ok());
         match &result {
             Ok(()) => info!("the configuration was loaded again"),
             Err(problems) => error!("the configuration was not loaded, the old one keeps running:\n{problems}"),
         }
-        supervisor::ready("watching");
+        system::ready("watching");
         result
     }
 
@@ -186,25 +198,40 @@ async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, con
     let mut readings = host.subscribe();
     loop {
         let newest = readings.borrow_and_update().clone();
-        if let Some(snapshot) = newest {
-            let moment = app.system.take(snapshot, host.interval());
-            app.events.note(|counts| {
-                counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
-            });
-            let system = Arc::clone(&app.system);
-            feed.publish(moment.seq, move |out| system.encode(&moment, out));
-        }
+        let fresh = newest.is_some();
+        publish_moment(&app, &feed, newest.map(|snapshot| app.system.take(snapshot, host.interval())));
         context.set_watched(feed.wanted());
-        if readings.changed().await.is_err() {
+        let late = host.interval() * FRESH_INTERVALS;
+        let changed = match timeout(late, readings.changed()).await {
+            Ok(changed) => changed,
+            Err(_) => {
+                if fresh {
+                    publish_moment(&app, &feed, None);
+                }
+                readings.changed().await
+            }
+        };
+        if changed.is_err() {
             return;
         }
     }
 }
 
+/// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
+/// take an old message for a fresh one because nothing follows it.
+fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
+    let Some(moment) = moment.or_else(|| app.system.repeat()) else { return };
+    app.events.note(|counts| {
+        counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+    });
+    let system = Arc::clone(&app.system);
+    feed.publish(moment.seq, move |out| system.encode(&moment, out));
+}
+
 fn settings(config: &Config, web: &WebConfig) -> Settings {
     let authenticator = web.authenticator();
     let mut hosts = config.web.allowed_hosts.clone();
-    hosts.push(rustix::system::uname().nodename().to_string_lossy().into_owned());
+    hosts.extend(system::host_name());
     let loopback = config.web.listen_address.iter().all(ListenAddress::is_loopback);
     let trust = Trust {
         known_hosts_only: loopback && authenticator.is_none(),
@@ -240,6 +267,13 @@ fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
         let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
         for address in resolved {
             let listener = std::net::TcpListener::bind(address)
+                .or_else(|error| match address {
+                    // A kernel without IPv6: its IPv4 addresses are every address there is.
+                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+                        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+                    }
+                    _ => Err(error),
+                })
                 .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
             listener.set_nonblocking(true)?;
             listeners.push(TcpListener::from_std(listener)?);
@@ -264,12 +298,4 @@ fn note_reload(events: &Events, success: bool) {
             counts.reload_time = now.map_or(0.0, |since| since.as_secs_f64());
         }
     });
-}
-
-/// Each client is a descriptor, and the usual limit of 1024 is lower than what is allowed to us.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        warn!("the limit of open files stays at {:?}: {error}", limit.current);
-    }
 }

@@ -8,6 +8,13 @@ use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The JSON schema of the message.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(SystemUpdate);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
 /// One message.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SystemUpdate {

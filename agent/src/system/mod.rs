@@ -20,7 +20,7 @@ use self::{alerts::Alerts, history::History, message::Alert};
 pub use self::{derive::Vitals, history::Window};
 use crate::{
     config::{self, Thresholds},
-    hub::{Hub, Snapshot},
+    hub::{FRESH_INTERVALS, Hub, Snapshot},
 };
 
 /// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
@@ -100,10 +100,29 @@ impl System {
         moment
     }
 
-    /// The newest reading, unless the source is too late for it to be shown as fresh.
+    /// The newest reading under a new number: its message is to say that no newer one came, and why.
+    pub fn repeat(&self) -> Option<Arc<Moment>> {
+        let mut state = self.state();
+        let last = state.current.clone()?;
+        state.seq += 1;
+        let moment = Arc::new(Moment {
+            now: last.now.clone(),
+            before: last.before.clone(),
+            seq: state.seq,
+            interval: last.interval,
+            vitals: last.vitals,
+            alerts: Vec::new(),
+        });
+        state.current = Some(moment.clone());
+        Some(moment)
+    }
+
+    /// The newest reading, unless the source is off or too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.state().current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * 3).then_some(moment)
+        let fresh = moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS;
+        let off = self.hub.channel::<Host>().is_some_and(|host| host.latest().is_none());
+        (fresh && !off).then_some(moment)
     }
 
     /// Appends the feed's message of a moment.
@@ -129,3 +148,6 @@ fn rfc3339(time: Timestamp) -> String {
     let time = time.round(Unit::Millisecond).unwrap_or(time);
     format!("{time:.3}")
 }
+
+#[cfg(test)]
+mod tests;

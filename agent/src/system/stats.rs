@@ -4,15 +4,16 @@
 use serde::Serialize;
 
 use super::{Moment, System, derive};
+use crate::own::EventCounts;
 
 /// The answer.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// How long the agent has been running.
     uptime_seconds: f64,
-    /// Requests since the agent started: the agent does not count them, so not known.
-    requests_total: Option<u64>,
-    /// Errors since the agent started: samples that failed.
+    /// Requests answered since the agent started.
+    requests_total: u64,
+    /// Requests that failed on the agent's side since it started.
     error_count: u64,
     /// Use of all CPUs.
     cpu_percent: Option<f64>,
@@ -36,13 +37,13 @@ pub struct Stats {
 
 impl System {
     /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment) -> Stats {
+    pub fn stats(&self, moment: &Moment, events: &EventCounts) -> Stats {
         let vitals = &moment.vitals;
         let metrics = derive::update(moment, &self.hub).metrics;
         Stats {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
-            requests_total: None,
-            error_count: self.hub.sources().iter().map(|source| source.health().counts.failures).sum(),
+            requests_total: events.requests,
+            error_count: events.failed_requests,
             cpu_percent: vitals.cpu_percent,
             memory_mb: metrics.memory.map(|memory| memory.used as f64 / 1_048_576.0),
             memory_percent: vitals.memory_percent,

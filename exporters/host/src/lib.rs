@@ -2,24 +2,24 @@
 //!
 //! On Linux each of node_exporter's default collectors has a file of its own under `linux/`: what it reads, its
 //! reading, its metrics under node_exporter's names, its tests. Elsewhere `portable.rs` gives the subset that
-//! sysinfo knows.
+//! sysinfo knows; the feature `portable` builds it on Linux too, to see that it builds.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod linux;
 mod options;
-#[cfg(any(not(target_os = "linux"), test))]
+#[cfg(any(not(target_os = "linux"), feature = "portable", test))]
 pub mod portable;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub use linux::*;
 pub use options::{
     CollectorOptions, DiskOptions, FilesystemOptions, HostOptions, NetstatOptions, NetworkOptions, TextfileOptions,
     VmstatOptions,
 };
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
 pub use portable::*;
 
 /// Where there are no collectors, none can be switched off.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
 const NAMES: &[&str] = &[];

@@ -13,21 +13,22 @@ pub struct HostOptions {
     pub enabled: Switch,
     /// From one sample to the next; at least 100ms.
     pub interval: Interval,
-    /// A sample that takes longer is shown as late.
+    /// A sample that takes longer is shown as late, and so is the host until it returns.
     pub timeout: Interval,
     /// Which collectors are read.
     pub collectors: CollectorOptions,
-    /// Disk I/O.
+    /// Which disks' I/O is read.
     pub disk: DiskOptions,
     /// Which fields of /proc/net/netstat, snmp and snmp6 are read.
     pub netstat: NetstatOptions,
-    /// Network devices.
+    /// Which network devices are watched, their traffic and the state of their links.
     pub network: NetworkOptions,
-    /// Temperatures and fans (hwmon and thermal zones): `auto` reads them where the box has them.
+    /// All that hwmon chips and thermal zones measure: temperatures, fans, voltages, power. `auto` reads what there is,
+    /// `true` also complains in the log when there is no temperature, `false` reads none of it.
     pub temperature: Switch,
     /// Which fields of /proc/vmstat are read.
     pub vmstat: VmstatOptions,
-    /// Mounted file systems.
+    /// Which mounts are shown, and how long one may take to answer.
     pub filesystem: FilesystemOptions,
     /// Metrics that other programs leave in files.
     pub textfile: TextfileOptions,
@@ -37,17 +38,18 @@ pub struct HostOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectorOptions {
-    /// Collectors that are off unless they are named here: `meminfo_numa`.
+    /// Collectors that are off unless they are named here: `kernel_hung`, `meminfo_numa`.
     pub enable: Vec<String>,
-    /// Collectors that are not read.
+    /// Collectors that are not read, such as `hwmon` or `mdadm`. The names are those of the node_exporter and of
+    /// `collect[]`; docs/compatibility.md lists them.
     pub disable: Vec<String>,
 }
 
-/// Which disks are watched: those that the second expression names, without those that the first names.
+/// Which disks are watched: those that `devices_include` matches, without those that `devices_exclude` matches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiskOptions {
-    /// Regular expression of devices to leave out; partitions, RAM disks and loop devices if nothing is said.
+    /// Regular expression of devices to leave out. As it stands these are partitions, RAM disks and loop devices.
     pub devices_exclude: String,
     /// Regular expression of devices to watch; all if empty.
     pub devices_include: String,
@@ -57,12 +59,12 @@ pub struct DiskOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetstatOptions {
-    /// Regular expression over names such as `Tcp_CurrEstab`.
+    /// Regular expression over the names of the fields, such as `Tcp_CurrEstab`: those that it matches are read.
     pub fields: String,
 }
 
-/// Which network devices are watched: those that the second expression names, without those that the first
-/// names.
+/// Which network devices are watched: those that `devices_include` matches, without those that `devices_exclude`
+/// matches.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkOptions {
@@ -76,7 +78,7 @@ pub struct NetworkOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VmstatOptions {
-    /// Regular expression over names such as `pgmajfault`.
+    /// Regular expression over the names of the fields, such as `pgmajfault`: those that it matches are read.
     pub fields: String,
 }
 
@@ -84,13 +86,13 @@ pub struct VmstatOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FilesystemOptions {
-    /// Mount points left out (a regular expression), unless `mount_points_include` is set.
+    /// Regular expression of mount points to leave out; not asked when `mount_points_include` is set.
     pub mount_points_exclude: String,
-    /// Shows only these mount points (a regular expression).
+    /// Regular expression of the only mount points to show.
     pub mount_points_include: Option<String>,
-    /// Kinds of file systems left out (a regular expression), unless `fs_types_include` is set.
+    /// Regular expression of kinds of file systems to leave out; not asked when `fs_types_include` is set.
     pub fs_types_exclude: String,
-    /// Shows only these kinds of file systems (a regular expression).
+    /// Regular expression of the only kinds of file systems to show.
     pub fs_types_include: Option<String>,
     /// A mount that has not answered for so long is shown as failed. It never holds up a sample.
     pub timeout: Interval,
@@ -133,7 +135,8 @@ impl FilesystemOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TextfileOptions {
-    /// Directory whose `*.prom` files are published; `*` and `?` in its path match several directories.
+    /// Directory whose `*.prom` files are published; `*` and `?` in its path match several directories. It should be
+    /// on a local disk: a network file system that hangs holds up the host's samples.
     pub directory: Option<String>,
 }
 
@@ -184,7 +187,7 @@ impl Default for VmstatOptions {
 
 impl CollectorOptions {
     /// Whether this collector is read.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     pub(crate) fn reads(&self, name: &str, opt_in: bool) -> bool {
         let named = |list: &[String]| list.iter().any(|entry| entry == name);
         (!opt_in || named(&self.enable)) && !named(&self.disable)
@@ -252,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
     fn an_unknown_collector_is_a_problem_that_names_the_nearest() {
         let collectors = CollectorOptions { enable: vec![], disable: vec!["loadavrg".into(), "cpu".into()] };
         let problems = HostOptions { collectors, ..Default::default() }.problems();

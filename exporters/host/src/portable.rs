@@ -3,7 +3,10 @@
 //! Names are node_exporter's where the meaning is the same. CPU time is known as a share of the time since the sample
 //! before only, so it has a name of our own and no counter is made up from it. Temperatures carry no chip.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use aura_model::{
     Context, Group, GroupHealth, Metric, Missing, Name, Reason, Section, Source, Unit, counter, declare, gauge, walk,
@@ -30,9 +33,30 @@ pub struct HostReading {
     pub temperature: Section<Vec<Temperature>>,
     /// The clock.
     pub time: Section<Time>,
+    /// What the machine is.
+    pub platform: Arc<Platform>,
     /// How each group fared.
     #[serde(skip)]
     pub health: Vec<GroupHealth>,
+}
+
+/// What the machine is, as far as the system says; looked up once.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Platform {
+    /// The system's name.
+    pub system: Option<String>,
+    /// The kernel's release.
+    pub release: Option<String>,
+    /// The architecture.
+    pub machine: String,
+    /// The processor's model.
+    pub processor: Option<String>,
+    /// The host's name.
+    pub hostname: Option<String>,
+    /// The system's name and version for people.
+    pub distribution: Option<String>,
+    /// How many cores there are, however many threads each runs.
+    pub cores: Option<usize>,
 }
 
 /// One CPU since the sample before.
@@ -206,6 +230,7 @@ pub struct Host {
     disks: Disks,
     networks: Networks,
     components: Option<Components>,
+    platform: Arc<Platform>,
     /// CPU usage is known from the second look on.
     looked: bool,
 }
@@ -240,8 +265,11 @@ impl Source for Host {
 
     fn open(options: &HostOptions, _: &Context) -> Result<Self, Missing> {
         let wanted = options.temperature != aura_model::Switch::Off;
+        let mut system = System::new().map_err(|error| missing(&error))?;
+        system.refresh_cpu_list(CpuRefreshKind::nothing());
         Ok(Self {
-            system: System::new().map_err(|error| missing(&error))?,
+            platform: Arc::new(Platform::of(&system)),
+            system,
             disks: Disks::new().map_err(|error| missing(&error))?,
             networks: Networks::new().map_err(|error| missing(&error))?,
             components: if wanted { Components::new().ok() } else { None },
@@ -259,6 +287,7 @@ impl Source for Host {
             netdev: self.timed("netdev", &mut health, Self::netdev),
             temperature: self.timed("temperature", &mut health, Self::temperature),
             time: self.timed("time", &mut health, |_| time()),
+            platform: self.platform.clone(),
             health,
         })
     }
@@ -366,6 +395,20 @@ impl Host {
         all.sort_by(|one, other| one.sensor.cmp(&other.sensor));
         all.dedup_by(|one, other| one.sensor == other.sensor);
         some(all, "the system shows no temperature (it may need administrator's rights)")
+    }
+}
+
+impl Platform {
+    fn of(system: &System) -> Self {
+        Self {
+            system: System::name().ok(),
+            release: System::kernel_version().ok(),
+            machine: System::cpu_arch(),
+            processor: system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).filter(|brand| !brand.is_empty()),
+            hostname: System::host_name().ok(),
+            distribution: System::long_os_version().ok(),
+            cores: System::physical_core_count().ok(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A real file system that stops answering: the sample does not wait for it, and takes it back when it answers again.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", not(feature = "portable")))]
 
 use std::{
     fs::{self, File},

@@ -144,7 +144,7 @@ fn stall(kind: &str, window: Option<usize>) -> Result<Stalled> {
     let resident = server.resident()?.saturating_sub(resident);
     let newest = healthy.newest();
     readers.reset();
-    let most = readers.catch_up(newest)?.most as f64;
+    let most = readers.catch_up(newest)? as f64;
     Ok(Stalled { most, memory: (pages * 4096 + resident) as f64 / 1e3 / CLIENTS as f64 })
 }
 

@@ -43,19 +43,6 @@ impl Server {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
         Ok(text.split(' ').nth(1).context("short statm")?.parse::<u64>()? * 4096)
     }
-
-    /// Bytes that wait in the send queues of its sockets.
-    pub(crate) fn queued(&self) -> Result<u64> {
-        let port = format!(":{:04X}", self.address.port());
-        let text = std::fs::read_to_string("/proc/net/tcp")?;
-        let queues = text.lines().filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let own = words.nth(1)?.ends_with(&port);
-            let queue = words.nth(2)?.split(':').next()?;
-            own.then(|| u64::from_str_radix(queue, 16).ok()).flatten()
-        });
-        Ok(queues.sum())
-    }
 }
 
 impl Drop for Server {

@@ -99,7 +99,7 @@ fn acceptor() -> Result<TlsAcceptor> {
 }
 
 /// One loop: takes clients, answers anything with the same handshake, and writes a ready frame to each with
-/// one call. What the kernel does not take is lost: no server can do less.
+/// one call. Who has not taken the last frame whole gets its rest instead of the next: no server can do less.
 fn peer(listener: std::net::TcpListener, interval: Option<Duration>) -> Result<()> {
     const LISTENER: Token = Token(usize::MAX);
     let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -108,7 +108,7 @@ fn peer(listener: std::net::TcpListener, interval: Option<Duration>) -> Result<(
     let mut events = Events::with_capacity(1024);
     let mut listener = TcpListener::from_std(listener);
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let mut clients: Slab<(TcpStream, bool)> = Slab::new();
+    let mut clients: Slab<(TcpStream, bool, Vec<u8>)> = Slab::new();
     let mut buffer = [0; 4096];
     let mut next = Instant::now();
     let mut seq = 1;
@@ -121,12 +121,12 @@ fn peer(listener: std::net::TcpListener, interval: Option<Duration>) -> Result<(
                     client.set_nodelay(true)?;
                     let entry = clients.vacant_entry();
                     poll.registry().register(&mut client, Token(entry.key()), Interest::READABLE)?;
-                    entry.insert((client, false));
+                    entry.insert((client, false, Vec::new()));
                 }
                 continue;
             }
             let key = event.token().0;
-            let Some((client, ready)) = clients.get_mut(key) else { continue };
+            let Some((client, ready, _)) = clients.get_mut(key) else { continue };
             match client.read(&mut buffer) {
                 Ok(0) => drop(clients.remove(key)),
                 Ok(_) if !*ready => {
@@ -144,9 +144,11 @@ fn peer(listener: std::net::TcpListener, interval: Option<Duration>) -> Result<(
             let mut frame = vec![0x81, 126];
             frame.extend(u16::try_from(text.len())?.to_be_bytes());
             frame.extend_from_slice(text.as_bytes());
-            for (_, (client, ready)) in &mut clients {
-                if *ready {
-                    let _ = client.write(&frame);
+            for (_, (client, _, rest)) in clients.iter_mut().filter(|(_, (_, ready, _))| *ready) {
+                let bytes = if rest.is_empty() { &frame } else { &*rest };
+                let taken = client.write(bytes).unwrap_or(0);
+                if taken > 0 || !rest.is_empty() {
+                    *rest = bytes[taken..].to_vec();
                 }
             }
         }

@@ -1,15 +1,20 @@
 //! Readings as Prometheus text 0.0.4 and OpenMetrics 1.0.
 //!
 //! A reading is encoded once for each format that somebody asks for, and compressed once for each encoding that
-//! somebody asks for; a scrape strings the finished pieces of all sources together.
+//! somebody asks for. The first scrape of new readings strings the finished pieces of all sources together, and the
+//! next ones get what it got.
 
 mod compress;
 mod encode;
 mod negotiate;
+mod reference;
 mod scrape;
+mod scraper;
 
 pub use self::{
     encode::{Encoding, encode},
     negotiate::{Coding, Format},
-    scrape::{Scrape, ScrapeError, scrape},
+    reference::metrics_reference,
+    scrape::{Scrape, ScrapeError},
+    scraper::Scraper,
 };

@@ -20,16 +20,18 @@ impl Format {
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Text, 0.0);
-        for (kind, parameters, quality) in preferences(headers, &header::ACCEPT) {
-            let version = parameters.iter().find_map(|parameter| parameter.strip_prefix("version="));
-            let format = match kind {
-                "application/openmetrics-text" if version.is_none_or(|version| version == "1.0.0") => Self::OpenMetrics,
-                "text/plain" if version.is_none_or(|version| version == "0.0.4") => Self::Text,
-                "text/*" | "*/*" => Self::Text,
+        for preference in preferences(headers, &header::ACCEPT) {
+            let version = preference.parameter(b"version=");
+            let format = match preference.kind {
+                b"application/openmetrics-text" if version.is_none_or(|version| version == b"1.0.0") => {
+                    Self::OpenMetrics
+                }
+                b"text/plain" if version.is_none_or(|version| version == b"0.0.4") => Self::Text,
+                b"text/*" | b"*/*" => Self::Text,
                 _ => continue,
             };
-            if quality > best.1 {
-                best = (format, quality);
+            if preference.quality > best.1 {
+                best = (format, preference.quality);
             }
         }
         best.0
@@ -62,11 +64,11 @@ impl Coding {
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Identity, 0.0);
-        for (kind, _, quality) in preferences(headers, &header::ACCEPT_ENCODING) {
+        for Preference { kind, quality, .. } in preferences(headers, &header::ACCEPT_ENCODING) {
             let coding = match kind {
-                "gzip" | "x-gzip" => Self::Gzip,
-                "zstd" => Self::Zstd,
-                "*" => Self::Gzip,
+                b"gzip" | b"x-gzip" => Self::Gzip,
+                b"zstd" => Self::Zstd,
+                b"*" => Self::Gzip,
                 _ => continue,
             };
             if quality > best.1 || (quality == best.1 && coding == Self::Gzip && quality > 0.0) {
@@ -87,16 +89,33 @@ impl Coding {
     }
 }
 
-/// The entries of a header of preferences: value, parameters, quality.
-fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = (&'h str, Vec<&'h str>, f32)> {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let parameters: Vec<&str> = parts.collect();
-        let quality = parameters.iter().find_map(|parameter| parameter.strip_prefix("q="));
-        (kind, parameters.clone(), quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
-    })
+/// One entry of a header of preferences: value, parameters, quality.
+struct Preference<'h> {
+    kind: &'h [u8],
+    parameters: &'h [u8],
+    quality: f32,
+}
+
+impl<'h> Preference<'h> {
+    fn parse(entry: &'h [u8]) -> Self {
+        let (kind, parameters) = entry.split_at(entry.iter().position(|&byte| byte == b';').unwrap_or(entry.len()));
+        let unweighted = Self { kind: kind.trim_ascii(), parameters, quality: 1.0 };
+        let quality = unweighted.parameter(b"q=").map_or(1.0, |quality| {
+            std::str::from_utf8(quality).ok().and_then(|quality| quality.parse().ok()).unwrap_or(0.0)
+        });
+        Self { quality, ..unweighted }
+    }
+
+    /// The value of a parameter, which is named with its `=`.
+    fn parameter(&self, name: &[u8]) -> Option<&'h [u8]> {
+        self.parameters.split(|&byte| byte == b';').find_map(|parameter| parameter.trim_ascii().strip_prefix(name))
+    }
+}
+
+/// The entries of a header of preferences.
+fn preferences<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Preference<'h>> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).map(Preference::parse)
 }
 
 #[cfg(test)]

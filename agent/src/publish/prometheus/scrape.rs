@@ -65,7 +65,7 @@ impl Scrape {
         if scrape.collect.is_empty() || scrape.exclude.is_empty() { Ok(scrape) } else { Err(ScrapeError::BothFilters) }
     }
 
-    fn check(&self, sources: &[AnySource]) -> Result<(), ScrapeError> {
+    pub(super) fn check(&self, sources: &[AnySource]) -> Result<(), ScrapeError> {
         let known = |names: Vec<&str>| names.join(", ");
         if let Some(part) = &self.part
             && !sources.iter().any(|source| source.part() == part)
@@ -96,23 +96,18 @@ impl Scrape {
     }
 }
 
-/// The body of a scrape, in chunks that are shared with every other scrape of the same readings.
-///
-/// # Errors
-/// When the scrape asks for a part or a group that no source has.
-pub fn scrape(
-    sources: &[AnySource],
+/// Joins the body of a scrape of these readings.
+pub(super) fn join(
+    readings: &[(&AnySource, Arc<dyn Exposition>)],
     scrape: &Scrape,
     format: Format,
     coding: Coding,
-) -> Result<Vec<Bytes>, ScrapeError> {
-    scrape.check(sources)?;
-    let readings: Vec<(&AnySource, Arc<dyn Exposition>)> =
-        sources.iter().filter_map(|source| Some((source, source.exposition()?))).collect();
+) -> Bytes {
     let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
-    if !readings.is_empty() && readings.iter().all(|(source, _)| scrape.wants_all(&***source)) {
+    let chunks: Vec<Bytes> = if !readings.is_empty() && readings.iter().all(|(source, _)| scrape.wants_all(&***source))
+    {
         let encodings = readings.iter().map(|(_, reading)| reading.encoding(format));
-        return Ok(match coding {
+        match coding {
             Coding::Identity => encodings.map(|encoding| encoding.text().clone()).chain(end).collect(),
             Coding::Gzip => {
                 let end = end.as_ref().map(|end| compress::deflate(end));
@@ -122,15 +117,17 @@ pub fn scrape(
                 let end = end.map(|end| compress::zstd(&end));
                 encodings.map(|encoding| encoding.zstd().clone()).chain(end).collect()
             }
-        });
-    }
-    let pieces = readings
-        .iter()
-        .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
-    let chunks: Vec<Bytes> = pieces.chain(end).collect();
-    Ok(match coding {
-        Coding::Identity => chunks,
-        Coding::Gzip => compress::gzip([compress::deflate(&chunks.concat())].iter()),
-        Coding::Zstd => vec![compress::zstd(&chunks.concat())],
-    })
+        }
+    } else {
+        let pieces = readings
+            .iter()
+            .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
+        let chunks: Vec<Bytes> = pieces.chain(end).collect();
+        match coding {
+            Coding::Identity => chunks,
+            Coding::Gzip => compress::gzip([compress::deflate(&chunks.concat())].iter()),
+            Coding::Zstd => vec![compress::zstd(&chunks.concat())],
+        }
+    };
+    chunks.concat().into()
 }

@@ -1,24 +1,23 @@
 //! From two raw readings to what people read: everything that is divided by time is divided here.
 
-mod cpu;
-mod disk;
-mod memory;
-mod network;
-mod platform;
-mod processes;
-mod sensors;
-
-use std::collections::BTreeMap;
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[path = "linux/mod.rs"]
+mod reading;
+#[cfg(any(not(target_os = "linux"), feature = "portable"))]
+#[path = "portable.rs"]
+mod reading;
 
 use aura_host::{Host, HostReading};
-use aura_model::Missing;
 
 use super::{
     Moment,
-    message::{Metrics, SourceState, SystemUpdate},
+    message::{SourceState, SystemUpdate},
     rfc3339,
 };
-use crate::hub::{Health, Hub, Snapshot};
+use crate::{
+    hub::{Health, Hub, Snapshot},
+    own::Own,
+};
 
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
@@ -73,30 +72,7 @@ pub struct Vitals {
 
 /// The few numbers of a moment.
 pub(super) fn vitals(now: &Snapshot<Host>, before: Option<&Snapshot<Host>>) -> Vitals {
-    let pair = Pair::new(now, before);
-    let memory = memory::memory(pair.now);
-    let disk = disk::speed(pair);
-    let network = network::speed(pair);
-    let pressure = sensors::pressure(pair.now);
-    let some = |stall: Option<&super::message::Stall>| stall.map(|stall| stall.some.avg10);
-    let load = pair.now.loadavg.value().map(|load| load.one);
-    let cpus = pair.now.cpu.value().map(|cpu| cpu.cpus.len() as f64);
-    Vitals {
-        cpu_percent: cpu::usage(pair),
-        memory_percent: memory.as_ref().map(|memory| memory.percent),
-        swap_percent: memory.and_then(|memory| memory.swap?.percent),
-        load1: load,
-        load_per_cpu: load.zip(cpus).map(|(load, cpus)| load / cpus),
-        disk_read: disk.map(|(read, _)| read),
-        disk_write: disk.map(|(_, write)| write),
-        fullest_disk_percent: disk::fullest(pair.now),
-        network_receive: network.map(|(receive, _)| receive),
-        network_transmit: network.map(|(_, transmit)| transmit),
-        temperature: sensors::hottest(pair.now),
-        pressure_cpu: some(pressure.as_ref().and_then(|pressure| pressure.cpu.as_ref())),
-        pressure_memory: some(pressure.as_ref().and_then(|pressure| pressure.memory.as_ref())),
-        pressure_io: some(pressure.as_ref().and_then(|pressure| pressure.io.as_ref())),
-    }
+    reading::vitals(Pair::new(now, before))
 }
 
 /// The message of a moment.
@@ -104,43 +80,22 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
     let Moment { now: snapshot, .. } = moment;
     let pair = Pair::new(snapshot, moment.before.as_deref());
     let now = pair.now;
-    let mut missing: BTreeMap<&'static str, Missing> = BTreeMap::new();
-    for (path, reason) in [
-        ("cpu", now.cpu.missing()),
-        ("cpu.frequency", now.cpufreq.missing()),
-        ("cpu.load_average", now.loadavg.missing()),
-        ("memory", now.meminfo.missing()),
-        ("disk.filesystems", now.filesystem.missing()),
-        ("disk.devices", now.diskstats.missing()),
-        ("network", now.netdev.missing()),
-        ("temperature", sensors::no_temperature(now)),
-        ("pressure", now.pressure.missing()),
-        ("processes", now.processes.missing()),
-    ] {
-        if let Some(reason) = reason {
-            missing.insert(path, reason.clone());
-        }
-    }
+    let missing = reading::missing(now).into_iter().filter_map(|(path, missing)| Some((path, missing?.clone())));
     let timestamp = rfc3339(snapshot.sampled_at);
     SystemUpdate {
         r#type: "system_update",
         seq: moment.seq,
         sampled_at: timestamp.clone(),
-        timestamp: timestamp.clone(),
+        timestamp,
         interval_seconds: moment.interval.as_secs_f64(),
-        metrics: Metrics {
-            timestamp,
-            platform: platform::platform(now, snapshot.sampled_at),
-            cpu: cpu::cpu(pair),
-            memory: memory::memory(now),
-            disk: disk::disk(pair),
-            network: network::network(pair),
-            temperature: sensors::temperature(now),
-            pressure: sensors::pressure(now),
-            processes: processes::processes(now),
-        },
-        missing,
-        sources: hub.sources().iter().map(|source| SourceState::from(source.health())).collect(),
+        metrics: reading::metrics(pair, snapshot.sampled_at),
+        missing: missing.collect(),
+        sources: hub
+            .sources()
+            .iter()
+            .filter(|source| source.name() != Own::NAME)
+            .map(|source| SourceState::from(source.health()))
+            .collect(),
         alerts: moment.alerts.clone(),
     }
 }

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use aura_model::{Context, Metric, Missing, Name, Unit, gauge};
 use serde::Serialize;
 
-use super::{Collector, attribute, file::Buffer, names::Names};
+use super::{
+    Collector, attribute,
+    file::{Buffer, KeptFile},
+    names::Names,
+    some,
+};
 use crate::HostOptions;
 
 /// One bond.
@@ -46,6 +51,7 @@ pub(super) const METRICS: &[Metric<Bonding>] = &[
 
 pub(super) struct Reader {
     net: PathBuf,
+    masters: KeptFile,
     names: Names,
 }
 
@@ -53,17 +59,22 @@ impl Collector for Reader {
     type Reading = Bonding;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { net: context.paths.sysfs.join("class/net"), names: Names::default() }
+        let net = context.paths.sysfs.join("class/net");
+        Self { masters: KeptFile::one_line(net.join("bonding_masters")), net, names: Names::default() }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Bonding, Missing> {
-        let masters = attribute::text(&self.net.join("bonding_masters"))?;
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Bonding, Missing> {
+        let masters = String::from_utf8_lossy(self.masters.read(buffer)?);
         // A bond that can't be read is left out: half its slaves would look like a failure.
         let bonds = masters.split_whitespace().filter_map(|master| {
             let (slaves, active) = count(&self.net.join(master)).ok()?;
             Some(Bond { master: self.names.intern(master.as_bytes()), slaves, active })
         });
         Ok(Bonding { bonds: bonds.collect() })
+    }
+
+    fn watched(reading: &Bonding) -> Option<String> {
+        some(reading.bonds.len(), "bond")
     }
 }
 

@@ -5,15 +5,19 @@
 //! looked up every minute and whenever the number of CPUs changes; how often they were throttled every 10 s,
 //! because it is a file a core that hardly ever changes.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector, count,
+    Collector, attribute, count, cpu_model,
     every::Every,
-    file::{Buffer, KeptFile, line, numbered},
+    file::{Buffer, KeptFile},
     names::Names,
     scan::{lines, number, words},
     stat::Stat,
@@ -50,6 +54,8 @@ pub struct Topology {
     pub present: Vec<Name>,
     /// CPUs that the scheduler leaves alone.
     pub isolated: Vec<Name>,
+    /// What the processor is called.
+    pub model: Option<Name>,
     /// How many cores there are, however many threads each runs.
     pub cores: Option<usize>,
     /// How often cores were slowed down for heat: package, core, times.
@@ -135,6 +141,8 @@ pub(super) struct Reader {
     stat: KeptFile,
     names: Names,
     folder: PathBuf,
+    cpuinfo: PathBuf,
+    model: Option<Name>,
     enumerate: Every,
     throttled: Every,
     cores: Cores,
@@ -150,6 +158,8 @@ impl Collector for Reader {
             stat: KeptFile::short_lines(context.paths.procfs.join("stat")),
             names: Names::default(),
             folder: context.paths.sysfs.join("devices/system/cpu"),
+            cpuinfo: context.paths.procfs.join("cpuinfo"),
+            model: None,
             enumerate: Every::seconds(60),
             throttled: Every::seconds(10),
             cores: Cores::default(),
@@ -167,10 +177,11 @@ impl Collector for Reader {
         }
         if self.enumerate.due() || cpus.len() != self.online {
             self.online = cpus.len();
-            self.cores = Cores::find(&self.folder, buffer);
-            self.topology = self.cores.topology(&self.folder, buffer);
+            self.cores = Cores::find(&self.folder);
+            self.model = self.model.take().or_else(|| cpu_model::read(&self.cpuinfo));
+            self.topology = self.cores.topology(&self.folder, self.model.clone());
         } else if !self.cores.throttled.is_empty() && self.throttled.due() {
-            self.topology = self.cores.topology(&self.folder, buffer);
+            self.topology = self.cores.topology(&self.folder, self.model.clone());
         }
         Ok(Cpu { cpus, topology: self.topology.clone() })
     }
@@ -206,13 +217,14 @@ struct Cores {
 }
 
 impl Cores {
-    fn find(folder: &std::path::Path, buffer: &mut Buffer) -> Self {
+    fn find(folder: &Path) -> Self {
         let (mut found, mut siblings, mut seen) = (Self::default(), HashSet::new(), HashSet::new());
-        for (number, path) in numbered(folder, "cpu") {
+        for (number, path) in attribute::numbered(folder, "cpu").unwrap_or_default() {
+            let line = |file| attribute::text(&path.join(file)).ok().filter(|text| !text.is_empty());
             found.present.push(number.to_string().into());
-            siblings.extend(line(&path.join("topology/thread_siblings_list"), buffer));
-            let package = line(&path.join("topology/physical_package_id"), buffer);
-            let core = line(&path.join("topology/core_id"), buffer);
+            siblings.extend(line("topology/thread_siblings_list"));
+            let package = line("topology/physical_package_id");
+            let core = line("topology/core_id");
             let throttle = path.join("thermal_throttle");
             if let Some(core) = package.zip(core)
                 && throttle.is_dir()
@@ -225,12 +237,12 @@ impl Cores {
         found
     }
 
-    fn topology(&self, folder: &std::path::Path, buffer: &mut Buffer) -> Arc<Topology> {
-        let isolated = line(&folder.join("isolated"), buffer).map(|list| cpu_list(&list)).unwrap_or_default();
+    fn topology(&self, folder: &Path, model: Option<Name>) -> Arc<Topology> {
+        let isolated = attribute::text(&folder.join("isolated")).map(|list| cpu_list(&list)).unwrap_or_default();
         let mut topology =
-            Topology { present: self.present.clone(), isolated, cores: self.cores, ..Topology::default() };
+            Topology { present: self.present.clone(), isolated, model, cores: self.cores, ..Topology::default() };
         for (package, core, path) in &self.throttled {
-            let mut times = |file| KeptFile::one_line(path.join(file)).number(buffer).ok();
+            let times = |file| attribute::number(&path.join(file)).ok().and_then(|times| u64::try_from(times).ok());
             if let Some(times) = times("core_throttle_count") {
                 topology.core_throttles.push((package.clone(), core.clone(), times));
             }
@@ -272,6 +284,7 @@ mod tests {
         let reading = sample("workstation-6.1");
         let cpu = reading.cpu.value().unwrap();
         assert_eq!((cpu.cpus.len(), cpu.topology.cores), (3, Some(2)));
+        assert_eq!(cpu.topology.model.as_deref(), Some("12th Gen Intel(R) Core(TM) i7-1260P"));
     }
 
     #[test]

@@ -14,9 +14,9 @@ use aura_model::{Context, Metric, Missing, Name, Reason, Unit, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector,
+    Collector, attribute,
     every::Every,
-    file::{Buffer, KeptFile, line, numbered},
+    file::{Buffer, KeptFile},
 };
 use crate::HostOptions;
 
@@ -99,9 +99,12 @@ impl Collector for Reader {
     fn read(&mut self, buffer: &mut Buffer) -> Result<Cpufreq, Missing> {
         let refresh = self.refresh.due();
         if refresh {
-            let cpus = numbered(&self.folder, "cpu").into_iter().map(|(number, path)| (number, path.join("cpufreq")));
+            let cpus = attribute::numbered(&self.folder, "cpu")
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(number, path)| (number, path.join("cpufreq")));
             let cpus = cpus.filter(|(_, folder)| folder.is_dir());
-            self.cpus = cpus.map(|(number, folder)| find(number, &folder, buffer)).collect();
+            self.cpus = cpus.map(|(number, folder)| find(number, &folder)).collect();
         }
         let keep = self.cpus.len() <= MOST_KEPT;
         if keep || refresh {
@@ -120,8 +123,9 @@ impl Collector for Reader {
     }
 }
 
-fn find(number: u32, folder: &Path, buffer: &mut Buffer) -> (CpuFrequency, KeptFile) {
-    let mut frequency = |name| KeptFile::one_line(folder.join(name)).number(buffer).ok().and_then(hertz);
+fn find(number: u32, folder: &Path) -> (CpuFrequency, KeptFile) {
+    let kilohertz = |name| attribute::number(&folder.join(name)).ok().and_then(|number| u64::try_from(number).ok());
+    let frequency = |name| kilohertz(name).and_then(hertz);
     let mut cpu = CpuFrequency {
         cpu: number.to_string().into(),
         hardware: frequency("cpuinfo_cur_freq"),
@@ -132,8 +136,8 @@ fn find(number: u32, folder: &Path, buffer: &mut Buffer) -> (CpuFrequency, KeptF
         max: frequency("scaling_max_freq"),
         governors: [].into(),
     };
-    let chosen = line(&folder.join("scaling_governor"), buffer);
-    let available = line(&folder.join("scaling_available_governors"), buffer);
+    let chosen = attribute::text(&folder.join("scaling_governor")).ok();
+    let available = attribute::text(&folder.join("scaling_available_governors")).ok();
     if let Some((chosen, available)) = chosen.zip(available) {
         cpu.governors = available.split_whitespace().map(|name| (name.into(), name == chosen)).collect();
     }

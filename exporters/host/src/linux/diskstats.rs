@@ -15,9 +15,9 @@ use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector, count,
+    Collector, attribute, count,
     every::Every,
-    file::{Buffer, KeptFile, line},
+    file::{Buffer, KeptFile},
     filter::{Devices, Filter},
     scan::{float, lines, number, words},
 };
@@ -403,7 +403,7 @@ impl DiskInfo {
     fn find(block: &Path, udev: &Path, device: &str, (major, minor): (u32, u32), buffer: &mut Buffer) -> Self {
         // A slash in a device's name is an exclamation mark in /sys.
         let folder = block.join(device.replace('/', "!"));
-        let rotational = line(&folder.join("queue/rotational"), buffer).unwrap_or_default();
+        let rotational = attribute::text(&folder.join("queue/rotational")).unwrap_or_default();
         let text = KeptFile::new(udev.join(format!("b{major}:{minor}"))).read(buffer).unwrap_or_default();
         let properties = properties(text);
         let property = |name: &str| properties.get(name).cloned().unwrap_or_default();

@@ -1,16 +1,12 @@
 //! The machine's maker, model and firmware, from /sys/class/dmi/id. Written by the firmware at boot, so it is read
 //! every ten minutes only. Serial numbers are readable by root alone; those that can't be read are left out.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use aura_model::{Context, Metric, Missing, Reason, Unit, gauge};
 use serde::Serialize;
 
-use super::{
-    Collector,
-    attribute::{self, Seldom},
-    file::Buffer,
-};
+use super::{Collector, attribute, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// What the firmware says, by label.
@@ -18,6 +14,9 @@ use crate::HostOptions;
 pub struct Dmi {
     /// Label and value, sorted.
     pub facts: Vec<(&'static str, String)>,
+    /// Whether the kernel keeps some of it back from us.
+    #[serde(skip)]
+    pub withheld: bool,
 }
 
 /// Labels, which are the files' names but for the last.
@@ -67,16 +66,19 @@ impl Collector for Reader {
     type Reading = Arc<Dmi>;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { folder: context.paths.sysfs.join("class/dmi/id"), kept: Seldom::new(Duration::from_secs(600)) }
+        Self { folder: context.paths.sysfs.join("class/dmi/id"), kept: Seldom::seconds(600) }
     }
 
     fn read(&mut self, _: &mut Buffer) -> Result<Arc<Dmi>, Missing> {
         let folder = &self.folder;
         self.kept.get(|| {
             attribute::entries(folder)?;
+            let mut withheld = false;
             let fact = |label: &'static str| {
                 let file = if label == "system_vendor" { "sys_vendor" } else { label };
-                Some((label, attribute::text(&folder.join(file)).ok()?))
+                let text = attribute::text(&folder.join(file));
+                withheld |= matches!(&text, Err(missing) if missing.reason == Reason::NoPermission);
+                Some((label, text.ok()?))
             };
             let facts: Vec<_> = LABELS.into_iter().filter_map(fact).collect();
             if facts.is_empty() {
@@ -85,7 +87,13 @@ impl Collector for Reader {
                     format!("{}: nothing in it is readable", folder.display()),
                 ));
             }
-            Ok(Dmi { facts })
+            Ok(Dmi { facts, withheld })
         })
+    }
+
+    fn withheld(reading: &Arc<Dmi>) -> Option<String> {
+        let help =
+            "dmi has no serial numbers, which root alone may read: give the agent CAP_DAC_READ_SEARCH if you want them";
+        reading.withheld.then(|| help.to_owned())
     }
 }

@@ -1,12 +1,15 @@
-//! Memory errors that ECC corrected or could not correct. Controllers are listed at each sample, which is cheap: a
-//! directory of one or two.
+//! Memory errors that ECC corrected or could not correct. They are rare, and a file each for each row and channel:
+//! all are read every ten seconds.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aura_model::{Context, Metric, Missing, Reason, Unit, counter};
 use serde::Serialize;
 
-use super::{Collector, attribute, file::Buffer};
+use super::{Collector, attribute, every::Seldom, file::Buffer, some};
 use crate::HostOptions;
 
 /// Errors of one memory controller.
@@ -84,7 +87,7 @@ macro_rules! channel {
     };
 }
 
-pub(super) const METRICS: &[Metric<Edac>] = &[
+pub(super) const METRICS: &[Metric<Arc<Edac>>] = &[
     channel!("correctable_errors_total", "Total correctable memory errors for this channel.", correctable),
     channel!("uncorrectable_errors_total", "Total uncorrectable memory errors for this channel.", uncorrectable),
     errors!("correctable_errors_total", "Total correctable memory errors.", correctable),
@@ -95,40 +98,48 @@ pub(super) const METRICS: &[Metric<Edac>] = &[
 
 pub(super) struct Reader {
     root: PathBuf,
+    kept: Seldom<Edac>,
 }
 
 impl Collector for Reader {
-    type Reading = Edac;
+    type Reading = Arc<Edac>;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { root: context.paths.sysfs.join("devices/system/edac/mc") }
+        Self { root: context.paths.sysfs.join("devices/system/edac/mc"), kept: Seldom::seconds(10) }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Edac, Missing> {
-        let names = attribute::entries(&self.root)?;
+    fn read(&mut self, _: &mut Buffer) -> Result<Arc<Edac>, Missing> {
+        self.kept.get(|| Edac::read(&self.root))
+    }
+
+    fn watched(reading: &Arc<Edac>) -> Option<String> {
+        some(reading.controllers.len(), "ECC memory controller")
+    }
+}
+
+impl Edac {
+    fn read(root: &Path) -> Result<Self, Missing> {
         let mut controllers = Vec::new();
-        for (name, controller) in attribute::numbered(&names, "mc") {
-            let folder = self.root.join(name);
+        for (controller, folder) in attribute::numbered(root, "mc")? {
             let errors = |folder: &Path, suffix: &str| EdacErrors {
                 correctable: attribute::number(&folder.join(format!("ce_{suffix}"))).ok(),
                 uncorrectable: attribute::number(&folder.join(format!("ue_{suffix}"))).ok(),
             };
-            let entries = attribute::entries(&folder)?;
             let mut rows = vec![("unknown".to_owned(), errors(&folder, "noinfo_count"))];
             let mut channels = Vec::new();
-            for (name, row) in attribute::numbered(&entries, "csrow") {
-                let folder = folder.join(name);
-                rows.push((row.to_owned(), errors(&folder, "count")));
-                channels.extend(channels_of(&folder, row));
+            for (row, folder) in attribute::numbered(&folder, "csrow")? {
+                let row = row.to_string();
+                channels.extend(channels_of(&folder, &row));
+                rows.push((row, errors(&folder, "count")));
             }
-            let (controller, errors) = (controller.to_owned(), errors(&folder, "count"));
+            let (controller, errors) = (controller.to_string(), errors(&folder, "count"));
             controllers.push(EdacController { controller, errors, rows, channels });
         }
         if controllers.is_empty() {
-            let detail = format!("{}: no memory controller reports errors (no ECC)", self.root.display());
+            let detail = format!("{}: no memory controller reports errors (no ECC)", root.display());
             return Err(Missing::new(Reason::NoSensor, detail));
         }
-        Ok(Edac { controllers })
+        Ok(Self { controllers })
     }
 }
 

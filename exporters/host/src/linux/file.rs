@@ -5,12 +5,14 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    time::{Duration, Instant},
 };
 
 use aura_model::{Missing, Reason};
 
 use super::{
+    attribute::integer,
     scan::{number, words},
     stat::Stat,
 };
@@ -30,8 +32,14 @@ const LARGEST: usize = 4 << 20;
 pub(super) struct KeptFile {
     path: PathBuf,
     file: Option<File>,
+    /// When it could not be opened, and why.
+    refused: Option<(Instant, Missing)>,
     shape: Shape,
 }
+
+/// A file that is not there, or not for us, is tried again after this long: a failing `open` each second for each
+/// thing that a box does not have costs as much as what it has.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// What is known of a file saves reads.
 #[derive(Clone, Copy, PartialEq)]
@@ -53,7 +61,7 @@ const LINE: usize = 512;
 impl KeptFile {
     /// Remembers the path; the file is opened when it is first read.
     pub(super) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None, shape: Shape::Any }
+        Self { path: path.into(), file: None, refused: None, shape: Shape::Any }
     }
 
     /// A file whose lines have less than 512 bytes, or that the kernel makes in one go whatever its lines
@@ -67,17 +75,26 @@ impl KeptFile {
         Self { shape: Shape::Line, ..Self::new(path) }
     }
 
-    /// The whole content. A file that was closed by the kernel (its device went away) is opened anew once.
+    /// The whole content. A file whose device went away is opened anew once: another may have its place.
     pub(super) fn read<'b>(&mut self, buffer: &'b mut Buffer) -> Result<&'b [u8], Missing> {
+        if let Some((when, missing)) = &self.refused
+            && when.elapsed() < RETRY
+        {
+            return Err(missing.clone());
+        }
         let length = match self.fill(buffer) {
-            Err(error) if self.file.take().is_some() && error.raw_os_error().is_some() => self.fill(buffer),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) && self.file.take().is_some() => self.fill(buffer),
             other => other,
         };
+        self.refused = None;
         match length {
             Ok(length) => Ok(&buffer.bytes[..length]),
             Err(error) => {
-                self.file = None;
-                Err(Missing::from_io(&self.path, &error))
+                let missing = Missing::from_io(&self.path, &error);
+                if self.file.is_none() {
+                    self.refused = Some((Instant::now(), missing.clone()));
+                }
+                Err(missing)
             }
         }
     }
@@ -86,6 +103,12 @@ impl KeptFile {
     pub(super) fn number(&mut self, buffer: &mut Buffer) -> Result<u64, Missing> {
         let value = words(self.read(buffer)?).next().and_then(number);
         value.ok_or_else(|| self.unreadable("a number"))
+    }
+
+    /// The one whole number that the file holds: in decimal, or in hexadecimal with `0x` before it.
+    pub(super) fn integer(&mut self, buffer: &mut Buffer) -> Result<i64, Missing> {
+        let value = integer(self.read(buffer)?.trim_ascii());
+        value.ok_or_else(|| self.unreadable("a whole number"))
     }
 
     /// Closes it until it is read again.
@@ -132,25 +155,6 @@ impl KeptFile {
     }
 }
 
-/// The only line of a file that is read too seldom to be kept open.
-pub(super) fn line(path: &Path, buffer: &mut Buffer) -> Option<String> {
-    let text = KeptFile::one_line(path).read(buffer).ok()?.trim_ascii();
-    (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
-}
-
-/// The entries of a folder that are called `prefix` and a number, by number. Nothing if there is no such folder.
-pub(super) fn numbered(folder: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            Some((name.strip_prefix(prefix)?.parse().ok()?, entry.path()))
-        })
-        .collect();
-    found.sort();
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -181,9 +185,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut file = KeptFile::new(folder.path().join("file"));
         let mut buffer = Buffer::default();
-        assert_eq!(file.read(&mut buffer).unwrap_err().reason, Reason::NoSensor);
+        let missing = file.read(&mut buffer).unwrap_err();
+        assert_eq!(missing.reason, Reason::NoSensor);
         std::fs::write(folder.path().join("file"), "5").unwrap();
+        assert_eq!(file.number(&mut buffer), Err(missing), "not at each sample");
+        let (when, _) = file.refused.as_mut().unwrap();
+        *when -= RETRY;
         assert_eq!(file.number(&mut buffer), Ok(5));
+        std::fs::write(folder.path().join("file"), "0x10\n").unwrap();
+        assert_eq!(file.integer(&mut buffer), Ok(16));
+        std::fs::write(folder.path().join("file"), "forty\n").unwrap();
+        assert_eq!(file.integer(&mut buffer).unwrap_err().reason, Reason::Unreadable);
     }
 
     #[test]

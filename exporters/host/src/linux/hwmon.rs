@@ -6,23 +6,21 @@
 //! is called by the path of its device, which stays the same across boots.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use aura_model::{Context, Family, Kind, Metric, Missing, Name, Reason, Switch, Unit, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector,
-    attribute::{self, Attribute, Page},
-    file::Buffer,
+    Collector, attribute,
+    every::Every,
+    file::{Buffer, KeptFile},
+    some,
 };
 use crate::HostOptions;
-
-const LIST: Duration = Duration::from_secs(60);
 
 /// All sensors: what there is, and the values of now beside it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +52,12 @@ pub struct Temperature<'h> {
 }
 
 impl Hwmon {
+    /// How many sensors there are.
+    fn sensors(&self) -> usize {
+        let places = self.layout.entries.iter().filter(|place| &*place.sensor != "update_interval0");
+        places.map(|place| (&place.chip, &place.sensor)).collect::<HashSet<_>>().len()
+    }
+
     /// The temperatures that can be read now.
     pub fn temperatures(&self) -> impl Iterator<Item = Temperature<'_>> {
         self.layout.temperatures.iter().filter_map(|place| {
@@ -140,15 +144,15 @@ pub(super) const METRICS: &[Metric<Hwmon>] = &[
 pub(super) struct Reader {
     wanted: bool,
     root: PathBuf,
-    page: Page,
-    listed: Option<Instant>,
+    list: Every,
+    listed: Result<(), Missing>,
     layout: Arc<Layout>,
     values: Vec<Source>,
 }
 
 /// Where a value comes from.
 enum Source {
-    Moves(Attribute, f64),
+    Moves(KeptFile, f64),
     Stays(f64),
 }
 
@@ -159,26 +163,31 @@ impl Collector for Reader {
         Self {
             wanted: options.temperature != Switch::Off,
             root: context.paths.sysfs.join("class/hwmon"),
-            page: Page::default(),
-            listed: None,
+            list: Every::seconds(60),
+            listed: Ok(()),
             layout: Arc::default(),
             values: Vec::new(),
         }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Hwmon, Missing> {
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Hwmon, Missing> {
         if !self.wanted {
             return Err(Missing::new(Reason::NotConfigured, "sources.host.temperature is false"));
         }
-        if self.listed.is_none_or(|when| when.elapsed() >= LIST) {
-            self.list()?;
+        if self.list.due() {
+            self.listed = self.list();
         }
+        self.listed.clone()?;
         let values = self.values.iter_mut().map(|source| match source {
             Source::Stays(value) => Some(*value),
-            Source::Moves(file, divisor) => number(file.read(&mut self.page).ok()?).map(|value| value / *divisor),
+            Source::Moves(file, divisor) => number(file.read(buffer).ok()?.trim_ascii()).map(|value| value / *divisor),
         });
         let values = values.collect();
         Ok(Hwmon { layout: self.layout.clone(), values })
+    }
+
+    fn watched(reading: &Hwmon) -> Option<String> {
+        some(reading.sensors(), "sensor")
     }
 }
 
@@ -206,7 +215,7 @@ impl Reader {
                 for (file, path) in &properties {
                     let Some(meaning) = file.meaning(plain) else { continue };
                     let source = if file.moves() {
-                        Some(Source::Moves(Attribute::new(path.clone()), meaning.divisor))
+                        Some(Source::Moves(KeptFile::one_line(path.clone()), meaning.divisor))
                     } else {
                         attribute::text(path)
                             .ok()
@@ -232,7 +241,6 @@ impl Reader {
         }
         layout.find_temperatures();
         self.layout = Arc::new(layout);
-        self.listed = Some(Instant::now());
         Ok(())
     }
 }

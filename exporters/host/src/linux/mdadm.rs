@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use super::{
     Collector,
-    attribute::{Attribute, Page},
     file::{Buffer, KeptFile},
     names::Names,
     scan::{number, words},
+    some,
 };
 use crate::HostOptions;
 
@@ -111,8 +111,7 @@ pub(super) struct Reader {
     mdstat: KeptFile,
     block: PathBuf,
     names: Names,
-    page: Page,
-    redundancy: Vec<(Name, Attribute, Attribute)>,
+    redundancy: Vec<(Name, KeptFile, KeptFile)>,
 }
 
 impl Collector for Reader {
@@ -123,7 +122,6 @@ impl Collector for Reader {
             mdstat: KeptFile::new(context.paths.procfs.join("mdstat")),
             block: context.paths.sysfs.join("block"),
             names: Names::default(),
-            page: Page::default(),
             redundancy: Vec::new(),
         }
     }
@@ -136,20 +134,23 @@ impl Collector for Reader {
         let arrays = parse(text, &mut self.names);
         // The files of sysfs come and go with the arrays.
         if !self.redundancy.iter().map(|(device, ..)| device).eq(arrays.iter().map(|array| &array.device)) {
-            let file = |device: &str, name: &str| Attribute::new(folder(&self.block, device).join(name));
+            let file = |device: &str, name: &str| KeptFile::one_line(folder(&self.block, device).join(name));
             self.redundancy = arrays
                 .iter()
                 .map(|array| (array.device.clone(), file(&array.device, "degraded"), file(&array.device, "raid_disks")))
                 .collect();
         }
-        let page = &mut self.page;
         let redundancy = self.redundancy.iter_mut().map(|(device, degraded, disks)| MdRedundancy {
             device: device.clone(),
-            degraded: degraded.number(page).ok(),
+            degraded: degraded.integer(buffer).ok(),
             // While an array is reshaped it says `4 (3)`: the new number, and the old one.
-            raid_disks: disks.read(page).ok().and_then(|text| number(words(text).next()?)).map(u64::cast_signed),
+            raid_disks: disks.read(buffer).ok().and_then(|text| number(words(text).next()?)).map(u64::cast_signed),
         });
         Ok(Mdadm { redundancy: redundancy.collect(), arrays })
+    }
+
+    fn watched(reading: &Mdadm) -> Option<String> {
+        some(reading.arrays.len(), "RAID array")
     }
 }
 
@@ -245,7 +246,7 @@ fn progress(line: &[u8], array: &mut MdArray) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     const MDSTAT: &str = "\
 Personalities : [raid6] [raid5] [raid4] [raid1] [raid0] [linear]
@@ -278,7 +279,7 @@ unused devices: <none>
     #[test]
     fn arrays_in_every_state() {
         let arrays = parse(MDSTAT.as_bytes(), &mut Names::default());
-        insta::assert_snapshot!(golden::text(METRICS, &Mdadm { arrays, redundancy: Vec::new() }));
+        insta::assert_snapshot!(testing::text(METRICS, &Mdadm { arrays, redundancy: Vec::new() }));
     }
 
     #[test]
@@ -288,7 +289,7 @@ unused devices: <none>
         let paths = aura_model::Paths { procfs: folder.path().into(), ..Default::default() };
         let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
         let reading = reader.read(&mut Buffer::default()).unwrap();
-        assert_eq!(golden::text(METRICS, &reading), "");
+        assert_eq!(testing::text(METRICS, &reading), "");
         std::fs::write(folder.path().join("mdstat"), "").unwrap();
         assert!(reader.read(&mut Buffer::default()).is_err(), "an empty file is not an empty list");
     }

@@ -8,10 +8,10 @@ use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Name, Reason, Uni
 use serde::Serialize;
 
 use super::{
-    Collector, count,
+    Collector, attribute, count,
     every::Every,
     fields::{Catalogue, FieldName, Fields, Visit},
-    file::{Buffer, KeptFile, numbered},
+    file::{Buffer, KeptFile},
     scan::{lines, number, words},
 };
 use crate::HostOptions;
@@ -99,7 +99,8 @@ impl Collector for Reader {
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<MeminfoNuma, Missing> {
         if self.enumerate.due() {
-            self.nodes = numbered(&self.folder, "node").into_iter().map(Node::new).collect();
+            self.nodes =
+                attribute::numbered(&self.folder, "node").unwrap_or_default().into_iter().map(Node::new).collect();
         }
         let nodes: Vec<NumaNode> = self.nodes.iter_mut().filter_map(|node| node.read(buffer)).collect();
         if nodes.is_empty() {

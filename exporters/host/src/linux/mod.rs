@@ -5,6 +5,7 @@ mod attribute;
 mod bonding;
 mod conntrack;
 mod cpu;
+mod cpu_model;
 mod cpufreq;
 mod diskstats;
 mod dmi;
@@ -17,8 +18,6 @@ mod file;
 mod filefd;
 mod filesystem;
 mod filter;
-#[cfg(test)]
-mod golden;
 mod hwmon;
 mod kernel_hung;
 mod loadavg;
@@ -54,7 +53,7 @@ mod watchdog;
 
 use std::{sync::Arc, time::Instant};
 
-use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, declare, walk};
+use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source, Switch, declare, walk};
 use serde::Serialize;
 
 use self::file::Buffer;
@@ -121,6 +120,11 @@ trait Collector: Sized {
     fn watched(_: &Self::Reading) -> Option<String> {
         None
     }
+
+    /// What the log says is kept back from us, and how to grant it.
+    fn withheld(_: &Self::Reading) -> Option<String> {
+        None
+    }
 }
 
 /// Registers the collectors: field and `collect[]` name, reader, reading, metrics.
@@ -136,6 +140,9 @@ macro_rules! collectors {
             /// How each collector fared, in the order in which they were read.
             #[serde(skip)]
             pub health: Vec<GroupHealth>,
+            /// Whether `temperature` is `true` in the configuration.
+            #[serde(skip)]
+            temperature_expected: bool,
         }
 
         impl HostReading {
@@ -153,6 +160,7 @@ macro_rules! collectors {
         /// The host, its files open. A collector that is switched off is not there.
         pub struct Host {
             buffer: Buffer,
+            temperature_expected: bool,
             $($name: Option<$reader>,)*
         }
 
@@ -183,6 +191,7 @@ macro_rules! collectors {
             fn open(options: &HostOptions, context: &Context) -> Result<Self, Missing> {
                 Ok(Self {
                     buffer: Buffer::default(),
+                    temperature_expected: options.temperature == Switch::On,
                     $($name: options
                         .collectors
                         .reads(stringify!($name), <$reader>::OPT_IN)
@@ -207,12 +216,15 @@ macro_rules! collectors {
                         }
                     };
                 )*
-                Ok(HostReading { $($name,)* health })
+                Ok(HostReading { $($name,)* health, temperature_expected: self.temperature_expected })
             }
 
             fn describe(reading: &HostReading) -> Vec<String> {
                 let watched = [$(reading.$name.value().and_then(<$reader>::watched),)*];
-                describe(&watched, reading.missing())
+                let withheld = [$(reading.$name.value().and_then(<$reader>::withheld),)*];
+                let mut phrases = describe(&watched, reading.missing());
+                phrases.extend(withheld.into_iter().flatten().chain(reading.no_temperature()));
+                phrases
             }
 
             fn health(reading: &HostReading) -> Vec<GroupHealth> {
@@ -230,7 +242,7 @@ collectors! {
     cpufreq: cpufreq::Reader => Cpufreq, cpufreq::METRICS;
     diskstats: diskstats::Reader => Diskstats, diskstats::METRICS;
     dmi: dmi::Reader => Arc<Dmi>, dmi::METRICS;
-    edac: edac::Reader => Edac, edac::METRICS;
+    edac: edac::Reader => Arc<Edac>, edac::METRICS;
     entropy: entropy::Reader => Entropy, entropy::METRICS;
     filefd: filefd::Reader => Filefd, filefd::METRICS;
     filesystem: filesystem::Reader => Filesystems, filesystem::METRICS;
@@ -264,6 +276,18 @@ collectors! {
     watchdog: watchdog::Reader => Arc<Watchdog>, watchdog::METRICS;
 }
 
+impl HostReading {
+    /// What is wrong if somebody counts on temperatures and there are none.
+    fn no_temperature(&self) -> Option<String> {
+        let there = self.hwmon.value().is_some_and(|hwmon| hwmon.temperatures().next().is_some())
+            || self.thermal_zone.value().is_some_and(|thermal| !thermal.zones.is_empty());
+        (self.temperature_expected && !there).then(|| {
+            let why = self.hwmon.missing().map_or("no chip shows one".to_owned(), |missing| missing.detail.clone());
+            format!("no temperature, though sources.host.temperature is true: {why} (is the sensor's module loaded?)")
+        })
+    }
+}
+
 fn switched_off<T>(name: &str, opt_in: bool) -> Section<T> {
     let detail = if opt_in {
         format!("off: name {name} in collectors.enable to read it")
@@ -287,6 +311,11 @@ fn describe<'a>(watched: &[Option<String>], missing: impl Iterator<Item = (&'sta
     let lists = [("watching", watched), ("not on this machine:", absent), ("switched off:", off)];
     let phrases = lists.into_iter().filter(|(_, list)| !list.is_empty());
     phrases.map(|(phrase, list)| format!("{phrase} {}", list.join(", "))).chain(failed).collect()
+}
+
+/// The same, and nothing of none.
+fn some(number: usize, thing: &str) -> Option<String> {
+    (number > 0).then(|| count(number, thing))
 }
 
 /// `1 disk`, `2 disks`.
@@ -330,6 +359,36 @@ mod tests {
                 "x not watched: /proc/x: Permission denied (no_permission)"
             ]
         );
+    }
+
+    #[test]
+    fn temperature_may_be_switched_off_and_may_be_expected() {
+        let describe = |tree, temperature| {
+            let options = HostOptions { temperature, ..Default::default() };
+            let reading = Host::open(&options, &context(tree)).unwrap().sample().unwrap();
+            let off = [reading.hwmon.missing(), reading.thermal_zone.missing()];
+            let off = off.map(|missing| missing.is_some_and(|missing| missing.reason == Reason::NotConfigured));
+            (off, Host::describe(&reading).join("\n"))
+        };
+        let complains = |text: &str| text.contains("no temperature, though sources.host.temperature is true");
+        for tree in ["workstation-6.1", "vm-6.18"] {
+            let (off, text) = describe(tree, Switch::Off);
+            let line = text.lines().find(|line| line.starts_with("switched off:")).unwrap();
+            assert!(off == [true, true] && line.contains("hwmon") && line.contains("thermal_zone"), "{text}");
+            let (off, text) = describe(tree, Switch::Auto);
+            assert!(off == [false, false] && !complains(&text), "{text}");
+            let (off, text) = describe(tree, Switch::On);
+            assert!(off == [false, false] && complains(&text) == (tree == "vm-6.18"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_log_counts_what_is_there() {
+        let reading = testing::sample("server-4.19");
+        let watched = Host::describe(&reading).swap_remove(0);
+        for phrase in ["1 bond", "RAID array", "ECC memory controller", "file systems", "sensors"] {
+            assert!(watched.contains(phrase), "{phrase}: {watched}");
+        }
     }
 
     fn families() -> Vec<(&'static str, aura_model::Family<'static>)> {

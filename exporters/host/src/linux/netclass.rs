@@ -13,9 +13,10 @@ use aura_model::{Context, Metric, Missing, Name, Unit, counter, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector,
-    attribute::{self, Attribute, Page},
-    file::Buffer,
+    Collector, attribute,
+    every::Every,
+    file::{Buffer, KeptFile},
+    filter::Filter,
     names::Names,
 };
 use crate::HostOptions;
@@ -148,19 +149,20 @@ pub(super) const METRICS: &[Metric<Netclass>] = &[
 
 pub(super) struct Reader {
     root: PathBuf,
-    page: Page,
+    filter: Filter,
     names: Names,
     interfaces: Vec<Watched>,
-    listed: Option<Instant>,
+    list: Every,
+    listed: Result<(), Missing>,
 }
 
 /// An interface with its attributes open.
 struct Watched {
     folder: PathBuf,
     device: Name,
-    operstate: Attribute,
-    carrier_changes: Attribute,
-    flags: Attribute,
+    operstate: KeptFile,
+    carrier_changes: KeptFile,
+    flags: KeptFile,
     /// The last reading, and when its details were read.
     last: Option<(Instant, Interface)>,
 }
@@ -168,27 +170,29 @@ struct Watched {
 impl Collector for Reader {
     type Reading = Netclass;
 
-    fn open(_: &HostOptions, context: &Context) -> Self {
+    fn open(options: &HostOptions, context: &Context) -> Self {
         Self {
             root: context.paths.sysfs.join("class/net"),
-            page: Page::default(),
+            filter: Filter::new(&options.network.devices_exclude, &options.network.devices_include),
             names: Names::default(),
             interfaces: Vec::new(),
-            listed: None,
+            list: Every::seconds(10),
+            listed: Ok(()),
         }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Netclass, Missing> {
-        if self.listed.is_none_or(|when| when.elapsed() >= ALL) {
-            self.list()?;
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Netclass, Missing> {
+        if self.list.due() {
+            self.listed = self.list();
         }
+        self.listed.clone()?;
         let mut interfaces = Vec::with_capacity(self.interfaces.len());
         let keep = self.interfaces.len() <= MOST_KEPT;
         for watched in &mut self.interfaces {
-            match watched.read(&mut self.page, &mut self.names) {
+            match watched.read(buffer, &mut self.names) {
                 Ok(interface) => interfaces.push(interface),
                 // It went away, perhaps to come back under another name.
-                Err(_) => self.listed = None,
+                Err(_) => self.list.hurry(),
             }
             if !keep {
                 watched.close();
@@ -200,7 +204,8 @@ impl Collector for Reader {
 
 impl Reader {
     fn list(&mut self) -> Result<(), Missing> {
-        let names = attribute::entries(&self.root)?;
+        let mut names = attribute::entries(&self.root)?;
+        names.retain(|name| self.filter.passes(name));
         self.interfaces.retain(|watched| names.iter().any(|name| **name == *watched.device));
         for name in names {
             let folder = self.root.join(&name);
@@ -210,14 +215,13 @@ impl Reader {
             }
             self.interfaces.push(Watched {
                 device: self.names.intern(name.as_bytes()),
-                operstate: Attribute::new(folder.join("operstate")),
-                carrier_changes: Attribute::new(folder.join("carrier_changes")),
-                flags: Attribute::new(folder.join("flags")),
+                operstate: KeptFile::one_line(folder.join("operstate")),
+                carrier_changes: KeptFile::one_line(folder.join("carrier_changes")),
+                flags: KeptFile::one_line(folder.join("flags")),
                 folder,
                 last: None,
             });
         }
-        self.listed = Some(Instant::now());
         Ok(())
     }
 }
@@ -229,10 +233,10 @@ impl Watched {
         self.flags.close();
     }
 
-    fn read(&mut self, page: &mut Page, names: &mut Names) -> Result<Interface, Missing> {
-        let operstate = names.intern(self.operstate.read(page)?);
-        let flags = self.flags.number(page).ok();
-        let carrier_changes = self.carrier_changes.number(page).ok();
+    fn read(&mut self, buffer: &mut Buffer, names: &mut Names) -> Result<Interface, Missing> {
+        let operstate = names.intern(self.operstate.read(buffer)?.trim_ascii());
+        let flags = self.flags.integer(buffer).ok();
+        let carrier_changes = self.carrier_changes.integer(buffer).ok();
         let (read_at, details) = match &self.last {
             Some((when, last))
                 if when.elapsed() < ALL
@@ -280,7 +284,7 @@ fn details(folder: &Path) -> InterfaceDetails {
 mod tests {
     use std::fs;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     fn sysfs(interfaces: &[(&str, &[(&str, &str)])]) -> (tempfile::TempDir, Context) {
         let root = tempfile::tempdir().unwrap();
@@ -323,7 +327,7 @@ mod tests {
         assert_eq!(read(&mut reader).interfaces.len(), 2);
         // Tests have no kernel that answers ENODEV on the open file: the folder's absence is seen by the listing.
         fs::remove_dir_all(root.path().join("class/net/veth1")).unwrap();
-        reader.listed = None;
+        reader.list.hurry();
         assert_eq!(read(&mut reader).interfaces.len(), 1);
     }
 
@@ -357,6 +361,6 @@ mod tests {
         let (root, context) = sysfs(&[("wg0", &[("operstate", "unknown"), ("flags", "0x91")])]);
         fs::write(root.path().join("class/net/bonding_masters"), "bond0\n").unwrap();
         let reading = read(&mut Reader::open(&HostOptions::default(), &context));
-        insta::assert_snapshot!(golden::text(METRICS, &reading));
+        insta::assert_snapshot!(testing::text(METRICS, &reading));
     }
 }

@@ -4,17 +4,12 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use aura_model::{Context, Metric, Missing, Unit, gauge};
 use serde::Serialize;
 
-use super::{
-    Collector,
-    attribute::{self, Seldom},
-    file::Buffer,
-};
+use super::{Collector, attribute, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// One controller.
@@ -122,7 +117,7 @@ impl Collector for Reader {
     type Reading = Arc<Nvme>;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { root: context.paths.sysfs.join("class/nvme"), kept: Seldom::new(Duration::from_secs(10)) }
+        Self { root: context.paths.sysfs.join("class/nvme"), kept: Seldom::seconds(10) }
     }
 
     fn read(&mut self, _: &mut Buffer) -> Result<Arc<Nvme>, Missing> {

@@ -1,12 +1,12 @@
 //! The distribution, from os-release. Read once a minute.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use aura_model::{Context, Metric, Missing, Reason, Unit, gauge};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::{Collector, attribute::Seldom, file::Buffer};
+use super::{Collector, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// No distribution's file is larger.
@@ -98,7 +98,7 @@ impl Collector for Reader {
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self {
             files: ["etc/os-release", "usr/lib/os-release"].map(|file| context.paths.rootfs.join(file)),
-            kept: Seldom::new(Duration::from_secs(60)),
+            kept: Seldom::seconds(60),
         }
     }
 
@@ -180,7 +180,7 @@ impl Os {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     #[test]
     fn a_file_with_every_kind_of_quotes() {
@@ -188,7 +188,7 @@ mod tests {
             "NAME=Fedora\\ Linux\nPRETTY_NAME=\"A \\\"fine\\\" one\"\n# VERSION=no\nVERSION='41 (Server)'\nID=fedora\n\
              VERSION_ID=41.2.7\nSUPPORT_END=2025-11-19\nUNKNOWN=x\nID_LIKE\n",
         );
-        insta::assert_snapshot!(golden::text(METRICS, &Arc::new(os)));
+        insta::assert_snapshot!(testing::text(METRICS, &Arc::new(os)));
     }
 
     #[test]

@@ -1,16 +1,12 @@
 //! Batteries and chargers. One file, `uevent`, has every property of a supply; reading it asks the firmware, which
 //! may take milliseconds, so it is read every five seconds.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use aura_model::{Context, Family, Kind, Metric, Missing, Reason, Unit, gauge};
 use serde::Serialize;
 
-use super::{
-    Collector,
-    attribute::{self, Seldom},
-    file::Buffer,
-};
+use super::{Collector, attribute, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// One battery or charger.
@@ -148,7 +144,7 @@ impl Collector for Reader {
     type Reading = Arc<PowerSupplies>;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { root: context.paths.sysfs.join("class/power_supply"), kept: Seldom::new(Duration::from_secs(5)) }
+        Self { root: context.paths.sysfs.join("class/power_supply"), kept: Seldom::seconds(5) }
     }
 
     fn read(&mut self, _: &mut Buffer) -> Result<Arc<PowerSupplies>, Missing> {

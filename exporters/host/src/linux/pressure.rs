@@ -120,6 +120,10 @@ impl Collector for Reader {
         let pressure = Pressure { cpu, io, irq, memory };
         if pressure == Pressure::default() { Err(self.cpu.unreadable("a line some")) } else { Ok(pressure) }
     }
+
+    fn watched(_: &Pressure) -> Option<String> {
+        Some("pressure".into())
+    }
 }
 
 /// A kernel that has it switched off refuses to open or read the files (`Operation not supported`).

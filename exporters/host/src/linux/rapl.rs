@@ -1,22 +1,18 @@
 //! Energy that the processor counts (RAPL), from /sys/class/powercap. Zones are listed once a minute; counters are
 //! read at each sample. Since 2020 they are readable by root alone, because they betray what a CPU computes.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
 use aura_model::{Context, Family, Kind, Metric, Missing, Name, Reason, Unit, counter};
 use serde::Serialize;
 
 use super::{
-    Collector,
-    attribute::{self, Attribute, Page},
-    file::Buffer,
+    Collector, attribute,
+    every::Every,
+    file::{Buffer, KeptFile},
+    some,
 };
 use crate::HostOptions;
-
-const LIST: Duration = Duration::from_secs(60);
 
 /// One zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,9 +55,9 @@ pub(super) const METRICS: &[Metric<Rapl>] = &[counter(
 
 pub(super) struct Reader {
     root: PathBuf,
-    page: Page,
-    listed: Option<Instant>,
-    zones: Vec<(RaplZone, Attribute)>,
+    list: Every,
+    listed: Result<(), Missing>,
+    zones: Vec<(RaplZone, KeptFile)>,
 }
 
 impl Collector for Reader {
@@ -70,20 +66,21 @@ impl Collector for Reader {
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self {
             root: context.paths.sysfs.join("class/powercap"),
-            page: Page::default(),
-            listed: None,
+            list: Every::seconds(60),
+            listed: Ok(()),
             zones: Vec::new(),
         }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Rapl, Missing> {
-        if self.listed.is_none_or(|when| when.elapsed() >= LIST) {
-            self.list()?;
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Rapl, Missing> {
+        if self.list.due() {
+            self.listed = self.list();
         }
+        self.listed.clone()?;
         let mut zones = Vec::with_capacity(self.zones.len());
         let mut refused = None;
         for (zone, energy) in &mut self.zones {
-            match energy.number(&mut self.page) {
+            match energy.integer(buffer) {
                 Ok(microjoules) => zones.push(RaplZone { microjoules, ..zone.clone() }),
                 Err(missing) => refused = Some(missing),
             }
@@ -100,11 +97,15 @@ impl Collector for Reader {
             _ => Ok(Rapl { zones }),
         }
     }
+
+    fn watched(reading: &Rapl) -> Option<String> {
+        some(reading.zones.len(), "energy counter")
+    }
 }
 
 impl Reader {
     fn list(&mut self) -> Result<(), Missing> {
-        let mut zones: Vec<(RaplZone, Attribute)> = Vec::new();
+        let mut zones: Vec<(RaplZone, KeptFile)> = Vec::new();
         for entry in attribute::entries(&self.root)? {
             let folder = self.root.join(entry);
             let Ok(name) = attribute::text(&folder.join("name")) else { continue };
@@ -115,11 +116,10 @@ impl Reader {
             };
             let path = folder.to_string_lossy().into();
             let zone = RaplZone { zone: zone.into(), index: index.into(), path, microjoules: 0 };
-            zones.push((zone, Attribute::new(folder.join("energy_uj"))));
+            zones.push((zone, KeptFile::one_line(folder.join("energy_uj"))));
         }
         zones.sort_by(|(one, _), (other, _)| one.zone.cmp(&other.zone));
         self.zones = zones;
-        self.listed = Some(Instant::now());
         Ok(())
     }
 }

@@ -65,6 +65,7 @@ pub(super) const METRICS: &[Metric<Selinux>] = &[
 pub(super) struct Reader {
     root: PathBuf,
     config: PathBuf,
+    enforce: KeptFile,
     cache: KeptFile,
     hash: KeptFile,
 }
@@ -76,6 +77,7 @@ impl Collector for Reader {
         let root = context.paths.sysfs.join("fs/selinux");
         Self {
             config: context.paths.rootfs.join("etc/selinux/config"),
+            enforce: KeptFile::one_line(root.join("enforce")),
             cache: KeptFile::new(root.join("avc/cache_stats")),
             hash: KeptFile::new(root.join("avc/hash_stats")),
             root,
@@ -84,7 +86,7 @@ impl Collector for Reader {
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Selinux, Missing> {
         // The folder is there, and empty, on kernels that could run SELinux and do not.
-        let Ok(current) = attribute::number(&self.root.join("enforce")) else { return Ok(Selinux::default()) };
+        let Ok(current) = self.enforce.integer(buffer) else { return Ok(Selinux::default()) };
         Ok(Selinux {
             enabled: true,
             configured: attribute::text(&self.config).ok().as_deref().and_then(configured),
@@ -134,17 +136,17 @@ fn hash(text: &[u8]) -> Option<[u64; 4]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     #[test]
     fn a_system_with_selinux_and_one_without() {
         let root = tempfile::tempdir().unwrap();
         let paths =
             aura_model::Paths { sysfs: root.path().join("sys"), rootfs: root.path().into(), ..Default::default() };
-        let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
-        let reading = reader.read(&mut Buffer::default()).unwrap();
-        let text = golden::text(METRICS, &reading);
-        assert!(text.ends_with("node_selinux_enabled{} 0\n") && text.lines().count() == 2, "{text}");
+        let context = Context::new(paths);
+        let read = || Reader::open(&HostOptions::default(), &context).read(&mut Buffer::default()).unwrap();
+        let text = testing::text(METRICS, &read());
+        assert!(text.ends_with("node_selinux_enabled 0\n") && text.lines().count() == 3, "{text}");
         for (file, text) in [
             ("sys/fs/selinux/enforce", "1"),
             ("etc/selinux/config", "# SELINUX=no\nSELINUX=permissive\nSELINUXTYPE=targeted\n"),
@@ -159,7 +161,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        insta::assert_snapshot!(golden::text(METRICS, &reader.read(&mut Buffer::default()).unwrap()));
+        insta::assert_snapshot!(testing::text(METRICS, &read()));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Source, Unit, gau
 use serde::Serialize;
 use tracing::warn;
 
-use super::{Collector, file::Buffer};
+use super::{Collector, file::Buffer, some};
 use crate::HostOptions;
 use aura_model::exposition::{TextFamily, parse};
 
@@ -158,6 +158,10 @@ impl Collector for Reader {
         let files =
             kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.stamp.written()));
         Ok(Textfile { files: files.collect(), error: !problems.is_empty(), families: self.merged.families.clone() })
+    }
+
+    fn watched(reading: &Textfile) -> Option<String> {
+        some(reading.files.len(), "text file")
     }
 }
 
@@ -333,7 +337,7 @@ impl Ours {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     fn reader(directory: &str) -> Reader {
         let mut options = HostOptions::default();
@@ -356,14 +360,14 @@ mod tests {
         let mut reading = reader.read(&mut Buffer::default()).unwrap();
         reading.files.clear();
         let error = reading.error;
-        (golden::text(&METRICS[2..], &reading), error)
+        (testing::text(&METRICS[2..], &reading), error)
     }
 
     #[test]
     fn without_a_directory_the_error_is_zero_as_node_exporter_has_it() {
         let reading = Reader::open(&HostOptions::default(), &Context::default()).read(&mut Buffer::default()).unwrap();
-        let text = golden::text(METRICS, &reading);
-        assert!(text.ends_with("node_textfile_scrape_error{} 0\n"), "{text}");
+        let text = testing::text(METRICS, &reading);
+        assert!(text.ends_with("node_textfile_scrape_error 0\n"), "{text}");
         assert!(reader("/nonexistent/aura").read(&mut Buffer::default()).unwrap().error);
     }
 
@@ -388,10 +392,10 @@ mod tests {
     fn a_broken_file_is_refused_whole_and_comes_back_when_it_is_mended() {
         let (folder, mut reader) = folder(&[("a.prom", "good 1\n"), ("b.prom", "torn 1\ntorn_too 2")]);
         let (text, error) = read(&mut reader);
-        assert!(error && text.contains("good{} 1") && !text.contains("torn"), "{text}");
+        assert!(error && text.contains("good 1") && !text.contains("torn"), "{text}");
         fs::write(folder.path().join("b.prom"), "torn 1\ntorn_too 2\n").unwrap();
         let (text, error) = read(&mut reader);
-        assert!(!error && text.contains("torn_too{} 2"), "{text}");
+        assert!(!error && text.contains("torn_too 2"), "{text}");
         fs::remove_file(folder.path().join("a.prom")).unwrap();
         assert!(!read(&mut reader).0.contains("good"));
     }
@@ -406,14 +410,14 @@ mod tests {
         let temporary = folder.path().join("a.prom.tmp");
         fs::write(&temporary, "value 2\n").unwrap();
         fs::rename(temporary, folder.path().join("a.prom")).unwrap();
-        assert!(read(&mut reader).0.contains("value{} 2"));
+        assert!(read(&mut reader).0.contains("value 2"));
     }
 
     #[test]
     fn a_pattern_means_several_directories() {
         let (folder, _) = folder(&[("one/x/a.prom", "a 1\n"), ("two/x/b.prom", "b 1\n"), (".three/x/c.prom", "c 1\n")]);
         let (text, error) = read(&mut reader(&folder.path().join("*/x").to_string_lossy()));
-        assert!(!error && text.contains("a{} 1") && text.contains("b{} 1") && !text.contains("c{} 1"), "{text}");
+        assert!(!error && text.contains("a 1") && text.contains("b 1") && !text.contains("c 1"), "{text}");
     }
 
     #[test]
@@ -423,6 +427,6 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         fs::File::create(folder.path().join("huge.prom")).unwrap().set_len(LARGEST + 1).unwrap();
         let (text, error) = read(&mut reader);
-        assert!(error && text.contains("a{} 1"), "{text}");
+        assert!(error && text.contains("a 1"), "{text}");
     }
 }

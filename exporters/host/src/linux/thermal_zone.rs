@@ -2,22 +2,18 @@
 //! states are read at each sample from files kept open. A zone that can't be read now (a radio that is off) is
 //! left out.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use aura_model::{Context, Metric, Missing, Name, Reason, Switch, Unit, gauge};
 use serde::Serialize;
 
 use super::{
-    Collector,
-    attribute::{self, Attribute, Page},
-    file::Buffer,
+    Collector, attribute,
+    every::Every,
+    file::{Buffer, KeptFile},
+    some,
 };
 use crate::HostOptions;
-
-const LIST: Duration = Duration::from_secs(60);
 
 /// One zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,10 +79,10 @@ pub(super) const METRICS: &[Metric<Thermal>] = &[
 pub(super) struct Reader {
     wanted: bool,
     root: PathBuf,
-    page: Page,
-    listed: Option<Instant>,
-    zones: Vec<(Name, Name, Attribute)>,
-    cooling: Vec<(CoolingDevice, Attribute)>,
+    list: Every,
+    listed: Result<(), Missing>,
+    zones: Vec<(Name, Name, KeptFile)>,
+    cooling: Vec<(CoolingDevice, KeptFile)>,
 }
 
 impl Collector for Reader {
@@ -96,49 +92,50 @@ impl Collector for Reader {
         Self {
             wanted: options.temperature != Switch::Off,
             root: context.paths.sysfs.join("class/thermal"),
-            page: Page::default(),
-            listed: None,
+            list: Every::seconds(60),
+            listed: Ok(()),
             zones: Vec::new(),
             cooling: Vec::new(),
         }
     }
 
-    fn read(&mut self, _: &mut Buffer) -> Result<Thermal, Missing> {
+    fn read(&mut self, buffer: &mut Buffer) -> Result<Thermal, Missing> {
         if !self.wanted {
             return Err(Missing::new(Reason::NotConfigured, "sources.host.temperature is false"));
         }
-        if self.listed.is_none_or(|when| when.elapsed() >= LIST) {
-            self.list()?;
+        if self.list.due() {
+            self.listed = self.list();
         }
-        let page = &mut self.page;
+        self.listed.clone()?;
         let zones = self.zones.iter_mut().filter_map(|(zone, kind, file)| {
-            Some(Zone { zone: zone.clone(), kind: kind.clone(), temperature: file.number(page).ok()? })
+            Some(Zone { zone: zone.clone(), kind: kind.clone(), temperature: file.integer(buffer).ok()? })
         });
         let zones = zones.collect();
         let cooling = self
             .cooling
             .iter_mut()
-            .map(|(device, state)| CoolingDevice { current: state.number(page).ok(), ..device.clone() });
+            .map(|(device, state)| CoolingDevice { current: state.integer(buffer).ok(), ..device.clone() });
         Ok(Thermal { cooling: cooling.collect(), zones })
+    }
+
+    fn watched(reading: &Thermal) -> Option<String> {
+        some(reading.zones.len(), "thermal zone")
     }
 }
 
 impl Reader {
     fn list(&mut self) -> Result<(), Missing> {
-        let names = attribute::entries(&self.root)?;
-        let kind = |name: &str| attribute::text(&self.root.join(name).join("type")).ok().map(Name::from);
-        let zones = attribute::numbered(&names, "thermal_zone").filter_map(|(name, zone)| {
-            Some((zone.into(), kind(name)?, Attribute::new(self.root.join(name).join("temp"))))
+        let kind = |folder: &Path| attribute::text(&folder.join("type")).ok().map(Name::from);
+        let zones = attribute::numbered(&self.root, "thermal_zone")?.into_iter().filter_map(|(zone, folder)| {
+            Some((zone.to_string().into(), kind(&folder)?, KeptFile::one_line(folder.join("temp"))))
         });
-        let cooling = attribute::numbered(&names, "cooling_device").filter_map(|(name, number)| {
-            let folder = self.root.join(name);
+        let cooling = attribute::numbered(&self.root, "cooling_device")?.into_iter().filter_map(|(number, folder)| {
             let maximum = attribute::number(&folder.join("max_state")).ok();
-            let device = CoolingDevice { name: number.into(), kind: kind(name)?, current: None, maximum };
-            Some((device, Attribute::new(folder.join("cur_state"))))
+            let name = number.to_string().into();
+            let device = CoolingDevice { name, kind: kind(&folder)?, current: None, maximum };
+            Some((device, KeptFile::one_line(folder.join("cur_state"))))
         });
-        let (zones, cooling) = (zones.collect(), cooling.collect());
-        (self.zones, self.cooling) = (zones, cooling);
-        self.listed = Some(Instant::now());
+        (self.zones, self.cooling) = (zones.collect(), cooling.collect());
         Ok(())
     }
 }

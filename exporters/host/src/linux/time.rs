@@ -1,22 +1,13 @@
 //! The system's clock, its zone, and what it ticks by. The zone is that of the watched root's /etc/localtime;
 //! like the list of clock sources it is read once a minute.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use aura_model::{Context, Metric, Missing, Name, Reason, Unit, gauge};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{
-    Collector,
-    attribute::{self, Seldom},
-    file::Buffer,
-    names::Names,
-};
+use super::{Collector, attribute, every::Seldom, file::Buffer, names::Names};
 use crate::HostOptions;
 
 /// The clock at the moment of the sample.
@@ -97,13 +88,12 @@ impl Collector for Reader {
     type Reading = Time;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        let minute = Duration::from_secs(60);
         Self {
             localtime: context.paths.rootfs.join("etc/localtime"),
             clocksource: context.paths.sysfs.join("devices/system/clocksource"),
             names: Names::default(),
-            zone: Seldom::new(minute),
-            clocksources: Seldom::new(minute),
+            zone: Seldom::seconds(60),
+            clocksources: Seldom::seconds(60),
         }
     }
 
@@ -131,12 +121,12 @@ fn zone(path: &std::path::Path) -> Result<TimeZone, Missing> {
 }
 
 fn clocksources(root: &std::path::Path) -> Vec<Clocksource> {
-    let names = attribute::entries(root).unwrap_or_default();
-    attribute::numbered(&names, "clocksource")
-        .map(|(name, device)| {
-            let text = |file: &str| attribute::text(&root.join(name).join(file)).ok();
+    let folders = attribute::numbered(root, "clocksource").unwrap_or_default().into_iter();
+    folders
+        .map(|(device, folder)| {
+            let text = |file: &str| attribute::text(&folder.join(file)).ok();
             Clocksource {
-                device: device.into(),
+                device: device.to_string(),
                 available: text("available_clocksource")
                     .map(|all| all.split_whitespace().map(str::to_owned).collect())
                     .unwrap_or_default(),

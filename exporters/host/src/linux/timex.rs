@@ -146,7 +146,7 @@ fn adjtimex() -> std::io::Result<Timex> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::golden, *};
+    use super::{super::testing, *};
 
     #[test]
     fn units_follow_the_status() {
@@ -170,7 +170,7 @@ mod tests {
             tai: 37,
             overflows: 0,
         };
-        insta::assert_snapshot!(golden::text(METRICS, &timex));
+        insta::assert_snapshot!(testing::text(METRICS, &timex));
         timex.status = 1;
         assert_eq!(timex.offset_seconds(), -0.0015);
     }

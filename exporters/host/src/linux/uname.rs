@@ -1,11 +1,11 @@
 //! What the kernel says of itself. The host's name may change, so it is asked every ten seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aura_model::{Context, Metric, Missing, Unit, gauge};
 use serde::Serialize;
 
-use super::{Collector, attribute::Seldom, file::Buffer};
+use super::{Collector, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// The answer of uname(2).
@@ -42,7 +42,7 @@ impl Collector for Reader {
     type Reading = Arc<Uname>;
 
     fn open(_: &HostOptions, _: &Context) -> Self {
-        Self(Seldom::new(Duration::from_secs(10)))
+        Self(Seldom::seconds(10))
     }
 
     fn read(&mut self, _: &mut Buffer) -> Result<Arc<Uname>, Missing> {

@@ -1,16 +1,12 @@
 //! Watchdogs: timers that restart the machine when nobody feeds them. Settings and identity are read every ten
 //! seconds together with what is left on the clock.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use aura_model::{Context, Metric, Missing, Unit, gauge};
 use serde::Serialize;
 
-use super::{
-    Collector,
-    attribute::{self, Seldom},
-    file::Buffer,
-};
+use super::{Collector, attribute, every::Seldom, file::Buffer};
 use crate::HostOptions;
 
 /// One watchdog; missing where its driver does not say.
@@ -79,7 +75,7 @@ impl Collector for Reader {
     type Reading = Arc<Watchdog>;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
-        Self { root: context.paths.sysfs.join("class/watchdog"), kept: Seldom::new(Duration::from_secs(10)) }
+        Self { root: context.paths.sysfs.join("class/watchdog"), kept: Seldom::seconds(10) }
     }
 
     fn read(&mut self, _: &mut Buffer) -> Result<Arc<Watchdog>, Missing> {

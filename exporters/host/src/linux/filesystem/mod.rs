@@ -20,6 +20,7 @@ use self::{
 use super::{
     Collector,
     file::{Buffer, KeptFile},
+    some,
 };
 use crate::HostOptions;
 
@@ -190,6 +191,10 @@ impl Collector for Reader {
             }
         });
         Ok(Filesystems { mounts: mounts.collect() })
+    }
+
+    fn watched(reading: &Filesystems) -> Option<String> {
+        some(reading.mounts.len(), "file system")
     }
 }
 

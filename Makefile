@@ -1,0 +1,41 @@
+# The commands of this project; `make` lists them. Building and running needs Rust alone.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TOOLS := $(TARGET)/tools
+WEB := dashboards/web
+ARGUMENTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint portable bench tools generate
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+build: ## Build target/release/aura, with the page in it
+	cargo build --release --locked --package aura-agent
+
+run: build ## Build and start it; it says where to look (ARGUMENTS="--log.level=debug" to pass flags)
+	exec $(TARGET)/release/aura $(ARGUMENTS)
+
+test: tools ## Run everything: unit, property, golden, end to end with real peers, the page, the page in a browser
+	cargo test --workspace --locked --no-fail-fast
+	tests/page
+
+lint: tools ## Check format, lints, licences and sources of dependencies, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	tests/lint
+
+portable: ## Check that what macOS and Windows get builds, as far as Linux can tell
+	cargo clippy --locked --package aura-agent --features portable -- --deny warnings
+
+bench: ## Measure against what a user would run instead; prints one table
+	cargo build --release --locked --workspace
+	tests/bench/run
+
+generate: ## Write the generated part of docs/ and the built page anew
+	cargo run --locked --package aura-agent -- generate docs docs
+	cd $(WEB) && npm ci && npm run build
+
+tools: ## Install what the tests need beside Rust, where that is allowed
+	@tests/tools

@@ -1,0 +1,91 @@
+//! Where every request comes in: past the guard, then to the metrics or to the routes.
+//!
+//! Scrapes take no part in routing. They are the requests that come again and again for as long as the agent runs, and
+//! routing, layers and boxed handlers cost as much as the rest of their answer.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, Request, header};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::{ApiError, App, guard, metrics, router::router};
+
+/// Answers requests.
+pub struct Front {
+    app: Arc<App>,
+    telemetry_path: String,
+    routes: Router,
+}
+
+impl Front {
+    /// The agent's answers; `telemetry_path` is where the metrics are, usually `/metrics`.
+    #[must_use]
+    pub fn new(app: Arc<App>, telemetry_path: &str) -> Self {
+        Self { routes: router(Arc::clone(&app)), telemetry_path: telemetry_path.to_owned(), app }
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
+        let settings = self.app.settings();
+        let mut response = match guard::admit(&settings, &request).await {
+            Ok(()) => self.pass(request).await,
+            Err(refusal) => refusal,
+        };
+        guard::mark(&settings, response.headers_mut());
+        self.app.events.note(|counts| {
+            counts.requests += 1;
+            counts.failed_requests += u64::from(response.status().is_server_error());
+        });
+        response
+    }
+
+    async fn pass(&self, request: Request<Incoming>) -> Response {
+        let Some(part) = scraped(&self.telemetry_path, request.uri().path()) else {
+            let Ok(response): Result<_, Infallible> = self.routes.clone().oneshot(request.map(Body::new)).await;
+            return response;
+        };
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return metrics::answer(&self.app, part, &request);
+        }
+        let mut response = ApiError::wrong_method(request.method(), request.uri()).into_response();
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        response
+    }
+}
+
+/// Which part of the metrics is at this path: everything, or the one that is named.
+fn scraped<'path>(telemetry_path: &str, path: &'path str) -> Option<Option<&'path str>> {
+    match path.strip_prefix(telemetry_path)?.strip_prefix('/') {
+        None if path.len() == telemetry_path.len() => Some(None),
+        Some(part) if !part.is_empty() && !part.contains('/') => Some(Some(part)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_and_their_parts_and_nothing_beside() {
+        for (path, part) in [
+            ("/metrics", Some(None)),
+            ("/metrics/node", Some(Some("node"))),
+            ("/metrics/", None),
+            ("/metrics/node/", None),
+            ("/metrics/node/more", None),
+            ("/metricsnode", None),
+            ("/", None),
+            ("/node", None),
+            ("/api/metrics", None),
+        ] {
+            assert_eq!(scraped("/metrics", path), part, "{path}");
+        }
+    }
+}

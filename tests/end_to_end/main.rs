@@ -1,0 +1,15 @@
+//! The real binary against real peers.
+
+mod documents;
+mod drop_in;
+mod exposition;
+mod feed;
+mod lifecycle;
+mod prometheus;
+mod reload;
+mod security;
+mod stale;
+mod supervisor;
+mod tls;
+mod users;
+mod values;
