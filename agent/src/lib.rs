@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod governance;
 pub mod http;
 pub mod hub;
 pub mod own;

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 sources! {
     /// The host: CPU, memory, disks, file systems, network, temperatures.
     host: aura_host::Host,
+    /// Audit and event logs: JSON Lines files that are followed, counted and can be asked for events.
+    audit: aura_audit::Audit,
+    /// Roles of Aura installations: registry, taxonomy, drafts, migrations.
+    roles: aura_roles::RoleFiles,
 }
 
 /// Does something with every source, each with its own types.

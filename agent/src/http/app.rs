@@ -6,11 +6,12 @@ use std::{
 };
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::{Trust, auth::Authenticator, rate_limit::RateLimit};
+use super::{ApiError, Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
+    governance::Governance,
     hub::Hub,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
@@ -34,6 +35,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The host's readings as people want them.
     pub system: Arc<System>,
+    /// Roles and audit logs as people want them.
+    pub governance: Option<Arc<Governance>>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
     pub live: Vec<Live>,
     /// What is counted where it happens.
@@ -86,7 +89,16 @@ impl App {
     ) -> Self {
         let scrapes = Arc::new(Semaphore::new(scrapes));
         let settings = RwLock::new(Arc::new(settings));
-        Self { hub, system, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+        Self { hub, system, governance: None, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+    }
+
+    /// Roles and audit logs.
+    ///
+    /// # Errors
+    /// They are not served.
+    pub(crate) fn governance(&self) -> Result<&Arc<Governance>, ApiError> {
+        let absent = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", "governance is not served");
+        self.governance.as_ref().ok_or_else(absent)
     }
 
     /// The feed of this name.

@@ -31,6 +31,7 @@ use tracing::{error, info, warn};
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
+    governance::Governance,
     http::{App, Front, Live, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::{Channel, FRESH_INTERVALS, Hub},
     own::{Events, Own},
@@ -87,24 +88,33 @@ impl Agent {
             warn!("{warning}");
         }
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into());
+        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
         let system_feed = feeds.open("system");
+        let governance = Arc::new(Governance::new(Arc::clone(&hub), &config.sources.audit));
+        let governance_feed = feeds.open_answering("governance", {
+            let governance = Arc::clone(&governance);
+            Some(Box::new(move |request| governance.answer(request)))
+        });
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone()], Arc::clone(&events))));
+        hub.add(Arc::new(Own::new(&hub, vec![system_feed.clone(), governance_feed.clone()], Arc::clone(&events))));
         let system = Arc::new(System::new(Arc::clone(&hub), &config.history, config.thresholds.clone()));
         let (reload, reloads) = mpsc::channel(4);
-        let live = vec![Live {
+        let mut live = vec![Live {
             feed: system_feed,
             fresh: Box::new({
                 let system = Arc::clone(&system);
                 move || system.current().is_some()
             }),
         }];
-        let app = Arc::new(App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web)));
+        // Its message says itself what is missing.
+        live.push(Live { feed: governance_feed, fresh: Box::new(|| true) });
+        let mut app = App::new(hub, system, live, events, scrapes(config), reload, settings(config, &web));
+        app.governance = Some(governance);
+        let app = Arc::new(app);
         Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
     }
 
@@ -123,6 +133,9 @@ impl Agent {
         if let Some((host, live)) = self.app.hub.channel::<Host>().zip(self.app.live("system")) {
             let feed = live.feed.clone();
             tokio::spawn(publish_system(Arc::clone(&self.app), feed, host, self.context.clone()));
+        }
+        if let Some((governance, live)) = self.app.governance.clone().zip(self.app.live("governance")) {
+            tokio::spawn(governance.publish(live.feed.clone()));
         }
         tokio::spawn(system::watchdog());
         system::ready("watching");
@@ -176,6 +189,7 @@ impl Agent {
             ("web.telemetry_path", old.web.telemetry_path != new.web.telemetry_path),
             ("web.max_requests", old.web.max_requests != new.web.max_requests),
             ("log.format", old.log.format != new.log.format),
+            ("storage.path", old.storage != new.storage),
             ("paths", old.paths != new.paths),
             ("history", old.history != new.history),
             ("whether TLS is spoken", self.web.tls().is_some() != web.tls().is_some()),
@@ -186,6 +200,9 @@ impl Agent {
         self.logging.set_level(&new.log);
         self.app.system.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new));
+        if let Some(governance) = &self.app.governance {
+            governance.set_options(&new.sources.audit);
+        }
         self.sources.apply(&new.sources);
         self.app.set_settings(settings(new, &web));
         self.loaded = loaded;

@@ -91,7 +91,11 @@ impl Opened {
     pub(crate) fn contents(&self) -> io::Result<Contents> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
-        Ok(if self.archive.packed { Contents::Packed(Box::new(MultiGzDecoder::new(file))) } else { Contents::Plain(file) })
+        Ok(if self.archive.packed {
+            Contents::Packed(Box::new(MultiGzDecoder::new(file)))
+        } else {
+            Contents::Plain(file)
+        })
     }
 
     /// Its first bytes.
@@ -133,9 +137,8 @@ pub(crate) fn open_all(path: &Path, live: &File, most: usize) -> io::Result<Vec<
         let metadata = file.metadata()?;
         opened.push(Opened { archive: archive.clone(), file, metadata });
     }
-    let stands = |path: &Path, metadata: &fs::Metadata| {
-        fs::metadata(path).is_ok_and(|now| identity(&now) == identity(metadata))
-    };
+    let stands =
+        |path: &Path, metadata: &fs::Metadata| fs::metadata(path).is_ok_and(|now| identity(&now) == identity(metadata));
     let still = opened.iter().all(|opened| stands(&opened.archive.path, &opened.metadata));
     if still && look() == archives && stands(path, &live) {
         return Ok(opened);

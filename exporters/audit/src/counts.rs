@@ -118,7 +118,8 @@ impl Counts {
         if let Some(index) = self.kinds.iter().position(|kind| kind.name.as_bytes() == raw) {
             return index;
         }
-        let name: String = event.kind.decode().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
+        let name: String =
+            event.kind.decode().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
         let named = self.kinds.iter().filter(|kind| kind.name != OTHER).count();
         let known = self.kinds.iter().any(|kind| kind.name == name);
         let name = if known || named < kinds { name } else { OTHER.to_owned() };

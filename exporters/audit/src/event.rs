@@ -54,9 +54,14 @@ impl Level {
     /// The level that a log names, `warn` and `critical` among them.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
-        let known =
-            [("debug", Self::Debug), ("info", Self::Info), ("warn", Self::Warning), ("warning", Self::Warning),
-             ("error", Self::Error), ("critical", Self::Error)];
+        let known = [
+            ("debug", Self::Debug),
+            ("info", Self::Info),
+            ("warn", Self::Warning),
+            ("warning", Self::Warning),
+            ("error", Self::Error),
+            ("critical", Self::Error),
+        ];
         known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| level)
     }
 }
@@ -319,7 +324,11 @@ impl<'a> Fields<'a> {
             return Some(name.decode());
         }
         let writer = match kind {
-            b"approval_requested" | b"approval_granted" | b"rate_limited" | b"command_executed" | b"tool_failure"
+            b"approval_requested"
+            | b"approval_granted"
+            | b"rate_limited"
+            | b"command_executed"
+            | b"tool_failure"
             | b"safe_mode_status" => "gateway",
             b"policy_decision" | b"safe_mode_transition" | b"capability_state" | b"tool_registry_loaded" | b"http" => {
                 "api"

@@ -109,11 +109,8 @@ impl Follower {
                 (Some(position), Some(_)) => position.is(&live.metadata()?) && position.holds(&live)?,
                 _ => false,
             };
-            let ready = if same {
-                self.catch_up(&live, rules, buffer)?
-            } else {
-                self.turn(live, rules, buffer, deadline)?
-            };
+            let ready =
+                if same { self.catch_up(&live, rules, buffer)? } else { self.turn(live, rules, buffer, deadline)? };
             if !ready {
                 return self.rest();
             }
@@ -237,9 +234,7 @@ impl Follower {
             let mut contents = opened.contents()?;
             let named = opened.was(&old);
             // At the start of a file only its inode tells it from others.
-            if (named || old.offset > 0)
-                && patient(&opened.archive, old.recognise(&mut contents))?.unwrap_or(false)
-            {
+            if (named || old.offset > 0) && patient(&opened.archive, old.recognise(&mut contents))?.unwrap_or(false) {
                 place = Some((index, contents, named));
                 break;
             }

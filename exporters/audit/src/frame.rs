@@ -105,7 +105,8 @@ mod tests {
     fn after_a_torn_value_the_next_is_found() {
         let text = "{\"a\": {\"b\"{\"c\": 1}\\n{\"d\": 2}\n{\"e\":\n{\"f\": 3}\n";
         let (found, used) = records(Framing::Values, text);
-        let sound: Vec<&String> = found.iter().filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()).collect();
+        let sound: Vec<&String> =
+            found.iter().filter(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()).collect();
         assert_eq!(sound, ["{\"d\": 2}", "{\"f\": 3}"]);
         assert_eq!((found.len(), used), (4, text.len()), "{found:?}");
     }

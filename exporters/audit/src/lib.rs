@@ -157,7 +157,9 @@ impl Source for Audit {
         let mut problems = Vec::new();
         let mut read_key = |path: &PathBuf| {
             let result = Key::read(path);
-            result.map_err(|error| problems.push(format!("signatures are not checked: {}: {error}", path.display()))).ok()
+            result
+                .map_err(|error| problems.push(format!("signatures are not checked: {}: {error}", path.display())))
+                .ok()
         };
         let rules = Rules {
             kinds: options.kinds as usize,
@@ -200,7 +202,8 @@ impl Source for Audit {
             storage.keep(self.followers.iter().map(|follower| (follower.log.path.as_path(), &follower.state)))
         });
         self.note_changes(&looks);
-        let logs = self.followers.iter().zip(looks).map(|(follower, look)| read(follower, look, now, &self.rules.spikes));
+        let logs =
+            self.followers.iter().zip(looks).map(|(follower, look)| read(follower, look, now, &self.rules.spikes));
         let mut problems = self.problems.clone();
         if let Some(Err(missing)) = &kept {
             problems.push(format!("a restart would count lines again: {}", missing.detail));
@@ -230,7 +233,9 @@ impl Source for Audit {
             }
         }
         if reading.kept.is_none() {
-            lines.push("no storage.path: after a restart, counting begins anew with what the live files hold".to_owned());
+            lines.push(
+                "no storage.path: after a restart, counting begins anew with what the live files hold".to_owned(),
+            );
         }
         lines.extend(reading.problems.clone());
         lines
@@ -261,12 +266,7 @@ impl Audit {
     }
 }
 
-fn read(
-    follower: &Follower,
-    look: Result<Look, Missing>,
-    now: i64,
-    watched: &BTreeMap<String, u64>,
-) -> LogReading {
+fn read(follower: &Follower, look: Result<Look, Missing>, now: i64, watched: &BTreeMap<String, u64>) -> LogReading {
     let counts = &follower.state.counts;
     let mut events = Vec::new();
     for kind in &counts.kinds {

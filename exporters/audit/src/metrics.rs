@@ -67,9 +67,15 @@ const METRICS: &[Metric<AuditReading>] = &[
             }
         },
     ),
-    counter("aura_audit_read_bytes_total", "Bytes of audit logs that were counted.", Unit::Bytes, LOG, |reading, emit| {
-        each(reading, emit, |log| Some(Value::Unsigned(log.bytes)));
-    }),
+    counter(
+        "aura_audit_read_bytes_total",
+        "Bytes of audit logs that were counted.",
+        Unit::Bytes,
+        LOG,
+        |reading, emit| {
+            each(reading, emit, |log| Some(Value::Unsigned(log.bytes)));
+        },
+    ),
     counter(
         "aura_audit_rotations_total",
         "How often the live file was renamed, replaced or cut.",

@@ -6,7 +6,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use schemars::JsonSchema;
@@ -323,6 +323,12 @@ impl<'a> Stream<'a> {
             return;
         };
         let from = std::mem::replace(&mut self.from, END);
+        if self.last_time == i64::MAX {
+            // A log without times is as new as its file.
+            let modified = std::fs::metadata(&archive.path).and_then(|metadata| metadata.modified());
+            let since = modified.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            self.last_time = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX);
+        }
         match Backward::new(archive.clone(), self.log.framing, from) {
             Ok(backward) => self.backward = Some((archive, backward)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

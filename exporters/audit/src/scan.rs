@@ -385,7 +385,8 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
                 prop::collection::vec(("[a-z]{1,3}", inner), 0..4).prop_map(|pairs| {
-                    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("\"{name}\" : {value}")).collect();
+                    let pairs: Vec<String> =
+                        pairs.iter().map(|(name, value)| format!("\"{name}\" : {value}")).collect();
                     format!("{{{}}}", pairs.join(","))
                 }),
             ]

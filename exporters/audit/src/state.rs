@@ -36,7 +36,11 @@ impl Storage {
         let kept = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 let aside = path.with_extension("json.broken");
-                warn!("{} is broken ({error}): it is kept as {}, and counting begins anew", path.display(), aside.display());
+                warn!(
+                    "{} is broken ({error}): it is kept as {}, and counting begins anew",
+                    path.display(),
+                    aside.display()
+                );
                 let _ = fs::rename(&path, &aside);
                 State::default()
             }),
@@ -51,7 +55,10 @@ impl Storage {
     }
 
     /// Keeps these instead, unless nothing has changed.
-    pub(crate) fn keep<'a>(&mut self, logs: impl Iterator<Item = (&'a Path, &'a LogState)> + Clone) -> Result<(), Missing> {
+    pub(crate) fn keep<'a>(
+        &mut self,
+        logs: impl Iterator<Item = (&'a Path, &'a LogState)> + Clone,
+    ) -> Result<(), Missing> {
         if logs.clone().all(|(path, state)| self.kept.logs.get(path) == Some(state)) {
             return Ok(());
         }

@@ -36,7 +36,9 @@ pub(crate) fn summary(kind: &str, fields: &Map<String, Value>) -> String {
             let word = if blocked == Some(true) { " (blocked)" } else { "" };
             format!("{}{word}: {}", inner("type").unwrap_or_default(), inner("message").unwrap_or_default())
         }
-        "retrieval_failure" => format!("retrieval from {} failed: {} {}", get("collection"), get("error"), get("message")),
+        "retrieval_failure" => {
+            format!("retrieval from {} failed: {} {}", get("collection"), get("error"), get("message"))
+        }
         _ => match fields.get("message") {
             Some(Value::String(message)) if !message.is_empty() => message.clone(),
             _ => pairs(kind, fields),

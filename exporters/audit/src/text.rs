@@ -28,7 +28,9 @@ impl Needle {
         match value {
             Value::String(text) => self.is_in_text(text),
             Value::Array(items) => items.iter().any(|item| self.is_in_value(item)),
-            Value::Object(fields) => fields.iter().any(|(name, value)| self.is_in_text(name) || self.is_in_value(value)),
+            Value::Object(fields) => {
+                fields.iter().any(|(name, value)| self.is_in_text(name) || self.is_in_value(value))
+            }
             _ => false,
         }
     }

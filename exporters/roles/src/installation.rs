@@ -114,7 +114,11 @@ impl Installation {
         for copy in copies() {
             if let Some(problem) = &copy.problem {
                 let held = if copy.good.is_some() { "; its last good copy is shown" } else { "" };
-                findings.push(Finding::new("unreadable_file", copy.path.display().to_string(), format!("{problem}{held}")));
+                findings.push(Finding::new(
+                    "unreadable_file",
+                    copy.path.display().to_string(),
+                    format!("{problem}{held}"),
+                ));
             }
         }
         let mut by_name = entries(&self.registry, "registry", TrustScale::Priority, &mut findings);
@@ -143,7 +147,8 @@ impl Installation {
         let newest = |left: &Draft, right: &Draft| right.created.unwrap_or(0.0).total_cmp(&left.created.unwrap_or(0.0));
         drafts.sort_by(|left, right| newest(left, right).then_with(|| left.id.cmp(&right.id)));
         let migrations = self.migrations.good.as_ref().and_then(|value| value.get("migrations")?.as_array());
-        let meta = [&self.registry, &self.taxonomy].into_iter().find_map(|copy| copy.good.as_ref()?.get("meta")?.as_object());
+        let meta =
+            [&self.registry, &self.taxonomy].into_iter().find_map(|copy| copy.good.as_ref()?.get("meta")?.as_object());
         findings.sort();
         findings.dedup();
         Roles {
@@ -163,12 +168,7 @@ impl Installation {
 }
 
 /// The roles of a registry or a taxonomy, by name.
-fn entries(
-    copy: &Copy,
-    origin: &str,
-    scale: TrustScale,
-    findings: &mut Vec<Finding>,
-) -> BTreeMap<String, Role> {
+fn entries(copy: &Copy, origin: &str, scale: TrustScale, findings: &mut Vec<Finding>) -> BTreeMap<String, Role> {
     let mut roles = BTreeMap::new();
     let Some(value) = &copy.good else { return roles };
     let Some(entries) = value.get("roles").and_then(Value::as_object) else {
@@ -190,7 +190,8 @@ fn entries(
 /// The most trusted first, then by name.
 fn sorted(roles: BTreeMap<String, Role>) -> Vec<Role> {
     let mut roles: Vec<Role> = roles.into_values().collect();
-    roles.sort_by(|left, right| right.trust_level.total_cmp(&left.trust_level).then_with(|| left.name.cmp(&right.name)));
+    roles
+        .sort_by(|left, right| right.trust_level.total_cmp(&left.trust_level).then_with(|| left.name.cmp(&right.name)));
     roles
 }
 

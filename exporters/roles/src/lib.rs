@@ -18,6 +18,7 @@ use std::{path::Path, sync::Arc};
 use aura_model::{Context, Group, Missing, Reason, Source};
 use serde::Serialize;
 
+use self::installation::Installation;
 pub use self::{
     draft::{Draft, Migration},
     installation::Roles,
@@ -25,7 +26,6 @@ pub use self::{
     role::{Finding, Role, TrustScale},
     tree::Node,
 };
-use self::installation::Installation;
 
 /// The installations whose roles are watched.
 pub struct RoleFiles {
@@ -77,7 +77,8 @@ impl Source for RoleFiles {
 
     fn sample(&mut self) -> Result<RolesReading, Missing> {
         let now: Vec<Arc<Roles>> = self.installations.iter_mut().map(Installation::look).collect();
-        let same = now.len() == self.latest.len() && now.iter().zip(&self.latest).all(|(new, old)| Arc::ptr_eq(new, old));
+        let same =
+            now.len() == self.latest.len() && now.iter().zip(&self.latest).all(|(new, old)| Arc::ptr_eq(new, old));
         if !same {
             self.revision += 1;
         }

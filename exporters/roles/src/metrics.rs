@@ -62,9 +62,15 @@ const METRICS: &[Metric<RolesReading>] = &[
             }
         },
     ),
-    gauge("aura_roles_drafts_pending", "Drafts that wait for a decision.", Unit::None, &["installation"], |reading, emit| {
-        each(reading, emit, |roles| Some(roles.drafts.iter().filter(|draft| draft.pending).count() as f64));
-    }),
+    gauge(
+        "aura_roles_drafts_pending",
+        "Drafts that wait for a decision.",
+        Unit::None,
+        &["installation"],
+        |reading, emit| {
+            each(reading, emit, |roles| Some(roles.drafts.iter().filter(|draft| draft.pending).count() as f64));
+        },
+    ),
     gauge("aura_roles_drafts", "Drafts, decided or not.", Unit::None, &["installation"], |reading, emit| {
         each(reading, emit, |roles| Some(roles.drafts.len() as f64));
     }),

@@ -137,8 +137,17 @@ impl Role {
             }
         }
         let known = [
-            "name", "purpose", "capabilities", "responsibilities", "behaviors", "interactions", "scoring_profile",
-            "version", "trust_level", "parent_role", "child_roles",
+            "name",
+            "purpose",
+            "capabilities",
+            "responsibilities",
+            "behaviors",
+            "interactions",
+            "scoring_profile",
+            "version",
+            "trust_level",
+            "parent_role",
+            "child_roles",
         ];
         let other = entry.iter().filter(|(key, _)| !known.contains(&key.as_str()));
         let tree = scale == TrustScale::Taxonomy;
@@ -147,7 +156,11 @@ impl Role {
             purpose: text("purpose"),
             trust_level,
             trust_scale: scale,
-            trust_word: TRUST_WORDS.iter().enumerate().find(|(level, _)| tree && *level as f64 == trust_level).map(|(_, word)| *word),
+            trust_word: TRUST_WORDS
+                .iter()
+                .enumerate()
+                .find(|(level, _)| tree && *level as f64 == trust_level)
+                .map(|(_, word)| *word),
             risk_factor,
             confidence_weight,
             assumed,

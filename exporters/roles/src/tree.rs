@@ -31,14 +31,20 @@ pub(crate) fn tree(roles: &[Role], findings: &mut Vec<Finding>) -> Vec<Node> {
             match index.get(parent.as_str()) {
                 Some(&parent) => drop(claims[at].insert(parent)),
                 None => {
-                    findings.push(Finding::new("missing_parent", &role.name, format!("its parent {parent:?} is no role")));
+                    findings.push(Finding::new(
+                        "missing_parent",
+                        &role.name,
+                        format!("its parent {parent:?} is no role"),
+                    ));
                 }
             }
         }
         for child in &role.child_roles {
             match index.get(child.as_str()) {
                 Some(&child) => drop(claims[child].insert(at)),
-                None => findings.push(Finding::new("missing_child", &role.name, format!("its child {child:?} is no role"))),
+                None => {
+                    findings.push(Finding::new("missing_child", &role.name, format!("its child {child:?} is no role")))
+                }
             }
         }
     }
@@ -116,7 +122,11 @@ fn cut_deep(roles: &[Role], parents: &mut [Option<usize>], findings: &mut Vec<Fi
         for here in way.into_iter().rev() {
             let own = above.map_or(0, |above| above + 1);
             if own > DEEPEST {
-                findings.push(Finding::new("too_deep", &roles[here].name, "its branch goes on under the root".to_owned()));
+                findings.push(Finding::new(
+                    "too_deep",
+                    &roles[here].name,
+                    "its branch goes on under the root".to_owned(),
+                ));
                 parents[here] = None;
             }
             depth[here] = Some(if own > DEEPEST { 0 } else { own });

@@ -123,7 +123,14 @@ mod tests {
 
     #[test]
     fn what_could_unfold_or_hide_is_refused() {
-        for text in ["a: &x [1]\nb: *x\n", "a: !!python/object x\n", "a: 1\na: 2\n", "a: 1\n---\nb: 2\n", "a: [1", "? [a]\n: 1\n"] {
+        for text in [
+            "a: &x [1]\nb: *x\n",
+            "a: !!python/object x\n",
+            "a: 1\na: 2\n",
+            "a: 1\n---\nb: 2\n",
+            "a: [1",
+            "? [a]\n: 1\n",
+        ] {
             assert!(parse(text).is_err(), "{text:?}");
         }
         assert!(parse(&format!("a: {}{}", "[".repeat(100), "]".repeat(100))).is_err());

@@ -1,7 +1,5 @@
 //! Each line is counted once: whatever happens to the file, and whenever the agent is killed.
 
-mod support;
-
 use std::{
     env, fs,
     path::PathBuf,
@@ -9,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::support::{Installation, Rotation, counted};
 use aura_model::Source;
 use proptest::prelude::*;
-use support::{Installation, Rotation, counted};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -118,7 +116,7 @@ fn follower_to_be_killed() {
 
 fn start_follower(folder: &std::path::Path) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args(["follower_to_be_killed", "--exact"])
+        .args(["crash::follower_to_be_killed", "--exact"])
         .env("AURA_AUDIT_FOLLOW", folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

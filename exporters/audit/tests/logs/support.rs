@@ -13,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 
 /// How a log is rotated.
 #[derive(Clone, Copy, Debug)]
-pub enum Rotation {
+pub(crate) enum Rotation {
     /// Renamed; the next line makes a new file.
     Rename,
     /// Renamed, and there is a new file at once.
@@ -25,27 +25,27 @@ pub enum Rotation {
 }
 
 /// A folder with a log in it.
-pub struct Installation {
-    pub live: PathBuf,
-    pub storage: PathBuf,
+pub(crate) struct Installation {
+    pub(crate) live: PathBuf,
+    pub(crate) storage: PathBuf,
     /// What was written, by kind.
-    pub written: BTreeMap<String, u64>,
+    pub(crate) written: BTreeMap<String, u64>,
     lines: u64,
     unfinished: Option<String>,
 }
 
 impl Installation {
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let (live, storage) = (folder.join("events.jsonl"), folder.join("storage"));
         Self { live, storage, written: BTreeMap::new(), lines: 0, unfinished: None }
     }
 
-    pub fn options(&self) -> AuditOptions {
+    pub(crate) fn options(&self) -> AuditOptions {
         let file = FileOptions { path: self.live.clone(), ..FileOptions::default() };
         AuditOptions { files: vec![file], ..AuditOptions::default() }
     }
 
-    pub fn open(&self) -> Audit {
+    pub(crate) fn open(&self) -> Audit {
         let context = Context::new(Paths::default()).with_storage(Some(self.storage.clone()));
         Audit::open(&self.options(), &context).unwrap()
     }
@@ -57,14 +57,14 @@ impl Installation {
         format!("{{\"ts\": {}.5, \"id\": {}, \"type\": \"{kind}\"}}\n", 1_700_000_000 + self.lines, self.lines)
     }
 
-    pub fn append(&mut self, kind: u8) {
+    pub(crate) fn append(&mut self, kind: u8) {
         self.finish_line();
         let line = self.line(kind);
         self.write(&line);
     }
 
     /// Writes half of a line; the rest comes with the next.
-    pub fn append_half(&mut self, kind: u8) {
+    pub(crate) fn append_half(&mut self, kind: u8) {
         self.finish_line();
         let mut line = self.line(kind);
         let rest = line.split_off(line.len() / 2);
@@ -72,7 +72,7 @@ impl Installation {
         self.unfinished = Some(rest);
     }
 
-    pub fn finish_line(&mut self) {
+    pub(crate) fn finish_line(&mut self) {
         if let Some(rest) = self.unfinished.take() {
             self.write(&rest);
         }
@@ -84,18 +84,18 @@ impl Installation {
     }
 
     /// A writer that still has the renamed file open.
-    pub fn append_late(&mut self, kind: u8) {
+    pub(crate) fn append_late(&mut self, kind: u8) {
         let line = self.line(kind);
         let mut file = OpenOptions::new().append(true).open(self.archive(1)).unwrap();
         file.write_all(line.as_bytes()).unwrap();
     }
 
-    pub fn archive(&self, number: usize) -> PathBuf {
+    pub(crate) fn archive(&self, number: usize) -> PathBuf {
         self.live.with_extension(format!("{number}.jsonl"))
     }
 
     /// True when there was something to rotate.
-    pub fn rotate(&mut self, how: Rotation, keep: usize) -> bool {
+    pub(crate) fn rotate(&mut self, how: Rotation, keep: usize) -> bool {
         self.finish_line();
         if fs::metadata(&self.live).map_or(0, |metadata| metadata.len()) == 0 {
             return false;
@@ -130,7 +130,7 @@ impl Installation {
 }
 
 /// What was counted, by kind.
-pub fn counted(reading: &AuditReading) -> BTreeMap<String, u64> {
+pub(crate) fn counted(reading: &AuditReading) -> BTreeMap<String, u64> {
     let mut counted = BTreeMap::new();
     for events in &reading.logs[0].events {
         *counted.entry(events.kind.clone()).or_default() += events.count;
