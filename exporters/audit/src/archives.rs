@@ -51,7 +51,7 @@ pub(crate) fn archives(live: &Path) -> Vec<Archive> {
             found.push(Archive { number, path: entry.path(), packed });
         }
     }
-    found.sort_by(|left, right| (left.number, left.packed).cmp(&(right.number, right.packed)));
+    found.sort_by_key(|archive| (archive.number, archive.packed));
     found.dedup_by_key(|archive| archive.number);
     found.truncate(MOST);
     found

@@ -71,7 +71,7 @@ fn slow(text: &str) -> Option<i64> {
             .ok()
             .map(|zoned| zoned.timestamp())
     })?;
-    Some(time.as_nanosecond().div_euclid(1000).saturating_add(500).div_euclid(1000).try_into().ok()?)
+    time.as_nanosecond().div_euclid(1000).saturating_add(500).div_euclid(1000).try_into().ok()
 }
 
 fn days(year: i64, month: i64) -> i64 {

@@ -283,7 +283,7 @@ impl<'a> Stream<'a> {
         while !self.exhausted {
             // A look at the clock costs as much as a short line.
             steps += 1;
-            if steps % 64 == 0 && Instant::now() >= deadline {
+            if steps.is_multiple_of(64) && Instant::now() >= deadline {
                 return;
             }
             if self.backward.is_none() {

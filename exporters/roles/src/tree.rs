@@ -43,7 +43,7 @@ pub(crate) fn tree(roles: &[Role], findings: &mut Vec<Finding>) -> Vec<Node> {
             match index.get(child.as_str()) {
                 Some(&child) => drop(claims[child].insert(at)),
                 None => {
-                    findings.push(Finding::new("missing_child", &role.name, format!("its child {child:?} is no role")))
+                    findings.push(Finding::new("missing_child", &role.name, format!("its child {child:?} is no role")));
                 }
             }
         }

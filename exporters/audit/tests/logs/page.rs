@@ -69,7 +69,8 @@ fn what_is_counted_is_what_is_shown() {
 fn each_filter_leaves_only_what_it_names() {
     let logs = fixtures().logs();
     let all = ask(&logs, &request(1000)).events;
-    let cases: [(&str, Request, fn(&AuditEvent) -> bool); 7] = [
+    type Case = (&'static str, Request, fn(&AuditEvent) -> bool);
+    let cases: [Case; 7] = [
         ("level", Request { level: Some(Level::Warning), ..request(1000) }, |event| event.level == Level::Warning),
         ("kind", Request { kind: Some("http".into()), ..request(1000) }, |event| event.kind == "http"),
         ("actor", Request { actor: Some("gateway".into()), ..request(1000) }, |event| {
