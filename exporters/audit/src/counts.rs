@@ -28,7 +28,6 @@ pub(crate) struct Counts {
     pub(crate) gaps: u64,
     /// The time of the event that was read last, of those that have one; milliseconds since 1970.
     pub(crate) last_time: Option<i64>,
-    recent: BTreeMap<String, BTreeMap<i64, u64>>,
 }
 
 /// The events of one kind, by level and outcome.
@@ -36,6 +35,21 @@ pub(crate) struct Counts {
 pub(crate) struct KindCounts {
     pub(crate) name: String,
     pub(crate) events: [[u64; Outcome::ALL.len()]; Level::ALL.len()],
+    /// Events of the last hour by tens of seconds, where somebody wants to know; the bucket written last is last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent: Vec<(i64, u64)>,
+    /// Whether somebody wants to know.
+    #[serde(skip)]
+    watched: Option<bool>,
+}
+
+impl KindCounts {
+    fn note(&mut self, bucket: i64) {
+        let known = self.recent.iter().position(|(known, _)| *known == bucket);
+        let mut entry = known.map_or((bucket, 0), |index| self.recent.remove(index));
+        entry.1 += 1;
+        self.recent.push(entry);
+    }
 }
 
 /// Records that are no events.
@@ -79,6 +93,16 @@ pub struct Spike {
     pub spike: bool,
 }
 
+/// The first and the last bucket that are remembered. Times in the future are kept for an hour's worth, so a wrong
+/// clock cannot fill the memory.
+fn oldest(now: i64) -> i64 {
+    (now - LONG_MS).div_euclid(BUCKET_MS)
+}
+
+fn newest(now: i64) -> i64 {
+    (now + LONG_MS).div_euclid(BUCKET_MS)
+}
+
 impl SkippedCounts {
     pub(crate) fn add(&mut self, skipped: Skipped) {
         *match skipped {
@@ -97,18 +121,20 @@ impl SkippedCounts {
 
 impl Counts {
     /// Counts an event; at most `kinds` kinds get a name of their own. Those in `watched` are looked at for spikes.
-    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>) {
+    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>, now: i64) {
         let index = self.index(event, kinds);
-        self.kinds[index].events[event.level as usize][event.outcome as usize] += 1;
-        let name = &self.kinds[index].name;
-        if watched.contains_key(name)
-            && let Some(time) = event.time()
-        {
-            if !self.recent.contains_key(name) {
-                self.recent.insert(name.clone(), BTreeMap::new());
+        let kind = &mut self.kinds[index];
+        kind.events[event.level as usize][event.outcome as usize] += 1;
+        let is_watched = *kind.watched.get_or_insert_with(|| watched.contains_key(&kind.name));
+        if is_watched && let Some(time) = event.time() {
+            let bucket = time.div_euclid(BUCKET_MS);
+            // Of years of old lines nothing is remembered.
+            if !(oldest(now)..=newest(now)).contains(&bucket) {
+                return;
             }
-            if let Some(buckets) = self.recent.get_mut(name) {
-                *buckets.entry(time.div_euclid(BUCKET_MS)).or_default() += 1;
+            match kind.recent.last_mut() {
+                Some((last, count)) if *last == bucket => *count += 1,
+                _ => kind.note(bucket),
             }
         }
     }
@@ -136,27 +162,24 @@ impl Counts {
 
     /// Forgets recent events that are too old, or of kinds that nobody watches any more.
     pub(crate) fn prune(&mut self, now: i64, watched: &BTreeMap<String, u64>) {
-        let oldest = (now - LONG_MS).div_euclid(BUCKET_MS);
-        // Times in the future are kept for an hour's worth, so a wrong clock cannot fill the memory.
-        let newest = (now + LONG_MS).div_euclid(BUCKET_MS);
-        self.recent.retain(|kind, buckets| {
-            buckets.retain(|bucket, _| (oldest..=newest).contains(bucket));
-            watched.contains_key(kind) && !buckets.is_empty()
-        });
+        for kind in &mut self.kinds {
+            kind.watched = Some(watched.contains_key(&kind.name));
+            let keep = kind.watched == Some(true);
+            kind.recent.retain(|(bucket, _)| keep && (oldest(now)..=newest(now)).contains(bucket));
+        }
     }
 
     /// How the watched kinds fare now.
     pub(crate) fn spikes(&self, now: i64, watched: &BTreeMap<String, u64>) -> Vec<Spike> {
-        let within = |buckets: &BTreeMap<i64, u64>, window: i64| -> u64 {
+        let within = |kind: &KindCounts, window: i64| -> u64 {
             let last = now.div_euclid(BUCKET_MS);
-            buckets.range(last - window / BUCKET_MS + 1..=last).map(|(_, count)| count).sum()
+            let window = last - window / BUCKET_MS + 1..=last;
+            kind.recent.iter().filter(|(bucket, _)| window.contains(bucket)).map(|(_, count)| count).sum()
         };
-        let known = |kind: &String| self.kinds.iter().any(|known| known.name == *kind);
         let mut spikes = Vec::new();
-        for (kind, &limit) in watched.iter().filter(|(kind, _)| known(kind)) {
-            let buckets = self.recent.get(kind);
-            let count = buckets.map_or(0, |buckets| within(buckets, LONG_MS));
-            let recent = buckets.map_or(0, |buckets| within(buckets, SHORT_MS));
+        for (kind, &limit) in watched {
+            let Some(known) = self.kinds.iter().find(|known| known.name == *kind) else { continue };
+            let (count, recent) = (within(known, LONG_MS), within(known, SHORT_MS));
             #[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^53")]
             let acceleration = recent as f64 / (SHORT_MS / 1000) as f64 - count as f64 / (LONG_MS / 1000) as f64;
             spikes.push(Spike { kind: kind.clone(), count, recent, limit, acceleration, spike: count > limit });
@@ -172,7 +195,7 @@ mod tests {
 
     fn count(counts: &mut Counts, line: &str, kinds: usize, watched: &BTreeMap<String, u64>) {
         let keys = Keys::default();
-        counts.add(&event::read(line.as_bytes(), &keys).unwrap(), kinds, watched);
+        counts.add(&event::read(line.as_bytes(), &keys).unwrap(), kinds, watched, 1_765_800_000_000);
     }
 
     #[test]

@@ -99,7 +99,8 @@ pub(crate) struct Event<'a> {
     pub(crate) level: Level,
     pub(crate) outcome: Outcome,
     pub(crate) time: Option<Scalar<'a>>,
-    pub(crate) actor: Option<Cow<'a, str>>,
+    /// Who did it, where a field says so.
+    named: Option<Text<'a>>,
     /// The record that is signed, as it stands, and its signature.
     pub(crate) signed: Option<(&'a [u8], Text<'a>)>,
 }
@@ -142,6 +143,29 @@ impl Event<'_> {
     pub(crate) fn time(&self) -> Option<i64> {
         self.time.and_then(moment::milliseconds)
     }
+
+    /// Who did it: as the line says, else as its kind tells.
+    pub(crate) fn actor(&self) -> Option<Cow<'_, str>> {
+        let kind = match self.named {
+            Some(name) => return Some(name.decode()),
+            None => self.kind.raw(),
+        };
+        let writer = match kind {
+            b"approval_requested"
+            | b"approval_granted"
+            | b"rate_limited"
+            | b"command_executed"
+            | b"tool_failure"
+            | b"safe_mode_status" => "gateway",
+            b"policy_decision" | b"safe_mode_transition" | b"capability_state" | b"tool_registry_loaded" | b"http" => {
+                "api"
+            }
+            b"safety_check" | b"action" | b"violation" => "safety",
+            b"retrieval_failure" => "retrieval",
+            _ => return None,
+        };
+        Some(Cow::Borrowed(writer))
+    }
 }
 
 /// Judges one line.
@@ -149,8 +173,9 @@ pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skip
     if line.iter().all(u8::is_ascii_whitespace) {
         return Err(Skipped::Blank);
     }
+    let own = keys.any();
     let mut fields = Fields::default();
-    let end = scan::object(line, |name, value| fields.put(name, value, keys)).map_err(|fault| match fault {
+    let end = scan::object(line, |name, value| fields.put(name, value, keys, own)).map_err(|fault| match fault {
         Fault::NotObject => Skipped::NotObject,
         Fault::Wrong | Fault::Unfinished => Skipped::Unreadable,
     })?;
@@ -162,9 +187,9 @@ pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skip
         signed = Some((entry, signature));
         fields = Fields::default();
         // The whole line was sound, so its part is.
-        let _ = scan::object(entry, |name, value| fields.put(name, value, keys));
+        let _ = scan::object(entry, |name, value| fields.put(name, value, keys, own));
     }
-    Ok(fields.judge(keys, signed))
+    Ok(fields.judge(keys, own, signed))
 }
 
 /// The fields that say something about an event.
@@ -198,16 +223,16 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn put(&mut self, name: Text<'a>, value: Scalar<'a>, keys: &Keys) {
-        let own = |key: &Option<String>| key.as_ref().is_some_and(|key| key.as_bytes() == name.raw);
-        if keys.any() {
+    fn put(&mut self, name: Text<'a>, value: Scalar<'a>, keys: &Keys, own: bool) {
+        if own {
+            let is = |key: &Option<String>| key.as_ref().is_some_and(|key| key.as_bytes() == name.raw);
             for (key, place) in [
                 (&keys.time, &mut self.time),
                 (&keys.kind, &mut self.own_kind),
                 (&keys.level, &mut self.own_level),
                 (&keys.actor, &mut self.own_actor),
             ] {
-                if own(key) {
+                if is(key) {
                     *place = Some(value);
                 }
             }
@@ -239,11 +264,11 @@ impl<'a> Fields<'a> {
         *place = Some(value);
     }
 
-    fn judge(mut self, keys: &'a Keys, signed: Option<(&'a [u8], Text<'a>)>) -> Event<'a> {
+    fn judge(&mut self, keys: &'a Keys, own: bool, signed: Option<(&'a [u8], Text<'a>)>) -> Event<'a> {
         let kind = self.kind(keys);
         if let Some(Scalar::Object(violation)) = self.violation {
             let mut inner = Fields::default();
-            let _ = scan::object(violation, |name, value| inner.put(name, value, keys));
+            let _ = scan::object(violation, |name, value| inner.put(name, value, keys, own));
             self.blocked = self.blocked.or(inner.blocked);
             self.severity = self.severity.or(inner.severity);
         }
@@ -253,7 +278,7 @@ impl<'a> Fields<'a> {
             level: self.level(name),
             outcome: self.outcome(name),
             time: self.time.or(self.ts).or(self.timestamp).or(self.timestamp_ms),
-            actor: self.actor(name),
+            named: [self.own_actor, self.actor, self.user, self.source].into_iter().find_map(text),
             signed,
         }
     }
@@ -316,28 +341,6 @@ impl<'a> Fields<'a> {
                 _ => Outcome::None,
             },
         }
-    }
-
-    fn actor(&self, kind: &[u8]) -> Option<Cow<'a, str>> {
-        let named = [self.own_actor, self.actor, self.user, self.source].into_iter().find_map(text);
-        if let Some(name) = named {
-            return Some(name.decode());
-        }
-        let writer = match kind {
-            b"approval_requested"
-            | b"approval_granted"
-            | b"rate_limited"
-            | b"command_executed"
-            | b"tool_failure"
-            | b"safe_mode_status" => "gateway",
-            b"policy_decision" | b"safe_mode_transition" | b"capability_state" | b"tool_registry_loaded" | b"http" => {
-                "api"
-            }
-            b"safety_check" | b"action" | b"violation" => "safety",
-            b"retrieval_failure" => "retrieval",
-            _ => return None,
-        };
-        Some(Cow::Borrowed(writer))
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Rules {
     pub(crate) kinds: usize,
     pub(crate) spikes: BTreeMap<String, u64>,
     pub(crate) key: Option<Key>,
+    /// Milliseconds since 1970 at the beginning of the look.
+    pub(crate) now: i64,
 }
 
 /// A log that is followed.
@@ -492,7 +494,7 @@ fn take(
 fn count<'a>(record: &'a [u8], keys: &'a Keys, counts: &mut Counts, rules: &Rules) -> Option<Scalar<'a>> {
     match event::read(record, keys) {
         Ok(event) => {
-            counts.add(&event, rules.kinds, &rules.spikes);
+            counts.add(&event, rules.kinds, &rules.spikes, rules.now);
             if let Some((entry, signature)) = event.signed {
                 *match Key::check(rules.key.as_ref(), entry, signature) {
                     Verdict::Valid => &mut counts.signatures.valid,

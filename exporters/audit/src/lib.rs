@@ -164,6 +164,7 @@ impl Source for Audit {
         let rules = Rules {
             kinds: options.kinds as usize,
             spikes: options.spikes.clone(),
+            now: 0,
             key: options.signing_key_file.as_ref().and_then(&mut read_key),
         };
         let key_ring = options.signing_key_file.as_ref().and_then(|path| KeyRing::read(path).ok());
@@ -187,6 +188,7 @@ impl Source for Audit {
     fn sample(&mut self) -> Result<AuditReading, Missing> {
         let deadline = Instant::now() + self.patience;
         let now = now();
+        self.rules.now = now;
         let mut looks = Vec::new();
         let count = self.followers.len();
         for (index, follower) in self.followers.iter_mut().enumerate() {

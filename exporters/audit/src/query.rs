@@ -222,7 +222,7 @@ impl Filter<'_> {
         let wanted = level.is_none_or(|level| level == event.level)
             && outcome.is_none_or(|outcome| outcome == event.outcome)
             && kind.as_ref().is_none_or(|kind| event.kind.decode() == *kind)
-            && actor.as_ref().is_none_or(|actor| event.actor.as_ref().is_some_and(|found| found == actor))
+            && actor.as_ref().is_none_or(|actor| event.actor().is_some_and(|found| found == *actor))
             && since.is_none_or(|since| time.is_some_and(|time| time >= since))
             && until.is_none_or(|until| time.is_some_and(|time| time <= until))
             && self.needle.as_ref().is_none_or(|needle| needle.is_in(record));
@@ -432,7 +432,7 @@ impl Found {
             time,
             kind,
             level: event.level,
-            actor: event.actor.map(std::borrow::Cow::into_owned),
+            actor: event.actor().map(std::borrow::Cow::into_owned),
             outcome: event.outcome,
             summary,
             details: fields,
