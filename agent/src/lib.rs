@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod debates;
+pub mod governance;
 pub mod http;
 pub mod hub;
 pub mod models;

@@ -14,6 +14,10 @@ sources! {
     ollama: aura_ollama::Ollama,
     /// PostgreSQL: state, statistics, and the debates of its tables.
     postgres: aura_postgres::Postgres,
+    /// Audit and event logs: JSON Lines files that are followed, counted and can be asked for events.
+    audit: aura_audit::Audit,
+    /// Roles of Aura installations: registry, taxonomy, drafts, migrations.
+    roles: aura_roles::RoleFiles,
 }
 
 /// Does something with every source, each with its own types.

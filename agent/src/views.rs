@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     database::Database,
     debates::Debates,
+    governance::Governance,
     http::{App, Live},
     hub::{Channel, FRESH_INTERVALS, Hub},
     models::Models,
@@ -29,6 +30,8 @@ pub struct Views {
     pub database: Arc<Database>,
     /// The debates that one of them holds.
     pub debates: Arc<Debates>,
+    /// Roles and audit logs.
+    pub governance: Arc<Governance>,
 }
 
 impl Views {
@@ -40,14 +43,20 @@ impl Views {
             models: Models::new(Arc::clone(hub), models_feed.clone(), &config.sources.ollama, controllers),
             database: Arc::default(),
             debates: Arc::default(),
+            governance: Arc::new(Governance::new(Arc::clone(hub), &config.sources.audit)),
         };
+        let governance = Arc::clone(&views.governance);
+        let governance_feed =
+            feeds.open_answering("governance", Some(Box::new(move |request| governance.answer(request))));
         let (system, database, debates) = (views.system.clone(), views.database.clone(), views.debates.clone());
         let live = vec![
             Live { feed: feeds.open("system"), fresh: Box::new(move || system.current().is_some()) },
-            // Its message says itself what is missing, and a new one comes as soon as that changes.
+            // The messages of models and governance say themselves what is missing, and new ones come as soon as that
+            // changes.
             Live { feed: models_feed, fresh: Box::new(|| true) },
             Live { feed: feeds.open("database"), fresh: Box::new(move || database.current().is_some()) },
             Live { feed: feeds.open("debates"), fresh: Box::new(move || debates.current().is_some()) },
+            Live { feed: governance_feed, fresh: Box::new(|| true) },
         ];
         (views, live)
     }
@@ -64,6 +73,9 @@ pub fn publish(app: &Arc<App>, context: &Context) {
         tokio::spawn(publish_database(Arc::clone(app), postgres, database, debates.feed.clone()));
     }
     tokio::spawn(Arc::clone(&app.views.models).run());
+    if let Some(live) = app.live("governance") {
+        tokio::spawn(Arc::clone(&app.views.governance).publish(live.feed.clone()));
+    }
 }
 
 fn source<S: Source>(app: &App, feed: &str) -> Option<(Arc<Channel<S>>, Feed)> {

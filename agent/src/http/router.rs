@@ -36,6 +36,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
     routes
+        .merge(crate::governance::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -86,7 +86,7 @@ impl Agent {
             warn!("{warning}");
         }
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into());
+        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
@@ -165,6 +165,7 @@ impl Agent {
             ("web.telemetry_path", old.web.telemetry_path != new.web.telemetry_path),
             ("web.max_requests", old.web.max_requests != new.web.max_requests),
             ("log.format", old.log.format != new.log.format),
+            ("storage.path", old.storage != new.storage),
             ("paths", old.paths != new.paths),
             ("history", old.history != new.history),
             ("whether TLS is spoken", self.web.tls().is_some() != web.tls().is_some()),
@@ -175,6 +176,7 @@ impl Agent {
         self.logging.set_level(&new.log);
         self.app.views.system.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new));
+        self.app.views.governance.set_options(&new.sources.audit);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web);
         self.app.views.models.configure(&new.sources.ollama, settings.has_controllers());

@@ -65,6 +65,8 @@ impl Default for Paths {
 pub struct Context {
     /// Where the outside world is mounted.
     pub paths: Paths,
+    /// The one folder that may be written to, for what outlives a restart; none unless one is configured.
+    pub storage: Option<PathBuf>,
     watched: Arc<AtomicBool>,
 }
 
@@ -72,7 +74,13 @@ impl Context {
     /// A context over these roots.
     #[must_use]
     pub fn new(paths: Paths) -> Self {
-        Self { paths, watched: Arc::default() }
+        Self { paths, storage: None, watched: Arc::default() }
+    }
+
+    /// The same with a folder for what outlives a restart.
+    #[must_use]
+    pub fn with_storage(self, storage: Option<PathBuf>) -> Self {
+        Self { storage, ..self }
     }
 
     /// Whether somebody looks at the live page now: the time for readings that are too dear to take otherwise.

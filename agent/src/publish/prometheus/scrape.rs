@@ -70,7 +70,13 @@ impl Scrape {
         if let Some(part) = &self.part
             && !sources.iter().any(|source| source.part() == part)
         {
-            let parts = sources.iter().map(|source| source.part()).collect();
+            // Several sources may share a part.
+            let mut parts: Vec<&str> = Vec::new();
+            for part in sources.iter().map(|source| source.part()) {
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
+            }
             return Err(ScrapeError::UnknownPart { name: part.clone(), known: known(parts) });
         }
         if self.collect.is_empty() && self.exclude.is_empty() {

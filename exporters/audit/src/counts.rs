@@ -1,0 +1,235 @@
+//! What is counted of a log. It outlives restarts together with the reading position.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Level, Outcome, Skipped};
+
+/// A longer kind is cut.
+const LONGEST_KIND: usize = 64;
+/// Where kinds beyond the limit are counted.
+pub(crate) const OTHER: &str = "other";
+
+/// Recent events are counted by tens of seconds.
+const BUCKET_MS: i64 = 10_000;
+/// The long window in which a spike is looked for, and the short one that it is compared with.
+const LONG_MS: i64 = 3_600_000;
+const SHORT_MS: i64 = 900_000;
+
+/// The numbers of one log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) kinds: Vec<KindCounts>,
+    pub(crate) skipped: SkippedCounts,
+    pub(crate) signatures: SignatureCounts,
+    pub(crate) bytes: u64,
+    pub(crate) rotations: u64,
+    pub(crate) gaps: u64,
+    /// The time of the event that was read last, of those that have one; milliseconds since 1970.
+    pub(crate) last_time: Option<i64>,
+}
+
+/// The events of one kind, by level and outcome.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KindCounts {
+    pub(crate) name: String,
+    pub(crate) events: [[u64; Outcome::ALL.len()]; Level::ALL.len()],
+    /// Events of the last hour by tens of seconds, where somebody wants to know; the bucket written last is last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent: Vec<(i64, u64)>,
+    /// Whether somebody wants to know.
+    #[serde(skip)]
+    watched: Option<bool>,
+}
+
+impl KindCounts {
+    fn note(&mut self, bucket: i64) {
+        let known = self.recent.iter().position(|(known, _)| *known == bucket);
+        let mut entry = known.map_or((bucket, 0), |index| self.recent.remove(index));
+        entry.1 += 1;
+        self.recent.push(entry);
+    }
+}
+
+/// Records that are no events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedCounts {
+    /// Lines without anything.
+    pub blank: u64,
+    /// Torn lines, and what is no JSON.
+    pub unreadable: u64,
+    /// JSON, but no object.
+    pub not_object: u64,
+    /// Longer than 1 MiB.
+    pub too_long: u64,
+}
+
+/// Signed records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureCounts {
+    /// The signature is the entry's.
+    pub valid: u64,
+    /// It is not.
+    pub invalid: u64,
+    /// There was no key to check it with.
+    pub not_checked: u64,
+}
+
+/// How many events of a kind came lately.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Spike {
+    /// The kind.
+    pub kind: String,
+    /// Events within the last hour, by their own times.
+    pub count: u64,
+    /// Events within the last 15 minutes.
+    pub recent: u64,
+    /// More within an hour is a spike.
+    pub limit: u64,
+    /// Events a second in the last 15 minutes, less those in the last hour: above zero it is getting more.
+    pub acceleration: f64,
+    /// Whether the limit is passed.
+    pub spike: bool,
+}
+
+/// The first and the last bucket that are remembered. Times in the future are kept for an hour's worth, so a wrong
+/// clock cannot fill the memory.
+fn oldest(now: i64) -> i64 {
+    (now - LONG_MS).div_euclid(BUCKET_MS)
+}
+
+fn newest(now: i64) -> i64 {
+    (now + LONG_MS).div_euclid(BUCKET_MS)
+}
+
+impl SkippedCounts {
+    pub(crate) fn add(&mut self, skipped: Skipped) {
+        *match skipped {
+            Skipped::Blank => &mut self.blank,
+            Skipped::Unreadable => &mut self.unreadable,
+            Skipped::NotObject => &mut self.not_object,
+        } += 1;
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.blank + self.unreadable + self.not_object + self.too_long
+    }
+}
+
+impl Counts {
+    /// Counts an event; at most `kinds` kinds get a name of their own. Those in `watched` are looked at for spikes.
+    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>, now: i64) {
+        let index = self.index(event, kinds);
+        let kind = &mut self.kinds[index];
+        kind.events[event.level as usize][event.outcome as usize] += 1;
+        let is_watched = *kind.watched.get_or_insert_with(|| watched.contains_key(&kind.name));
+        if is_watched && let Some(time) = event.time() {
+            let bucket = time.div_euclid(BUCKET_MS);
+            // Of years of old lines nothing is remembered.
+            if !(oldest(now)..=newest(now)).contains(&bucket) {
+                return;
+            }
+            match kind.recent.last_mut() {
+                Some((last, count)) if *last == bucket => *count += 1,
+                _ => kind.note(bucket),
+            }
+        }
+    }
+
+    fn index(&mut self, event: &Event<'_>, kinds: usize) -> usize {
+        let raw = event.kind.raw();
+        if let Some(index) = self.kinds.iter().position(|kind| kind.name.as_bytes() == raw) {
+            return index;
+        }
+        let name: String =
+            event.kind.decode().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
+        let named = self.kinds.iter().filter(|kind| kind.name != OTHER).count();
+        let known = self.kinds.iter().any(|kind| kind.name == name);
+        let name = if known || named < kinds { name } else { OTHER.to_owned() };
+        self.kinds.iter().position(|kind| kind.name == name).unwrap_or_else(|| {
+            self.kinds.push(KindCounts { name, ..KindCounts::default() });
+            self.kinds.len() - 1
+        })
+    }
+
+    /// How many events there are.
+    pub(crate) fn total(&self) -> u64 {
+        self.kinds.iter().flat_map(|kind| kind.events.iter().flatten()).sum()
+    }
+
+    /// Forgets recent events that are too old, or of kinds that nobody watches any more.
+    pub(crate) fn prune(&mut self, now: i64, watched: &BTreeMap<String, u64>) {
+        for kind in &mut self.kinds {
+            kind.watched = Some(watched.contains_key(&kind.name));
+            let keep = kind.watched == Some(true);
+            kind.recent.retain(|(bucket, _)| keep && (oldest(now)..=newest(now)).contains(bucket));
+        }
+    }
+
+    /// How the watched kinds fare now.
+    pub(crate) fn spikes(&self, now: i64, watched: &BTreeMap<String, u64>) -> Vec<Spike> {
+        let within = |kind: &KindCounts, window: i64| -> u64 {
+            let last = now.div_euclid(BUCKET_MS);
+            let window = last - window / BUCKET_MS + 1..=last;
+            kind.recent.iter().filter(|(bucket, _)| window.contains(bucket)).map(|(_, count)| count).sum()
+        };
+        let mut spikes = Vec::new();
+        for (kind, &limit) in watched {
+            let Some(known) = self.kinds.iter().find(|known| known.name == *kind) else { continue };
+            let (count, recent) = (within(known, LONG_MS), within(known, SHORT_MS));
+            #[expect(clippy::cast_precision_loss, reason = "counts of an hour are far below 2^53")]
+            let acceleration = recent as f64 / (SHORT_MS / 1000) as f64 - count as f64 / (LONG_MS / 1000) as f64;
+            spikes.push(Spike { kind: kind.clone(), count, recent, limit, acceleration, spike: count > limit });
+        }
+        spikes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event, options::Keys};
+
+    fn count(counts: &mut Counts, line: &str, kinds: usize, watched: &BTreeMap<String, u64>) {
+        let keys = Keys::default();
+        counts.add(&event::read(line.as_bytes(), &keys).unwrap(), kinds, watched, 1_765_800_000_000);
+    }
+
+    #[test]
+    fn kinds_beyond_the_limit_are_counted_as_other() {
+        let mut counts = Counts::default();
+        for kind in ["a", "b", "c", "a", "d", r"\u0061", "other"] {
+            count(&mut counts, &format!("{{\"type\":\"{kind}\"}}"), 2, &BTreeMap::new());
+        }
+        let found: Vec<(&str, u64)> =
+            counts.kinds.iter().map(|kind| (kind.name.as_str(), kind.events.iter().flatten().sum())).collect();
+        assert_eq!(found, [("a", 3), ("b", 1), ("other", 3)]);
+        assert_eq!(counts.total(), 7);
+    }
+
+    #[test]
+    fn a_spike_is_more_than_the_limit_within_an_hour() {
+        let now = 1_765_800_000_000;
+        let watched: BTreeMap<String, u64> = [("rate_limited".to_owned(), 3)].into();
+        let mut counts = Counts::default();
+        let mut at = |seconds_ago: i64| {
+            let line = format!("{{\"ts\":{},\"type\":\"rate_limited\"}}", now / 1000 - seconds_ago);
+            count(&mut counts, &line, 10, &watched);
+            counts.spikes(now, &watched)[0].clone()
+        };
+        assert_eq!(at(4000).count, 0, "too old");
+        assert_eq!(at(-60).count, 0, "the future is not now");
+        at(3000);
+        at(2000);
+        let spike = at(5);
+        assert!((spike.count, spike.recent, spike.spike) == (3, 1, false), "{spike:?}");
+        let spike = at(1);
+        assert!((spike.count, spike.recent, spike.spike) == (4, 2, true), "{spike:?}");
+        assert!((spike.acceleration - (2.0 / 900.0 - 4.0 / 3600.0)).abs() < 1e-12);
+        counts.prune(now + 2 * LONG_MS, &watched);
+        assert_eq!(counts.spikes(now, &watched)[0].count, 0, "old ones are forgotten");
+    }
+}

@@ -1,0 +1,359 @@
+//! What a line means: kind, level, outcome, time and actor, by one table for all the writers there are.
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    moment,
+    options::Keys,
+    scan::{self, Fault, Scalar, Text},
+};
+
+/// How severe an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+}
+
+/// What became of what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Outcome {
+    Allowed,
+    Denied,
+    Pending,
+    Limited,
+    Ok,
+    Failed,
+    None,
+}
+
+impl Level {
+    /// All levels, by their number.
+    pub const ALL: [Self; 4] = [Self::Debug, Self::Info, Self::Warning, Self::Error];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    /// The level that a log names, `warn` and `critical` among them.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        let known = [
+            ("debug", Self::Debug),
+            ("info", Self::Info),
+            ("warn", Self::Warning),
+            ("warning", Self::Warning),
+            ("error", Self::Error),
+            ("critical", Self::Error),
+        ];
+        known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| level)
+    }
+}
+
+impl Outcome {
+    /// All outcomes, by their number.
+    pub const ALL: [Self; 7] =
+        [Self::Allowed, Self::Denied, Self::Pending, Self::Limited, Self::Ok, Self::Failed, Self::None];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Pending => "pending",
+            Self::Limited => "limited",
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::None => "none",
+        }
+    }
+
+    /// The outcome of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.word().eq_ignore_ascii_case(word))
+    }
+}
+
+/// A record, judged.
+#[derive(Debug)]
+pub(crate) struct Event<'a> {
+    pub(crate) kind: Kind<'a>,
+    pub(crate) level: Level,
+    pub(crate) outcome: Outcome,
+    pub(crate) time: Option<Scalar<'a>>,
+    /// Who did it, where a field says so.
+    named: Option<Text<'a>>,
+    /// The record that is signed, as it stands, and its signature.
+    pub(crate) signed: Option<(&'a [u8], Text<'a>)>,
+}
+
+/// A kind's name, still as it stands in the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind<'a> {
+    Read(Text<'a>),
+    /// The line has none: what its log consists of.
+    Given(&'a str),
+}
+
+impl<'a> Kind<'a> {
+    pub(crate) fn raw(&self) -> &'a [u8] {
+        match self {
+            Self::Read(text) => text.raw,
+            Self::Given(word) => word.as_bytes(),
+        }
+    }
+
+    pub(crate) fn decode(&self) -> Cow<'a, str> {
+        match self {
+            Self::Read(text) => text.decode(),
+            Self::Given(word) => Cow::Borrowed(word),
+        }
+    }
+}
+
+/// Why a line is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skipped {
+    Blank,
+    /// Torn, or never JSON.
+    Unreadable,
+    NotObject,
+}
+
+impl Event<'_> {
+    /// Milliseconds since 1970; none when the line has no time that can be read.
+    pub(crate) fn time(&self) -> Option<i64> {
+        self.time.and_then(moment::milliseconds)
+    }
+
+    /// Who did it: as the line says, else as its kind tells.
+    pub(crate) fn actor(&self) -> Option<Cow<'_, str>> {
+        let kind = match self.named {
+            Some(name) => return Some(name.decode()),
+            None => self.kind.raw(),
+        };
+        let writer = match kind {
+            b"approval_requested"
+            | b"approval_granted"
+            | b"rate_limited"
+            | b"command_executed"
+            | b"tool_failure"
+            | b"safe_mode_status" => "gateway",
+            b"policy_decision" | b"safe_mode_transition" | b"capability_state" | b"tool_registry_loaded" | b"http" => {
+                "api"
+            }
+            b"safety_check" | b"action" | b"violation" => "safety",
+            b"retrieval_failure" => "retrieval",
+            _ => return None,
+        };
+        Some(Cow::Borrowed(writer))
+    }
+}
+
+/// Judges one line.
+pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skipped> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Err(Skipped::Blank);
+    }
+    let own = keys.any();
+    let mut fields = Fields::default();
+    let end = scan::object(line, |name, value| fields.put(name, value, keys, own)).map_err(|fault| match fault {
+        Fault::NotObject => Skipped::NotObject,
+        Fault::Wrong | Fault::Unfinished => Skipped::Unreadable,
+    })?;
+    if !line[end..].iter().all(u8::is_ascii_whitespace) {
+        return Err(Skipped::Unreadable);
+    }
+    let mut signed = None;
+    if let (Some(Scalar::Object(entry)), Some(Scalar::Text(signature))) = (fields.entry, fields.signature) {
+        signed = Some((entry, signature));
+        fields = Fields::default();
+        // The whole line was sound, so its part is.
+        let _ = scan::object(entry, |name, value| fields.put(name, value, keys, own));
+    }
+    Ok(fields.judge(keys, own, signed))
+}
+
+/// The fields that say something about an event.
+#[derive(Default)]
+struct Fields<'a> {
+    time: Option<Scalar<'a>>,
+    ts: Option<Scalar<'a>>,
+    timestamp: Option<Scalar<'a>>,
+    timestamp_ms: Option<Scalar<'a>>,
+    own_kind: Option<Scalar<'a>>,
+    event: Option<Scalar<'a>>,
+    r#type: Option<Scalar<'a>>,
+    action: Option<Scalar<'a>>,
+    kind: Option<Scalar<'a>>,
+    own_level: Option<Scalar<'a>>,
+    level: Option<Scalar<'a>>,
+    severity: Option<Scalar<'a>>,
+    own_actor: Option<Scalar<'a>>,
+    actor: Option<Scalar<'a>>,
+    user: Option<Scalar<'a>>,
+    source: Option<Scalar<'a>>,
+    allowed: Option<Scalar<'a>>,
+    success: Option<Scalar<'a>>,
+    active: Option<Scalar<'a>>,
+    risk_score: Option<Scalar<'a>>,
+    status: Option<Scalar<'a>>,
+    blocked: Option<Scalar<'a>>,
+    violation: Option<Scalar<'a>>,
+    entry: Option<Scalar<'a>>,
+    signature: Option<Scalar<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    fn put(&mut self, name: Text<'a>, value: Scalar<'a>, keys: &Keys, own: bool) {
+        if own {
+            let is = |key: &Option<String>| key.as_ref().is_some_and(|key| key.as_bytes() == name.raw);
+            for (key, place) in [
+                (&keys.time, &mut self.time),
+                (&keys.kind, &mut self.own_kind),
+                (&keys.level, &mut self.own_level),
+                (&keys.actor, &mut self.own_actor),
+            ] {
+                if is(key) {
+                    *place = Some(value);
+                }
+            }
+        }
+        let place = match name.raw {
+            b"ts" => &mut self.ts,
+            b"timestamp" => &mut self.timestamp,
+            b"timestamp_ms" => &mut self.timestamp_ms,
+            b"event" => &mut self.event,
+            b"type" => &mut self.r#type,
+            b"action" => &mut self.action,
+            b"kind" => &mut self.kind,
+            b"level" => &mut self.level,
+            b"severity" => &mut self.severity,
+            b"actor" => &mut self.actor,
+            b"user" => &mut self.user,
+            b"source" => &mut self.source,
+            b"allowed" => &mut self.allowed,
+            b"success" => &mut self.success,
+            b"active" => &mut self.active,
+            b"risk_score" => &mut self.risk_score,
+            b"status" => &mut self.status,
+            b"blocked" => &mut self.blocked,
+            b"violation" => &mut self.violation,
+            b"entry" => &mut self.entry,
+            b"sig" => &mut self.signature,
+            _ => return,
+        };
+        *place = Some(value);
+    }
+
+    fn judge(&mut self, keys: &'a Keys, own: bool, signed: Option<(&'a [u8], Text<'a>)>) -> Event<'a> {
+        let kind = self.kind(keys);
+        if let Some(Scalar::Object(violation)) = self.violation {
+            let mut inner = Fields::default();
+            let _ = scan::object(violation, |name, value| inner.put(name, value, keys, own));
+            self.blocked = self.blocked.or(inner.blocked);
+            self.severity = self.severity.or(inner.severity);
+        }
+        let name = kind.raw();
+        Event {
+            kind,
+            level: self.level(name),
+            outcome: self.outcome(name),
+            time: self.time.or(self.ts).or(self.timestamp).or(self.timestamp_ms),
+            named: [self.own_actor, self.actor, self.user, self.source].into_iter().find_map(text),
+            signed,
+        }
+    }
+
+    fn kind(&self, keys: &'a Keys) -> Kind<'a> {
+        let action = if self.event.is_none() && self.r#type.is_none() { self.action } else { None };
+        let read = [self.own_kind, self.event, self.r#type, action, self.kind].into_iter().find_map(text);
+        match read {
+            Some(text) => Kind::Read(text),
+            None => Kind::Given(keys.default_kind.as_deref().unwrap_or("unknown")),
+        }
+    }
+
+    fn level(&self, kind: &[u8]) -> Level {
+        let own = text(self.own_level).or(text(self.level));
+        if let Some(level) = own.and_then(|word| Level::of(std::str::from_utf8(word.raw).ok()?)) {
+            return level;
+        }
+        let says = |words: &[&str]| {
+            [self.level, self.severity].into_iter().filter_map(text).any(|text| words.iter().any(|word| text.is(word)))
+        };
+        let (allowed, success) = (flag(self.allowed), flag(self.success));
+        let number = |value: Option<Scalar<'_>>| match value {
+            Some(Scalar::Number(digits)) => std::str::from_utf8(digits).ok()?.parse::<f64>().ok(),
+            _ => None,
+        };
+        match kind {
+            b"violation" if flag(self.blocked) == Some(true) => Level::Error,
+            _ if says(&["forbidden"]) => Level::Error,
+            b"safety_check" if allowed == Some(false) && says(&["dangerous"]) => Level::Error,
+            b"violation" | b"safety_check" if allowed == Some(false) || kind == b"violation" => Level::Warning,
+            _ if says(&["caution", "restricted", "dangerous"]) => Level::Warning,
+            b"policy_decision" if allowed == Some(false) => {
+                if number(self.risk_score).is_some_and(|score| score >= 0.9) { Level::Error } else { Level::Warning }
+            }
+            b"command_executed" if success == Some(false) => Level::Error,
+            b"tool_failure" | b"retrieval_failure" => Level::Error,
+            b"http" => match number(self.status) {
+                Some(status) if status >= 500.0 => Level::Error,
+                Some(status) if status >= 400.0 => Level::Warning,
+                _ => Level::Info,
+            },
+            b"rate_limited" | b"approval_requested" => Level::Warning,
+            b"safe_mode_transition" | b"safe_mode_status" if flag(self.active) == Some(false) => Level::Warning,
+            _ => Level::Info,
+        }
+    }
+
+    fn outcome(&self, kind: &[u8]) -> Outcome {
+        match kind {
+            b"approval_requested" => Outcome::Pending,
+            b"approval_granted" => Outcome::Allowed,
+            b"rate_limited" => Outcome::Limited,
+            b"tool_failure" | b"retrieval_failure" => Outcome::Failed,
+            _ => match (flag(self.allowed), flag(self.success)) {
+                (Some(true), _) => Outcome::Allowed,
+                (Some(false), _) => Outcome::Denied,
+                (_, Some(true)) => Outcome::Ok,
+                (_, Some(false)) => Outcome::Failed,
+                _ => Outcome::None,
+            },
+        }
+    }
+}
+
+fn text(value: Option<Scalar<'_>>) -> Option<Text<'_>> {
+    match value {
+        Some(Scalar::Text(text)) if !text.raw.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+fn flag(value: Option<Scalar<'_>>) -> Option<bool> {
+    match value {
+        Some(Scalar::Bool(flag)) => Some(flag),
+        _ => None,
+    }
+}

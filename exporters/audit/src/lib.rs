@@ -1,0 +1,315 @@
+//! Audit and event logs as a source.
+//!
+//! An installation's programs append JSON Lines to a handful of files, several programs to one file, each in its own
+//! shape, and rotate them as they like. [`Audit`] follows these files and counts what is in them; each line is counted
+//! once, whatever happens to the file, and to the agent. [`page`] answers a person's questions from the same files,
+//! apart from that. What a line means is decided in one place for both.
+
+mod archives;
+mod backward;
+mod counts;
+mod event;
+mod follow;
+mod frame;
+mod metrics;
+mod moment;
+mod options;
+mod query;
+mod scan;
+mod sign;
+mod state;
+mod summary;
+mod text;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use aura_model::{Context, Group, Missing, Options, Reason, Source};
+use serde::Serialize;
+
+pub use self::{
+    counts::{SignatureCounts, SkippedCounts, Spike},
+    event::{Level, Outcome},
+    options::{AuditOptions, FileOptions, Log},
+    query::{AuditEvent, KeyRing, Page, Place, QueryError, Request, page},
+};
+use self::{
+    follow::{Follower, Look, Rules},
+    sign::Key,
+    state::Storage,
+};
+
+/// So many of the newest events are shown with each reading.
+const RECENT: usize = 100;
+/// So many bytes of them.
+const RECENT_BYTES: usize = 256 << 10;
+/// So long may it take to find them.
+const RECENT_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The logs that are followed.
+pub struct Audit {
+    followers: Vec<Follower>,
+    rules: Rules,
+    key_ring: Option<KeyRing>,
+    storage: Option<Storage>,
+    patience: Duration,
+    buffer: Vec<u8>,
+    problems: Vec<String>,
+    recent: Arc<Vec<AuditEvent>>,
+    logs: Arc<Vec<Log>>,
+    revision: u64,
+    /// Bytes, rotations and sizes of the reading before: what tells that something is new.
+    before: Vec<(u64, u64, Option<u64>)>,
+}
+
+/// All logs at one moment.
+#[derive(Debug, Serialize)]
+pub struct AuditReading {
+    /// One more whenever something new was counted.
+    pub revision: u64,
+    /// Each log.
+    pub logs: Vec<LogReading>,
+    /// The newest events of all logs, the newest first.
+    pub recent: Arc<Vec<AuditEvent>>,
+    /// Whether positions and numbers are kept for the next start; none where there is no folder for them.
+    pub kept: Option<bool>,
+    /// What does not work as it should, in sentences.
+    pub problems: Vec<String>,
+}
+
+/// One log at one moment. Numbers count from when the log was first followed.
+#[derive(Debug, Serialize)]
+pub struct LogReading {
+    /// Its name.
+    pub name: String,
+    /// Its live file.
+    pub path: PathBuf,
+    /// `following`, `waiting` (there is no such file yet) or `unreadable`.
+    pub state: &'static str,
+    /// Why it cannot be read.
+    pub missing: Option<Missing>,
+    /// Size of the live file.
+    pub size: Option<u64>,
+    /// Bytes that are not counted yet.
+    pub unread: u64,
+    /// Events by kind, level and outcome.
+    pub events: Vec<EventCount>,
+    /// All events together.
+    pub total: u64,
+    /// Lines that are no events.
+    pub skipped: SkippedCounts,
+    /// Signed records.
+    pub signatures: SignatureCounts,
+    /// Bytes counted.
+    pub bytes: u64,
+    /// How often the live file was renamed, replaced or cut.
+    pub rotations: u64,
+    /// How often something may have been lost.
+    pub gaps: u64,
+    /// The time of the event read last, in Unix seconds.
+    pub last_event_seconds: Option<f64>,
+    /// The kinds that are watched for spikes.
+    pub spikes: Vec<Spike>,
+}
+
+/// How many events of one kind, level and outcome there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventCount {
+    /// The kind; `other` for those beyond the limit.
+    pub kind: String,
+    /// The level.
+    pub level: Level,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// How many.
+    pub count: u64,
+}
+
+impl Source for Audit {
+    type Options = AuditOptions;
+    type Reading = AuditReading;
+
+    const NAME: &'static str = "audit";
+    const PART: &'static str = "aura";
+
+    fn groups() -> &'static [Group<AuditReading>] {
+        metrics::GROUPS
+    }
+
+    fn open(options: &AuditOptions, context: &Context) -> Result<Self, Missing> {
+        let logs = options.logs();
+        if logs.is_empty() {
+            let detail = "no audit logs are named: set sources.audit.roots to the root folder of an installation, or \
+                          sources.audit.files to the logs themselves";
+            return Err(Missing::new(Reason::NotConfigured, detail));
+        }
+        if options.files.is_empty()
+            && let Some(root) = options.roots.iter().find(|root| !root.is_dir())
+        {
+            let detail = format!("{}: no such folder; see sources.audit.roots", root.display());
+            return Err(Missing::new(Reason::NoSensor, detail));
+        }
+        let storage = context.storage.as_deref().map(Storage::open).transpose()?;
+        let mut problems = Vec::new();
+        let mut read_key = |path: &PathBuf| {
+            let result = Key::read(path);
+            result
+                .map_err(|error| problems.push(format!("signatures are not checked: {}: {error}", path.display())))
+                .ok()
+        };
+        let rules = Rules {
+            kinds: options.kinds as usize,
+            spikes: options.spikes.clone(),
+            now: 0,
+            key: options.signing_key_file.as_ref().and_then(&mut read_key),
+        };
+        let key_ring = options.signing_key_file.as_ref().and_then(|path| KeyRing::read(path).ok());
+        let state = |log: &Log| storage.as_ref().map(|storage| storage.log(&log.path)).unwrap_or_default();
+        let followers = logs.iter().map(|log| Follower::new(log.clone(), state(log))).collect();
+        Ok(Self {
+            followers,
+            rules,
+            key_ring,
+            storage,
+            patience: options.schedule().timeout.get() / 2,
+            buffer: Vec::new(),
+            problems,
+            recent: Arc::default(),
+            logs: Arc::new(logs),
+            revision: 0,
+            before: Vec::new(),
+        })
+    }
+
+    fn sample(&mut self) -> Result<AuditReading, Missing> {
+        let deadline = Instant::now() + self.patience;
+        let now = now();
+        self.rules.now = now;
+        let mut looks = Vec::new();
+        let count = self.followers.len();
+        for (index, follower) in self.followers.iter_mut().enumerate() {
+            follower.state.counts.prune(now, &self.rules.spikes);
+            // Those that come later keep their share of the time.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = Instant::now() + left / u32::try_from(count - index).unwrap_or(1);
+            let look = follower.look(&self.rules, &mut self.buffer, share);
+            looks.push(look.map_err(|error| Missing::from_io(&follower.log.path, &error)));
+        }
+        // First kept, then shown: what was shown is never counted again.
+        let kept = self.storage.as_mut().map(|storage| {
+            storage.keep(self.followers.iter().map(|follower| (follower.log.path.as_path(), &follower.state)))
+        });
+        self.note_changes(&looks);
+        let logs =
+            self.followers.iter().zip(looks).map(|(follower, look)| read(follower, look, now, &self.rules.spikes));
+        let mut problems = self.problems.clone();
+        if let Some(Err(missing)) = &kept {
+            problems.push(format!("a restart would count lines again: {}", missing.detail));
+        }
+        Ok(AuditReading {
+            revision: self.revision,
+            logs: logs.collect(),
+            recent: Arc::clone(&self.recent),
+            kept: kept.map(|result| result.is_ok()),
+            problems,
+        })
+    }
+
+    fn describe(reading: &AuditReading) -> Vec<String> {
+        let names = |state: &str| {
+            let names: Vec<&str> =
+                reading.logs.iter().filter(|log| log.state == state).map(|log| log.name.as_str()).collect();
+            names.join(", ")
+        };
+        let mut lines = Vec::new();
+        for (state, words) in
+            [("following", "following"), ("waiting", "not there yet"), ("unreadable", "there, but not readable")]
+        {
+            let names = names(state);
+            if !names.is_empty() {
+                lines.push(format!("{words}: {names}"));
+            }
+        }
+        if reading.kept.is_none() {
+            lines.push(
+                "no storage.path: after a restart, counting begins anew with what the live files hold".to_owned(),
+            );
+        }
+        lines.extend(reading.problems.clone());
+        lines
+    }
+}
+
+impl Audit {
+    fn note_changes(&mut self, looks: &[Result<Look, Missing>]) {
+        let state: Vec<(u64, u64, Option<u64>)> = self
+            .followers
+            .iter()
+            .zip(looks)
+            .map(|(follower, look)| {
+                let counts = &follower.state.counts;
+                (counts.bytes, counts.rotations, look.as_ref().ok().and_then(|look| look.size))
+            })
+            .collect();
+        if state == self.before && self.revision > 0 {
+            return;
+        }
+        self.before = state;
+        self.revision += 1;
+        let request = Request { limit: RECENT, ..Request::default() };
+        let until = Instant::now() + RECENT_PATIENCE;
+        if let Ok(page) = query::page_within(&self.logs, self.key_ring.as_ref(), &request, RECENT_BYTES, until) {
+            self.recent = Arc::new(page.events);
+        }
+    }
+}
+
+fn read(follower: &Follower, look: Result<Look, Missing>, now: i64, watched: &BTreeMap<String, u64>) -> LogReading {
+    let counts = &follower.state.counts;
+    let mut events = Vec::new();
+    for kind in &counts.kinds {
+        for (level, outcomes) in Level::ALL.into_iter().zip(&kind.events) {
+            for (outcome, &count) in Outcome::ALL.into_iter().zip(outcomes) {
+                if count > 0 {
+                    events.push(EventCount { kind: kind.name.clone(), level, outcome, count });
+                }
+            }
+        }
+    }
+    let (look, missing) = match look {
+        Ok(look) => (look, None),
+        Err(missing) => (Look { size: None, unread: 0 }, Some(missing)),
+    };
+    LogReading {
+        name: follower.log.name.clone(),
+        path: follower.log.path.clone(),
+        state: match (&missing, look.size) {
+            (Some(_), _) => "unreadable",
+            (None, Some(_)) => "following",
+            (None, None) => "waiting",
+        },
+        missing,
+        size: look.size,
+        unread: look.unread,
+        events,
+        total: counts.total(),
+        skipped: counts.skipped,
+        signatures: counts.signatures,
+        bytes: counts.bytes,
+        rotations: counts.rotations,
+        gaps: counts.gaps,
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds until the year 9999 are below 2^53")]
+        last_event_seconds: counts.last_time.map(|time| time as f64 / 1000.0),
+        spikes: counts.spikes(now, watched),
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,188 @@
+//! Pages of events: the newest first, through archives, by whatever is asked for.
+
+use std::{fs, io::Write, path::Path};
+
+use aura_audit::{Audit, AuditEvent, AuditOptions, Level, Log, Outcome, Page, QueryError, Request, page};
+use aura_model::{Context, Source};
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+
+fn fixtures() -> AuditOptions {
+    AuditOptions {
+        roots: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/installation")],
+        signing_key_file: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/signing_key")),
+        ..AuditOptions::default()
+    }
+}
+
+fn request(limit: usize) -> Request {
+    Request { limit, ..Request::default() }
+}
+
+fn ask(logs: &[Log], request: &Request) -> Page {
+    page(logs, None, request).unwrap()
+}
+
+/// Without what depends on where the fixtures are.
+fn shown(events: &[AuditEvent]) -> String {
+    let line = |event: &AuditEvent| {
+        let mut event = event.clone();
+        event.source.file = Path::new(&event.source.file).file_name().unwrap().to_string_lossy().into_owned();
+        serde_json::to_string(&event).unwrap()
+    };
+    events.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_shape_of_line() {
+    let options = fixtures();
+    let key = aura_audit::KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
+    let mut text = String::new();
+    for log in options.logs() {
+        let wanted = Request { log: Some(log.name.clone()), ..request(200) };
+        let page = page(&options.logs(), Some(&key), &wanted).unwrap();
+        assert!(page.complete && page.next.is_none() && page.problems.is_empty(), "{:?}", page.problems);
+        text += &format!("{}: skipped {}\n{}\n", log.name, page.skipped, shown(&page.events));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_counted_is_what_is_shown() {
+    let options = fixtures();
+    let reading = Audit::open(&options, &Context::default()).unwrap().sample().unwrap();
+    for log in &reading.logs {
+        let wanted = Request { log: Some(log.name.clone()), ..request(1000) };
+        let page = ask(&options.logs(), &wanted);
+        let live = page.events.iter().filter(|event| event.source.archive == 0);
+        assert_eq!(live.clone().count() as u64, log.total, "{}", log.name);
+        for count in &log.events {
+            let same = |event: &&AuditEvent| {
+                (&event.kind, event.level, event.outcome) == (&count.kind, count.level, count.outcome)
+            };
+            assert_eq!(live.clone().filter(same).count() as u64, count.count, "{count:?}");
+        }
+    }
+}
+
+#[test]
+fn each_filter_leaves_only_what_it_names() {
+    let logs = fixtures().logs();
+    let all = ask(&logs, &request(1000)).events;
+    type Case = (&'static str, Request, fn(&AuditEvent) -> bool);
+    let cases: [Case; 7] = [
+        ("level", Request { level: Some(Level::Warning), ..request(1000) }, |event| event.level == Level::Warning),
+        ("kind", Request { kind: Some("http".into()), ..request(1000) }, |event| event.kind == "http"),
+        ("actor", Request { actor: Some("gateway".into()), ..request(1000) }, |event| {
+            event.actor.as_deref() == Some("gateway")
+        }),
+        ("outcome", Request { outcome: Some(Outcome::Denied), ..request(1000) }, |event| {
+            event.outcome == Outcome::Denied
+        }),
+        ("log", Request { log: Some("provenance".into()), ..request(1000) }, |event| event.source.log == "provenance"),
+        ("since", Request { since: Some(1_765_800_010_000), ..request(1000) }, |event| {
+            event.time.as_deref().is_some_and(|time| time >= "2025-12-15T12:00:10.000Z")
+        }),
+        ("text", Request { text: Some("MADE UP <b>".into()), ..request(1000) }, |event| {
+            serde_json::to_string(&event.details).unwrap().to_lowercase().contains("made up <b>")
+        }),
+    ];
+    for (name, request, wanted) in cases {
+        let expected: Vec<AuditEvent> = all.iter().filter(|event| wanted(event)).cloned().collect();
+        assert!(!expected.is_empty(), "{name} has nothing to show");
+        assert_eq!(shown(&ask(&logs, &request).events), shown(&expected), "{name}");
+    }
+    let nobody = Request { log: Some("nobody".into()), ..request(1) };
+    assert!(matches!(page(&logs, None, &nobody), Err(QueryError::UnknownLog { .. })));
+}
+
+#[test]
+fn a_line_of_more_than_a_mebibyte_is_skipped_from_both_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = super::support::Installation::new(folder.path());
+    installation.append(1);
+    let mut file = fs::OpenOptions::new().append(true).open(&installation.live).unwrap();
+    writeln!(file, "{{\"type\":\"long\",\"text\":\"{}\"}}", "x".repeat(3 << 20)).unwrap();
+    installation.append(2);
+    let reading = installation.open().sample().unwrap();
+    assert_eq!((reading.logs[0].skipped.too_long, reading.logs[0].total, reading.logs[0].unread), (1, 2, 0));
+    let page = ask(&installation.options().logs(), &request(10));
+    assert_eq!((page.events.len(), page.skipped), (2, 1));
+}
+
+#[test]
+fn a_cursor_into_a_file_that_is_gone_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = super::support::Installation::new(folder.path());
+    for kind in 0..10 {
+        installation.append(kind);
+    }
+    let logs = installation.options().logs();
+    let next = ask(&logs, &request(3)).next.unwrap();
+    fs::remove_file(&installation.live).unwrap();
+    installation.append(1);
+    let gone = page(&logs, None, &Request { cursor: Some(next), ..request(3) });
+    assert_eq!(gone, Err(QueryError::CursorGone));
+    for wrong in ["x", "a.b.zz", "a.b"] {
+        let bad = page(&logs, None, &Request { cursor: Some(wrong.into()), ..request(3) });
+        assert_eq!(bad, Err(QueryError::BadCursor(wrong.into())));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    /// Page after page gives every line once, in the order of the files from the end, however they were rotated, and
+    /// also when they are rotated between two pages.
+    #[test]
+    fn pages_string_together(
+        files in prop::collection::vec((0..40usize, any::<bool>()), 1..4),
+        filler in 0..3000usize,
+        limit in 1..20usize,
+        rotate_after in prop::option::of(0..4usize),
+        torn in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let live = folder.path().join("events.jsonl");
+        let options = AuditOptions {
+            files: vec![aura_audit::FileOptions { path: live.clone(), ..Default::default() }],
+            ..AuditOptions::default()
+        };
+        let mut id = 0;
+        let count = files.len();
+        for (index, (lines, packed)) in files.iter().enumerate() {
+            let mut text = String::new();
+            for _ in 0..*lines {
+                id += 1;
+                text += &format!("{{\"ts\":{id},\"type\":\"k\",\"id\":{id},\"x\":\"{}\"}}\n", "y".repeat(filler * (id % 3)));
+            }
+            match count - 1 - index {
+                0 => fs::write(&live, text + if torn { "{\"ts\":1,\"type\"" } else { "" }).unwrap(),
+                number if *packed => {
+                    let file = fs::File::create(folder.path().join(format!("events.{number}.jsonl.gz"))).unwrap();
+                    let mut encoder = GzEncoder::new(file, Compression::fast());
+                    encoder.write_all(text.as_bytes()).unwrap();
+                    encoder.finish().unwrap();
+                }
+                number => fs::write(folder.path().join(format!("events.jsonl.{number}")), text).unwrap(),
+            }
+        }
+        let logs = options.logs();
+        let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = ask(&logs, &Request { cursor: cursor.clone(), ..request(limit) });
+            prop_assert!(page.complete);
+            prop_assert!(page.events.len() <= limit);
+            found.extend(page.events.iter().map(|event| event.details["id"].as_u64().unwrap() as usize));
+            pages += 1;
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            if rotate_after == Some(pages) && live.exists() && count == 1 {
+                fs::rename(&live, folder.path().join("events.1.jsonl")).unwrap();
+            }
+        }
+        let expected: Vec<usize> = (1..=id).rev().collect();
+        prop_assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,101 @@
+//! A file that others rewrite in place: its last good copy, read again when it has changed.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+
+use crate::yaml;
+
+/// A larger file is no role's.
+const LARGEST: u64 = 4 << 20;
+/// A file written so shortly before it was read may change again without its times showing it.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// A file's last good copy.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    pub(crate) path: PathBuf,
+    /// What it held when it last made sense.
+    pub(crate) good: Option<Value>,
+    /// What is wrong with it now.
+    pub(crate) problem: Option<String>,
+    /// When the good copy was written, in Unix seconds.
+    pub(crate) modified: Option<f64>,
+    seen: Option<Mark>,
+}
+
+/// What tells that a file has changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Mark {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Copy {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, good: None, problem: None, modified: None, seen: None }
+    }
+
+    /// Looks at the file. A file that is gone takes its copy with it; one that is half written does not.
+    pub(crate) fn look(&mut self) {
+        let metadata = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                *self = Self::new(std::mem::take(&mut self.path));
+                return;
+            }
+            Err(error) => {
+                self.fail(error.to_string());
+                return;
+            }
+        };
+        let mark = Mark {
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        };
+        if self.seen == Some(mark) {
+            return;
+        }
+        match read(&self.path) {
+            Ok(value) => {
+                self.good = Some(value);
+                self.problem = None;
+                let modified = metadata.modified().ok();
+                self.modified = modified.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()));
+                let age = modified.and_then(|time| SystemTime::now().duration_since(time).ok());
+                self.seen = age.is_some_and(|age| age > SETTLED).then_some(mark);
+            }
+            Err(problem) => self.fail(problem),
+        }
+    }
+
+    fn fail(&mut self, problem: String) {
+        self.problem = Some(problem);
+        self.seen = None;
+    }
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(LARGEST + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > LARGEST {
+        return Err(format!("larger than {} MiB", LARGEST >> 20));
+    }
+    let text = String::from_utf8_lossy(&text);
+    let value = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml") => yaml::parse(&text)?,
+        _ => serde_json::from_str(&text).map_err(|error| format!("no JSON, or half written: {error}"))?,
+    };
+    if value.is_object() { Ok(value) } else { Err("no object with keys, or half written".to_owned()) }
+}

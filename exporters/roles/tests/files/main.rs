@@ -1,0 +1,150 @@
+//! Role files as installations have them, and as they are while somebody writes them.
+
+use std::{collections::HashSet, fs, path::Path, sync::Arc};
+
+use aura_model::{Context, Reason, Source};
+use aura_roles::{Node, RoleFiles, Roles, RolesOptions};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn fixture(name: &str) -> RolesOptions {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    RolesOptions { roots: vec![root], ..RolesOptions::default() }
+}
+
+fn open(root: &Path) -> RoleFiles {
+    let options = RolesOptions { roots: vec![root.to_owned()], ..RolesOptions::default() };
+    RoleFiles::open(&options, &Context::default()).unwrap()
+}
+
+fn look(files: &mut RoleFiles) -> Arc<Roles> {
+    Arc::clone(&files.sample().unwrap().installations[0])
+}
+
+/// Without what depends on where and when the fixtures were put.
+fn shown(options: &RolesOptions) -> String {
+    let mut files = RoleFiles::open(options, &Context::default()).unwrap();
+    let mut roles = (*look(&mut files)).clone();
+    roles.last_change = None;
+    let text = serde_json::to_string_pretty(&roles).unwrap();
+    text.replace(env!("CARGO_MANIFEST_DIR"), "")
+}
+
+#[test]
+fn a_registry_with_everything_around_it() {
+    insta::assert_snapshot!(shown(&fixture("registry")));
+}
+
+#[test]
+fn a_taxonomy_with_everything_that_can_be_wrong() {
+    insta::assert_snapshot!(shown(&fixture("taxonomy")));
+}
+
+#[test]
+fn nothing_to_watch_is_explained() {
+    let missing = |options: &RolesOptions| RoleFiles::open(options, &Context::default()).err().unwrap();
+    let nothing = missing(&RolesOptions::default());
+    assert_eq!(nothing.reason, Reason::NotConfigured);
+    assert!(nothing.detail.contains("sources.roles.roots"), "{nothing}");
+    let folder = tempfile::tempdir().unwrap();
+    let empty = missing(&RolesOptions { roots: vec![folder.path().to_owned()], ..RolesOptions::default() });
+    assert_eq!(empty.reason, Reason::NoSensor);
+    assert!(empty.detail.contains(folder.path().to_str().unwrap()), "{empty}");
+}
+
+fn engine(root: &Path) -> std::path::PathBuf {
+    let engine = root.join("ops/role_engine");
+    fs::create_dir_all(engine.join("drafts")).unwrap();
+    engine
+}
+
+fn registry(roles: &Value) -> String {
+    json!({ "meta": {}, "roles": roles }).to_string()
+}
+
+#[test]
+fn of_a_half_written_file_the_last_good_copy_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = engine(folder.path()).join("role_registry_v2.json");
+    let (one, two) = (registry(&json!({"One": {}})), registry(&json!({"One": {}, "Two": {}})));
+    fs::write(&path, &one).unwrap();
+    let mut files = open(folder.path());
+    assert_eq!(look(&mut files).roles.len(), 1);
+    for cut in [0, 1, two.len() / 2, two.len() - 1] {
+        fs::write(&path, &two[..cut]).unwrap();
+        let roles = look(&mut files);
+        assert_eq!(roles.roles.len(), 1, "cut at {cut}");
+        let finding = &roles.findings[0];
+        assert_eq!(finding.kind, "unreadable_file");
+        assert!(finding.detail.contains("last good copy"), "{finding:?}");
+    }
+    fs::write(&path, &two).unwrap();
+    let roles = look(&mut files);
+    assert_eq!((roles.roles.len(), roles.findings.len()), (2, 0));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(look(&mut files).roles.len(), 0, "what is gone is gone");
+}
+
+#[test]
+fn a_change_shows_with_the_next_look_and_only_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    fs::write(engine.join("role_registry_v2.json"), registry(&json!({"One": {}}))).unwrap();
+    let mut files = open(folder.path());
+    let first = files.sample().unwrap();
+    let second = files.sample().unwrap();
+    assert_eq!(first.revision, second.revision);
+    assert!(Arc::ptr_eq(&first.installations[0], &second.installations[0]), "nothing is made anew");
+    fs::write(engine.join("drafts/a.json"), r#"{"proposal": {"name": "New"}, "meta": {}}"#).unwrap();
+    let third = files.sample().unwrap();
+    assert_eq!(third.revision, second.revision + 1);
+    assert!(third.installations[0].drafts[0].pending);
+}
+
+/// All names in the tree.
+fn names(nodes: &[Node], depth: usize) -> Vec<String> {
+    assert!(depth < 40, "the tree is too deep to walk");
+    nodes.iter().flat_map(|node| [vec![node.name.clone()], names(&node.children, depth + 1)].concat()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    /// Whatever parents and children say, every role stands in the tree once.
+    #[test]
+    fn every_role_stands_in_the_tree_once(
+        edges in prop::collection::vec((0..60usize, 0..60usize, any::<bool>()), 0..120),
+        count in 1..60usize,
+        chain in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut roles = serde_json::Map::new();
+        for at in 0..count {
+            let parent = if chain && at > 0 { json!(format!("r{}", at - 1)) } else { Value::Null };
+            roles.insert(format!("r{at}"), json!({"trust_level": at % 6, "parent_role": parent, "child_roles": []}));
+        }
+        for (from, to, down) in edges {
+            let Some(role) = roles.get_mut(&format!("r{from}")) else { continue };
+            if down {
+                role["child_roles"].as_array_mut().unwrap().push(json!(format!("r{to}")));
+            } else {
+                role["parent_role"] = json!(format!("r{to}"));
+            }
+        }
+        fs::write(engine(folder.path()).join("role_taxonomy.json"), registry(&Value::Object(roles))).unwrap();
+        let found = look(&mut open(folder.path()));
+        let tree = names(&found.tree, 0);
+        prop_assert_eq!(tree.len(), count);
+        prop_assert_eq!(tree.iter().collect::<HashSet<_>>().len(), count);
+    }
+
+    /// No file makes it panic, and what is no role is said.
+    #[test]
+    fn any_file_is_survived(text in "[\\[\\]{}\":,a-z0-9 \n-]{0,80}", yaml in any::<bool>()) {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        fs::create_dir_all(engine.join("roles")).unwrap();
+        let path = if yaml { engine.join("roles/x.yaml") } else { engine.join("role_registry_v2.json") };
+        fs::write(path, &text).unwrap();
+        look(&mut open(folder.path()));
+    }
+}
