@@ -117,9 +117,10 @@ impl Follower {
                 return self.rest();
             }
         } else if let (Some(position), Some(file)) = (&self.state.current, &self.current)
-            && !position.holds(file)?
+            && (position.offset == 0 || !position.holds(file)?)
         {
-            // Cut and then renamed: the copy is looked for when there is a live file again.
+            // Cut and then renamed, or nothing was counted of it yet, so that nothing tells whether it was cut: the
+            // copy is looked for when there is a live file again. To read on now would hide that there may be one.
             return self.rest();
         }
         self.read_current(rules, buffer, deadline)?;
@@ -189,7 +190,9 @@ impl Follower {
             _ => None,
         };
         let empty = old.offset == 0;
-        if held.is_some() {
+        // One that was empty is read in one piece, when its copies were found: a part of it, kept at the deadline, would
+        // hide from the next look that there may be copies.
+        if held.is_some() && !empty {
             self.read_current(rules, buffer, deadline)?;
             if Instant::now() >= deadline {
                 return Ok(false);

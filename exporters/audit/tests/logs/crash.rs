@@ -104,6 +104,50 @@ proptest! {
     }
 }
 
+/// A file of which nothing was counted yet, unfinished line or empty, is filled, copied and cut, filled again and
+/// renamed away between two looks. The look that finds no live file must not forget that there may be a copy.
+#[test]
+fn a_copy_is_found_though_the_cut_file_was_renamed_away() {
+    for (unfinished, away) in [
+        (true, Rotation::Rename),
+        (true, Rotation::RenameAndCreate),
+        (true, Rotation::Pack),
+        (false, Rotation::Rename),
+        (false, Rotation::RenameAndCreate),
+        (false, Rotation::Pack),
+    ] {
+        for restarted in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut installation = Installation::new(folder.path());
+            let mut audit = installation.open();
+            audit.sample().unwrap();
+            if unfinished {
+                installation.append_half(0);
+            } else {
+                fs::write(&installation.live, "").unwrap();
+            }
+            audit.sample().unwrap();
+            installation.append(0);
+            assert!(installation.rotate(Rotation::CopyAndCut, 30));
+            installation.append(0);
+            assert!(installation.rotate(away, 30));
+            audit.sample().unwrap();
+            if restarted {
+                audit = installation.open();
+            }
+            installation.append(0);
+            let mut reading = audit.sample().unwrap();
+            for _ in 0..5 {
+                reading = audit.sample().unwrap();
+            }
+            let case = format!("unfinished: {unfinished}, away: {away:?}, restarted: {restarted}");
+            assert_eq!(counted(&reading), installation.written, "{case}");
+            assert_eq!((reading.logs[0].skipped.total(), reading.logs[0].gaps), (0, 0), "{case}");
+            assert_eq!(reading.logs[0].unread, 0, "{case}");
+        }
+    }
+}
+
 /// The process that is killed; a test only in name.
 #[test]
 fn follower_to_be_killed() {
