@@ -1,7 +1,7 @@
 //! A client that costs little: one kept connection, one buffer, nothing decoded that need not be.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -73,15 +73,43 @@ impl Client {
              Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
         );
         self.stream.write_all(request.as_bytes())?;
+        let mut reader = BufReader::new(self.stream.try_clone()?);
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            ensure!(reader.read_line(&mut line)? > 0, "the feed was refused");
+        }
         let mut total = 0;
+        let mut payload = Vec::new();
         while going() {
-            let read = self.stream.read(&mut self.buffer)?;
-            ensure!(read > 0, "the feed was closed");
-            ensure!(total > 0 || self.buffer.starts_with(b"HTTP/1.1 101"), "the feed was refused");
-            total += read as u64;
+            let mut head = [0; 2];
+            reader.read_exact(&mut head)?;
+            let length = match head[1] {
+                126 => u64::from(number(&mut reader, [0; 2]).map(u16::from_be_bytes)?),
+                127 => number(&mut reader, [0; 8]).map(u64::from_be_bytes)?,
+                short => short.into(),
+            };
+            payload.resize(length.try_into()?, 0);
+            reader.read_exact(&mut payload)?;
+            total += length;
+            if head[0] == PING {
+                // A mask of zeros is a mask, too.
+                let mut pong = vec![PONG, 0x80 | u8::try_from(payload.len())?, 0, 0, 0, 0];
+                pong.extend_from_slice(&payload);
+                self.stream.write_all(&pong)?;
+            }
         }
         Ok(total)
     }
+}
+
+/// First bytes of whole control frames.
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+fn number<const BYTES: usize>(reader: &mut impl Read, mut bytes: [u8; BYTES]) -> Result<[u8; BYTES]> {
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Status and length of the body, once all of it is there.

@@ -55,12 +55,17 @@ fn measure(rows: &mut Vec<Row>, chosen: impl Fn(&str) -> bool) -> Result<()> {
     for (name, part) in parts {
         if chosen(name) {
             eprintln!("measuring: {name}");
-            part(rows)?;
+            // What one part costs to go wrong is that part's rows, not those of an hour before it.
+            if let Err(error) = part(rows) {
+                eprintln!("{name} was not measured: {error:#}");
+            }
         }
     }
     if let Some(remembering) = remembering {
         eprintln!("measuring: memory (waits until six minutes of history are there)");
-        remembering.measure(rows)?;
+        if let Err(error) = remembering.measure(rows) {
+            eprintln!("memory was not measured: {error:#}");
+        }
     }
     Ok(())
 }
