@@ -21,6 +21,7 @@ use std::{
 use aura_model::{Interval, Missing, Name, Reason};
 use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 pub use self::routes::routes;
 use self::{
@@ -29,12 +30,14 @@ use self::{
     message::{Controls, JobError, ModelUpdate},
 };
 use crate::{
-    hub::{Channel, Hub, Published, Snapshot},
+    hub::{Channel, FRESH_INTERVALS, Hub, Published, Snapshot, State},
     publish::feed::Feed,
 };
 
 /// Ollama unloads at once unless the model still answers somebody; that is waited for so long.
 const UNLOAD: Duration = Duration::from_secs(60);
+/// When a reading is late is looked at when it is, not a moment before.
+const JUST_AFTER: Duration = Duration::from_millis(50);
 /// A reading that shows what a load has done comes within this time, or it is not waited for.
 const NEXT_READING: Duration = Duration::from_secs(5);
 
@@ -80,13 +83,14 @@ impl Models {
         let Some(channel) = self.hub.channel::<Ollama>() else { return };
         let mut readings = channel.subscribe();
         let mut jobs = self.jobs.changes();
-        let mut beat = tokio::time::interval(Duration::from_secs(1));
         loop {
             readings.borrow_and_update();
             jobs.borrow_and_update();
             let state = channel.health().state;
             self.publish(&channel);
             loop {
+                // Nobody tells of a reading that does not come.
+                let late = channel.interval() * if state == State::Starting { 1 } else { FRESH_INTERVALS };
                 tokio::select! {
                     changed = readings.changed() => {
                         if changed.is_err() {
@@ -95,7 +99,7 @@ impl Models {
                         break;
                     }
                     _ = jobs.changed() => break,
-                    _ = beat.tick() => if channel.health().state != state { break },
+                    () = sleep(late + JUST_AFTER) => if channel.health().state != state { break },
                 }
             }
         }

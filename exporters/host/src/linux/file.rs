@@ -10,6 +10,7 @@ use std::{
 };
 
 use aura_model::{Missing, Reason};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     attribute::integer,
@@ -111,6 +112,14 @@ impl KeptFile {
         value.ok_or_else(|| self.unreadable("a whole number"))
     }
 
+    /// Whether it may hold something else than when it was last asked. The kernel tells so for tables of mounts (see
+    /// `poll` in proc_pid_mountinfo(5)); a file that can be written to, as one of a recorded tree, never says no.
+    pub(super) fn changed(&self) -> bool {
+        let Some(file) = &self.file else { return true };
+        let mut asked = [PollFd::new(file, PollFlags::PRI | PollFlags::OUT)];
+        !matches!(poll(&mut asked, Some(&Timespec::default())), Ok(0))
+    }
+
     /// Closes it until it is read again.
     pub(super) fn close(&mut self) {
         self.file = None;
@@ -196,6 +205,25 @@ mod tests {
         assert_eq!(file.integer(&mut buffer), Ok(16));
         std::fs::write(folder.path().join("file"), "forty\n").unwrap();
         assert_eq!(file.integer(&mut buffer).unwrap_err().reason, Reason::Unreadable);
+    }
+
+    #[test]
+    fn the_table_of_mounts_says_when_it_changes_and_a_plain_file_never_says_that_it_does_not() {
+        let mut buffer = Buffer::default();
+        let mut table = KeptFile::new("/proc/self/mountinfo");
+        assert!(table.changed(), "it was never read");
+        // Another test may mount something meanwhile.
+        let quiet = (0..100).any(|_| {
+            table.read(&mut buffer).unwrap();
+            table.changed();
+            !table.changed()
+        });
+        assert!(quiet);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mountinfo"), "").unwrap();
+        let mut recorded = KeptFile::new(folder.path().join("mountinfo"));
+        recorded.read(&mut buffer).unwrap();
+        assert!(recorded.changed());
     }
 
     #[test]

@@ -101,8 +101,9 @@ impl Asker {
         while state.runnable().is_some() || state.awaited > 0 {
             let now = Instant::now();
             if now >= takeover && state.runnable().is_some() {
-                self.engage(&mut state);
                 takeover = now + SILENCE;
+                state = self.engage(state);
+                continue;
             }
             let left = GRACE.saturating_sub(now - start);
             if state.awaited == 0 || left.is_zero() {
@@ -115,15 +116,19 @@ impl Asker {
     }
 
     /// Has somebody work on the queue.
-    fn engage(&self, state: &mut State) {
+    fn engage<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         if state.idle > 0 {
+            // Whoever is woken while the lock is held sleeps again at once, and has to be woken twice.
+            drop(state);
             self.shared.work.notify_one();
+            return self.shared.lock();
         } else if state.workers < MOST {
             let shared = self.shared.clone();
             let worker = thread::Builder::new().name("statfs".into()).stack_size(64 << 10).spawn(move || shared.work());
             // Without a thread (a limit was reached) the mounts stay unanswered, and the next sample tries again.
             state.workers += usize::from(worker.is_ok());
         }
+        state
     }
 
     #[cfg(test)]

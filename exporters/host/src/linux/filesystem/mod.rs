@@ -1,6 +1,6 @@
-//! How full the mounted file systems are. The table of mounts is read at each sample, and taken apart only
-//! when it changed. Sizes come from `statfs`, which [`ask`] calls elsewhere: a mount that doesn't answer
-//! holds up nothing, and has no numbers for as long as it is silent.
+//! How full the mounted file systems are. The table of mounts is read when the kernel says that it has changed, as
+//! making it costs the kernel a walk to each mount. Sizes come from `statfs`, which [`ask`] calls elsewhere: a mount
+//! that doesn't answer holds up nothing, and has no numbers for as long as it is silent.
 //!
 //! Sizes are counted in fragments (`f_frsize`), as df does. node_exporter multiplies by `f_bsize`, which is the same
 //! on local file systems, and wrong where a network file system gives its transfer size there.
@@ -11,6 +11,7 @@ mod mounts;
 use std::{io, path::Path};
 
 use aura_model::{Context, Emit, Metric, Missing, Name, Reason, Unit, gauge};
+use rustix::fs::StatVfsMountFlags;
 use serde::Serialize;
 
 use self::{
@@ -19,6 +20,7 @@ use self::{
 };
 use super::{
     Collector,
+    every::Every,
     file::{Buffer, KeptFile},
     some,
 };
@@ -58,6 +60,9 @@ pub struct Usage {
     pub files: u64,
     /// Inodes free.
     pub files_free: u64,
+    /// Mounted read-only, or turned so after an error.
+    #[serde(skip)]
+    pub readonly: bool,
 }
 
 /// The mounts that the filters let through.
@@ -136,6 +141,8 @@ pub(super) struct Reader {
     /// Our own, when those of the first process are hidden.
     own: KeptFile,
     table: Table,
+    /// The kernel does not tell of every change: a file system that it turns read-only stays the same mount.
+    again: Every,
     text: Vec<u8>,
     mounts: Vec<Mount>,
     asker: Asker,
@@ -151,6 +158,7 @@ impl Collector for Reader {
             first: file("1/mountinfo"),
             own: file("self/mountinfo"),
             table: Table::new(&options.filesystem, &context.paths.rootfs),
+            again: Every::seconds(10),
             text: Vec::new(),
             mounts: Vec::new(),
             asker: Asker::new(options.filesystem.timeout.get(), statfs),
@@ -159,17 +167,10 @@ impl Collector for Reader {
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Filesystems, Missing> {
-        let text = match self.first.read(buffer) {
-            Ok(text) => text,
-            Err(missing) if matches!(missing.reason, Reason::NoSensor | Reason::NoPermission) => {
-                self.own.read(buffer)?
-            }
-            Err(missing) => return Err(missing),
-        };
-        if text != self.text {
-            self.mounts = self.table.parse(text);
-            self.text.clear();
-            self.text.extend_from_slice(text);
+        // Both are asked: each remembers for itself what it has told.
+        let changed = self.first.changed() & self.own.changed();
+        if self.again.due() || changed {
+            self.read_table(buffer).inspect_err(|_| self.again.hurry())?;
         }
         let answers = self.asker.ask(&self.mounts);
         let mounts = self.mounts.iter().zip(answers).map(|(mount, answer)| {
@@ -185,7 +186,7 @@ impl Collector for Reader {
                 fstype: mount.fstype.clone(),
                 major: mount.major.clone(),
                 minor: mount.minor.clone(),
-                readonly: mount.readonly,
+                readonly: usage.map_or(mount.readonly, |usage| usage.readonly),
                 usage,
                 error,
             }
@@ -198,6 +199,24 @@ impl Collector for Reader {
     }
 }
 
+impl Reader {
+    fn read_table(&mut self, buffer: &mut Buffer) -> Result<(), Missing> {
+        let text = match self.first.read(buffer) {
+            Ok(text) => text,
+            Err(missing) if matches!(missing.reason, Reason::NoSensor | Reason::NoPermission) => {
+                self.own.read(buffer)?
+            }
+            Err(missing) => return Err(missing),
+        };
+        if text != self.text {
+            self.mounts = self.table.parse(text);
+            self.text.clear();
+            self.text.extend_from_slice(text);
+        }
+        Ok(())
+    }
+}
+
 fn statfs(path: &Path) -> io::Result<Usage> {
     let answer = rustix::fs::statvfs(path)?;
     let bytes = |fragments: u64| fragments.saturating_mul(answer.f_frsize);
@@ -207,6 +226,7 @@ fn statfs(path: &Path) -> io::Result<Usage> {
         available: bytes(answer.f_bavail),
         files: answer.f_files,
         files_free: answer.f_ffree,
+        readonly: answer.f_flag.contains(StatVfsMountFlags::RDONLY),
     })
 }
 
