@@ -1,4 +1,5 @@
 import type { Server } from "../feed/database";
+import { describeReason } from "../feed/envelope";
 import { bytes, duration, plain, text, UNKNOWN } from "../format/format";
 
 /** A query that somebody should look at. */
@@ -65,4 +66,28 @@ export function transactions({ activity }: Server): string {
   const { commits_per_second: commits, rollbacks_per_second: rollbacks } = activity ?? {};
   const known = Number.isFinite(commits) && Number.isFinite(rollbacks);
   return text(plain(known ? (commits as number) + (rollbacks as number) : null, 1));
+}
+
+/** How many statements are slow; null when nobody counts. */
+export function slowCount({ slow_queries, missing }: Server): number | null {
+  return slow_queries ? slow_queries.length : missing?.["slow_queries"] ? null : 0;
+}
+
+/** Where the panel has a dash, by the path in the message. */
+const SHOWN: Record<string, string> = {
+  connections: "Connections",
+  "connections.active": "Active, idle",
+  "connections.max": "Limit of connections",
+  database_size: "Size",
+  databases: "Rates",
+  slow_queries: "Slow queries",
+  "health.uptime_seconds": "State",
+  "replication.receivers": "Replication",
+};
+
+/** Why there are dashes, in sentences. */
+export function whyDashes({ missing }: Server): string[] {
+  return Object.entries(missing ?? {}).flatMap(([path, { reason, detail }]) =>
+    SHOWN[path] ? [`${SHOWN[path]}: ${describeReason(reason, detail)}`] : [],
+  );
 }

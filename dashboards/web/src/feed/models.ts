@@ -3,12 +3,21 @@ import { type Message, type Missing, parseMessage } from "./envelope";
 /** The messages of `/ws/models` and `/api/models`, as far as the page shows them. */
 export interface ModelUpdate extends Message {
   loaded_models?: LoadedModel[] | null;
-  installed_models?: { name: string; host?: string | null; size?: number | null; remote?: boolean | null }[] | null;
+  installed_models?: InstalledModel[] | null;
   /** GiB; null unless every server answers. */
   memory_usage?: { current_gb?: number | null; vram_gb?: number | null; ram_gb?: number | null } | null;
   hosts?: ModelHost[] | null;
   controls?: { jobs?: Job[] | null } | null;
   missing?: Record<string, Missing>;
+}
+
+export interface InstalledModel {
+  name: string;
+  host?: string | null;
+  size?: number | null;
+  parameter_size?: string | null;
+  /** It runs in the cloud and takes nothing here. */
+  remote?: boolean | null;
 }
 
 export interface LoadedModel {

@@ -22,7 +22,7 @@ export function GpuPanel({ update }: { update: SystemUpdate }) {
     <Panel
       id="gpu"
       title="GPU"
-      note={gpus.length === 1 ? gpus[0]?.name : `${gpus.length} cards: mean use, memory of all`}
+      note={gpus.length === 1 ? gpus[0]?.name : `${gpus.length} cards`}
       values={
         <>
           <Figure label="use" quantity={percent(row.gpu_percent)} />

@@ -1,10 +1,9 @@
 import { departure, gpuShare, jobState, onDisk } from "../derive/models";
 import { describeReason, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
-import type { Job, LoadedModel, ModelHost, ModelUpdate } from "../feed/models";
+import type { InstalledModel, Job, LoadedModel, ModelHost, ModelUpdate } from "../feed/models";
 import { bytes, count, duration, percent, text, UNKNOWN } from "../format/format";
 import { models } from "../store";
-import { Bar } from "../ui/bar";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
@@ -35,6 +34,7 @@ export function ModelsPanel({ update }: { update: SystemUpdate }) {
         <Nothing message={message} />
       )}
       <Jobs jobs={message.controls?.jobs ?? []} />
+      <Idle message={message} />
       <Hosts hosts={message.hosts ?? []} />
     </Panel>
   );
@@ -76,6 +76,26 @@ function Loaded({ rows, hosts }: { rows: LoadedModel[]; hosts: ModelHost[] }) {
   );
 }
 
+/** What is on disk only. */
+function Idle({ message }: { message: ModelUpdate }) {
+  const loaded = new Set((message.loaded_models ?? []).map(({ name, host }) => `${host} ${name}`));
+  const rows = (message.installed_models ?? []).filter(({ name, host }) => !loaded.has(`${host} ${name}`));
+  if (!message.loaded_models || rows.length === 0) return null;
+  return (
+    <Table<InstalledModel>
+      caption="Installed models that are not in memory"
+      rows={rows}
+      rowKey={(model) => `${model.host} ${model.name}`}
+      shown={4}
+      columns={[
+        { title: "On disk only", wide: true, cell: (model) => <Named name={model.name} /> },
+        { title: "Parameters", numeric: true, minor: true, cell: (model) => model.parameter_size ?? UNKNOWN },
+        { title: "Size", numeric: true, cell: (model) => (model.remote ? "in the cloud" : text(bytes(model.size))) },
+      ]}
+    />
+  );
+}
+
 function Model({ model, named }: { model: LoadedModel; named: boolean }) {
   const idle = Number.isFinite(model.idle_minutes) ? duration((model.idle_minutes as number) * 60) : null;
   const facts = [
@@ -87,7 +107,7 @@ function Model({ model, named }: { model: LoadedModel; named: boolean }) {
   return (
     <>
       <Named name={model.name} />
-      {facts.length > 0 && <span class="beneath">{facts.join(" · ")}</span>}
+      {facts.length > 0 && <span class="beneath whole">{facts.join(" · ")}</span>}
     </>
   );
 }
@@ -97,10 +117,11 @@ function Split({ model }: { model: LoadedModel }) {
   const share = gpuShare(model);
   const inRam = Number.isFinite(model.memory_ram) ? text(bytes(model.memory_ram)) : UNKNOWN;
   return (
-    <span title={`${text(bytes(model.memory_vram))} on GPUs, ${inRam} in RAM`}>
-      <Bar percent={share} level={share !== null && share < 99.95 ? "warning" : null}>
-        {text(percent(share))}
-      </Bar>
+    <span
+      class={share !== null && share < 99.95 ? "warning-text" : ""}
+      title={`${text(bytes(model.memory_vram))} on GPUs, ${inRam} in RAM`}
+    >
+      {text(percent(share))}
     </span>
   );
 }
@@ -115,7 +136,7 @@ function Jobs({ jobs }: { jobs: Job[] }) {
             name={job.model}
             before={<span class={`tag ${job.state === "failed" ? "critical" : ""}`}>{job.action}</span>}
           />
-          <span class="beneath">{jobState(job)}</span>
+          <span class="beneath whole">{jobState(job)}</span>
         </li>
       ))}
     </ul>

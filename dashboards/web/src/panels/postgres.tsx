@@ -1,6 +1,13 @@
-import { replicationLag, type Trouble, transactions, verdict, worstQueries } from "../derive/database";
+import {
+  replicationLag,
+  slowCount,
+  type Trouble,
+  transactions,
+  verdict,
+  whyDashes,
+  worstQueries,
+} from "../derive/database";
 import type { Server } from "../feed/database";
-import { describeReason, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
 import { bytes, count, duration, plain, ratio, text, UNKNOWN } from "../format/format";
 import { database } from "../store";
@@ -49,9 +56,7 @@ function about(server: Server): string {
 
 function ServerPart({ server, named }: { server: Server; named: boolean }) {
   const { word, level } = verdict(server);
-  const why = server.error ? [server.error] : (server.health?.reasons ?? []);
-  const missing = reasonFor(server.missing, "health");
-  const reasons = why.length > 0 || !missing ? why : [describeReason(missing.reason, missing.detail) ?? ""];
+  const reasons = server.error ? [server.error] : (server.health?.reasons ?? []);
   const troubles = worstQueries(server);
   return (
     <div class="part">
@@ -64,7 +69,16 @@ function ServerPart({ server, named }: { server: Server; named: boolean }) {
           </span>
         ))}
       </div>
-      {server.status === "connected" && <Measures measures={measures(server)} />}
+      {server.status === "connected" && (
+        <>
+          <Measures measures={measures(server)} />
+          {whyDashes(server).map((sentence) => (
+            <p key={sentence} class="facts">
+              {sentence}
+            </p>
+          ))}
+        </>
+      )}
       {troubles.length > 0 && (
         <Table<Trouble>
           caption="The worst queries"
@@ -113,9 +127,7 @@ function measures(server: Server): Measure[] {
     {
       label: "Slow, long, blocked",
       text: [
-        server.slow_queries === undefined && server.missing?.["slow_queries"]
-          ? UNKNOWN
-          : (server.slow_queries ?? []).length,
+        text(count(slowCount(server))),
         text(count(health?.long_running_queries)),
         text(count(health?.blocked_queries)),
       ].join(", "),
