@@ -157,7 +157,9 @@ function models(second, full) {
           : []),
       ],
     },
-    missing: {},
+    missing: full
+      ? { memory_usage: { reason: "unreachable", detail: "gpu2.lan:11434 does not answer, so the sum is not known" } }
+      : {},
   };
 }
 

@@ -9,6 +9,12 @@ export function departure(model: LoadedModel): string {
   return duration(model.unloads_in_seconds);
 }
 
+/** How long nobody has used a model, in words; null when nobody knows. */
+export function idleness({ idle_minutes: minutes }: LoadedModel): string | null {
+  if (!Number.isFinite(minutes)) return null;
+  return (minutes as number) * 60 < 1 ? "just used" : `idle ${duration((minutes as number) * 60)}`;
+}
+
 /** How much of a model is on GPUs, in percent. */
 export function gpuShare({ memory_vram, memory_usage }: LoadedModel): number | null {
   return shareOf(memory_vram, memory_usage);

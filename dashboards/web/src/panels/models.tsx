@@ -1,8 +1,8 @@
-import { departure, gpuShare, jobState, onDisk } from "../derive/models";
+import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
 import { describeReason, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
 import type { InstalledModel, Job, LoadedModel, ModelHost, ModelUpdate } from "../feed/models";
-import { bytes, count, duration, percent, text, UNKNOWN } from "../format/format";
+import { bytes, count, percent, text, UNKNOWN } from "../format/format";
 import { models } from "../store";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
@@ -15,6 +15,7 @@ export function ModelsPanel({ update }: { update: SystemUpdate }) {
   if (!message) return <EmptyPanel id="models" title="Models" update={update} source="ollama" feed={models} />;
   const loaded = message.loaded_models;
   const vram = message.memory_usage?.vram_gb;
+  const unknown = Number.isFinite(vram) ? null : reasonFor(message.missing, "memory_usage.vram_gb");
   return (
     <Panel
       id="models"
@@ -33,6 +34,7 @@ export function ModelsPanel({ update }: { update: SystemUpdate }) {
       ) : (
         <Nothing message={message} />
       )}
+      {unknown && <p class="facts">VRAM of all: {describeReason(unknown.reason, unknown.detail)}</p>}
       <Jobs jobs={message.controls?.jobs ?? []} />
       <Idle message={message} />
       <Hosts hosts={message.hosts ?? []} />
@@ -69,7 +71,6 @@ function Loaded({ rows, hosts }: { rows: LoadedModel[]; hosts: ModelHost[] }) {
       columns={[
         { title: "In memory", wide: true, cell: (model) => <Model model={model} named={hosts.length > 1} /> },
         { title: "Memory", numeric: true, cell: (model) => text(bytes(model.memory_usage)) },
-        { title: "On GPU", numeric: true, cell: (model) => <Split model={model} /> },
         { title: "Unloads in", numeric: true, cell: departure },
       ]}
     />
@@ -97,17 +98,19 @@ function Idle({ message }: { message: ModelUpdate }) {
 }
 
 function Model({ model, named }: { model: LoadedModel; named: boolean }) {
-  const idle = Number.isFinite(model.idle_minutes) ? duration((model.idle_minutes as number) * 60) : null;
   const facts = [
     named ? model.host : null,
     [model.parameter_size, model.quantization].filter(Boolean).join(" "),
     Number.isFinite(model.context_length) ? `context ${text(count(model.context_length))}` : null,
-    idle && `idle ${idle}`,
+    idleness(model),
   ].filter(Boolean);
   return (
     <>
       <Named name={model.name} />
-      {facts.length > 0 && <span class="beneath whole">{facts.join(" · ")}</span>}
+      <span class="beneath whole">
+        <Split model={model} />
+        {facts.map((fact) => ` · ${fact}`)}
+      </span>
     </>
   );
 }
@@ -121,7 +124,7 @@ function Split({ model }: { model: LoadedModel }) {
       class={share !== null && share < 99.95 ? "warning-text" : ""}
       title={`${text(bytes(model.memory_vram))} on GPUs, ${inRam} in RAM`}
     >
-      {text(percent(share))}
+      {text(percent(share))} on GPU
     </span>
   );
 }
