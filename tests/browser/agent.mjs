@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 const BINARY = process.env.AURA_BIN ?? fileURLToPath(new URL("../../target/release/aura", import.meta.url));
 const MOCK = fileURLToPath(new URL("../../dashboards/web/dev/mock.mjs", import.meta.url));
 const SIMULATOR = join(dirname(BINARY), "aura-ollama-simulator");
-const START_LIMIT = 20_000;
+const START_LIMIT = 30_000;
+const ANSWER_LIMIT = 3_000;
 
 /** Why there is no agent to test, or null. `AURA_BIN=mock` tests the page alone, against a made-up machine. */
 export function missingAgent() {
@@ -73,7 +74,8 @@ class Server {
 
   async #answers() {
     try {
-      const response = await fetch(`${this.address}${this.probe}`);
+      const signal = AbortSignal.timeout(ANSWER_LIMIT);
+      const response = await fetch(`${this.address}${this.probe}`, { signal });
       await response.text();
       return response.ok;
     } catch {
@@ -118,10 +120,17 @@ export class Ollama extends Server {
   }
 }
 
+/** A port below those that systems give away by themselves: it is still free when a server that was killed wants it back. */
 async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const server = createServer();
+    const free = await new Promise((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { Agent, missingAgent } from "./agent.mjs";
 import { skipWithout, until, Visit } from "./visit.mjs";
 
-describe("the overview", { skip: skipWithout(missingAgent()), timeout: 180_000 }, () => {
+describe("the overview", { skip: skipWithout(missingAgent()), timeout: 600_000 }, () => {
   let agent;
   const visit = new Visit(() => agent);
 

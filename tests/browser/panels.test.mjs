@@ -20,7 +20,7 @@ async function assertHarmless(page) {
   assert.equal(await page.evaluate(() => globalThis.owned), undefined, "text became a program");
 }
 
-describe("the panels over the real agent", { skip: skipWithout(missingServers()), timeout: 240_000 }, () => {
+describe("the panels over the real agent", { skip: skipWithout(missingServers()), timeout: 600_000 }, () => {
   let agent;
   let ollama;
   let root;
@@ -160,7 +160,7 @@ describe("the panels over the real agent", { skip: skipWithout(missingServers())
   });
 });
 
-describe("the panels over the made-up machine", { skip: skipWithout(null), timeout: 240_000 }, () => {
+describe("the panels over the made-up machine", { skip: skipWithout(null), timeout: 600_000 }, () => {
   let agent;
   const visit = new Visit(() => agent);
 
