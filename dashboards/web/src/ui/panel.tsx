@@ -57,14 +57,15 @@ function Freshness({ feed }: { feed: Live<unknown> }) {
 
 /** A panel that cannot be drawn leaves the others alone. */
 export function Contained({ title, children }: { title: string; children: ComponentChildren }) {
-  const [error] = useErrorBoundary((thrown) => console.error(`panel ${title}:`, thrown));
+  const [error, retry] = useErrorBoundary((thrown) => console.error(`panel ${title}:`, thrown));
   if (!error) return <>{children}</>;
   return (
     <section class="panel">
       <h2>{title}</h2>
-      <p class="empty">
-        The agent sent something that this page cannot show. Reload the page after an update of the agent.
-      </p>
+      <p class="empty">The agent sent something that this page cannot show.</p>
+      <button type="button" class="more" onClick={retry}>
+        Try again
+      </button>
     </section>
   );
 }
