@@ -1,10 +1,12 @@
 // A made-up machine for developing the page without an agent: numbers that move like those of a busy box.
 
+import { health } from "./services.mjs";
+
 const GiB = 1024 ** 3;
 const MiB = 1024 ** 2;
 
 /** Wanders around `home`, smoothly, between the limits, the same way each time for the same seed. */
-function wander(seed, home, swing, low, high) {
+export function wander(seed, home, swing, low, high) {
   let state = seed * 2654435761;
   let value = home;
   let drift = 0;
@@ -30,6 +32,11 @@ export function makeMachine(scenario = "usual", interval = 1) {
   const disks = [wander(5, 16 * MiB, 6 * MiB, 0, 800 * MiB), wander(6, 22 * MiB, 5 * MiB, 4e4, 400 * MiB)];
   const heat = wander(7, 54, 0.3, 35, 96);
   const stall = [wander(8, 1.8, 0.25, 0, 60), wander(9, 0.05, 0.05, 0, 20), wander(99, 0.9, 0.2, 0, 40)];
+  const graphics = [0, 1].map((n) => [
+    wander(20 + n, 71, 5, 0, 100),
+    wander(30 + n, 78, 0.4, 2, 97),
+    wander(40 + n, 66, 0.4, 30, 88),
+  ]);
   const started = Date.now();
   let seq = 0;
 
@@ -127,29 +134,11 @@ export function makeMachine(scenario = "usual", interval = 1) {
           nvme: [{ label: "Composite", current: 43.9, high: 81.8, critical: 84.8 }],
           iwlwifi_1: [{ label: "temp1", current: 38, high: null, critical: null }],
         },
+        gpu: gpus(scenario, graphics),
         processes: processes(sampled, use, total),
       },
       missing: {},
-      sources: [
-        {
-          name: "host",
-          state: "fresh",
-          reason: null,
-          detail: null,
-          age_seconds: 0.002,
-          interval_seconds: interval,
-          duration_seconds: 0.00071,
-        },
-        {
-          name: "processes",
-          state: "fresh",
-          reason: null,
-          detail: null,
-          age_seconds: 2.1,
-          interval_seconds: 10,
-          duration_seconds: 0.0083,
-        },
-      ],
+      sources: health(scenario, interval),
       alerts: [],
     };
     if (scenario === "bare") strip(message);
@@ -161,9 +150,11 @@ export function makeMachine(scenario = "usual", interval = 1) {
 function strip(message) {
   delete message.metrics.temperature;
   delete message.metrics.pressure;
+  delete message.metrics.gpu;
   message.metrics.disk.io = null;
   message.metrics.disk.devices = null;
   message.missing = {
+    gpu: { reason: "no_sensor", detail: message.sources.find(({ name }) => name === "gpu").detail },
     temperature: { reason: "no_sensor", detail: "/sys/class/hwmon: No such file or directory" },
     pressure: { reason: "no_sensor", detail: "/proc/pressure/cpu: this kernel was started with psi=0" },
     "disk.io": { reason: "no_sensor", detail: "/proc/diskstats lists no disk" },
@@ -191,24 +182,55 @@ function trouble(message, used, at) {
       since: new Date(at - 9e6).toISOString(),
     },
   ];
-  message.sources.push({
-    name: "postgres",
-    state: "stale",
-    reason: "unreachable",
-    detail: "127.0.0.1:5432: connection refused; is the server running?",
-    age_seconds: 312,
-    interval_seconds: 5,
-    duration_seconds: null,
-  });
-  message.sources.push({
-    name: "ollama",
-    state: "off",
-    reason: "not_configured",
-    detail: null,
-    age_seconds: null,
-    interval_seconds: null,
-    duration_seconds: null,
-  });
+}
+
+/** `full` has a second card that fell off the bus, as the agent then shows it. */
+function gpus(scenario, graphics) {
+  const one = (id, name, [load, memory, heat], more = {}) => {
+    const percent = memory();
+    const use = load();
+    return {
+      id,
+      name,
+      uuid: `GPU-${id}0c1f7a2`,
+      vendor: "nvidia",
+      load_percent: Math.round(use),
+      memory_used_mb: round((24_564 * percent) / 100),
+      memory_total_mb: 24_564,
+      memory_percent: round(percent),
+      temperature: Math.round(heat()),
+      temperature_slowdown: 83,
+      power_watts: round(60 + use * 3.4),
+      power_limit_watts: 450,
+      fan_percent: Math.round(30 + use / 4),
+      throttle: use > 90 ? ["sw_power_cap"] : [],
+      instances: [],
+      processes: [
+        { pid: 4388, name: "ollama", memory_mb: 9_216, load_percent: Math.round(use * 0.8), model: "llama3.1:8b" },
+        {
+          pid: 4402,
+          name: "ollama",
+          memory_mb: 6_830,
+          load_percent: Math.round(use * 0.15),
+          model: "qwen2.5-coder:7b",
+        },
+        { pid: 88121, name: "python3", memory_mb: 2_204, load_percent: Math.round(use * 0.05) },
+      ],
+      reason: null,
+      detail: null,
+      ...more,
+    };
+  };
+  const first = one(0, "NVIDIA GeForce RTX 4090", graphics[0]);
+  if (scenario !== "full") return [first];
+  const nulls = Object.fromEntries(
+    ["load_percent", "memory_used_mb", "memory_total_mb", "memory_percent", "temperature", "processes"].map((key) => [
+      key,
+      null,
+    ]),
+  );
+  const lost = { reason: "unreachable", detail: "the card fell off the bus (XID 79)" };
+  return [first, one(1, "NVIDIA <b>RTX</b> 6000 Ada Generation", graphics[1], { ...nulls, ...lost })];
 }
 
 function filesystems(scenario) {

@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { WebSocketServer } from "ws";
 import { makeMachine } from "./machine.mjs";
+import { makeServices } from "./services.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -45,13 +46,17 @@ for (let ago = Number(options["history-seconds"]); ago > 0; ago -= interval) {
 }
 let latest = sample();
 keep(latest, Date.now());
+const services = makeServices(options.scenario, interval);
+/** The newest message of each feed, by its name; a feed without one is silent and its twin answers 503. */
+let messages = { system: latest, ...services() };
 
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, "http://localhost");
   response.setHeader("content-security-policy", POLICY);
   response.setHeader("x-content-type-options", "nosniff");
-  if (url.pathname === "/api/system") return json(response, latest);
   if (url.pathname === "/api/system/history") return json(response, history(url.searchParams.get("window") ?? "15m"));
+  const message = messages[/^\/api\/(\w+)$/.exec(url.pathname)?.[1]];
+  if (message) return json(response, message);
   const file = FILES[url.pathname];
   if (!file) {
     response.statusCode = 404;
@@ -62,14 +67,22 @@ const server = createServer(async (request, response) => {
   response.setHeader("content-type", file[1]);
   response.end(await readFile(new URL(`../dist/${file[0]}`, import.meta.url)));
 });
-const sockets = new WebSocketServer({ server, path: "/ws/system" });
-sockets.on("connection", (socket) => socket.send(JSON.stringify(latest)));
+const sockets = new WebSocketServer({ noServer: true });
+server.on("upgrade", (request, socket, head) => {
+  const name = /^\/ws\/(\w+)$/.exec(request.url.split("?")[0])?.[1];
+  if (!(name in messages)) return socket.destroy();
+  sockets.handleUpgrade(request, socket, head, (client) => {
+    client.feed = name;
+    if (messages[name]) client.send(JSON.stringify(messages[name]));
+  });
+});
 
 setInterval(() => {
   latest = sample();
   keep(latest, Date.now());
-  const text = JSON.stringify(latest);
-  for (const socket of sockets.clients) socket.send(text);
+  messages = { system: latest, ...services() };
+  const texts = Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, JSON.stringify(message)]));
+  for (const client of sockets.clients) if (messages[client.feed]) client.send(texts[client.feed]);
 }, interval * 1000);
 
 server.listen(Number(port), host, () => console.log(`listening on http://${host}:${server.address().port}`));

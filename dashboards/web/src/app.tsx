@@ -1,11 +1,13 @@
 import { type Platform, type SystemUpdate, whyMissing } from "./feed/message";
 import { duration } from "./format/format";
 import { PANELS } from "./panels/all";
+import { healthOf } from "./panels/empty";
 import { SourcesPanel } from "./panels/sources";
 import { Alerts } from "./shell/alerts";
 import { Header } from "./shell/header";
 import { ageText, status } from "./shell/status";
-import { drawn, stale, update } from "./store";
+import { stale, update } from "./store";
+import { Contained } from "./ui/panel";
 
 export function App() {
   const newest = update.value;
@@ -23,8 +25,11 @@ export function App() {
 }
 
 function Overview({ update }: { update: SystemUpdate }) {
-  // A block that went missing a moment ago keeps its panel, where the chart shows since when; one that never was is only named.
-  const absent = PANELS.filter((panel) => !panel.read(update.metrics) && !drawn(panel.series));
+  const present = PANELS.filter((panel) => panel.present(update));
+  const others = PANELS.filter((panel) => !present.includes(panel));
+  // What explains why it is empty comes after what has something to show.
+  const empty = others.filter(({ source }) => source && healthOf(update, source));
+  const absent = others.flatMap(({ title, path }) => (path ? [{ title, reason: whyMissing(update, path) }] : []));
   return (
     <>
       <Machine update={update} />
@@ -35,13 +40,12 @@ function Overview({ update }: { update: SystemUpdate }) {
       )}
       <Alerts alerts={update.alerts ?? []} />
       <div class="grid">
-        {PANELS.filter((panel) => !absent.includes(panel)).map(({ View, title }) => (
-          <View key={title} update={update} />
+        {[...present, ...empty].map(({ View, title }) => (
+          <Contained key={title} title={title}>
+            <View update={update} />
+          </Contained>
         ))}
-        <SourcesPanel
-          update={update}
-          absent={absent.map(({ title, path }) => ({ title, reason: whyMissing(update, path) }))}
-        />
+        <SourcesPanel key="Sources" update={update} absent={absent} />
       </div>
     </>
   );

@@ -1,45 +1,50 @@
-import { batch, computed, effect, signal } from "@preact/signals";
-import { ask, openFeed } from "./feed/browser";
-import { MachineClock } from "./feed/clock";
-import { type Arrival, type Connection, POLL_EVERY } from "./feed/feed";
-import { type SystemUpdate, sampledAt } from "./feed/message";
+import { effect, signal } from "@preact/signals";
+import { ask } from "./feed/browser";
+import { type DatabaseUpdate, parseDatabase } from "./feed/database";
+import type { Arrival } from "./feed/feed";
+import { type GovernanceUpdate, parseGovernance } from "./feed/governance";
+import { parseUpdate, type SystemUpdate } from "./feed/message";
+import { type ModelUpdate, parseModels } from "./feed/models";
 import { Columns, type History, rowOf, type SeriesName } from "./history/columns";
+import { clock, follow, now } from "./live";
 import { recall, remember } from "./shell/memory";
 
 /** How far back the charts look, in seconds. */
 export const WINDOWS = { "5m": 300, "15m": 900, "1h": 3600 } as const;
 export type Window = keyof typeof WINDOWS;
 
-/** A sample older than so many intervals is shown as old. */
-const STALE_AFTER = 3;
+const system = follow<SystemUpdate>({ name: "system", parse: parseUpdate }, (reading, arrival) => {
+  const sampled = Date.parse(reading.sampled_at);
+  if (arrival === "push") clock.observePush(sampled, Date.now());
+  else if (arrival === "first") clock.observeUnknown(sampled, Date.now());
+  if (arrival !== "push") void fillHistory(arrival, columns.last, sampled);
+  columns.push(sampled / 1000, rowOf(reading), reading.interval_seconds);
+});
+export const { update, connection, age, stale } = system;
+export const models = follow<ModelUpdate>({ name: "models", parse: parseModels });
+export const database = follow<DatabaseUpdate>({ name: "database", parse: parseDatabase });
+export const governance = follow<GovernanceUpdate>({ name: "governance", parse: parseGovernance });
 
-export const update = signal<SystemUpdate | null>(null);
-export const connection = signal<{ state: Connection; problem: string | null }>({ state: "connecting", problem: null });
+/** Whose readings a feed shows: it is open while one of these sources is on. */
+const OPENED_BY = [
+  { feed: models, sources: ["ollama"] },
+  { feed: database, sources: ["postgres"] },
+  { feed: governance, sources: ["audit", "roles"] },
+];
+
 export const chosenWindow = signal<Window>(recall("window", Object.keys(WINDOWS) as Window[]) ?? "15m");
 /** Changes whenever the charts have something new to draw. */
 export const revision = signal(0);
-/** How old the newest sample is, in milliseconds. */
-export const age = signal<number | null>(null);
-export const stale = computed(() => {
-  const late = STALE_AFTER * (update.value?.interval_seconds ?? 1) * 1000;
-  // A page that asks every ten seconds cannot expect more.
-  const expected = connection.value.state === "polling" ? POLL_EVERY : 0;
-  return age.value !== null && age.value > expected + late;
-});
 /** The row that the reader points at in any chart, or null. */
 export const pointed = signal<number | null>(null);
 
 export const columns = new Columns(WINDOWS[chosenWindow.value]);
 
-const clock = new MachineClock();
-let arrived: SystemUpdate | null = null;
-let frame = 0;
-
 /** The right edge of the charts, in seconds: the newest sample, or the machine's time once that sample is old. */
 export function rightEdge(): number {
-  const now = clock.time(Date.now());
-  const last = columns.last ?? (now ?? Date.now()) / 1000;
-  return stale.peek() && now !== null ? Math.max(last, now / 1000) : last;
+  const time = clock.time(Date.now());
+  const last = columns.last ?? (time ?? Date.now()) / 1000;
+  return stale.peek() && time !== null ? Math.max(last, time / 1000) : last;
 }
 
 /** Whether any of these series has a point in the charts. */
@@ -48,54 +53,38 @@ export function drawn(names: SeriesName[]): boolean {
   return names.some((name) => columns.series[name].findLastIndex((value) => value !== null) >= first);
 }
 
-/** Opens the feed and keeps the store up to date from then on. */
+/** Opens the feeds and keeps the store up to date from then on. */
 export function start(): void {
-  openFeed(clock, {
-    reading(reading, arrival) {
-      const sampled = sampledAt(reading);
-      if (arrival === "push") clock.observePush(sampled, Date.now());
-      else if (arrival === "first") clock.observeUnknown(sampled, Date.now());
-      if (arrival !== "push") void fillHistory(arrival, columns.last, sampled);
-      columns.push(sampled / 1000, rowOf(reading), reading.interval_seconds);
-      arrived = reading;
-      paint();
-    },
-    connection(state, problem) {
-      connection.value = { state, problem };
-      tick();
-    },
+  system.open();
+  setInterval(() => {
+    now.value = Date.now();
+    // The time axis moves on although nothing arrives: the line ends where the samples do.
+    if (stale.value && !document.hidden) redraw();
+  }, 1000);
+  effect(() => {
+    if (update.value) redraw();
   });
-  setInterval(tick, 1000);
+  effect(() => {
+    const sources = update.value?.sources;
+    if (!sources) return;
+    for (const { feed, sources: names } of OPENED_BY) {
+      const on = sources.some(({ name, state }) => names.includes(name) && state !== "off" && state !== "starting");
+      if (on) feed.open();
+      else feed.close();
+    }
+  });
   effect(() => {
     const seconds = WINDOWS[chosenWindow.value];
     remember("window", chosenWindow.value);
     if (seconds === columns.window) return;
     columns.widen(seconds);
-    revision.value = revision.peek() + 1;
+    redraw();
     void askHistory(seconds);
   });
 }
 
-/** Shows what has arrived, once a frame however fast it arrives. */
-function paint(): void {
-  if (frame) return;
-  frame = requestAnimationFrame(() => {
-    frame = 0;
-    batch(() => {
-      update.value = arrived;
-      revision.value += 1;
-      tick();
-    });
-  });
-}
-
-function tick(): void {
-  const newest = arrived;
-  batch(() => {
-    age.value = newest ? clock.age(sampledAt(newest), Date.now()) : null;
-    // The time axis moves on although nothing arrives: the line ends where the samples do.
-    if (stale.value && !document.hidden) revision.value += 1;
-  });
+function redraw(): void {
+  revision.value = revision.peek() + 1;
 }
 
 /** Asks only for what the page did not see: everything at first, the pause after a reconnect. */
@@ -108,8 +97,7 @@ async function fillHistory(arrival: Arrival, last: number | null, sampled: numbe
 async function askHistory(seconds: number): Promise<void> {
   try {
     columns.merge(JSON.parse(await ask(`api/system/history?window=${seconds}s`, clock)) as History);
-    tick();
-    paint();
+    redraw();
   } catch (error) {
     // The charts go on with what the page sees itself; the state of the connection is told by the feed.
     console.warn("history:", error);

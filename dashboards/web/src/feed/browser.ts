@@ -1,18 +1,30 @@
 import type { MachineClock } from "./clock";
+import type { Message } from "./envelope";
 import { Feed, type Listener, type Outside, type PollAnswer } from "./feed";
 
 /** An answer that takes longer than this is none. */
 const REQUEST_TIMEOUT = 8_000;
 
-/** The feed of this page's own agent, driven by the browser's network and visibility events. */
-export function openFeed(clock: MachineClock, listener: Listener): Feed {
-  const feed = new Feed(outside(clock), listener);
-  window.addEventListener("online", () => feed.wake());
-  window.addEventListener("pageshow", (event) => event.persisted && feed.wake());
-  document.addEventListener("visibilitychange", () => (document.hidden ? feed.hide() : feed.show()));
+/** What a feed is called, in `ws/` and in `api/`, and how its messages are read. */
+export interface Kind<T> {
+  name: string;
+  parse: (text: string) => T | null;
+}
+
+/** Opens a feed of this page's own agent, driven by the browser's network and visibility events; what it returns closes it. */
+export function openFeed<T extends Message>(kind: Kind<T>, clock: MachineClock, listener: Listener<T>): () => void {
+  const feed = new Feed(outside(kind.name, clock), kind.parse, listener);
+  const closing = new AbortController();
+  const { signal } = closing;
+  window.addEventListener("online", () => feed.wake(), { signal });
+  window.addEventListener("pageshow", (event) => event.persisted && feed.wake(), { signal });
+  document.addEventListener("visibilitychange", () => (document.hidden ? feed.hide() : feed.show()), { signal });
   feed.start();
   if (document.hidden) feed.hide();
-  return feed;
+  return () => {
+    closing.abort();
+    feed.stop();
+  };
 }
 
 /** Asks the agent for a path and tells its clock to `clock`. Errors carry the sentence that the agent sent, if it sent one. */
@@ -38,13 +50,13 @@ function problemIn(text: string): string | null {
   }
 }
 
-function outside(clock: MachineClock): Outside {
+function outside(name: string, clock: MachineClock): Outside {
   return {
     random: Math.random,
     setTimer: (milliseconds, run) => window.setTimeout(run, milliseconds),
     clearTimer: (timer) => window.clearTimeout(timer),
     openSocket({ message, closed }) {
-      const address = new URL("ws/system", document.baseURI);
+      const address = new URL(`ws/${name}`, document.baseURI);
       address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
       const socket = new WebSocket(address);
       socket.onmessage = (event) => typeof event.data === "string" && message(event.data);
@@ -53,7 +65,7 @@ function outside(clock: MachineClock): Outside {
     },
     poll(done) {
       const abort = new AbortController();
-      ask("api/system", clock, abort.signal).then(
+      ask(`api/${name}`, clock, abort.signal).then(
         (text) => done({ ok: true, text }),
         (error: unknown) => done(failure(error)),
       );

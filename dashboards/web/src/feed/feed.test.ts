@@ -34,6 +34,25 @@ describe("a feed", () => {
     expect(world.latest).toMatchObject({ life: 2, seq: world.seq });
   });
 
+  it("asks for nothing once it is stopped, whatever it was doing", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 40_000 }), fc.boolean(), fc.boolean(), (after, dead, hidden) => {
+        const world = new World();
+        world.feed.start();
+        world.advance(1_500);
+        if (dead) world.kill();
+        if (hidden) world.feed.hide();
+        world.advance(after);
+        world.feed.stop();
+        const before = [world.attempts.length, world.polls, world.readings.length];
+        world.start();
+        world.advance(120_000);
+        expect([world.attempts.length, world.polls, world.readings.length]).toEqual(before);
+        expect(world.openSockets).toBe(0);
+      }),
+    );
+  });
+
   it("tries again and again with growing pauses, never longer than the longest", () => {
     const world = live();
     world.kill();

@@ -1,5 +1,5 @@
 import { retryDelay } from "./backoff";
-import { parseUpdate, type SystemUpdate } from "./message";
+import type { Message } from "./envelope";
 
 /**
  * How the page hears from the agent.
@@ -25,8 +25,8 @@ export interface Outside {
 
 export type PollAnswer = { ok: true; text: string } | { ok: false; problem: string };
 
-export interface Listener {
-  reading(update: SystemUpdate, arrival: Arrival): void;
+export interface Listener<T> {
+  reading(message: T, arrival: Arrival): void;
   connection(connection: Connection, problem: string | null): void;
 }
 
@@ -48,9 +48,10 @@ export const HIDDEN_FOR = 60_000;
  * in which the agent made them. Within one socket `seq` must grow; across connections it may start again, because the
  * agent may have.
  */
-export class Feed {
+export class Feed<T extends Message> {
   #outside: Outside;
-  #listener: Listener;
+  #parse: (text: string) => T | null;
+  #listener: Listener<T>;
   #connection: Connection = "connecting";
   #problem: string | null = null;
   #socket: { close(): void } | null = null;
@@ -65,8 +66,9 @@ export class Feed {
   #stableTimer: number | null = null;
   #hiddenTimer: number | null = null;
 
-  constructor(outside: Outside, listener: Listener) {
+  constructor(outside: Outside, parse: (text: string) => T | null, listener: Listener<T>) {
     this.#outside = outside;
+    this.#parse = parse;
     this.#listener = listener;
   }
 
@@ -104,8 +106,13 @@ export class Feed {
     }
   }
 
+  /** Nobody needs it any more: it asks for nothing until it is started again. */
+  stop(): void {
+    this.#pause();
+  }
+
   #pause(): void {
-    this.#hiddenTimer = null;
+    this.#hiddenTimer = this.#clear(this.#hiddenTimer);
     this.#retryTimer = this.#clear(this.#retryTimer);
     this.#closeSocket();
     this.#stopPolling();
@@ -130,7 +137,7 @@ export class Feed {
   }
 
   #heard(text: string): void {
-    const update = parseUpdate(text);
+    const update = this.#parse(text);
     if (!update) return;
     this.#expectWithin(Math.max(SILENCE, 3 * update.interval_seconds * 1000));
     const arrival: Arrival = this.#delivered ? "push" : "first";
@@ -201,7 +208,7 @@ export class Feed {
 
   #answered(answer: PollAnswer): void {
     this.#pollIn(POLL_EVERY);
-    const update = answer.ok ? parseUpdate(answer.text) : null;
+    const update = answer.ok ? this.#parse(answer.text) : null;
     if (!update) {
       this.#become("offline", answer.ok ? "The answer is not a reading of this agent." : answer.problem);
       return;
@@ -219,7 +226,7 @@ export class Feed {
     this.#poll = null;
   }
 
-  #take(update: SystemUpdate, arrival: Arrival): void {
+  #take(update: T, arrival: Arrival): void {
     const key = `${update.seq} ${update.sampled_at}`;
     if (key === this.#lastKey) return;
     this.#lastKey = key;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { describeReason, parseUpdate, type SystemUpdate, whyMissing } from "./message";
+import { describeReason } from "./envelope";
+import { parseUpdate, type SystemUpdate, whyMissing } from "./message";
 
 const GOOD = {
   type: "system_update",
@@ -20,6 +21,7 @@ describe("a message", () => {
     '{"type":"error","error":{"code":"unknown_type"}}',
     JSON.stringify({ ...GOOD, seq: null }),
     JSON.stringify({ ...GOOD, sampled_at: "yesterday" }),
+    JSON.stringify({ ...GOOD, sampled_at: null }),
     JSON.stringify({ ...GOOD, metrics: null }),
     JSON.stringify(GOOD).slice(0, 40),
     "null",

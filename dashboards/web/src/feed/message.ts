@@ -1,10 +1,9 @@
+import { describeReason, type Message, type Missing, parseMessage, reasonFor } from "./envelope";
+
 /** The messages of `/ws/system` and `/api/system`. Whatever a machine may lack is optional or null: the page shows it as missing. */
-export interface SystemUpdate {
+export interface SystemUpdate extends Message {
   type: "system_update";
-  /** Grows by one each message; starts again when the agent does. */
-  seq: number;
   sampled_at: string;
-  interval_seconds: number;
   metrics: Metrics;
   missing?: Record<string, Missing>;
   sources?: SourceHealth[];
@@ -18,6 +17,7 @@ export interface Metrics {
   disk?: Disk | null;
   network?: Network | null;
   temperature?: Record<string, Sensor[]> | null;
+  gpu?: Gpu[] | null;
   pressure?: Partial<Record<"cpu" | "memory" | "io", Pressure | null>> | null;
   processes?: Processes | null;
 }
@@ -107,6 +107,35 @@ export interface Sensor {
   critical?: number | null;
 }
 
+/** A card: MiB, degrees Celsius, watts. A card that cannot be read has a reason and nothing else. */
+export interface Gpu {
+  id: number;
+  name: string;
+  uuid?: string | null;
+  load_percent?: number | null;
+  memory_used_mb?: number | null;
+  memory_total_mb?: number | null;
+  memory_percent?: number | null;
+  temperature?: number | null;
+  temperature_slowdown?: number | null;
+  power_watts?: number | null;
+  power_limit_watts?: number | null;
+  fan_percent?: number | null;
+  throttle?: string[] | null;
+  processes?: GpuProcess[] | null;
+  reason?: string | null;
+  detail?: string | null;
+}
+
+export interface GpuProcess {
+  pid: number;
+  name?: string | null;
+  memory_mb?: number | null;
+  load_percent?: number | null;
+  /** The model that it runs, where the agent knows. */
+  model?: string | null;
+}
+
 export interface Pressure {
   some?: Stall | null;
   full?: Stall | null;
@@ -135,11 +164,6 @@ export interface Process {
   memory_bytes?: number | null;
 }
 
-export interface Missing {
-  reason: string;
-  detail?: string | null;
-}
-
 export interface SourceHealth {
   name: string;
   state: "fresh" | "stale" | "off" | "starting" | (string & {});
@@ -159,57 +183,14 @@ export interface Alert {
   since?: string | null;
 }
 
-/** The update in a message's text, or null when the text is something else: an error, a message of another type, a torn one. */
+/** The update in a text, or null when it is none: this one always has a time and readings. */
 export function parseUpdate(text: string): SystemUpdate | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (typeof value !== "object" || value === null) return null;
-  const update = value as Partial<SystemUpdate>;
-  const usable =
-    update.type === "system_update" &&
-    Number.isFinite(update.seq) &&
-    typeof update.sampled_at === "string" &&
-    !Number.isNaN(Date.parse(update.sampled_at)) &&
-    typeof update.metrics === "object" &&
-    update.metrics !== null;
-  if (!usable) return null;
-  const interval = Number.isFinite(update.interval_seconds) ? (update.interval_seconds as number) : 1;
-  return { ...(update as SystemUpdate), interval_seconds: interval > 0 ? interval : 1 };
+  const update = parseMessage<SystemUpdate>(text, "system_update");
+  return update?.sampled_at && typeof update.metrics === "object" && update.metrics ? update : null;
 }
 
-/** When the update's sample was taken, in milliseconds of the machine's own clock. */
-export function sampledAt(update: SystemUpdate): number {
-  return Date.parse(update.sampled_at);
-}
-
-/** Why the block at `path` (inside `metrics`) is missing, as the agent says it: its own entry or that of the nearest block around it. */
+/** Why the block at `path` (inside `metrics`) is missing, in words. */
 export function whyMissing(update: SystemUpdate | null, path: string): string | null {
-  const missing = update?.missing;
-  if (!missing) return null;
-  for (let at = path; at; at = at.slice(0, Math.max(0, at.lastIndexOf(".")))) {
-    const entry = missing[at];
-    if (entry) return describeReason(entry.reason, entry.detail);
-  }
-  return null;
-}
-
-const REASONS: Record<string, string> = {
-  no_sensor: "Not on this machine",
-  not_configured: "Not configured",
-  unreachable: "Unreachable",
-  no_table: "The table is missing",
-  no_permission: "No permission",
-  stale: "No fresh reading",
-  unreadable: "Unreadable",
-};
-
-/** A reason code and its sentence, as people read them. */
-export function describeReason(reason: string | null | undefined, detail: string | null | undefined): string | null {
-  if (!reason) return detail || null;
-  const title = REASONS[reason] ?? reason.replaceAll("_", " ");
-  return detail ? `${title}: ${detail}` : title;
+  const why = reasonFor(update?.missing, path);
+  return why && describeReason(why.reason, why.detail);
 }

@@ -1,5 +1,5 @@
 import { Feed, type Outside } from "./feed";
-import type { SystemUpdate } from "./message";
+import { parseUpdate, type SystemUpdate } from "./message";
 
 /** A machine, its agent, the network between them and the page, and time: all made up, so that a test can drive them. */
 export class World {
@@ -16,7 +16,7 @@ export class World {
   connections: { state: string; problem: string | null; at: number }[] = [];
   attempts: number[] = [];
   polls = 0;
-  feed: Feed;
+  feed: Feed<SystemUpdate>;
   #sampledAt = 0;
   #timers = new Map<number, { at: number; run: () => void }>();
   #nextTimer = 1;
@@ -26,7 +26,7 @@ export class World {
   constructor(random: () => number = () => 0.5) {
     this.#random = random;
     this.#sample();
-    this.feed = new Feed(this.#outside(), {
+    this.feed = new Feed(this.#outside(), parseUpdate, {
       reading: (update, arrival) => {
         const { life } = update.metrics as unknown as { life: number };
         this.readings.push({ life, seq: update.seq, arrival, at: this.now });

@@ -8,13 +8,17 @@ import {
   duration,
   linkSpeed,
   megahertz,
+  moment,
   percent,
   plain,
+  ratio,
   text,
+  timeOfDay,
   UNKNOWN,
+  watts,
 } from "./format";
 
-const EVERY = { percent, celsius, plain, count, bytes, bytesPerSecond, linkSpeed, megahertz };
+const EVERY = { percent, celsius, plain, count, bytes, bytesPerSecond, linkSpeed, megahertz, ratio, watts };
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e22, max: 1e22 });
 
 describe("numbers for people", () => {
@@ -93,6 +97,28 @@ describe("spans of time", () => {
         const largest = sizes[parts[0]?.[2] as string] as number;
         expect(Math.abs(back - seconds)).toBeLessThan(largest);
         expect(back).toBeGreaterThan(0);
+      }),
+    );
+  });
+});
+
+describe("a moment", () => {
+  const noon = new Date(2026, 10, 25, 12).getTime();
+
+  it("has its day before it unless that is today", () => {
+    expect(moment(new Date(2026, 10, 25, 8, 5, 9).getTime(), noon)).toBe("08:05:09");
+    expect(moment(new Date(2026, 10, 24, 8, 5).getTime(), noon)).toBe("24 Nov 08:05");
+    expect(moment(new Date(2025, 0, 3, 8, 5).getTime(), noon)).toBe("3 Jan 2025 08:05");
+    expect(moment(Number.NaN, noon)).toBe(UNKNOWN);
+  });
+
+  it("ends with its time of day, whenever it is", () => {
+    const day = 86_400_000;
+    fc.assert(
+      fc.property(fc.integer({ min: -4_000 * day, max: 4_000 * day }), (ago) => {
+        const written = moment(noon - ago, noon);
+        expect(written.includes(timeOfDay(noon - ago, false))).toBe(true);
+        if (Math.abs(ago) >= day) expect(written).toMatch(/^\d+ \w+ /);
       }),
     );
   });

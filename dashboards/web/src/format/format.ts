@@ -44,6 +44,15 @@ export function linkSpeed(value: Known): Quantity {
   return scaled(known(value) ? value * 8 : value, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
 }
 
+export function watts(value: Known): Quantity {
+  return quantity(value, "W", (known) => known.toFixed(Math.abs(known) < 9.95 ? 1 : 0));
+}
+
+/** A share of 1, in percent. */
+export function ratio(value: Known): Quantity {
+  return percent(known(value) ? value * 100 : value);
+}
+
 export function megahertz(value: Known): Quantity {
   return known(value) && value >= 1000
     ? quantity(value / 1000, "GHz", (gigahertz) => gigahertz.toFixed(2))
@@ -80,6 +89,16 @@ export function timeOfDay(milliseconds: number, seconds = true): string {
   const two = (number: number) => String(number).padStart(2, "0");
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   return seconds ? `${minutes}:${two(date.getSeconds())}` : minutes;
+}
+
+/** The time of day, with the day before it unless that is today; from milliseconds, on the reader's clock. */
+export function moment(milliseconds: number, now: number): string {
+  const date = new Date(milliseconds);
+  if (Number.isNaN(date.getTime())) return UNKNOWN;
+  if (date.toDateString() === new Date(now).toDateString()) return timeOfDay(milliseconds);
+  const year = date.getFullYear() === new Date(now).getFullYear() ? {} : { year: "numeric" as const };
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short", ...year });
+  return `${day} ${timeOfDay(milliseconds, false)}`;
 }
 
 function known(value: Known): value is number {

@@ -56,6 +56,16 @@ describe("the columns of the charts", () => {
     expect(columns.series.cpu_percent).not.toContain(null);
   });
 
+  it("keep the page's own points of series that the agent does not remember", () => {
+    const columns = new Columns(900);
+    for (const time of [100, 101, 102]) columns.push(time, row(time), 1);
+    columns.merge(history([98.9, 100.1, 101.1, 102]));
+    expect(columns.series.cpu_percent).toEqual([7, 7, 7, 7]);
+    expect(columns.series.gpu_percent).toEqual([null, 100, 101, 102]);
+    columns.merge({ ...history([100.1, 101.1]), series: { gpu_percent: [1, 2] } });
+    expect(columns.series.gpu_percent).toEqual([null, 1, 2, 102]);
+  });
+
   it("forget a future that never was when the machine's clock is set back", () => {
     const columns = new Columns(900);
     for (const time of [1000, 1001, 1002, 500]) columns.push(time, row(time), 1);
@@ -125,5 +135,24 @@ describe("a summary", () => {
     expect(summarize([100, null, 2, 4, null], 1)).toEqual({ now: null, average: 3, maximum: 4 });
     expect(summarize([null, null], 0)).toEqual({ now: null, average: null, maximum: null });
     expect(summarize([], 0)).toEqual({ now: null, average: null, maximum: null });
+  });
+});
+
+describe("the row of an update", () => {
+  const gpus = (gpu: unknown) => rowOf({ metrics: { gpu } } as SystemUpdate);
+
+  it("sums GPUs up over the cards that tell", () => {
+    const cards = [
+      { load_percent: 80, memory_used_mb: 6_000, memory_total_mb: 24_000 },
+      { load_percent: 20, memory_used_mb: 6_000, memory_total_mb: 8_000 },
+      { load_percent: null, memory_used_mb: 1_000, memory_total_mb: null, reason: "unreachable" },
+    ];
+    expect(gpus(cards)).toMatchObject({ gpu_percent: 50, gpu_memory_percent: 37.5 });
+  });
+
+  it("knows nothing of GPUs that are not there or do not tell", () => {
+    for (const cards of [undefined, null, [], [{ reason: "unreachable" }]]) {
+      expect(gpus(cards)).toMatchObject({ gpu_percent: null, gpu_memory_percent: null });
+    }
   });
 });

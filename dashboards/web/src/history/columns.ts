@@ -1,4 +1,4 @@
-import type { SystemUpdate } from "../feed/message";
+import type { Gpu, SystemUpdate } from "../feed/message";
 
 /** The series that the agent keeps and the page draws, under the agent's names. */
 export const SERIES = [
@@ -14,6 +14,8 @@ export const SERIES = [
   "pressure_cpu_percent",
   "pressure_memory_percent",
   "pressure_io_percent",
+  "gpu_percent",
+  "gpu_memory_percent",
 ] as const;
 export type SeriesName = (typeof SERIES)[number];
 export type Row = Record<SeriesName, number | null>;
@@ -75,7 +77,10 @@ export class Columns {
     this.#trim();
   }
 
-  /** Takes in what the agent remembers. Its points win where both know the time; the page's own stay before and after it. */
+  /**
+   * Takes in what the agent remembers. Its points win where both know the time; the page's own stay before and after it,
+   * and so do those of series that the agent does not remember.
+   */
   merge(history: History): void {
     this.merges += 1;
     const old = { times: this.times, series: this.series };
@@ -85,7 +90,7 @@ export class Columns {
     const from = history.times[0] ?? Number.POSITIVE_INFINITY;
     const to = history.times.at(-1) ?? Number.NEGATIVE_INFINITY;
     this.#take(old, (time) => time < from - this.#pitch / 2, false);
-    this.#take(history, () => true, true);
+    this.#take({ times: history.times, series: this.#completed(history, old) }, () => true, true);
     this.#take(old, (time) => time > to + this.#pitch / 2, false);
     this.#trim();
   }
@@ -95,6 +100,17 @@ export class Columns {
     this.merges += 1;
     this.#window = windowSeconds;
     this.#trim();
+  }
+
+  /** The history's series, and for those that it lacks the page's own values at its times. */
+  #completed(history: History, own: Pick<Columns, "times" | "series">): History["series"] {
+    const lacking = SERIES.filter((name) => !history.series[name]);
+    const rows = history.times.map((time) => {
+      const at = lowerBound(own.times, time - this.#pitch / 2);
+      return Math.abs((own.times[at] ?? Number.POSITIVE_INFINITY) - time) <= this.#pitch / 2 ? at : -1;
+    });
+    const columns = lacking.map((name) => [name, rows.map((row) => own.series[name][row] ?? null)]);
+    return { ...history.series, ...Object.fromEntries(columns) };
   }
 
   /** Seconds between two points as they are kept. */
@@ -149,7 +165,7 @@ export class Columns {
 
 /** The chart's row of an update, made as the agent makes those of its history. */
 export function rowOf(update: SystemUpdate): Row {
-  const { cpu, memory, disk, network, temperature, pressure } = update.metrics;
+  const { cpu, memory, disk, network, temperature, pressure, gpu } = update.metrics;
   return {
     cpu_percent: number(cpu?.usage_percent),
     memory_percent: number(memory?.percent),
@@ -163,7 +179,27 @@ export function rowOf(update: SystemUpdate): Row {
     pressure_cpu_percent: number(pressure?.cpu?.some?.avg10),
     pressure_memory_percent: number(pressure?.memory?.some?.avg10),
     pressure_io_percent: number(pressure?.io?.some?.avg10),
+    gpu_percent: gpuLoad(gpu),
+    gpu_memory_percent: gpuMemory(gpu),
   };
+}
+
+/** The mean of the cards that tell. */
+function gpuLoad(gpus: Gpu[] | null | undefined): number | null {
+  const known = (gpus ?? []).map((gpu) => number(gpu.load_percent)).filter((load) => load !== null);
+  return known.length > 0 ? known.reduce((sum, load) => sum + load, 0) / known.length : null;
+}
+
+/** Used of all, over the cards that tell both. */
+function gpuMemory(gpus: Gpu[] | null | undefined): number | null {
+  let used = 0;
+  let total = 0;
+  for (const { memory_used_mb, memory_total_mb } of gpus ?? []) {
+    if (number(memory_used_mb) === null || number(memory_total_mb) === null) continue;
+    used += memory_used_mb as number;
+    total += memory_total_mb as number;
+  }
+  return total > 0 ? (used / total) * 100 : null;
 }
 
 function hottest(temperature: SystemUpdate["metrics"]["temperature"]): number | null {

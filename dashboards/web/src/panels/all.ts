@@ -1,69 +1,73 @@
 import type { ComponentType } from "preact";
 import type { Metrics, SystemUpdate } from "../feed/message";
 import type { SeriesName } from "../history/columns";
+import { drawn } from "../store";
+import { AuditPanel } from "./audit";
 import { CpuPanel } from "./cpu";
 import { DiskPanel } from "./disk";
+import { isOn } from "./empty";
 import { FilesystemsPanel } from "./filesystems";
+import { GpuPanel } from "./gpu";
 import { MemoryPanel } from "./memory";
+import { ModelsPanel } from "./models";
 import { NetworkPanel } from "./network";
+import { PostgresPanel } from "./postgres";
 import { PressurePanel } from "./pressure";
 import { ProcessesPanel } from "./processes";
+import { RolesPanel } from "./roles";
 import { TemperaturePanel } from "./temperature";
 
-/** A subject of the overview and where its block stands in a message. */
+/** A subject of the overview. */
 export interface Subject {
   title: string;
-  /** The block inside `metrics`, as `missing` names it. */
-  path: string;
-  read: (metrics: Metrics) => unknown;
-  series: SeriesName[];
   View: ComponentType<{ update: SystemUpdate }>;
+  /** Whether there is something to show. */
+  present: (update: SystemUpdate) => boolean;
+  /** The block inside `metrics`, as `missing` names it: a subject of the host that is absent has no panel and is only named. */
+  path?: string;
+  /** The source that it shows; its panel is always there and says, if it is empty, why. */
+  source?: string;
 }
 
-/** What the overview shows, in its order. */
+/** A block of the host. One that went missing a moment ago keeps its panel, where the chart shows since when. */
+function block(
+  title: string,
+  path: string,
+  View: Subject["View"],
+  read: (metrics: Metrics) => unknown,
+  series: SeriesName[] = [],
+): Subject {
+  return { title, path, View, present: ({ metrics }) => Boolean(read(metrics)) || drawn(series) };
+}
+
+/** What has a source and, but for GPUs, a feed of its own. */
+function apart(title: string, source: string, View: Subject["View"]): Subject {
+  return { title, source, View, present: (update) => isOn(update, source) };
+}
+
+/** What the overview shows, in its order: what an AI box is made of first. */
 export const PANELS: Subject[] = [
-  { title: "CPU", path: "cpu", read: (metrics) => metrics.cpu, series: ["cpu_percent"], View: CpuPanel },
-  { title: "Memory", path: "memory", read: (metrics) => metrics.memory, series: ["memory_percent"], View: MemoryPanel },
+  block("CPU", "cpu", CpuPanel, ({ cpu }) => cpu, ["cpu_percent"]),
+  block("Memory", "memory", MemoryPanel, ({ memory }) => memory, ["memory_percent"]),
   {
-    title: "Pressure",
-    path: "pressure",
-    read: (metrics) => metrics.pressure,
-    series: ["pressure_cpu_percent", "pressure_memory_percent", "pressure_io_percent"],
-    View: PressurePanel,
+    ...apart("GPU", "gpu", GpuPanel),
+    present: ({ metrics }) => (metrics.gpu?.length ?? 0) > 0,
   },
-  {
-    title: "Network",
-    path: "network",
-    read: (metrics) => metrics.network,
-    series: ["network_receive_bytes_per_second"],
-    View: NetworkPanel,
-  },
-  {
-    title: "Disk I/O",
-    path: "disk.devices",
-    read: (metrics) => metrics.disk?.io ?? metrics.disk?.devices,
-    series: ["disk_read_bytes_per_second", "disk_write_bytes_per_second"],
-    View: DiskPanel,
-  },
-  {
-    title: "Temperature",
-    path: "temperature",
-    read: (metrics) => metrics.temperature,
-    series: ["temperature_celsius"],
-    View: TemperaturePanel,
-  },
-  {
-    title: "Processes",
-    path: "processes",
-    read: (metrics) => metrics.processes,
-    series: [],
-    View: ProcessesPanel,
-  },
-  {
-    title: "Filesystems",
-    path: "disk.filesystems",
-    read: (metrics) => metrics.disk?.filesystems,
-    series: [],
-    View: FilesystemsPanel,
-  },
+  apart("Models", "ollama", ModelsPanel),
+  apart("PostgreSQL", "postgres", PostgresPanel),
+  apart("Roles", "roles", RolesPanel),
+  apart("Audit log", "audit", AuditPanel),
+  block("Pressure", "pressure", PressurePanel, ({ pressure }) => pressure, [
+    "pressure_cpu_percent",
+    "pressure_memory_percent",
+    "pressure_io_percent",
+  ]),
+  block("Network", "network", NetworkPanel, ({ network }) => network, ["network_receive_bytes_per_second"]),
+  block("Disk I/O", "disk.devices", DiskPanel, ({ disk }) => disk?.io ?? disk?.devices, [
+    "disk_read_bytes_per_second",
+    "disk_write_bytes_per_second",
+  ]),
+  block("Temperature", "temperature", TemperaturePanel, ({ temperature }) => temperature, ["temperature_celsius"]),
+  block("Processes", "processes", ProcessesPanel, ({ processes }) => processes),
+  block("Filesystems", "disk.filesystems", FilesystemsPanel, ({ disk }) => disk?.filesystems),
 ];

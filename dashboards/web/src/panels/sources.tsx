@@ -1,4 +1,5 @@
-import { describeReason, type SourceHealth, type SystemUpdate } from "../feed/message";
+import { describeReason } from "../feed/envelope";
+import type { SourceHealth, SystemUpdate } from "../feed/message";
 import { duration, UNKNOWN } from "../format/format";
 import { age } from "../store";
 import { Panel } from "../ui/panel";

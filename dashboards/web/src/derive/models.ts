@@ -1,0 +1,46 @@
+import type { Job, LoadedModel, ModelUpdate } from "../feed/models";
+import { duration, UNKNOWN } from "../format/format";
+import { shareOf } from "./gpu";
+
+/** When a model leaves the memory. */
+export function departure(model: LoadedModel): string {
+  if (model.state === "stopping") return "stopping";
+  if (model.always_loaded) return "stays";
+  return duration(model.unloads_in_seconds);
+}
+
+/** How long nobody has used a model, in words; null when nobody knows. */
+export function idleness({ idle_minutes: minutes }: LoadedModel): string | null {
+  if (!Number.isFinite(minutes)) return null;
+  return (minutes as number) * 60 < 1 ? "just used" : `idle ${duration((minutes as number) * 60)}`;
+}
+
+/** How much of a model is on GPUs, in percent. */
+export function gpuShare({ memory_vram, memory_usage }: LoadedModel): number | null {
+  return shareOf(memory_vram, memory_usage);
+}
+
+/** What lies on the disks of the servers that answer; the bytes are null when they are not all known. */
+export function onDisk(installed: ModelUpdate["installed_models"]): { count: number | null; bytes: number | null } {
+  if (!installed) return { count: null, bytes: null };
+  const local = installed.filter(({ remote }) => !remote);
+  const all = local.every(({ size }) => Number.isFinite(size));
+  return { count: local.length, bytes: all ? local.reduce((sum, { size }) => sum + (size as number), 0) : null };
+}
+
+/** What becomes of what was asked for, in words. */
+export function jobState(job: Job): string {
+  const doing = job.action === "unload" ? "unloading" : "loading";
+  switch (job.state) {
+    case "queued":
+      return job.position ? `waits, ${job.position} before it` : "next";
+    case "running":
+      return `${doing}${Number.isFinite(job.seconds) ? ` for ${duration(job.seconds)}` : ""}`;
+    case "done":
+      return `${doing === "loading" ? "loaded" : "unloaded"}${Number.isFinite(job.seconds) ? ` in ${duration(job.seconds)}` : ""}`;
+    case "failed":
+      return [job.error?.message, job.error?.hint].filter(Boolean).join(" ") || "failed";
+    default:
+      return job.state || UNKNOWN;
+  }
+}

@@ -1,0 +1,73 @@
+/** What the messages of all feeds have in common. */
+export interface Message {
+  /** Grows by one each message; starts again when the agent does. */
+  seq: number;
+  /** When it was read, by the machine's clock; null when nothing was. */
+  sampled_at: string | null;
+  interval_seconds: number;
+}
+
+/** Why something is missing: a code and a sentence. */
+export interface Missing {
+  reason: string;
+  detail?: string | null;
+}
+
+/**
+ * The message of this type in a text, or null when the text is something else: an error, a message of another type, a torn one.
+ * `interval` stands in where the message does not say how often it comes.
+ */
+export function parseMessage<T extends Message>(text: string, type: string, interval = 1): T | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const message = value as Partial<T> & { type?: unknown };
+  const sampled = message.sampled_at ?? null;
+  const usable =
+    message.type === type &&
+    Number.isFinite(message.seq) &&
+    (sampled === null || (typeof sampled === "string" && !Number.isNaN(Date.parse(sampled))));
+  if (!usable) return null;
+  const given = message.interval_seconds as number | undefined;
+  const known = Number.isFinite(given) && (given as number) > 0;
+  return { ...(message as T), sampled_at: sampled, interval_seconds: known ? (given as number) : interval };
+}
+
+/** When the sample was taken, in milliseconds of the machine's own clock; null when there is none. */
+export function sampledAt(message: Message | null): number | null {
+  return message?.sampled_at ? Date.parse(message.sampled_at) : null;
+}
+
+/** Why the block at `path` is missing, as the agent says it: its own entry or that of the nearest block around it. */
+export function reasonFor(missing: Record<string, Missing> | null | undefined, path: string): Missing | null {
+  for (let at = path; missing && at; at = at.slice(0, Math.max(0, at.lastIndexOf(".")))) {
+    const entry = missing[at];
+    if (entry) return entry;
+  }
+  return null;
+}
+
+const REASONS: Record<string, string> = {
+  no_sensor: "Not on this machine",
+  not_configured: "Not configured",
+  unreachable: "Unreachable",
+  no_table: "The table is missing",
+  no_permission: "No permission",
+  stale: "No fresh reading",
+  unreadable: "Unreadable",
+};
+
+/** A reason code as people read it. */
+export function reasonTitle(reason: string): string {
+  return REASONS[reason] ?? reason.replaceAll("_", " ");
+}
+
+/** A reason code and its sentence, as people read them. */
+export function describeReason(reason: string | null | undefined, detail: string | null | undefined): string | null {
+  if (!reason) return detail || null;
+  return detail ? `${reasonTitle(reason)}: ${detail}` : reasonTitle(reason);
+}

@@ -1,0 +1,167 @@
+import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
+import { describeReason, reasonFor } from "../feed/envelope";
+import type { SystemUpdate } from "../feed/message";
+import type { InstalledModel, Job, LoadedModel, ModelHost, ModelUpdate } from "../feed/models";
+import { bytes, count, percent, text, UNKNOWN } from "../format/format";
+import { models } from "../store";
+import { Figure, Panel } from "../ui/panel";
+import { Named, Table } from "../ui/table";
+import { EmptyPanel } from "./empty";
+
+const GiB = 1024 ** 3;
+
+export function ModelsPanel({ update }: { update: SystemUpdate }) {
+  const message = models.update.value;
+  if (!message) return <EmptyPanel id="models" title="Models" update={update} source="ollama" feed={models} />;
+  const loaded = message.loaded_models;
+  const vram = message.memory_usage?.vram_gb;
+  const unknown = Number.isFinite(vram) ? null : reasonFor(message.missing, "memory_usage.vram_gb");
+  return (
+    <Panel
+      id="models"
+      title="Models"
+      note={stock(message)}
+      feed={models}
+      values={
+        <>
+          <Figure label="loaded" quantity={count(loaded?.length)} />
+          <Figure label="VRAM" quantity={bytes(Number.isFinite(vram) ? (vram as number) * GiB : null)} />
+        </>
+      }
+    >
+      {loaded && loaded.length > 0 ? (
+        <Loaded rows={loaded} hosts={message.hosts ?? []} />
+      ) : (
+        <Nothing message={message} />
+      )}
+      {unknown && <p class="facts">VRAM of all: {describeReason(unknown.reason, unknown.detail)}</p>}
+      <Jobs jobs={message.controls?.jobs ?? []} />
+      <Idle message={message} />
+      <Hosts hosts={message.hosts ?? []} />
+    </Panel>
+  );
+}
+
+function stock({ installed_models }: ModelUpdate): string {
+  const { count: number, bytes: size } = onDisk(installed_models);
+  if (number === null) return "Ollama";
+  return `${text(count(number))} installed, ${text(bytes(size))} on disk`;
+}
+
+function Nothing({ message }: { message: ModelUpdate }) {
+  const missing = message.loaded_models ? null : reasonFor(message.missing, "loaded_models");
+  return (
+    <div class="empty">
+      <p>
+        {message.loaded_models
+          ? "No model is in memory. The first request for one loads it."
+          : (describeReason(missing?.reason, missing?.detail) ?? "Nobody says which models are in memory.")}
+      </p>
+    </div>
+  );
+}
+
+function Loaded({ rows, hosts }: { rows: LoadedModel[]; hosts: ModelHost[] }) {
+  return (
+    <Table<LoadedModel>
+      caption="Models in memory"
+      rows={rows}
+      rowKey={(model) => `${model.host} ${model.name}`}
+      shown={6}
+      columns={[
+        { title: "In memory", wide: true, cell: (model) => <Model model={model} named={hosts.length > 1} /> },
+        { title: "Memory", numeric: true, cell: (model) => text(bytes(model.memory_usage)) },
+        { title: "Unloads in", numeric: true, cell: departure },
+      ]}
+    />
+  );
+}
+
+/** What is on disk only. */
+function Idle({ message }: { message: ModelUpdate }) {
+  const loaded = new Set((message.loaded_models ?? []).map(({ name, host }) => `${host} ${name}`));
+  const rows = (message.installed_models ?? []).filter(({ name, host }) => !loaded.has(`${host} ${name}`));
+  if (!message.loaded_models || rows.length === 0) return null;
+  return (
+    <Table<InstalledModel>
+      caption="Installed models that are not in memory"
+      rows={rows}
+      rowKey={(model) => `${model.host} ${model.name}`}
+      shown={4}
+      columns={[
+        { title: "On disk only", wide: true, cell: (model) => <Named name={model.name} /> },
+        { title: "Parameters", numeric: true, minor: true, cell: (model) => model.parameter_size ?? UNKNOWN },
+        { title: "Size", numeric: true, cell: (model) => (model.remote ? "in the cloud" : text(bytes(model.size))) },
+      ]}
+    />
+  );
+}
+
+function Model({ model, named }: { model: LoadedModel; named: boolean }) {
+  const facts = [
+    named ? model.host : null,
+    [model.parameter_size, model.quantization].filter(Boolean).join(" "),
+    Number.isFinite(model.context_length) ? `context ${text(count(model.context_length))}` : null,
+    idleness(model),
+  ].filter(Boolean);
+  return (
+    <>
+      <Named name={model.name} />
+      <span class="beneath whole">
+        <Split model={model} />
+        {facts.map((fact) => ` · ${fact}`)}
+      </span>
+    </>
+  );
+}
+
+/** The part on GPUs; what is not there is in RAM and slow, which is worth a colour. */
+function Split({ model }: { model: LoadedModel }) {
+  const share = gpuShare(model);
+  const inRam = Number.isFinite(model.memory_ram) ? text(bytes(model.memory_ram)) : UNKNOWN;
+  return (
+    <span
+      class={share !== null && share < 99.95 ? "warning-text" : ""}
+      title={`${text(bytes(model.memory_vram))} on GPUs, ${inRam} in RAM`}
+    >
+      {text(percent(share))} on GPU
+    </span>
+  );
+}
+
+function Jobs({ jobs }: { jobs: Job[] }) {
+  if (jobs.length === 0) return null;
+  return (
+    <ul class="list" aria-label="Loading and unloading">
+      {jobs.slice(-4).map((job) => (
+        <li key={job.id}>
+          <Named
+            name={job.model}
+            before={<span class={`tag ${job.state === "failed" ? "critical" : ""}`}>{job.action}</span>}
+          />
+          <span class="beneath whole">{jobState(job)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const MOODS: Record<string, string> = { answering: "fresh", busy: "stale", away: "bad" };
+
+function Hosts({ hosts }: { hosts: ModelHost[] }) {
+  return (
+    <ul class="list" aria-label="Servers">
+      {hosts.map((host) => (
+        <li key={host.host}>
+          <Named name={host.host} before={<span class={`dot ${MOODS[host.state] ?? ""}`} aria-hidden="true" />}>
+            <span class="quiet">
+              {host.state}
+              {host.version && ` · Ollama ${host.version}`}
+            </span>
+          </Named>
+          {host.reason && <span class="reason">{describeReason(host.reason, host.detail)}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}
