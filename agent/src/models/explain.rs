@@ -33,6 +33,9 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
         CommandError::Failure(Failure::Unreachable { .. }) => {
             (502, "unreachable", format!("start Ollama on {}", order.host))
         }
+        CommandError::Failure(Failure::Unconnected { .. }) => {
+            (502, "unconnected", format!("see the entry of {} in sources.ollama.hosts", order.host))
+        }
         CommandError::Failure(Failure::Busy { .. }) => (504, "ollama_busy", "try again later".to_owned()),
         CommandError::Failure(Failure::Broken { .. }) => (
             502,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aura_model::Name;
-use aura_ollama::{Action, Address, KeepAlive};
+use aura_ollama::{Action, KeepAlive, Server};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -24,7 +24,7 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Order {
     pub(super) host: Name,
-    pub(super) address: Address,
+    pub(super) server: Server,
     pub(super) model: Name,
     pub(super) action: Action,
     pub(super) keep_alive: KeepAlive,
@@ -224,7 +224,7 @@ mod tests {
     fn order(model: &str, action: Action) -> Order {
         Order {
             host: "box:1".into(),
-            address: "box:1".parse().unwrap(),
+            server: "box:1".parse().unwrap(),
             model: model.into(),
             action,
             keep_alive: KeepAlive::Default,

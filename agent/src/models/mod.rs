@@ -166,9 +166,9 @@ impl Models {
         let done = match order.action {
             Action::Load => {
                 let within = self.settings().load_timeout.get();
-                aura_ollama::load(&order.address, &order.model, order.keep_alive, order.embedding, within).await
+                aura_ollama::load(&order.server, &order.model, order.keep_alive, order.embedding, within).await
             }
-            Action::Unload => aura_ollama::unload(&order.address, &order.model, UNLOAD).await,
+            Action::Unload => aura_ollama::unload(&order.server, &order.model, UNLOAD).await,
         };
         done.map(drop).map_err(|error| explain::command_error(order, &error, &self.others(order)))
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aura_model::{Interval, Name};
-use aura_ollama::{Action, Address, HostReading, KeepAlive, OllamaReading};
+use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading};
 use axum::{
     Json, Router,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -148,7 +148,7 @@ fn order_load(
     let can = |what: &str| model.capabilities.as_ref().is_some_and(|all| all.iter().any(|known| known == what));
     Ok(Order {
         host: host.host.clone(),
-        address: address(host)?,
+        server: host.server.clone(),
         model: model.name.clone(),
         action: Action::Load,
         keep_alive,
@@ -172,7 +172,7 @@ fn order_unload(reading: &OllamaReading, name: &str, host: Option<&str>) -> Resu
     let Some((host, model)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
     Ok(Order {
         host: host.host.clone(),
-        address: address(host)?,
+        server: host.server.clone(),
         model: model.clone(),
         action: Action::Unload,
         keep_alive: KeepAlive::Default,
@@ -253,11 +253,6 @@ fn not_watched(missing: aura_model::Missing) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
         .hint("nothing is done to a server that does not answer")
         .retry_after(5)
-}
-
-fn address(host: &HostReading) -> Result<Address, ApiError> {
-    let wrong = |problem: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "bad_address", problem);
-    host.url.parse().map_err(wrong)
 }
 
 fn keep_alive(text: Option<&str>) -> Result<KeepAlive, ApiError> {

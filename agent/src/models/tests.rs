@@ -117,7 +117,7 @@ fn ask(simulator: &Simulator, path: &str, body: Option<&Value>) -> Option<Value>
 }
 
 fn watch(simulators: &[&Simulator]) -> Ollama {
-    let hosts = simulators.iter().map(|simulator| simulator.url()).collect();
+    let hosts = simulators.iter().map(|simulator| simulator.url().into()).collect();
     let options = OllamaOptions { enabled: Switch::On, hosts, ..OllamaOptions::default() };
     Ollama::open(&options, &Context::default()).unwrap()
 }

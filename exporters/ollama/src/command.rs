@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Action, Address, Answer, Client, Failure, Outcome, ledger,
+    Action, Answer, Client, Failure, Outcome, Server, ledger,
     wire::{ErrorBody, Models, Running},
 };
 
@@ -18,6 +18,17 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(5);
 /// After Ollama has said that a model is loaded, the list shows it within this time or something is wrong.
 const CONFIRM: Duration = Duration::from_secs(15);
+
+/// Words of every version's refusals for want of memory.
+const MEMORY: [&str; 7] = [
+    "requires more",
+    "out of memory",
+    "unable to allocate",
+    "insufficient memory",
+    "not enough memory",
+    "failed to allocate",
+    "allocation failed",
+];
 
 /// How long a model stays after its last use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +100,7 @@ impl CommandError {
             Self::Busy(_) => Outcome::Busy,
             Self::TooLong(_) | Self::Unconfirmed(_) | Self::Failure(Failure::Busy { .. }) => Outcome::Timeout,
             Self::Failure(Failure::Unreachable { .. }) => Outcome::Unreachable,
-            Self::Refused(_) | Self::Failure(Failure::Broken { .. }) => Outcome::Failed,
+            Self::Refused(_) | Self::Failure(Failure::Unconnected { .. } | Failure::Broken { .. }) => Outcome::Failed,
         }
     }
 }
@@ -100,14 +111,14 @@ impl CommandError {
 /// # Errors
 /// Why it is not loaded.
 pub async fn load(
-    address: &Address,
+    server: &Server,
     model: &str,
     keep_alive: KeepAlive,
     embedding: bool,
     within: Duration,
 ) -> Result<Done, CommandError> {
-    noted(address, Action::Load, async {
-        let mut client = Client::new(address.clone());
+    noted(server, Action::Load, async {
+        let mut client = Client::new(server.clone());
         let mut body = json!({ "model": model, "stream": false });
         if let Some(seconds) = keep_alive.seconds() {
             body["keep_alive"] = seconds.into();
@@ -132,9 +143,9 @@ pub async fn load(
 ///
 /// # Errors
 /// Why it is still there.
-pub async fn unload(address: &Address, model: &str, within: Duration) -> Result<Done, CommandError> {
-    noted(address, Action::Unload, async {
-        let mut client = Client::new(address.clone());
+pub async fn unload(server: &Server, model: &str, within: Duration) -> Result<Done, CommandError> {
+    noted(server, Action::Unload, async {
+        let mut client = Client::new(server.clone());
         let body = json!({ "model": model, "stream": false, "keep_alive": 0 });
         ask(&mut client, "/api/generate", &body, within).await?;
         if wait_for(&mut client, model, false, within).await? {
@@ -149,7 +160,7 @@ pub async fn unload(address: &Address, model: &str, within: Duration) -> Result<
 }
 
 async fn noted(
-    address: &Address,
+    server: &Server,
     action: Action,
     work: impl Future<Output = Result<(), CommandError>>,
 ) -> Result<Done, CommandError> {
@@ -157,7 +168,7 @@ async fn noted(
     let result = work.await;
     let took = begun.elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
-    ledger::note(&address.authority(), action, outcome, took);
+    ledger::note(&server.address.authority(), action, outcome, took);
     result.map(|()| Done { took })
 }
 
@@ -200,9 +211,7 @@ fn refusal(answer: &Answer) -> CommandError {
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
     let lower = text.to_lowercase();
     let about_memory =
-        ["requires more", "out of memory", "unable to allocate", "insufficient memory", "failed to allocate"]
-            .iter()
-            .any(|words| lower.contains(words));
+        MEMORY.iter().any(|words| lower.contains(words));
     match answer.status {
         StatusCode::NOT_FOUND => CommandError::NotFound(text),
         StatusCode::BAD_REQUEST if lower.contains("does not support") => CommandError::Unsupported(text),

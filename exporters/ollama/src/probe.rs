@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
-    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Trouble,
+    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Server, Trouble,
     wire::{self, Installed, Models, Running, Show, Version},
 };
 
@@ -66,10 +66,10 @@ pub(crate) struct Silence {
 }
 
 impl Probe {
-    pub(crate) fn new(address: Address, within: Duration) -> Self {
+    pub(crate) fn new(server: Server, within: Duration) -> Self {
         Self {
-            client: Client::new(address.clone()),
-            address,
+            address: server.address.clone(),
+            client: Client::new(server),
             within,
             version: None,
             version_of: 0,
@@ -178,12 +178,16 @@ impl Probe {
         }
         let said = said(&answer);
         let help = match answer.status {
+            StatusCode::UNAUTHORIZED => ": it wants a login; see token_file, user and password_file of its host",
+            status if status.is_redirection() => ": this address leads elsewhere; name the one that it leads to",
             StatusCode::FORBIDDEN => ": it does not answer under this name; see OLLAMA_HOST and OLLAMA_ORIGINS there",
             StatusCode::NOT_FOUND => ": this is no Ollama, or a very old one",
             _ => "",
         };
         let detail = format!("{}{path} answered {}{said}{help}", self.address, answer.status);
-        Err(Silence { trouble: Trouble::Status, missing: Missing::new(Reason::Unreadable, detail) })
+        let reason =
+            if answer.status == StatusCode::UNAUTHORIZED { Reason::NoPermission } else { Reason::Unreadable };
+        Err(Silence { trouble: Trouble::Status, missing: Missing::new(reason, detail) })
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, Silence> {
@@ -204,6 +208,7 @@ fn silence(failure: &Failure) -> Silence {
     let reason = match failure {
         Failure::Unreachable { .. } => Reason::Unreachable,
         Failure::Busy { .. } => Reason::Stale,
+        Failure::Unconnected { missing, .. } => missing.reason,
         Failure::Broken { .. } => Reason::Unreadable,
     };
     Silence { trouble: failure.trouble(), missing: Missing::new(reason, failure.to_string()) }

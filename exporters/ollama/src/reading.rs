@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
 
-use crate::Commands;
+use crate::{Commands, Server};
 
 /// All servers that are watched.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,9 @@ pub struct HostReading {
     pub host: Name,
     /// Its URL.
     pub url: String,
+    /// The same with what it takes to be let in.
+    #[serde(skip)]
+    pub server: Server,
     /// Whether it answers.
     pub standing: Standing,
     /// Since when it stands so, in Unix seconds.

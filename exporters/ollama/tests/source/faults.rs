@@ -108,13 +108,13 @@ fn a_model_is_described_once_and_again_when_it_was_pulled_anew() {
 #[test]
 fn nothing_there_and_nobody_named_it_is_no_fault() {
     let gone = simulator().url();
-    let options = OllamaOptions { hosts: vec![gone.clone()], ..OllamaOptions::default() };
+    let options = OllamaOptions { hosts: vec![gone.into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     let reading = source.sample().unwrap();
     assert_eq!(reading.hosts[0].standing, Standing::Away, "one that was named is away");
     let off = OllamaOptions { enabled: Switch::Auto, hosts: Vec::new(), ..options };
-    let (addresses, named) = off.addresses(None).unwrap();
-    assert_eq!((addresses.len(), named), (1, false));
+    let (servers, named) = off.servers(None).unwrap();
+    assert_eq!((servers.len(), named), (1, false));
 }
 
 #[test]
