@@ -7,7 +7,7 @@ use super::{jobs::Order, message::JobError};
 
 /// Ollama refused, or could not be asked. `others` are loaded beside the model.
 pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]) -> JobError {
-    let model = &order.model;
+    let model = &order.target.name;
     let (status, code, hint) = match error {
         CommandError::NotFound(_) => {
             (404, "model_not_found", format!("it is not installed on {}: `ollama pull {model}` there", order.host))
@@ -50,7 +50,7 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
 pub(super) fn no_room(order: &Order, gone: &Name) -> JobError {
     JobError {
         code: "no_room",
-        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.model),
+        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.target.name),
         hint: "load those by name that you need most".to_owned(),
         status: 507,
     }

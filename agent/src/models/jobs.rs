@@ -7,7 +7,7 @@ use std::{
 };
 
 use aura_model::Name;
-use aura_ollama::{Action, KeepAlive, Server};
+use aura_ollama::{Action, KeepAlive, Server, Target};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -25,11 +25,9 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 pub(super) struct Order {
     pub(super) host: Name,
     pub(super) server: Server,
-    pub(super) model: Name,
+    pub(super) target: Target,
     pub(super) action: Action,
     pub(super) keep_alive: KeepAlive,
-    /// The model can do nothing but embed.
-    pub(super) embedding: bool,
     /// Loads that were asked for together: they stop when one drives another out.
     pub(super) batch: Option<u64>,
 }
@@ -134,7 +132,7 @@ impl Jobs {
         let state = self.state();
         let done =
             state.jobs.iter().filter(|job| job.order.batch == Some(batch)).filter_map(|job| match &job.progress {
-                Progress::Finished { at, result: Ok(()), .. } => Some((job.order.model.clone(), *at)),
+                Progress::Finished { at, result: Ok(()), .. } => Some((job.order.target.name.clone(), *at)),
                 _ => None,
             });
         done.collect()
@@ -186,7 +184,7 @@ impl State {
 }
 
 fn shown(job: &Job, all: &[Job]) -> message::Job {
-    let Order { host, model, action, .. } = &job.order;
+    let Order { host, target, action, .. } = &job.order;
     let before = |other: &&Job| {
         other.id < job.id && other.order.host == *host && !matches!(other.progress, Progress::Finished { .. })
     };
@@ -201,7 +199,7 @@ fn shown(job: &Job, all: &[Job]) -> message::Job {
     message::Job {
         id: job.id,
         host: host.clone(),
-        model: model.clone(),
+        model: target.name.clone(),
         action: match action {
             Action::Load => "load",
             Action::Unload => "unload",
@@ -225,10 +223,9 @@ mod tests {
         Order {
             host: "box:1".into(),
             server: "box:1".parse().unwrap(),
-            model: model.into(),
+            target: model.into(),
             action,
             keep_alive: KeepAlive::Default,
-            embedding: false,
             batch: None,
         }
     }

@@ -143,12 +143,12 @@ fn reported(ps: &Value, tags: &Value) -> (Vec<Value>, Vec<Value>) {
             "family": model["details"]["family"], "quantization": model["details"]["quantization_level"],
         })
     });
-    let running: Vec<&Value> = ps["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
+    let running: Vec<&Value> = ps["models"].as_array().unwrap().iter().map(|model| &model["digest"]).collect();
     let installed = tags["models"].as_array().unwrap().iter().map(|model| {
         json!({
             "name": model["name"], "digest": model["digest"], "size": model["size"],
             "modified_at": model["modified_at"], "parameter_size": model["details"]["parameter_size"],
-            "loaded": running.contains(&&model["name"]), "remote": false,
+            "loaded": running.contains(&&model["digest"]), "remote": false,
         })
     });
     (loaded.collect(), installed.collect())

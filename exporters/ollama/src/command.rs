@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use aura_model::Interval;
+use aura_model::{Interval, Name};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Action, Answer, Client, Failure, Outcome, Server, ledger,
+    Action, Answer, Client, Failure, InstalledModel, Outcome, Server, ledger,
     wire::{ErrorBody, Models, Running},
 };
 
@@ -50,6 +50,40 @@ impl KeepAlive {
             // Rounded up: a zero would unload the model at once.
             Self::For(interval) => Some(i64::try_from(interval.get().as_millis().div_ceil(1000)).unwrap_or(i64::MAX)),
         }
+    }
+}
+
+/// The model that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name with its tag.
+    pub name: Name,
+    /// Its digest, if known. Ollama lists a model under the name that loaded it, and others of its names share it.
+    pub digest: Option<Name>,
+    /// It can do nothing but embed.
+    pub embedding: bool,
+}
+
+impl From<&str> for Target {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), digest: None, embedding: false }
+    }
+}
+
+impl From<&InstalledModel> for Target {
+    fn from(model: &InstalledModel) -> Self {
+        let can = |what: &str| model.capabilities.as_ref().is_some_and(|all| all.iter().any(|known| known == what));
+        Self {
+            name: model.name.clone(),
+            digest: Some(model.digest.clone()),
+            embedding: can("embedding") && !can("completion"),
+        }
+    }
+}
+
+impl Target {
+    fn is(&self, running: &Running) -> bool {
+        *running.name == *self.name || self.digest.as_deref().is_some_and(|digest| running.digest == digest)
     }
 }
 
@@ -105,25 +139,23 @@ impl CommandError {
     }
 }
 
-/// Loads a model, and waits until the server lists it. `embedding` says that it can do nothing else. Giving up the
-/// wait aborts the load.
+/// Loads a model, and waits until the server lists it. Giving up the wait aborts the load.
 ///
 /// # Errors
 /// Why it is not loaded.
 pub async fn load(
     server: &Server,
-    model: &str,
+    model: &Target,
     keep_alive: KeepAlive,
-    embedding: bool,
     within: Duration,
 ) -> Result<Done, CommandError> {
     noted(server, Action::Load, async {
         let mut client = Client::new(server.clone());
-        let mut body = json!({ "model": model, "stream": false });
+        let mut body = json!({ "model": model.name, "stream": false });
         if let Some(seconds) = keep_alive.seconds() {
             body["keep_alive"] = seconds.into();
         }
-        let generated = if embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
+        let generated = if model.embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
         match generated {
             Some(Err(CommandError::Unsupported(_))) | None => ask(&mut client, "/api/embed", &body, within).await?,
             Some(result) => result?,
@@ -133,7 +165,9 @@ pub async fn load(
             return Ok(());
         }
         Err(CommandError::Unconfirmed(format!(
-            "Ollama said that {model} was loaded, and does not list it: it had to make room again"
+            "Ollama said that {} was loaded, and does not list it: it had to make room again, or its weights are loaded \
+             under another name",
+            model.name
         )))
     })
     .await
@@ -143,16 +177,17 @@ pub async fn load(
 ///
 /// # Errors
 /// Why it is still there.
-pub async fn unload(server: &Server, model: &str, within: Duration) -> Result<Done, CommandError> {
+pub async fn unload(server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
     noted(server, Action::Unload, async {
         let mut client = Client::new(server.clone());
-        let body = json!({ "model": model, "stream": false, "keep_alive": 0 });
+        let body = json!({ "model": model.name, "stream": false, "keep_alive": 0 });
         ask(&mut client, "/api/generate", &body, within).await?;
         if wait_for(&mut client, model, false, within).await? {
             return Ok(());
         }
         Err(CommandError::Unconfirmed(format!(
-            "{model} is still there after {:.0} s: it finishes a request first",
+            "{} is still there after {:.0} s: it finishes a request first, or an older version of it goes by itself",
+            model.name,
             within.as_secs_f64()
         )))
     })
@@ -184,13 +219,13 @@ async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) ->
 }
 
 /// Asks until the list holds the model, or no longer does; whether that came true in time.
-async fn wait_for(client: &mut Client, model: &str, listed: bool, within: Duration) -> Result<bool, CommandError> {
+async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Duration) -> Result<bool, CommandError> {
     let deadline = Instant::now() + within;
     loop {
         match client.get("/api/ps", ANSWER).await {
             Ok(answer) => {
                 let running = serde_json::from_slice::<Models<Running>>(&answer.body);
-                if running.is_ok_and(|list| list.models.iter().any(|running| running.name == model) == listed) {
+                if running.is_ok_and(|list| list.models.iter().any(|running| model.is(running)) == listed) {
                     return Ok(true);
                 }
             }

@@ -25,7 +25,7 @@ mod wire;
 pub use self::{
     address::Address,
     client::{Answer, Client, Failure},
-    command::{CommandError, Done, KeepAlive, load, unload},
+    command::{CommandError, Done, KeepAlive, Target, load, unload},
     hosts::HostOptions,
     ledger::{Action, Commands, Outcome, Tally},
     options::OllamaOptions,

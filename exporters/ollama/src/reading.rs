@@ -87,6 +87,16 @@ pub struct InstalledModel {
     pub remote: bool,
 }
 
+impl InstalledModel {
+    /// Whether this version of it is in memory, under whichever of its names.
+    #[must_use]
+    pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
+        loaded.iter().any(|loaded| {
+            if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
+        })
+    }
+}
+
 /// A model in memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoadedModel {
