@@ -17,8 +17,8 @@ use tokio::{
 
 use crate::{Address, Server, Trouble, tls};
 
-/// No list of models and no description of one is longer.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// No list of models and no description of one is longer: a thousand models are half a MiB.
+const LONGEST_ANSWER: usize = 4 << 20;
 /// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
 const CONNECT: Duration = Duration::from_secs(2);
 

@@ -37,7 +37,7 @@ pub(crate) async fn encrypt(stream: TcpStream, server: &Server) -> Result<TlsStr
 
 fn help(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "; name the file of the authority that signed its certificate in ca_file"
         }
         Some(Error::InvalidCertificate(CertificateError::Other(_))) => {

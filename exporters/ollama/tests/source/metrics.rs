@@ -31,22 +31,44 @@ fn every_sample_of_a_server() {
 }
 
 #[test]
-fn a_hundred_models_have_no_more_series_than_sixty_four() {
-    let simulator = Simulator::start(Settings::default()).unwrap();
-    for number in 0..100 {
+fn five_hundred_models_have_no_more_series_than_sixty_four() {
+    let simulator = Simulator::start(Settings { memory: 500 * GIB, ..Settings::default() }).unwrap();
+    for number in 0..500 {
         simulator.install(Model::new(&format!("model{number}"), GIB));
     }
     let mut source = watch(&[&simulator]);
+    let series = |loaded_models: usize, source: &mut Ollama| {
+        let reading =
+            until(source, 0, "it is loaded", |host| loaded(host).is_some_and(|models| models.len() == loaded_models));
+        let mut lines = Lines::default();
+        for group in Ollama::groups() {
+            (group.walk)(&reading, &mut lines);
+        }
+        lines.out
+    };
+    let count = |out: &str, start: &str| out.lines().filter(|line| line.starts_with(start)).count();
     post(&simulator, r#"{"model":"model0"}"#);
-    let reading = until(&mut source, 0, "it is loaded", |host| loaded(host).is_some_and(|models| models.len() == 1));
-    let mut lines = Lines::default();
-    for group in Ollama::groups() {
-        (group.walk)(&reading, &mut lines);
+    let out = series(1, &mut source);
+    assert_eq!((count(&out, "ollama_model_info"), count(&out, "ollama_model_loaded ")), (64, 64));
+    assert!(out.contains("model=model0:latest 1"), "the loaded one, the oldest of all, has its series");
+    assert!(out.lines().any(|line| line.starts_with("ollama_models_installed") && line.ends_with(" 500")));
+    for number in 1..100 {
+        post(&simulator, &format!(r#"{{"model":"model{number}"}}"#));
     }
-    let count = |start: &str| lines.out.lines().filter(|line| line.starts_with(start)).count();
-    assert_eq!((count("ollama_model_info"), count("ollama_model_loaded ")), (64, 64));
-    assert!(lines.out.contains("model=model0:latest 1"), "the loaded one, the oldest of all, has its series");
-    assert!(lines.out.lines().any(|line| line.starts_with("ollama_models_installed") && line.ends_with(" 100")));
+    let out = series(100, &mut source);
+    for (name, most) in [
+        ("ollama_model_info", 64),
+        ("ollama_model_disk_bytes", 64),
+        ("ollama_model_loaded ", 64),
+        ("ollama_model_stopping", 64),
+        ("ollama_model_memory_bytes", 128),
+        ("ollama_model_context_tokens", 64),
+        ("ollama_model_expiry_timestamp_seconds", 64),
+    ] {
+        assert_eq!(count(&out, name), most, "{name}");
+    }
+    assert!(out.lines().any(|line| line.starts_with("ollama_models_loaded") && line.ends_with(" 100")));
+    assert!(count(&out, "ollama_") < 600, "{} series", count(&out, "ollama_"));
 }
 
 #[test]
