@@ -27,7 +27,7 @@ pub(crate) fn until(
     source: &mut Ollama,
     index: usize,
     what: &str,
-    is_so: impl Fn(&HostReading) -> bool,
+    mut is_so: impl FnMut(&HostReading) -> bool,
 ) -> OllamaReading {
     let begun = Instant::now();
     loop {
