@@ -189,7 +189,8 @@ fn shows_the_truth_or_nothing(message: &Value, world: &World) {
         return;
     }
     let ps = ask(&world.simulator, "/api/ps", None).unwrap();
-    let names: Vec<&str> = ps["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        ps["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
     assert_eq!(names, world.simulator.loaded(), "the simulator hides nothing");
     let empty = json!({ "models": [] });
     let (loaded, _) = reported(&ps, &empty);

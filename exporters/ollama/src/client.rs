@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Address, Server, Trouble, tls};
+use crate::{Address, Server, Trouble, server::Login, tls};
 
 /// No list of models and no description of one is longer: a thousand models are half a MiB.
 const LONGEST_ANSWER: usize = 4 << 20;
@@ -161,7 +161,7 @@ impl Client {
     async fn connect(&mut self, path: &str) -> Result<Connection, Failure> {
         let Server { address, login, .. } = &self.server;
         let unconnected = |missing| Failure::Unconnected { address: address.clone(), missing };
-        let authorization = login.as_ref().map(|login| login.header()).transpose().map_err(unconnected)?;
+        let authorization = login.as_ref().map(Login::header).transpose().map_err(unconnected)?;
         let unreachable = |error| Failure::Unreachable { address: address.clone(), error };
         let connected = timeout(CONNECT, TcpStream::connect((address.host(), address.port()))).await;
         let stream = match connected {

@@ -245,8 +245,7 @@ fn refusal(answer: &Answer) -> CommandError {
     let text =
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
     let lower = text.to_lowercase();
-    let about_memory =
-        MEMORY.iter().any(|words| lower.contains(words));
+    let about_memory = MEMORY.iter().any(|words| lower.contains(words));
     match answer.status {
         StatusCode::NOT_FOUND => CommandError::NotFound(text),
         StatusCode::BAD_REQUEST if lower.contains("does not support") => CommandError::Unsupported(text),

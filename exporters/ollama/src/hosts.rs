@@ -12,7 +12,7 @@ use crate::{Address, Server, server::Login};
 
 /// Where one server listens, and what a proxy before it asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct HostOptions(Section);
+pub struct OllamaHost(Section);
 
 /// One server that is reached through a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,7 +30,7 @@ struct Section {
     password_file: Option<String>,
 }
 
-impl HostOptions {
+impl OllamaHost {
     /// The server that is meant, and the key and the message of a mistake.
     ///
     /// # Errors
@@ -64,50 +64,50 @@ impl HostOptions {
     }
 }
 
-impl From<String> for HostOptions {
+impl From<String> for OllamaHost {
     fn from(url: String) -> Self {
         Self(Section { url, ..Section::default() })
     }
 }
 
-impl From<&str> for HostOptions {
+impl From<&str> for OllamaHost {
     fn from(url: &str) -> Self {
         url.to_owned().into()
     }
 }
 
-impl Serialize for HostOptions {
+impl Serialize for OllamaHost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.is_plain() { self.0.url.serialize(serializer) } else { self.0.serialize(serializer) }
     }
 }
 
-impl<'de> Deserialize<'de> for HostOptions {
+impl<'de> Deserialize<'de> for OllamaHost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
-            type Value = HostOptions;
+            type Value = OllamaHost;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an address such as http://127.0.0.1:11434, or a section with url")
             }
 
-            fn visit_str<E: Error>(self, url: &str) -> Result<HostOptions, E> {
+            fn visit_str<E: Error>(self, url: &str) -> Result<OllamaHost, E> {
                 Ok(url.into())
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<HostOptions, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<OllamaHost, M::Error> {
                 let section = Section::deserialize(MapAccessDeserializer::new(map))?;
-                if section.url.is_empty() { Err(M::Error::missing_field("url")) } else { Ok(HostOptions(section)) }
+                if section.url.is_empty() { Err(M::Error::missing_field("url")) } else { Ok(OllamaHost(section)) }
             }
         }
         deserializer.deserialize_any(Either)
     }
 }
 
-impl JsonSchema for HostOptions {
+impl JsonSchema for OllamaHost {
     fn schema_name() -> Cow<'static, str> {
-        "HostOptions".into()
+        "OllamaHost".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn server(entry: serde_json::Value) -> Result<Server, (&'static str, String)> {
-        serde_json::from_value::<HostOptions>(entry).unwrap().server()
+        serde_json::from_value::<OllamaHost>(entry).unwrap().server()
     }
 
     #[test]
@@ -132,13 +132,13 @@ mod tests {
             json!("http://box.lan:11434"),
             json!({ "url": "https://box.lan", "ca_file": "/ca.pem", "token_file": "/t", "user": null, "password_file": null }),
         ] {
-            let options: HostOptions = serde_json::from_value(entry.clone()).unwrap();
+            let options: OllamaHost = serde_json::from_value(entry.clone()).unwrap();
             assert_eq!(serde_json::to_value(&options).unwrap(), entry);
         }
         let server = server(json!({ "url": "https://box.lan", "user": "me", "password_file": "/p" })).unwrap();
         assert_eq!(server.login, Some(Login::Password { user: "me".into(), file: "/p".into() }));
         for wrong in [json!({ "ca_file": "x" }), json!({ "url": "a", "token": "x" }), json!(5), json!(["a"])] {
-            assert!(serde_json::from_value::<HostOptions>(wrong.clone()).is_err(), "{wrong} was accepted");
+            assert!(serde_json::from_value::<OllamaHost>(wrong.clone()).is_err(), "{wrong} was accepted");
         }
     }
 
@@ -157,6 +157,9 @@ mod tests {
         ] {
             assert_eq!(server(entry.clone()).unwrap_err().0, key, "{entry}");
         }
-        assert!(server(json!({ "url": "http://127.0.0.1:11434", "token_file": "t" })).is_ok(), "it stays on this machine");
+        assert!(
+            server(json!({ "url": "http://127.0.0.1:11434", "token_file": "t" })).is_ok(),
+            "it stays on this machine"
+        );
     }
 }

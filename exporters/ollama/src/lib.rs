@@ -26,7 +26,7 @@ pub use self::{
     address::Address,
     client::{Answer, Client, Failure},
     command::{CommandError, Done, KeepAlive, Target, load, unload},
-    hosts::HostOptions,
+    hosts::OllamaHost,
     ledger::{Action, Commands, Outcome, Tally},
     options::OllamaOptions,
     reading::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Questions, Standing, Trouble},

@@ -4,7 +4,7 @@ use aura_model::{Interval, Options, Schedule, Switch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, HostOptions, Server};
+use crate::{Address, OllamaHost, Server};
 
 /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub struct OllamaOptions {
     /// http://127.0.0.1:11434 is tried. One behind a proxy is a section: `url` (`https://...`), `ca_file` with the
     /// authority to trust instead of those of the system, and either `token_file` or `user` and `password_file`.
     #[schemars(example = "http://127.0.0.1:11434")]
-    pub hosts: Vec<HostOptions>,
+    pub hosts: Vec<OllamaHost>,
     /// An answer that takes longer is given up, and the server is shown as busy.
     pub request_timeout: Interval,
     /// Whether models may be loaded and unloaded through the agent, by those who have a user or the control token.
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_wrong_host_is_a_problem_of_its_place() {
-        let hosts = ["box.lan", "ftp://box.lan", "http://box.lan:11434"].map(HostOptions::from).to_vec();
+        let hosts = ["box.lan", "ftp://box.lan", "http://box.lan:11434"].map(OllamaHost::from).to_vec();
         let problems = OllamaOptions { hosts, ..OllamaOptions::default() }.problems();
         let keys: Vec<&str> = problems.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["hosts[1]", "hosts[2]"]);

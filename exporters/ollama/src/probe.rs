@@ -196,8 +196,7 @@ impl Probe {
             _ => "",
         };
         let detail = format!("{}{path} answered {}{said}{help}", self.address, answer.status);
-        let reason =
-            if answer.status == StatusCode::UNAUTHORIZED { Reason::NoPermission } else { Reason::Unreadable };
+        let reason = if answer.status == StatusCode::UNAUTHORIZED { Reason::NoPermission } else { Reason::Unreadable };
         Err(Silence { trouble: Trouble::Status, missing: Missing::new(reason, detail) })
     }
 

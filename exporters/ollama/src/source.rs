@@ -206,8 +206,11 @@ impl Host {
             && begun.elapsed() >= SILENT
             && self.standing == Standing::Answering
         {
-            let detail =
-                format!("{} has not answered for {:.0} s: it is busy", self.server.address, begun.elapsed().as_secs_f64());
+            let detail = format!(
+                "{} has not answered for {:.0} s: it is busy",
+                self.server.address,
+                begun.elapsed().as_secs_f64()
+            );
             self.stand(Standing::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
         let missing = match (self.standing, &self.missing) {

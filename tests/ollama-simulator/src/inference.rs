@@ -129,11 +129,7 @@ async fn answer(shared: Arc<Shared>, fields: &Value, dialect: Dialect, empty: bo
 
 /// Loads a model unless it is loaded, after all loads before it. Dropped, it is given up. The request that asked for
 /// it runs until what is returned is dropped.
-async fn load(
-    shared: &Arc<Shared>,
-    model: &Model,
-    keep: Option<Duration>,
-) -> Result<(InFlight, Duration), Refusal> {
+async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Result<(InFlight, Duration), Refusal> {
     let begun = Instant::now();
     if shared.state().is_loaded(model) {
         return Ok((InFlight::begin(shared, model, keep), begun.elapsed()));

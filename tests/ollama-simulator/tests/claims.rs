@@ -319,7 +319,10 @@ fn cloud() {
     let simulator = start(Settings::default());
     simulator.install(Model { remote_host: Some("https://ollama.com:443".into()), ..Model::new("far:cloud", GIB) });
     let model = &get(&simulator, "/api/tags")["models"][0];
-    assert_eq!((&model["remote_host"], &model["remote_model"]), (&json!("https://ollama.com:443"), &json!("far:cloud")));
+    assert_eq!(
+        (&model["remote_host"], &model["remote_model"]),
+        (&json!("https://ollama.com:443"), &json!("far:cloud"))
+    );
     assert_eq!(generate(&simulator, &json!({ "model": "far:cloud" })).status, 502);
     assert_eq!(simulator.loaded(), [""; 0]);
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use aura_model::{Context, Interval, Reason, Source, Switch};
-use aura_ollama::{CommandError, Failure, HostOptions, KeepAlive, Ollama, OllamaOptions, Server, Standing, load};
+use aura_ollama::{CommandError, Failure, KeepAlive, Ollama, OllamaHost, OllamaOptions, Server, Standing, load};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs};
@@ -103,7 +103,7 @@ fn simulator() -> Simulator {
 }
 
 fn watch(entry: serde_json::Value) -> Ollama {
-    let host: HostOptions = serde_json::from_value(entry).unwrap();
+    let host: OllamaHost = serde_json::from_value(entry).unwrap();
     let options = OllamaOptions {
         enabled: Switch::On,
         hosts: vec![host],
