@@ -6,6 +6,8 @@ mod exposition;
 mod feed;
 mod gpu;
 mod lifecycle;
+mod model_changes;
+mod model_faults;
 mod models;
 mod prometheus;
 mod reload;

@@ -139,7 +139,7 @@ fn installed_model(host: &HostReading, model: &InstalledModel, loaded: &[LoadedM
         context_length: model.context_length,
         capabilities: model.capabilities.clone(),
         remote: model.remote,
-        loaded: loaded.iter().any(|loaded| loaded.name == model.name),
+        loaded: model.is_among(loaded),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{jobs::Order, message::JobError};
 
 /// Ollama refused, or could not be asked. `others` are loaded beside the model.
 pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]) -> JobError {
-    let model = &order.model;
+    let model = &order.target.name;
     let (status, code, hint) = match error {
         CommandError::NotFound(_) => {
             (404, "model_not_found", format!("it is not installed on {}: `ollama pull {model}` there", order.host))
@@ -33,6 +33,9 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
         CommandError::Failure(Failure::Unreachable { .. }) => {
             (502, "unreachable", format!("start Ollama on {}", order.host))
         }
+        CommandError::Failure(Failure::Unconnected { .. }) => {
+            (502, "unconnected", format!("see the entry of {} in sources.ollama.hosts", order.host))
+        }
         CommandError::Failure(Failure::Busy { .. }) => (504, "ollama_busy", "try again later".to_owned()),
         CommandError::Failure(Failure::Broken { .. }) => (
             502,
@@ -47,7 +50,7 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
 pub(super) fn no_room(order: &Order, gone: &Name) -> JobError {
     JobError {
         code: "no_room",
-        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.model),
+        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.target.name),
         hint: "load those by name that you need most".to_owned(),
         status: 507,
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aura_model::Name;
-use aura_ollama::{Action, Address, KeepAlive};
+use aura_ollama::{Action, KeepAlive, Server, Target};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -24,12 +24,10 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Order {
     pub(super) host: Name,
-    pub(super) address: Address,
-    pub(super) model: Name,
+    pub(super) server: Server,
+    pub(super) target: Target,
     pub(super) action: Action,
     pub(super) keep_alive: KeepAlive,
-    /// The model can do nothing but embed.
-    pub(super) embedding: bool,
     /// Loads that were asked for together: they stop when one drives another out.
     pub(super) batch: Option<u64>,
 }
@@ -134,7 +132,7 @@ impl Jobs {
         let state = self.state();
         let done =
             state.jobs.iter().filter(|job| job.order.batch == Some(batch)).filter_map(|job| match &job.progress {
-                Progress::Finished { at, result: Ok(()), .. } => Some((job.order.model.clone(), *at)),
+                Progress::Finished { at, result: Ok(()), .. } => Some((job.order.target.name.clone(), *at)),
                 _ => None,
             });
         done.collect()
@@ -186,7 +184,7 @@ impl State {
 }
 
 fn shown(job: &Job, all: &[Job]) -> message::Job {
-    let Order { host, model, action, .. } = &job.order;
+    let Order { host, target, action, .. } = &job.order;
     let before = |other: &&Job| {
         other.id < job.id && other.order.host == *host && !matches!(other.progress, Progress::Finished { .. })
     };
@@ -201,7 +199,7 @@ fn shown(job: &Job, all: &[Job]) -> message::Job {
     message::Job {
         id: job.id,
         host: host.clone(),
-        model: model.clone(),
+        model: target.name.clone(),
         action: match action {
             Action::Load => "load",
             Action::Unload => "unload",
@@ -224,11 +222,10 @@ mod tests {
     fn order(model: &str, action: Action) -> Order {
         Order {
             host: "box:1".into(),
-            address: "box:1".parse().unwrap(),
-            model: model.into(),
+            server: "box:1".parse().unwrap(),
+            target: model.into(),
             action,
             keep_alive: KeepAlive::Default,
-            embedding: false,
             batch: None,
         }
     }

@@ -115,7 +115,7 @@ pub struct Installed {
     pub capabilities: Option<Vec<String>>,
     /// A model in the cloud, which is never loaded here.
     pub remote: bool,
-    /// Whether it is in memory.
+    /// Whether this version of it is in memory, under whichever of its names.
     pub loaded: bool,
 }
 

@@ -151,7 +151,8 @@ impl Models {
 
     async fn work(self: Arc<Self>, host: Name) {
         while let Some(job) = self.jobs.next(&host) {
-            let Order { model, action, .. } = &job.order;
+            let Order { target, action, .. } = &job.order;
+            let model = &target.name;
             let result = self.carry_out(&job.order).await;
             match &result {
                 Ok(()) => tracing::info!(%host, %model, ?action, "done"),
@@ -170,9 +171,9 @@ impl Models {
         let done = match order.action {
             Action::Load => {
                 let within = self.settings().load_timeout.get();
-                aura_ollama::load(&order.address, &order.model, order.keep_alive, order.embedding, within).await
+                aura_ollama::load(&order.server, &order.target, order.keep_alive, within).await
             }
-            Action::Unload => aura_ollama::unload(&order.address, &order.model, UNLOAD).await,
+            Action::Unload => aura_ollama::unload(&order.server, &order.target, UNLOAD).await,
         };
         done.map(drop).map_err(|error| explain::command_error(order, &error, &self.others(order)))
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aura_model::{Interval, Name};
-use aura_ollama::{Action, Address, HostReading, KeepAlive, OllamaReading};
+use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
 use axum::{
     Json, Router,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -100,10 +100,14 @@ async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMa
     let batch = app.views.models.jobs.new_batch();
     let mut accepted = Vec::new();
     for host in hosts(&snapshot.reading, asked.host.as_deref())? {
-        let loaded = host.loaded.value().into_iter().flat_map(|models| models.iter());
-        let loaded: Vec<&Name> = loaded.map(|model| &model.name).collect();
-        let installed = host.installed.value().into_iter().flat_map(|models| models.iter());
-        for model in installed.filter(|model| !model.remote && !loaded.contains(&&model.name)) {
+        let (Some(loaded), Some(installed)) = (host.loaded.value(), host.installed.value()) else { continue };
+        // Several names of one model are loaded once.
+        let mut asked: Vec<&Name> = Vec::new();
+        for model in installed.iter().filter(|model| !model.remote && !model.is_among(loaded)) {
+            if asked.contains(&&model.digest) {
+                continue;
+            }
+            asked.push(&model.digest);
             let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
             match app.views.models.submit(Order { batch: Some(batch), ..order }) {
                 Some(id) => accepted.push(json!({ "job": id, "host": host.host, "model": model.name })),
@@ -145,14 +149,12 @@ fn order_load(
         let message = format!("{} runs in the cloud: there is nothing to load here", model.name);
         return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "remote_model", message));
     }
-    let can = |what: &str| model.capabilities.as_ref().is_some_and(|all| all.iter().any(|known| known == what));
     Ok(Order {
         host: host.host.clone(),
-        address: address(host)?,
-        model: model.name.clone(),
+        server: host.server.clone(),
+        target: model.into(),
         action: Action::Load,
         keep_alive,
-        embedding: can("embedding") && !can("completion"),
         batch: None,
     })
 }
@@ -160,23 +162,22 @@ fn order_load(
 fn order_unload(reading: &OllamaReading, name: &str, host: Option<&str>) -> Result<Order, ApiError> {
     let hosts = hosts(reading, host)?;
     let loaded = hosts.iter().find_map(|host| {
-        let loaded = host.loaded.value()?;
-        Some((host, &loaded.iter().find(|model| is(&model.name, name))?.name))
+        let model = host.loaded.value()?.iter().find(|model| is(&model.name, name))?;
+        Some((host, Target { digest: Some(model.digest.clone()), ..Target::from(&*model.name) }))
     });
     let installed = || {
         hosts.iter().find_map(|host| {
-            let installed = host.installed.value()?;
-            Some((host, &installed.iter().find(|model| is(&model.name, name))?.name))
+            let model = host.installed.value()?.iter().find(|model| is(&model.name, name))?;
+            Some((host, Target::from(model)))
         })
     };
-    let Some((host, model)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
+    let Some((host, target)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
     Ok(Order {
         host: host.host.clone(),
-        address: address(host)?,
-        model: model.clone(),
+        server: host.server.clone(),
+        target,
         action: Action::Unload,
         keep_alive: KeepAlive::Default,
-        embedding: false,
         batch: None,
     })
 }
@@ -207,7 +208,7 @@ async fn answer(models: &Arc<Models>, order: Order, wait: bool) -> Result<Respon
         Action::Load => "loaded",
         Action::Unload => "unloaded",
     };
-    let body = |done: bool, seconds: Option<f64>| json!({ "model": job.order.model, "host": job.order.host, verb: done, "job": id, "seconds": seconds });
+    let body = |done: bool, seconds: Option<f64>| json!({ "model": job.order.target.name, "host": job.order.host, verb: done, "job": id, "seconds": seconds });
     match &job.progress {
         Progress::Finished { took, result: Ok(()), .. } => {
             Ok(Json(body(true, Some(took.as_secs_f64()))).into_response())
@@ -253,11 +254,6 @@ fn not_watched(missing: aura_model::Missing) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
         .hint("nothing is done to a server that does not answer")
         .retry_after(5)
-}
-
-fn address(host: &HostReading) -> Result<Address, ApiError> {
-    let wrong = |problem: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "bad_address", problem);
-    host.url.parse().map_err(wrong)
 }
 
 fn keep_alive(text: Option<&str>) -> Result<KeepAlive, ApiError> {

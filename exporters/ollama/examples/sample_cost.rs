@@ -15,9 +15,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         simulator.install(Model::new(&format!("model{number}:7b"), 5 << 30));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let address = simulator.url().parse()?;
-    runtime.block_on(load(&address, "model7:7b", KeepAlive::Forever, false, Duration::from_secs(10)))?;
-    let options = OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url()], ..OllamaOptions::default() };
+    let server = simulator.url().parse()?;
+    runtime.block_on(load(&server, &"model7:7b".into(), KeepAlive::Forever, Duration::from_secs(10)))?;
+    let options =
+        OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url().into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).map_err(|missing| missing.to_string())?;
     for _ in 0..20 {
         source.sample().map_err(|missing| missing.to_string())?;

@@ -1,13 +1,18 @@
 //! Where an Ollama listens, as `OLLAMA_HOST` and people write it.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 /// Ollama's own port.
 const PORT: u16 = 11434;
 
-/// A server's address: `http://HOST:PORT`, and a path when a proxy serves it below one.
+/// A server's address: `http://HOST:PORT` or `https://`, and a path when a proxy serves it below one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
+    encrypted: bool,
     host: String,
     port: u16,
     prefix: String,
@@ -24,6 +29,18 @@ impl Address {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it begins with https.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// Whether what is sent there stays on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// What stands before every route; usually nothing.
@@ -45,32 +62,38 @@ impl Address {
 
 impl Default for Address {
     fn default() -> Self {
-        Self { host: "127.0.0.1".to_owned(), port: PORT, prefix: String::new() }
+        Self { encrypted: false, host: "127.0.0.1".to_owned(), port: PORT, prefix: String::new() }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}{}", self.authority(), self.prefix)
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(formatter, "{scheme}://{}{}", self.authority(), self.prefix)
     }
 }
 
 impl FromStr for Address {
     type Err = String;
 
-    /// Reads what Ollama itself accepts in `OLLAMA_HOST`: without a scheme the port is 11434, with `http://` it is 80.
-    /// An address that means "all interfaces" to a server means this machine to a client.
+    /// Reads what Ollama itself accepts in `OLLAMA_HOST`: without a scheme the port is 11434, with `http://` it is 80,
+    /// with `https://` 443. An address that means "all interfaces" to a server means this machine to a client.
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            // Before an @ may stand a password, so this text is not repeated.
+            let help = "name who asks beside it, in user and password_file, or in token_file";
+            return Err(format!("an address of an Ollama holds no user and no password: {help}"));
+        }
         let wrong = |why: &str| format!("{text:?} is no address of an Ollama: {why}, as in http://127.0.0.1:11434");
         let trimmed = text.trim().trim_matches(['"', '\'']);
-        let (default_port, rest) = match trimmed.split_once("://") {
-            None => (PORT, trimmed),
-            Some(("http", rest)) => (80, rest),
-            Some(("https", _)) => return Err(wrong("https is not spoken here; name the plain address")),
-            Some(_) => return Err(wrong("it begins with http://")),
+        let (encrypted, default_port, rest) = match trimmed.split_once("://") {
+            None => (false, PORT, trimmed),
+            Some(("http", rest)) => (false, 80, rest),
+            Some(("https", rest)) => (true, 443, rest),
+            Some(_) => return Err(wrong("it begins with http:// or https://")),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.contains(['@', '?', '#', ' ']) || path.contains(['?', '#', ' ']) {
+        if authority.contains(['?', '#', ' ']) || path.contains(['?', '#', ' ']) {
             return Err(wrong("it is a host, a port and perhaps a path"));
         }
         let (host, port) = match split_port(authority) {
@@ -89,7 +112,7 @@ impl FromStr for Address {
             "::" => "::1",
             host => host,
         };
-        Ok(Self { host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+        Ok(Self { encrypted, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
     }
 }
 
@@ -127,6 +150,8 @@ mod tests {
             ("http://box.lan", "http://box.lan:80"),
             ("http://box.lan:11434/", "http://box.lan:11434"),
             ("http://box.lan:80/ollama/", "http://box.lan:80/ollama"),
+            ("https://box.lan", "https://box.lan:443"),
+            ("https://box.lan:8443/ollama/", "https://box.lan:8443/ollama"),
             ("[::1]:1234", "http://[::1]:1234"),
             ("::1", "http://[::1]:11434"),
             ("[::]", "http://[::1]:11434"),
@@ -139,23 +164,22 @@ mod tests {
     #[test]
     fn what_is_no_address_says_why() {
         for (text, word) in [
-            ("https://box.lan", "https"),
             ("ftp://box.lan", "http://"),
             ("box.lan:eleven", "port"),
             ("box.lan:0", "port"),
-            ("http://user:secret@box.lan", "host"),
+            ("http://user:secret@box.lan", "password_file"),
             ("::]", "IPv6"),
             ("[box.lan]x", "IPv6"),
             ("box.lan/?x", "path"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
-            assert!(error.contains(word), "{error}");
+            assert!(error.contains(word) && !error.contains("secret"), "{error}");
         }
     }
 
     proptest! {
         #[test]
-        fn an_address_reads_back_as_itself(text in "(http://)?[a-z0-9.:\\[\\]]{0,12}(:[0-9]{1,5})?(/[a-z]{0,3}){0,2}") {
+        fn an_address_reads_back_as_itself(text in "(https?://)?[a-z0-9.:\\[\\]]{0,12}(:[0-9]{1,5})?(/[a-z]{0,3}){0,2}") {
             if let Ok(address) = text.parse::<Address>() {
                 prop_assert_eq!(address.to_string().parse(), Ok(address));
             }

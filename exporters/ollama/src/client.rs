@@ -2,27 +2,42 @@
 
 use std::{fmt, io, time::Duration};
 
+use aura_model::Missing;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::{Address, Trouble};
+use crate::{Address, Server, Trouble, server::Login, tls};
 
-/// No list of models and no description of one is longer.
-const LONGEST_ANSWER: usize = 16 << 20;
+/// No list of models and no description of one is longer: a thousand models are half a MiB.
+const LONGEST_ANSWER: usize = 4 << 20;
 /// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// A server that answers questions.
 pub struct Client {
-    address: Address,
-    sender: Option<http1::SendRequest<Full<Bytes>>>,
+    server: Server,
+    connection: Option<Connection>,
     connections: u64,
 }
+
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// What lets us in; read with each new connection.
+    authorization: Option<HeaderValue>,
+}
+
+/// Plain or encrypted.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// An answer, whatever its status.
 #[derive(Debug)]
@@ -45,6 +60,14 @@ pub enum Failure {
         address: Address,
         /// Why.
         error: io::Error,
+    },
+    /// There is somebody, but no connection was made: it is not trusted, or a file that this needs cannot be read.
+    #[error("{address}: {}", .missing.detail)]
+    Unconnected {
+        /// Where.
+        address: Address,
+        /// Why.
+        missing: Missing,
     },
     /// It listens and keeps silent.
     #[error("{address} has not answered {path} within {:.1} s", .within.as_secs_f64())]
@@ -75,7 +98,7 @@ impl Failure {
         match self {
             Self::Unreachable { .. } => Trouble::Unreachable,
             Self::Busy { .. } => Trouble::Timeout,
-            Self::Broken { .. } => Trouble::Unreadable,
+            Self::Unconnected { .. } | Self::Broken { .. } => Trouble::Unreadable,
         }
     }
 }
@@ -83,8 +106,8 @@ impl Failure {
 impl Client {
     /// A client without a connection.
     #[must_use]
-    pub fn new(address: Address) -> Self {
-        Self { address, sender: None, connections: 0 }
+    pub fn new(server: Server) -> Self {
+        Self { server, connection: None, connections: 0 }
     }
 
     /// How many connections were made: a server that was restarted costs a new one.
@@ -111,42 +134,52 @@ impl Client {
 
     async fn ask(&mut self, method: Method, path: &str, body: Bytes, within: Duration) -> Result<Answer, Failure> {
         let answer = timeout(within, self.ask_until_answered(&method, path, &body)).await;
-        if !matches!(answer, Ok(Ok(_))) {
-            // The answer that was given up may still come, and must not be taken for the next one's.
-            self.sender = None;
+        if !matches!(&answer, Ok(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
+            // The answer that was given up may still come, and must not be taken for the next one's. Who was not let
+            // in reads the file with the secret again.
+            self.connection = None;
         }
-        answer.unwrap_or_else(|_| Err(Failure::Busy { address: self.address.clone(), path: path.to_owned(), within }))
+        let address = || self.server.address.clone();
+        answer.unwrap_or_else(|_| Err(Failure::Busy { address: address(), path: path.to_owned(), within }))
     }
 
     async fn ask_until_answered(&mut self, method: &Method, path: &str, body: &Bytes) -> Result<Answer, Failure> {
         // A kept connection may have been closed since the last question, and the only way to know is to use it.
-        if let Some(sender) = self.sender.as_mut()
-            && sender.ready().await.is_ok()
-            && let Ok(response) = sender.send_request(request(&self.address, method, path, body)).await
+        if let Some(connection) = self.connection.as_mut()
+            && connection.sender.ready().await.is_ok()
+            && let Ok(response) = connection.ask(&self.server.address, method, path, body).await
         {
             return self.read(path, response).await;
         }
-        let mut sender = self.connect(path).await?;
-        let response = sender.send_request(request(&self.address, method, path, body)).await;
+        let mut connection = self.connect(path).await?;
+        let response = connection.ask(&self.server.address, method, path, body).await;
         let response = response.map_err(|error| self.broken(path, &error))?;
-        self.sender = Some(sender);
+        self.connection = Some(connection);
         self.read(path, response).await
     }
 
-    async fn connect(&mut self, path: &str) -> Result<http1::SendRequest<Full<Bytes>>, Failure> {
-        let unreachable = |error| Failure::Unreachable { address: self.address.clone(), error };
-        let connected = timeout(CONNECT, TcpStream::connect((self.address.host(), self.address.port()))).await;
+    async fn connect(&mut self, path: &str) -> Result<Connection, Failure> {
+        let Server { address, login, .. } = &self.server;
+        let unconnected = |missing| Failure::Unconnected { address: address.clone(), missing };
+        let authorization = login.as_ref().map(Login::header).transpose().map_err(unconnected)?;
+        let unreachable = |error| Failure::Unreachable { address: address.clone(), error };
+        let connected = timeout(CONNECT, TcpStream::connect((address.host(), address.port()))).await;
         let stream = match connected {
             Ok(stream) => stream.map_err(unreachable)?,
             Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
         };
         let _ = stream.set_nodelay(true);
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let wire: Box<dyn Wire> = if address.is_encrypted() {
+            Box::new(tls::encrypt(stream, &self.server).await.map_err(unconnected)?)
+        } else {
+            Box::new(stream)
+        };
+        let handshake = http1::handshake(TokioIo::new(wire)).await;
         let (sender, connection) = handshake.map_err(|error| self.broken(path, &error))?;
         // Ends with the sender, or when the server closes.
         tokio::spawn(connection);
         self.connections += 1;
-        Ok(sender)
+        Ok(Connection { sender, authorization })
     }
 
     async fn read(&self, path: &str, response: Response<Incoming>) -> Result<Answer, Failure> {
@@ -163,27 +196,38 @@ impl Client {
     }
 
     fn broken(&self, path: &str, error: &dyn fmt::Display) -> Failure {
-        Failure::Broken { address: self.address.clone(), path: path.to_owned(), error: error.to_string() }
+        Failure::Broken { address: self.server.address.clone(), path: path.to_owned(), error: error.to_string() }
     }
 }
 
-fn request(address: &Address, method: &Method, path: &str, body: &Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body.clone()));
-    *request.method_mut() = method.clone();
-    // Paths are ours, and the prefix was checked when the address was read.
-    *request.uri_mut() = format!("{}{path}", address.prefix()).parse().unwrap_or_default();
-    let fields = request.headers_mut();
-    if let Ok(host) = address.authority().parse() {
-        fields.insert(header::HOST, host);
+impl Connection {
+    async fn ask(
+        &mut self,
+        address: &Address,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+    ) -> hyper::Result<Response<Incoming>> {
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
+        // Paths are ours, and the prefix was checked when the address was read.
+        *request.uri_mut() = format!("{}{path}", address.prefix()).parse().unwrap_or_default();
+        let fields = request.headers_mut();
+        if let Ok(host) = address.authority().parse() {
+            fields.insert(header::HOST, host);
+        }
+        fields.insert(
+            header::USER_AGENT,
+            const { HeaderValue::from_static(concat!("aura/", env!("CARGO_PKG_VERSION"))) },
+        );
+        if let Some(authorization) = &self.authorization {
+            fields.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        if !body.is_empty() {
+            fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+        }
+        self.sender.send_request(request).await
     }
-    fields.insert(
-        header::USER_AGENT,
-        const { header::HeaderValue::from_static(concat!("aura/", env!("CARGO_PKG_VERSION"))) },
-    );
-    if !body.is_empty() {
-        fields.insert(header::CONTENT_TYPE, const { header::HeaderValue::from_static("application/json") });
-    }
-    request
 }
 
 fn time_of(date: &str) -> Option<Timestamp> {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use aura_model::Interval;
+use aura_model::{Interval, Name};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Action, Address, Answer, Client, Failure, Outcome, ledger,
+    Action, Answer, Client, Failure, InstalledModel, Outcome, Server, ledger,
     wire::{ErrorBody, Models, Running},
 };
 
@@ -18,6 +18,17 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANSWER: Duration = Duration::from_secs(5);
 /// After Ollama has said that a model is loaded, the list shows it within this time or something is wrong.
 const CONFIRM: Duration = Duration::from_secs(15);
+
+/// Words of every version's refusals for want of memory.
+const MEMORY: [&str; 7] = [
+    "requires more",
+    "out of memory",
+    "unable to allocate",
+    "insufficient memory",
+    "not enough memory",
+    "failed to allocate",
+    "allocation failed",
+];
 
 /// How long a model stays after its last use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +50,40 @@ impl KeepAlive {
             // Rounded up: a zero would unload the model at once.
             Self::For(interval) => Some(i64::try_from(interval.get().as_millis().div_ceil(1000)).unwrap_or(i64::MAX)),
         }
+    }
+}
+
+/// The model that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name with its tag.
+    pub name: Name,
+    /// Its digest, if known. Ollama lists a model under the name that loaded it, and others of its names share it.
+    pub digest: Option<Name>,
+    /// It can do nothing but embed.
+    pub embedding: bool,
+}
+
+impl From<&str> for Target {
+    fn from(name: &str) -> Self {
+        Self { name: name.into(), digest: None, embedding: false }
+    }
+}
+
+impl From<&InstalledModel> for Target {
+    fn from(model: &InstalledModel) -> Self {
+        let can = |what: &str| model.capabilities.as_ref().is_some_and(|all| all.iter().any(|known| known == what));
+        Self {
+            name: model.name.clone(),
+            digest: Some(model.digest.clone()),
+            embedding: can("embedding") && !can("completion"),
+        }
+    }
+}
+
+impl Target {
+    fn is(&self, running: &Running) -> bool {
+        *running.name == *self.name || self.digest.as_deref().is_some_and(|digest| running.digest == digest)
     }
 }
 
@@ -89,30 +134,28 @@ impl CommandError {
             Self::Busy(_) => Outcome::Busy,
             Self::TooLong(_) | Self::Unconfirmed(_) | Self::Failure(Failure::Busy { .. }) => Outcome::Timeout,
             Self::Failure(Failure::Unreachable { .. }) => Outcome::Unreachable,
-            Self::Refused(_) | Self::Failure(Failure::Broken { .. }) => Outcome::Failed,
+            Self::Refused(_) | Self::Failure(Failure::Unconnected { .. } | Failure::Broken { .. }) => Outcome::Failed,
         }
     }
 }
 
-/// Loads a model, and waits until the server lists it. `embedding` says that it can do nothing else. Giving up the
-/// wait aborts the load.
+/// Loads a model, and waits until the server lists it. Giving up the wait aborts the load.
 ///
 /// # Errors
 /// Why it is not loaded.
 pub async fn load(
-    address: &Address,
-    model: &str,
+    server: &Server,
+    model: &Target,
     keep_alive: KeepAlive,
-    embedding: bool,
     within: Duration,
 ) -> Result<Done, CommandError> {
-    noted(address, Action::Load, async {
-        let mut client = Client::new(address.clone());
-        let mut body = json!({ "model": model, "stream": false });
+    noted(server, Action::Load, async {
+        let mut client = Client::new(server.clone());
+        let mut body = json!({ "model": model.name, "stream": false });
         if let Some(seconds) = keep_alive.seconds() {
             body["keep_alive"] = seconds.into();
         }
-        let generated = if embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
+        let generated = if model.embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
         match generated {
             Some(Err(CommandError::Unsupported(_))) | None => ask(&mut client, "/api/embed", &body, within).await?,
             Some(result) => result?,
@@ -122,7 +165,9 @@ pub async fn load(
             return Ok(());
         }
         Err(CommandError::Unconfirmed(format!(
-            "Ollama said that {model} was loaded, and does not list it: it had to make room again"
+            "Ollama said that {} was loaded, and does not list it: it had to make room again, or its weights are loaded \
+             under another name",
+            model.name
         )))
     })
     .await
@@ -132,16 +177,17 @@ pub async fn load(
 ///
 /// # Errors
 /// Why it is still there.
-pub async fn unload(address: &Address, model: &str, within: Duration) -> Result<Done, CommandError> {
-    noted(address, Action::Unload, async {
-        let mut client = Client::new(address.clone());
-        let body = json!({ "model": model, "stream": false, "keep_alive": 0 });
+pub async fn unload(server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
+    noted(server, Action::Unload, async {
+        let mut client = Client::new(server.clone());
+        let body = json!({ "model": model.name, "stream": false, "keep_alive": 0 });
         ask(&mut client, "/api/generate", &body, within).await?;
         if wait_for(&mut client, model, false, within).await? {
             return Ok(());
         }
         Err(CommandError::Unconfirmed(format!(
-            "{model} is still there after {:.0} s: it finishes a request first",
+            "{} is still there after {:.0} s: it finishes a request first, or an older version of it goes by itself",
+            model.name,
             within.as_secs_f64()
         )))
     })
@@ -149,7 +195,7 @@ pub async fn unload(address: &Address, model: &str, within: Duration) -> Result<
 }
 
 async fn noted(
-    address: &Address,
+    server: &Server,
     action: Action,
     work: impl Future<Output = Result<(), CommandError>>,
 ) -> Result<Done, CommandError> {
@@ -157,7 +203,7 @@ async fn noted(
     let result = work.await;
     let took = begun.elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
-    ledger::note(&address.authority(), action, outcome, took);
+    ledger::note(&server.address.authority(), action, outcome, took);
     result.map(|()| Done { took })
 }
 
@@ -173,13 +219,13 @@ async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) ->
 }
 
 /// Asks until the list holds the model, or no longer does; whether that came true in time.
-async fn wait_for(client: &mut Client, model: &str, listed: bool, within: Duration) -> Result<bool, CommandError> {
+async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Duration) -> Result<bool, CommandError> {
     let deadline = Instant::now() + within;
     loop {
         match client.get("/api/ps", ANSWER).await {
             Ok(answer) => {
                 let running = serde_json::from_slice::<Models<Running>>(&answer.body);
-                if running.is_ok_and(|list| list.models.iter().any(|running| running.name == model) == listed) {
+                if running.is_ok_and(|list| list.models.iter().any(|running| model.is(running)) == listed) {
                     return Ok(true);
                 }
             }
@@ -199,10 +245,7 @@ fn refusal(answer: &Answer) -> CommandError {
     let text =
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
     let lower = text.to_lowercase();
-    let about_memory =
-        ["requires more", "out of memory", "unable to allocate", "insufficient memory", "failed to allocate"]
-            .iter()
-            .any(|words| lower.contains(words));
+    let about_memory = MEMORY.iter().any(|words| lower.contains(words));
     match answer.status {
         StatusCode::NOT_FOUND => CommandError::NotFound(text),
         StatusCode::BAD_REQUEST if lower.contains("does not support") => CommandError::Unsupported(text),

@@ -10,21 +10,26 @@
 mod address;
 mod client;
 mod command;
+mod hosts;
 mod ledger;
 mod metrics;
 mod observe;
 mod options;
 mod probe;
 mod reading;
+mod server;
 mod source;
+mod tls;
 mod wire;
 
 pub use self::{
     address::Address,
     client::{Answer, Client, Failure},
-    command::{CommandError, Done, KeepAlive, load, unload},
+    command::{CommandError, Done, KeepAlive, Target, load, unload},
+    hosts::OllamaHost,
     ledger::{Action, Commands, Outcome, Tally},
     options::OllamaOptions,
     reading::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Questions, Standing, Trouble},
+    server::Server,
     source::Ollama,
 };

@@ -121,14 +121,13 @@ const MODEL: &[Metric<OllamaReading>] = &[
     ),
     gauge(
         "ollama_model_loaded",
-        "Whether a model on disk is in memory.",
+        "Whether a model on disk is in memory, under whichever of its names.",
         Unit::None,
         &["host", "model"],
         |reading, emit| {
             each_installed(reading, |host, model| {
                 if let Some(loaded) = host.loaded.value() {
-                    let loaded = loaded.iter().any(|loaded| loaded.name == model.name);
-                    emit.sample(&[&host.host, &model.name], loaded.into());
+                    emit.sample(&[&host.host, &model.name], model.is_among(loaded).into());
                 }
             });
         },
@@ -247,9 +246,7 @@ fn durations(reading: &OllamaReading, emit: &mut dyn Emit, of: fn(&Commands) -> 
 fn each_installed(reading: &OllamaReading, mut take: impl FnMut(&HostReading, &InstalledModel)) {
     for host in &reading.hosts {
         let Some(installed) = host.installed.value() else { continue };
-        let is_loaded = |model: &InstalledModel| {
-            host.loaded.value().is_some_and(|loaded| loaded.iter().any(|loaded| loaded.name == model.name))
-        };
+        let is_loaded = |model: &InstalledModel| host.loaded.value().is_some_and(|loaded| model.is_among(loaded));
         // Ollama lists what was changed last first.
         let (loaded, others): (Vec<_>, Vec<_>) = installed.iter().partition(|model| is_loaded(model));
         for model in loaded.into_iter().chain(others).take(MODELS) {

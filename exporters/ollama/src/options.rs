@@ -4,7 +4,7 @@ use aura_model::{Interval, Options, Schedule, Switch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Address;
+use crate::{Address, OllamaHost, Server};
 
 /// Ollama: models installed and loaded, the memory they take, and when they are unloaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,9 +17,10 @@ pub struct OllamaOptions {
     /// A sample that takes longer is shown as late.
     pub timeout: Interval,
     /// Where Ollama listens, one or several. Without any, `OLLAMA_HOST` of the environment and then
-    /// http://127.0.0.1:11434 is tried.
+    /// http://127.0.0.1:11434 is tried. One behind a proxy is a section: `url` (`https://...`), `ca_file` with the
+    /// authority to trust instead of those of the system, and either `token_file` or `user` and `password_file`.
     #[schemars(example = "http://127.0.0.1:11434")]
-    pub hosts: Vec<String>,
+    pub hosts: Vec<OllamaHost>,
     /// An answer that takes longer is given up, and the server is shown as busy.
     pub request_timeout: Interval,
     /// Whether models may be loaded and unloaded through the agent, by those who have a user or the control token.
@@ -51,13 +52,14 @@ impl Options for OllamaOptions {
         let mut problems = Vec::new();
         let mut seen: Vec<Address> = Vec::new();
         for (index, host) in self.hosts.iter().enumerate() {
-            match host.parse::<Address>() {
-                Err(problem) => problems.push((format!("hosts[{index}]"), problem)),
+            match host.server() {
+                Err(("", problem)) => problems.push((format!("hosts[{index}]"), problem)),
+                Err((key, problem)) => problems.push((format!("hosts[{index}].{key}"), problem)),
                 // They would share their label, and one server would count twice.
-                Ok(address) if seen.iter().any(|other| other.authority() == address.authority()) => {
+                Ok(Server { address, .. }) if seen.iter().any(|other| other.authority() == address.authority()) => {
                     problems.push((format!("hosts[{index}]"), format!("{address} is there twice")));
                 }
-                Ok(address) => seen.push(address),
+                Ok(server) => seen.push(server.address),
             }
         }
         if self.request_timeout < Interval::from_millis(100) {
@@ -73,17 +75,17 @@ impl OllamaOptions {
     ///
     /// # Errors
     /// What stands in `OLLAMA_HOST` is no address.
-    pub fn addresses(&self, ollama_host: Option<&str>) -> Result<(Vec<Address>, bool), String> {
+    pub fn servers(&self, ollama_host: Option<&str>) -> Result<(Vec<Server>, bool), String> {
         if !self.hosts.is_empty() {
-            // Those that are no addresses were refused by `problems`.
-            return Ok((self.hosts.iter().filter_map(|host| host.parse().ok()).collect(), true));
+            // Those that are no servers were refused by `problems`.
+            return Ok((self.hosts.iter().filter_map(|host| host.server().ok()).collect(), true));
         }
         match ollama_host.map(str::trim).filter(|host| !host.is_empty()) {
             Some(host) => {
-                let address = host.parse().map_err(|problem| format!("OLLAMA_HOST: {problem}"))?;
-                Ok((vec![address], true))
+                let server = host.parse().map_err(|problem| format!("OLLAMA_HOST: {problem}"))?;
+                Ok((vec![server], true))
             }
-            None => Ok((vec![Address::default()], self.enabled == Switch::On)),
+            None => Ok((vec![Address::default().into()], self.enabled == Switch::On)),
         }
     }
 }
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_wrong_host_is_a_problem_of_its_place() {
-        let hosts = ["box.lan", "https://box.lan", "http://box.lan:11434"].map(String::from).to_vec();
+        let hosts = ["box.lan", "ftp://box.lan", "http://box.lan:11434"].map(OllamaHost::from).to_vec();
         let problems = OllamaOptions { hosts, ..OllamaOptions::default() }.problems();
         let keys: Vec<&str> = problems.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(keys, ["hosts[1]", "hosts[2]"]);
@@ -110,12 +112,12 @@ mod tests {
     fn the_environment_names_the_server_unless_the_configuration_does() {
         let named = OllamaOptions { hosts: vec!["box.lan".into()], ..OllamaOptions::default() };
         let asked = |options: &OllamaOptions, variable| {
-            let (addresses, named) = options.addresses(variable).unwrap();
-            (addresses[0].to_string(), named)
+            let (servers, named) = options.servers(variable).unwrap();
+            (servers[0].address.to_string(), named)
         };
         assert_eq!(asked(&named, Some("other.lan")), ("http://box.lan:11434".into(), true));
         assert_eq!(asked(&OllamaOptions::default(), Some("0.0.0.0:9207")), ("http://127.0.0.1:9207".into(), true));
         assert_eq!(asked(&OllamaOptions::default(), None), ("http://127.0.0.1:11434".into(), false));
-        assert!(OllamaOptions::default().addresses(Some("https://x")).unwrap_err().starts_with("OLLAMA_HOST: "));
+        assert!(OllamaOptions::default().servers(Some("ftp://x")).unwrap_err().starts_with("OLLAMA_HOST: "));
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
-    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Trouble,
+    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Server, Trouble,
     wire::{self, Installed, Models, Running, Show, Version},
 };
 
@@ -34,8 +34,10 @@ pub(crate) struct Probe {
     /// The connection on which the version was asked.
     version_of: u64,
     installed: Arc<Vec<InstalledModel>>,
-    /// When the list may be asked for again; none when it never was.
+    /// When the list may be asked for again; none when it is not known.
     list_due: Option<Instant>,
+    /// Digests of models in memory that the list did not have: they were deleted, and it need not be asked for them.
+    unlisted: Vec<String>,
     described: HashMap<Name, Description>,
     describe_due: Instant,
 }
@@ -66,15 +68,16 @@ pub(crate) struct Silence {
 }
 
 impl Probe {
-    pub(crate) fn new(address: Address, within: Duration) -> Self {
+    pub(crate) fn new(server: Server, within: Duration) -> Self {
         Self {
-            client: Client::new(address.clone()),
-            address,
+            address: server.address.clone(),
+            client: Client::new(server),
             within,
             version: None,
             version_of: 0,
             installed: Arc::default(),
             list_due: None,
+            unlisted: Vec::new(),
             described: HashMap::new(),
             describe_due: Instant::now(),
         }
@@ -93,9 +96,11 @@ impl Probe {
         if self.client.connections() != self.version_of {
             self.ask_version().await?;
         }
-        let known = |model: &Running| self.installed.iter().any(|installed| *installed.digest == *model.digest);
-        if self.list_due.is_none_or(|due| Instant::now() >= due) || !running.models.iter().all(known) {
+        let is_new = |model: &Running| !self.is_listed(model) && !self.unlisted.contains(&model.digest);
+        if self.list_due.is_none_or(|due| Instant::now() >= due) || running.models.iter().any(is_new) {
             self.list().await?;
+            let unlisted = running.models.iter().filter(|model| !self.is_listed(model));
+            self.unlisted = unlisted.map(|model| model.digest.clone()).collect();
         }
         self.describe().await;
         let clock_offset_seconds = answer.date.map_or(0.0, |date| clock_offset(date, answered_at));
@@ -111,6 +116,10 @@ impl Probe {
         })
     }
 
+    fn is_listed(&self, model: &Running) -> bool {
+        self.installed.iter().any(|installed| *installed.digest == *model.digest)
+    }
+
     async fn ask_version(&mut self) -> Result<(), Silence> {
         let answer = self.get("/api/version").await?;
         let version: Version = self.parse("/api/version", &answer)?;
@@ -121,9 +130,11 @@ impl Probe {
 
     async fn list(&mut self) -> Result<(), Silence> {
         let begun = Instant::now();
+        // One that cannot be read is asked for again at once: until then nobody knows what is installed.
+        self.list_due = None;
         let answer = self.get("/api/tags").await?;
-        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_PAUSE));
         let list: Models<Installed> = self.parse("/api/tags", &answer)?;
+        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_PAUSE));
         let mut installed: Vec<InstalledModel> = list.models.into_iter().map(installed).collect();
         self.described.retain(|digest, _| installed.iter().any(|model| model.digest == *digest));
         for model in &mut installed {
@@ -178,12 +189,15 @@ impl Probe {
         }
         let said = said(&answer);
         let help = match answer.status {
+            StatusCode::UNAUTHORIZED => ": it wants a login; see token_file, user and password_file of its host",
+            status if status.is_redirection() => ": this address leads elsewhere; name the one that it leads to",
             StatusCode::FORBIDDEN => ": it does not answer under this name; see OLLAMA_HOST and OLLAMA_ORIGINS there",
             StatusCode::NOT_FOUND => ": this is no Ollama, or a very old one",
             _ => "",
         };
         let detail = format!("{}{path} answered {}{said}{help}", self.address, answer.status);
-        Err(Silence { trouble: Trouble::Status, missing: Missing::new(Reason::Unreadable, detail) })
+        let reason = if answer.status == StatusCode::UNAUTHORIZED { Reason::NoPermission } else { Reason::Unreadable };
+        Err(Silence { trouble: Trouble::Status, missing: Missing::new(reason, detail) })
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, Silence> {
@@ -204,6 +218,7 @@ fn silence(failure: &Failure) -> Silence {
     let reason = match failure {
         Failure::Unreachable { .. } => Reason::Unreachable,
         Failure::Busy { .. } => Reason::Stale,
+        Failure::Unconnected { missing, .. } => missing.reason,
         Failure::Broken { .. } => Reason::Unreadable,
     };
     Silence { trouble: failure.trouble(), missing: Missing::new(reason, failure.to_string()) }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
 
-use crate::Commands;
+use crate::{Commands, Server};
 
 /// All servers that are watched.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,9 @@ pub struct HostReading {
     pub host: Name,
     /// Its URL.
     pub url: String,
+    /// The same with what it takes to be let in.
+    #[serde(skip)]
+    pub server: Server,
     /// Whether it answers.
     pub standing: Standing,
     /// Since when it stands so, in Unix seconds.
@@ -82,6 +85,16 @@ pub struct InstalledModel {
     pub capabilities: Option<Vec<String>>,
     /// A model in the cloud: it takes no memory here, and there is nothing to load.
     pub remote: bool,
+}
+
+impl InstalledModel {
+    /// Whether this version of it is in memory, under whichever of its names.
+    #[must_use]
+    pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
+        loaded.iter().any(|loaded| {
+            if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
+        })
+    }
 }
 
 /// A model in memory.

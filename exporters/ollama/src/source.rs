@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Address, HostReading, LoadedModel, OllamaOptions, OllamaReading, Questions, Standing, Trouble, ledger, metrics,
+    HostReading, LoadedModel, OllamaOptions, OllamaReading, Questions, Server, Standing, Trouble, ledger, metrics,
     observe::Observer,
     probe::{Answers, Probe, Silence},
 };
@@ -36,7 +36,7 @@ pub struct Ollama {
 
 struct Host {
     name: Name,
-    address: Address,
+    server: Server,
     /// Owned by the question while one runs.
     probe: Option<Box<Probe>>,
     asking: Option<Asking>,
@@ -72,15 +72,15 @@ impl Source for Ollama {
 
     fn open(options: &OllamaOptions, _: &Context) -> Result<Self, Missing> {
         let variable = std::env::var("OLLAMA_HOST").ok();
-        let (addresses, named) =
-            options.addresses(variable.as_deref()).map_err(|problem| Missing::new(Reason::NotConfigured, problem))?;
+        let (servers, named) =
+            options.servers(variable.as_deref()).map_err(|problem| Missing::new(Reason::NotConfigured, problem))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Missing::new(Reason::Unreadable, format!("no event loop for asking Ollama: {error}")))?;
         let within = options.request_timeout.get();
         if !named {
-            let mut probe = Probe::new(addresses[0].clone(), within);
+            let mut probe = Probe::new(servers[0].clone(), within);
             // One that keeps silent is there, and busy.
             if let Err(silence) = runtime.block_on(probe.greet())
                 && silence.trouble != Trouble::Timeout
@@ -92,7 +92,7 @@ impl Source for Ollama {
                 return Err(Missing::new(Reason::NotConfigured, detail));
             }
         }
-        let hosts = addresses.into_iter().map(|address| Host::new(address, within)).collect();
+        let hosts = servers.into_iter().map(|server| Host::new(server, within)).collect();
         let patience = options.schedule().interval.get().mul_f64(PATIENCE);
         Ok(Self { runtime, hosts, patience, sampled: false })
     }
@@ -126,11 +126,11 @@ impl Source for Ollama {
 }
 
 impl Host {
-    fn new(address: Address, within: Duration) -> Self {
+    fn new(server: Server, within: Duration) -> Self {
         Self {
-            name: address.authority().into(),
-            probe: Some(Box::new(Probe::new(address.clone(), within))),
-            address,
+            name: server.address.authority().into(),
+            probe: Some(Box::new(Probe::new(server.clone(), within))),
+            server,
             asking: None,
             observer: Observer::default(),
             latest: None,
@@ -206,20 +206,24 @@ impl Host {
             && begun.elapsed() >= SILENT
             && self.standing == Standing::Answering
         {
-            let detail =
-                format!("{} has not answered for {:.0} s: it is busy", self.address, begun.elapsed().as_secs_f64());
+            let detail = format!(
+                "{} has not answered for {:.0} s: it is busy",
+                self.server.address,
+                begun.elapsed().as_secs_f64()
+            );
             self.stand(Standing::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
         let missing = match (self.standing, &self.missing) {
             (Standing::Answering, _) => None,
             (_, Some(missing)) => Some(missing.clone()),
-            (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.address))),
+            (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
         let latest = self.latest.as_ref();
         let fresh = latest.filter(|_| self.standing == Standing::Answering);
         HostReading {
             host: self.name.clone(),
-            url: self.address.to_string(),
+            url: self.server.address.to_string(),
+            server: self.server.clone(),
             standing: self.standing,
             since: self.since,
             answered_at: latest.map(|latest| latest.answers.answered_at.as_duration().as_secs_f64()),

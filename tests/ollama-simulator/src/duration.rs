@@ -15,11 +15,13 @@ pub(crate) fn keep_alive(value: &Value) -> Result<Duration, String> {
     match value {
         Value::Number(number) => {
             let seconds = number.as_f64().unwrap_or(0.0);
-            // Fractions of a second are cut off.
+            // As in older versions fractions of a second are cut off; newer ones count them.
             Ok(if seconds < 0.0 { FOREVER } else { Duration::try_from_secs_f64(seconds.trunc()).unwrap_or(FOREVER) })
         }
         Value::String(text) => parse(text),
-        other => Err(format!("Unsupported type: '{other}'")),
+        Value::Bool(_) => Err("Unsupported type: 'bool'".into()),
+        Value::Array(_) => Err("Unsupported type: '[]interface {}'".into()),
+        Value::Object(_) | Value::Null => Err("Unsupported type: 'map[string]interface {}'".into()),
     }
 }
 

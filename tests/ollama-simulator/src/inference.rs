@@ -20,7 +20,7 @@ use crate::{
     LoadBehaviour, Model, duration,
     routes::{Refusal, fields, lines},
     state::Shared,
-    store::{find, time},
+    store::{find, find_or_404, time},
 };
 
 /// Tokens of an answer when nobody limits it.
@@ -41,17 +41,13 @@ pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
 pub(crate) async fn embed(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let fields = fields(&body)?;
     let begun = Instant::now();
-    let model = find(&shared, &fields)?;
-    if !model.can("embedding") && !model.can("completion") {
-        return Err(bad(format!("{:?} does not support embeddings", model.name)));
-    }
-    let load_duration = load(&shared, &model, keep(&fields)?).await?;
+    let model = find_or_404(&shared, &fields)?;
+    let (_request, load_duration) = load(&shared, &model, keep(&fields)?).await?;
     let inputs = match &fields["input"] {
         Value::Array(inputs) => inputs.len(),
         Value::String(input) if !input.is_empty() => 1,
         _ => 0,
     };
-    let _request = InFlight::begin(&shared, &model);
     let mut answer = json!({ "model": fields["model"], "embeddings": vec![[0.5, -0.5]; inputs] });
     if inputs > 0 {
         put(&mut answer, "total_duration", begun.elapsed());
@@ -69,31 +65,35 @@ enum Dialect {
 
 async fn answer(shared: Arc<Shared>, fields: &Value, dialect: Dialect, empty: bool) -> Result<Response, Refusal> {
     let begun = Instant::now();
-    let model = find(&shared, fields)?;
+    let model = match dialect {
+        Dialect::Generate => find_or_404(&shared, fields)?,
+        Dialect::Chat => find(&shared, fields)?,
+    };
+    // Answers and refusals name the model as it was asked for.
+    let asked = fields["model"].as_str().unwrap_or(&model.name).to_owned();
     let keep = keep(fields)?;
     if empty && keep == Some(Duration::ZERO) {
-        shared.state().expire(&model.name);
+        shared.state().expire(&model);
         shared.changed.notify_waiters();
-        return Ok(Json(chunk(&model, dialect, "", Some("unload"))).into_response());
+        return Ok(Json(chunk(&asked, dialect, "", Some("unload"))).into_response());
     }
     if !model.can("completion") {
         let verb = if dialect == Dialect::Chat { "chat" } else { "generate" };
-        return Err(bad(format!("{:?} does not support {verb}", model.name)));
+        return Err(bad(format!("{asked:?} does not support {verb}")));
     }
-    let load_duration = load(&shared, &model, keep).await?;
+    let (request, load_duration) = load(&shared, &model, keep).await?;
     if empty {
-        return Ok(Json(chunk(&model, dialect, "", Some("load"))).into_response());
+        return Ok(Json(chunk(&asked, dialect, "", Some("load"))).into_response());
     }
-    let request = InFlight::begin(&shared, &model);
     // The wait for a slot has no limit and no field of its own.
     let slots = shared.state().slots(&model).ok_or_else(|| failed("model runner has unexpectedly stopped"))?;
     let slot = slots.acquire_owned().await.map_err(|_| failed("model runner has unexpectedly stopped"))?;
     let tokens = fields["options"]["num_predict"].as_u64().unwrap_or(TOKENS);
     let evaluated = Instant::now();
     let last = {
-        let model = model.clone();
+        let asked = asked.clone();
         move |evaluated: Instant| {
-            let mut last = chunk(&model, dialect, "", Some("stop"));
+            let mut last = chunk(&asked, dialect, "", Some("stop"));
             put(&mut last, "total_duration", begun.elapsed());
             put(&mut last, "load_duration", load_duration);
             last["prompt_eval_count"] = 7.into();
@@ -116,7 +116,7 @@ async fn answer(shared: Arc<Shared>, fields: &Value, dialect: Dialect, empty: bo
     tokio::spawn(async move {
         let _hold = (request, slot);
         for _ in 0..tokens {
-            let line = format!("{}\n", chunk(&model, dialect, "word ", None));
+            let line = format!("{}\n", chunk(&asked, dialect, "word ", None));
             if send.send(Some(Bytes::from(line))).await.is_err() {
                 return;
             }
@@ -127,12 +127,12 @@ async fn answer(shared: Arc<Shared>, fields: &Value, dialect: Dialect, empty: bo
     Ok(lines(receive))
 }
 
-/// Loads a model unless it is loaded, after all loads before it. Dropped, it is given up.
-async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Result<Duration, Refusal> {
+/// Loads a model unless it is loaded, after all loads before it. Dropped, it is given up. The request that asked for
+/// it runs until what is returned is dropped.
+async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Result<(InFlight, Duration), Refusal> {
     let begun = Instant::now();
     if shared.state().is_loaded(model) {
-        shared.state().touch(&model.name, keep);
-        return Ok(begun.elapsed());
+        return Ok((InFlight::begin(shared, model, keep), begun.elapsed()));
     }
     if let Some(host) = &model.remote_host {
         return Err(Refusal(StatusCode::BAD_GATEWAY, format!("dial tcp: lookup {host}: no such host")));
@@ -140,8 +140,7 @@ async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Re
     let _pending = Pending::enter(shared)?;
     let _turn = shared.loading.lock().await;
     if shared.state().is_loaded(model) {
-        shared.state().touch(&model.name, keep);
-        return Ok(begun.elapsed());
+        return Ok((InFlight::begin(shared, model, keep), begun.elapsed()));
     }
     if model.memory > shared.settings.memory {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
@@ -171,13 +170,14 @@ async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Re
         let _ = tokio::time::timeout(Duration::from_millis(20), changed).await;
     }
     let settings = &shared.settings;
-    shared.state().add(model.clone(), keep.unwrap_or(settings.keep_alive), true, settings.parallel);
+    shared.state().add(model.clone(), keep.unwrap_or(settings.keep_alive), settings.parallel);
     let loading = Loading { shared, model, done: false };
     tokio::time::sleep(model.load_time).await;
     match &model.load {
         LoadBehaviour::Fine => {
+            let request = InFlight::begin(shared, model, keep);
             loading.done();
-            Ok(begun.elapsed())
+            Ok((request, begun.elapsed()))
         }
         LoadBehaviour::Fails(text) => Err(failed(text)),
         LoadBehaviour::Hangs => std::future::pending().await,
@@ -229,25 +229,25 @@ impl Drop for Loading<'_> {
 /// A request that a loaded model answers.
 struct InFlight {
     shared: Arc<Shared>,
-    name: String,
+    model: Model,
 }
 
 impl InFlight {
-    fn begin(shared: &Arc<Shared>, model: &Model) -> Self {
-        shared.state().begin_request(&model.name);
-        Self { shared: Arc::clone(shared), name: model.name.clone() }
+    fn begin(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Self {
+        shared.state().begin(model, keep);
+        Self { shared: Arc::clone(shared), model: model.clone() }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.shared.state().end_request(&self.name);
+        self.shared.state().end(&self.model);
         self.shared.changed.notify_waiters();
     }
 }
 
-fn chunk(model: &Model, dialect: Dialect, text: &str, done: Option<&str>) -> Value {
-    let mut chunk = json!({ "model": model.name, "created_at": time(Timestamp::now()), "done": done.is_some() });
+fn chunk(asked: &str, dialect: Dialect, text: &str, done: Option<&str>) -> Value {
+    let mut chunk = json!({ "model": asked, "created_at": time(Timestamp::now()), "done": done.is_some() });
     say(&mut chunk, dialect, text);
     if let Some(reason) = done {
         chunk["done_reason"] = reason.into();

@@ -114,17 +114,17 @@ impl Simulator {
 
     /// Begins a request to a loaded model that ends with [`Simulator::end_request`]; false when it is not loaded.
     pub fn begin_request(&self, name: &str) -> bool {
-        self.state().begin_request(name)
+        self.state().begin_named(name)
     }
 
     /// Ends a request to a loaded model, which moves its expiry.
     pub fn end_request(&self, name: &str) {
-        self.state().end_request(name);
+        self.state().end_named(name);
     }
 
     /// Lets a model's time be over now.
     pub fn expire(&self, name: &str) {
-        self.state().expire(name);
+        self.state().expire_named(name);
     }
 
     /// How often each path was asked for.

@@ -86,6 +86,12 @@ impl Model {
         Self { digest: digest(&self.digest), modified_at: Timestamp::now(), ..self.clone() }
     }
 
+    /// The same model under another name, as `ollama cp` makes it and as many tags of a library are.
+    #[must_use]
+    pub fn copied_as(&self, name: &str) -> Self {
+        Self { name: full_name(name), modified_at: Timestamp::now(), ..self.clone() }
+    }
+
     pub(crate) fn can(&self, capability: &str) -> bool {
         self.capabilities.iter().any(|known| known == capability)
     }

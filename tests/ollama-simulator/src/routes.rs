@@ -119,14 +119,21 @@ fn is_allowed(host: &str) -> bool {
         Some((name, port)) if !port.contains(']') => name,
         _ => host,
     };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let name = name.trim_start_matches('[').trim_end_matches(']').to_lowercase();
     match name.parse::<std::net::IpAddr>() {
         Ok(std::net::IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_unspecified(),
-        Ok(std::net::IpAddr::V6(address)) => address.is_loopback() || address.is_unspecified(),
+        Ok(std::net::IpAddr::V6(address)) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unspecified()
+        }
         Err(_) => {
             name.is_empty()
                 || name == "localhost"
+                || is_this_machine(&name)
                 || [".localhost", ".local", ".internal"].iter().any(|ending| name.ends_with(ending))
         }
     }
+}
+
+fn is_this_machine(name: &str) -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").is_ok_and(|own| own.trim().to_lowercase() == name)
 }

@@ -90,11 +90,23 @@ pub(crate) struct State {
 #[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) model: Model,
-    pub(crate) expires_at: Timestamp,
+    /// None until its first request has ended: nothing runs down yet.
+    ends_at: Option<Timestamp>,
     pub(crate) keep: Duration,
     pub(crate) in_flight: usize,
     pub(crate) loading: bool,
     pub(crate) slots: Arc<Semaphore>,
+}
+
+impl Running {
+    /// What `/api/ps` says: as long as nothing runs down it is reckoned from now, and moves.
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        self.ends_at.unwrap_or_else(|| later(self.keep))
+    }
+
+    fn idle(&mut self) {
+        self.ends_at = Some(later(self.keep));
+    }
 }
 
 impl State {
@@ -121,10 +133,10 @@ impl State {
         self.installed.iter().find(|model| model.name == name).cloned()
     }
 
-    /// As `/api/ps` lists them: the latest to expire first.
+    /// As `/api/ps` lists them: the latest to expire first, by whole seconds.
     pub(crate) fn running(&self) -> Vec<Running> {
         let mut running = self.running.clone();
-        running.sort_by_key(|running| std::cmp::Reverse(running.expires_at));
+        running.sort_by_key(|running| std::cmp::Reverse(running.expires_at().as_second()));
         running
     }
 
@@ -149,15 +161,14 @@ impl State {
         true
     }
 
-    pub(crate) fn add(&mut self, model: Model, keep: Duration, loading: bool, parallel: usize) {
+    pub(crate) fn add(&mut self, model: Model, keep: Duration, parallel: usize) {
         let slots = Arc::new(Semaphore::new(parallel));
-        self.running.push(Running { model, expires_at: later(keep), keep, in_flight: 0, loading, slots });
+        self.running.push(Running { model, ends_at: None, keep, in_flight: 0, loading: true, slots });
     }
 
     pub(crate) fn loaded(&mut self, model: &Model) {
-        for running in self.of(&model.name) {
+        for running in self.holding(model) {
             running.loading = false;
-            running.expires_at = later(running.keep);
         }
     }
 
@@ -166,40 +177,37 @@ impl State {
     }
 
     /// A request with this keep-alive came: it replaces the one before.
-    pub(crate) fn touch(&mut self, name: &str, keep: Option<Duration>) {
-        for running in self.of(name) {
+    pub(crate) fn begin(&mut self, model: &Model, keep: Option<Duration>) {
+        for running in self.holding(model) {
             running.keep = keep.unwrap_or(running.keep);
-            if running.in_flight == 0 {
-                running.expires_at = later(running.keep);
-            }
-        }
-    }
-
-    pub(crate) fn begin_request(&mut self, name: &str) -> bool {
-        let mut found = false;
-        for running in self.of(name) {
             running.in_flight += 1;
-            found = true;
         }
-        found
     }
 
-    pub(crate) fn end_request(&mut self, name: &str) {
-        for running in self.of(name) {
-            running.in_flight = running.in_flight.saturating_sub(1);
-            if running.in_flight == 0 {
-                running.expires_at = later(running.keep);
-            }
-        }
+    /// It has ended, and the time runs down from now.
+    pub(crate) fn end(&mut self, model: &Model) {
+        self.holding(model).for_each(end);
         self.unload_expired();
     }
 
     /// Unloads a model, or marks it as stopping while it still answers somebody.
-    pub(crate) fn expire(&mut self, name: &str) {
-        for running in self.of(name) {
-            running.keep = Duration::ZERO;
-            running.expires_at = Timestamp::now();
-        }
+    pub(crate) fn expire(&mut self, model: &Model) {
+        self.holding(model).for_each(expire);
+        self.unload_expired();
+    }
+
+    /// The same by the name that is listed, for tests.
+    pub(crate) fn begin_named(&mut self, name: &str) -> bool {
+        self.named(name).map(|running| running.in_flight += 1).count() > 0
+    }
+
+    pub(crate) fn end_named(&mut self, name: &str) {
+        self.named(name).filter(|running| running.in_flight > 0).for_each(end);
+        self.unload_expired();
+    }
+
+    pub(crate) fn expire_named(&mut self, name: &str) {
+        self.named(name).for_each(expire);
         self.unload_expired();
     }
 
@@ -225,13 +233,33 @@ impl State {
 
     fn unload_expired(&mut self) {
         let now = Timestamp::now();
-        self.running.retain(|running| running.in_flight > 0 || running.loading || running.expires_at > now);
+        self.running.retain(|running| {
+            running.in_flight > 0 || running.loading || running.ends_at.is_none_or(|ends_at| ends_at > now)
+        });
     }
 
-    fn of(&mut self, name: &str) -> impl Iterator<Item = &mut Running> {
+    /// Ollama tells runners apart by their weights: several names may mean one of them.
+    fn holding(&mut self, model: &Model) -> impl Iterator<Item = &mut Running> {
+        let digest = model.digest.clone();
+        self.running.iter_mut().filter(move |running| running.model.digest == digest)
+    }
+
+    fn named(&mut self, name: &str) -> impl Iterator<Item = &mut Running> {
         let name = full_name(name);
         self.running.iter_mut().filter(move |running| running.model.name == name)
     }
+}
+
+fn end(running: &mut Running) {
+    running.in_flight = running.in_flight.saturating_sub(1);
+    if running.in_flight == 0 {
+        running.idle();
+    }
+}
+
+fn expire(running: &mut Running) {
+    running.keep = Duration::ZERO;
+    running.ends_at = Some(Timestamp::now());
 }
 
 fn later(keep: Duration) -> Timestamp {

@@ -51,7 +51,11 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
 }
 
 pub(crate) async fn remove(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<StatusCode, Refusal> {
-    let model = find(&shared, &fields(&body)?)?;
+    let fields = fields(&body)?;
+    if name(&fields).is_empty() {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "name \"\" is invalid".into()));
+    }
+    let model = find(&shared, &fields)?;
     shared.state().delete(&model.name);
     Ok(StatusCode::OK)
 }
@@ -59,7 +63,10 @@ pub(crate) async fn remove(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
 /// Every name can be pulled, but those that begin with `missing`.
 pub(crate) async fn pull(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
     let fields = fields(&body)?;
-    let name = requested(&fields)?;
+    let name = name(&fields).to_owned();
+    if name.is_empty() {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "invalid model name".into()));
+    }
     let missing = name.starts_with("missing");
     let model = Model::new(&name, 5 << 30);
     let digest = format!("sha256:{}", model.digest);
@@ -107,18 +114,21 @@ pub(crate) async fn pull(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
 /// # Errors
 /// It names none, or one that is not there.
 pub(crate) fn find(shared: &Shared, fields: &Value) -> Result<Model, Refusal> {
-    let name = requested(fields)?;
-    let found = shared.state().find(&name);
-    found.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("model '{name}' not found")))
-}
-
-fn requested(fields: &Value) -> Result<String, Refusal> {
-    // `name` is the old word for it.
-    let name = fields["model"].as_str().or(fields["name"].as_str()).unwrap_or_default();
-    if name.is_empty() {
+    if name(fields).is_empty() {
         return Err(Refusal(StatusCode::BAD_REQUEST, "model is required".into()));
     }
-    Ok(name.to_owned())
+    find_or_404(shared, fields)
+}
+
+/// The same where no name is a name that is not there.
+pub(crate) fn find_or_404(shared: &Shared, fields: &Value) -> Result<Model, Refusal> {
+    let name = name(fields);
+    shared.state().find(name).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("model '{name}' not found")))
+}
+
+fn name(fields: &Value) -> &str {
+    // `name` is the old word for it.
+    fields["model"].as_str().or(fields["name"].as_str()).unwrap_or_default()
 }
 
 fn installed(model: &Model, tells_capabilities: bool) -> Value {
@@ -149,7 +159,7 @@ fn loaded(running: &Running) -> Value {
         "size": model.memory,
         "digest": model.digest,
         "details": details(model),
-        "expires_at": time(running.expires_at),
+        "expires_at": time(running.expires_at()),
         "size_vram": model.vram,
         "context_length": model.context_length.min(4096),
     })

@@ -89,7 +89,8 @@ fn errors() {
     simulator.install(Model { load: broken, ..Model::new("broken", GIB) });
     for (body, status, text) in [
         (json!(null), 400, "missing request body"),
-        (json!({}), 400, "model is required"),
+        (json!({}), 404, "model '' not found"),
+        (json!({ "model": "llama3.1:8b", "keep_alive": true }), 400, "Unsupported type: 'bool'"),
         (json!({ "model": "absent" }), 404, "model 'absent' not found"),
         (json!({ "model": "broken" }), 500, "llama runner process has terminated: exit status 2"),
         (json!({ "model": "llama3.1:8b", "keep_alive": "5" }), 400, "time: missing unit in duration \"5\""),
@@ -102,6 +103,15 @@ fn errors() {
         let answer = generate(&simulator, &body);
         assert_eq!((answer.status, &answer.lines[0]), (status, &json!({ "error": text })));
     }
+    for (method, path, text) in [
+        ("POST", "/api/chat", "model is required"),
+        ("POST", "/api/show", "model is required"),
+        ("POST", "/api/pull", "invalid model name"),
+        ("DELETE", "/api/delete", "name \"\" is invalid"),
+    ] {
+        let answer = ask(&simulator, method, path, &json!({}));
+        assert_eq!((answer.status, &answer.lines[0]), (400, &json!({ "error": text })), "{path}");
+    }
 }
 
 #[test]
@@ -112,6 +122,9 @@ fn host_names() {
         ("[::1]:1", 200),
         ("192.168.1.2", 200),
         ("box.internal", 200),
+        ("LocalHost", 200),
+        ("[fd00::1]:11434", 200),
+        ("[2001:db8::1]:11434", 403),
         ("evil.example", 403),
         ("8.8.8.8", 403),
         ("localhost.evil.example", 403),
@@ -223,7 +236,7 @@ fn embedding() {
     let simulator = start(Settings::default());
     let answer = generate(&simulator, &json!({ "model": "nomic-embed-text" }));
     assert_eq!(answer.status, 400);
-    assert_eq!(answer.lines[0]["error"], "\"nomic-embed-text:latest\" does not support generate");
+    assert_eq!(answer.lines[0]["error"], "\"nomic-embed-text\" does not support generate");
     assert_eq!(ask(&simulator, "POST", "/api/embed", &json!({ "model": "nomic-embed-text" })).status, 200);
     assert_eq!(simulator.loaded(), ["nomic-embed-text:latest"]);
     generate(&simulator, &json!({ "model": "nomic-embed-text", "keep_alive": 0 }));
@@ -284,4 +297,120 @@ fn a_first_line_comes_before_the_last_is_made() {
     assert_eq!(simulator.loaded(), ["llama3.1:8b"], "it still answers");
     drop(reader);
     wait_until("the answer ends with its reader", || simulator.loaded().is_empty());
+}
+
+#[test]
+fn in_memory() {
+    let simulator = start(Settings::default());
+    simulator.install(Model { vram: 2 * GIB, ..Model::new("split", 3 * GIB) });
+    generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": "1h" }));
+    generate(&simulator, &json!({ "model": "split", "keep_alive": -1 }));
+    let ps = get(&simulator, "/api/ps");
+    assert_eq!((&ps["models"][0]["name"], &ps["models"][1]["name"]), (&json!("split:latest"), &json!("llama3.1:8b")));
+    assert_eq!(
+        (&ps["models"][0]["size"], &ps["models"][0]["size_vram"], &ps["models"][0]["context_length"]),
+        (&json!(3 * GIB), &json!(2 * GIB), &json!(4096))
+    );
+    assert_eq!(ps["models"][0]["digest"], get(&simulator, "/api/tags")["models"][0]["digest"]);
+}
+
+#[test]
+fn cloud() {
+    let simulator = start(Settings::default());
+    simulator.install(Model { remote_host: Some("https://ollama.com:443".into()), ..Model::new("far:cloud", GIB) });
+    let model = &get(&simulator, "/api/tags")["models"][0];
+    assert_eq!(
+        (&model["remote_host"], &model["remote_model"]),
+        (&json!("https://ollama.com:443"), &json!("far:cloud"))
+    );
+    assert_eq!(generate(&simulator, &json!({ "model": "far:cloud" })).status, 502);
+    assert_eq!(simulator.loaded(), [""; 0]);
+}
+
+#[test]
+fn later_versions() {
+    for later in [false, true] {
+        let settings = Settings { tells_capabilities: later, lists_loading: !later, ..Settings::default() };
+        let simulator = start(settings);
+        let model = &get(&simulator, "/api/tags")["models"][0];
+        assert_eq!(model.get("capabilities"), later.then_some(&json!(["embedding"])));
+        assert_eq!(model["details"].get("context_length"), later.then_some(&json!(131_072)));
+        simulator.install(Model { load: LoadBehaviour::Hangs, ..Model::new("hanging", GIB) });
+        let _loading = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"hanging"}"#);
+        wait_until("it loads", || simulator.loaded().len() == 1);
+        assert_eq!(get(&simulator, "/api/ps")["models"].as_array().unwrap().len(), usize::from(!later));
+    }
+}
+
+#[test]
+fn nothing_runs_down_yet() {
+    let simulator = start(Settings::default());
+    let expiry = || get(&simulator, "/api/ps")["models"][0]["expires_at"].as_str().map(str::to_owned);
+    let mut slow = Model::new("slow", GIB);
+    slow.load_time = Duration::from_millis(300);
+    simulator.install(slow);
+    let loading = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"slow"}"#);
+    wait_until("it loads", || expiry().is_some());
+    let first = expiry();
+    wait_until("the time moves", || expiry() > first);
+    assert_eq!(receive(loading).status, 200);
+    assert_eq!(expiry(), expiry(), "a loaded model's time stands still");
+    let before = expiry();
+    simulator.begin_request("slow");
+    assert_eq!(expiry(), before, "a request moves it only at its end");
+    simulator.end_request("slow");
+    assert!(expiry() > before);
+}
+
+#[test]
+fn one_runner_for_all_names_of_a_model() {
+    let simulator = start(Settings::default());
+    simulator.install(Model::new("llama3.1:8b", 6 * GIB).copied_as("llama3.1"));
+    generate(&simulator, &json!({ "model": "llama3.1:8b" }));
+    assert_eq!(generate(&simulator, &json!({ "model": "llama3.1" })).lines[0]["done_reason"], "load");
+    assert_eq!(simulator.loaded(), ["llama3.1:8b"], "it keeps the name under which it was loaded first");
+    generate(&simulator, &json!({ "model": "llama3.1", "keep_alive": 0 }));
+    assert_eq!(simulator.loaded(), [""; 0]);
+    // A newer version is another model, and its name no longer reaches the old one.
+    generate(&simulator, &json!({ "model": "llama3.1:8b" }));
+    simulator.install(Model::new("llama3.1:8b", 6 * GIB).pulled_again());
+    assert_eq!(
+        generate(&simulator, &json!({ "model": "llama3.1:8b", "keep_alive": 0 })).lines[0]["done_reason"],
+        "unload"
+    );
+    assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
+}
+
+#[test]
+fn one_load_at_a_time() {
+    let simulator = start(Settings::default());
+    for (name, time) in [("slow", 600), ("quick", 0)] {
+        simulator.install(Model { load_time: Duration::from_millis(time), ..Model::new(name, GIB) });
+    }
+    generate(&simulator, &json!({ "model": "llama3.1:8b" }));
+    let slow = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"slow"}"#);
+    wait_until("it loads", || simulator.loaded().len() == 2);
+    let quick = send(&simulator, "POST", "/api/generate", "localhost", r#"{"model":"quick"}"#);
+    let warm = generate(&simulator, &json!({ "model": "llama3.1:8b", "prompt": "hello", "stream": false }));
+    assert_eq!((warm.status, simulator.loaded().len()), (200, 2), "a loaded model answers meanwhile");
+    assert_eq!((receive(slow).status, receive(quick).status), (200, 200));
+    assert_eq!(simulator.loaded().len(), 3);
+}
+
+#[test]
+fn slots() {
+    for (parallel, at_once) in [(1, false), (2, true)] {
+        let simulator = start(Settings { parallel, ..Settings::default() });
+        generate(&simulator, &json!({ "model": "llama3.1:8b" }));
+        let body = r#"{"model":"llama3.1:8b","prompt":"hello","options":{"num_predict":100000000}}"#;
+        let mut first = send(&simulator, "POST", "/api/generate", "localhost", body);
+        let mut byte = [0];
+        first.read_exact(&mut byte).unwrap();
+        let mut second = send(&simulator, "POST", "/api/generate", "localhost", body);
+        second.set_read_timeout(Some(Duration::from_millis(if at_once { 20_000 } else { 300 }))).unwrap();
+        assert_eq!(second.read_exact(&mut byte).is_ok(), at_once, "not even the status is sent to one that waits");
+        drop(first);
+        second.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        second.read_exact(&mut byte).unwrap();
+    }
 }

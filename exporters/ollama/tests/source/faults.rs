@@ -106,15 +106,49 @@ fn a_model_is_described_once_and_again_when_it_was_pulled_anew() {
 }
 
 #[test]
+fn a_slow_list_is_asked_for_seldom_even_beside_a_model_that_was_deleted() {
+    let simulator = simulator();
+    let mut source = watch(&[&simulator]);
+    post(&simulator, r#"{"model":"llama3.1:8b"}"#);
+    until(&mut source, 0, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
+    simulator.set_fault("/api/tags", Some(Fault::Slow(Duration::from_millis(150))));
+    simulator.delete("llama3.1:8b");
+    until(&mut source, 0, "it is deleted", |host| host.installed.value().is_some_and(|models| models.is_empty()));
+    let asked = (simulator.asked("/api/ps"), simulator.asked("/api/tags"));
+    let mut samples = 0;
+    until(&mut source, 0, "fifty more answers", |host| {
+        samples += u32::from(host.standing == Standing::Answering);
+        samples > 50
+    });
+    let lists = simulator.asked("/api/tags") - asked.1;
+    assert!(simulator.asked("/api/ps") - asked.0 >= 50 && lists <= 3, "{lists} lists");
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_not_taken_for_the_one_before() {
+    let simulator = simulator();
+    let mut source = watch(&[&simulator]);
+    until(&mut source, 0, "it answers", |host| host.standing == Standing::Answering);
+    simulator.set_fault("/api/tags", Some(Fault::Refuse(500, "open manifests: permission denied".into())));
+    until(&mut source, 0, "it is away", |host| host.standing == Standing::Away);
+    for _ in 0..20 {
+        let reading = source.sample().unwrap();
+        assert_eq!(reading.hosts[0].standing, Standing::Away, "it answers for a moment, with an old list");
+    }
+    simulator.set_fault("/api/tags", None);
+    until(&mut source, 0, "it answers again", |host| host.standing == Standing::Answering);
+}
+
+#[test]
 fn nothing_there_and_nobody_named_it_is_no_fault() {
     let gone = simulator().url();
-    let options = OllamaOptions { hosts: vec![gone.clone()], ..OllamaOptions::default() };
+    let options = OllamaOptions { hosts: vec![gone.into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     let reading = source.sample().unwrap();
     assert_eq!(reading.hosts[0].standing, Standing::Away, "one that was named is away");
     let off = OllamaOptions { enabled: Switch::Auto, hosts: Vec::new(), ..options };
-    let (addresses, named) = off.addresses(None).unwrap();
-    assert_eq!((addresses.len(), named), (1, false));
+    let (servers, named) = off.servers(None).unwrap();
+    assert_eq!((servers.len(), named), (1, false));
 }
 
 #[test]

@@ -2,5 +2,7 @@
 
 mod commands;
 mod faults;
+mod garbage;
 mod metrics;
+mod proxy;
 mod support;

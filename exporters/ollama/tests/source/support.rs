@@ -12,7 +12,7 @@ use aura_ollama_simulator::Simulator;
 
 /// Watches these servers.
 pub(crate) fn watch(simulators: &[&Simulator]) -> Ollama {
-    let hosts = simulators.iter().map(|simulator| simulator.url()).collect();
+    let hosts = simulators.iter().map(|simulator| simulator.url().into()).collect();
     let options = OllamaOptions {
         enabled: Switch::On,
         hosts,
@@ -27,7 +27,7 @@ pub(crate) fn until(
     source: &mut Ollama,
     index: usize,
     what: &str,
-    is_so: impl Fn(&HostReading) -> bool,
+    mut is_so: impl FnMut(&HostReading) -> bool,
 ) -> OllamaReading {
     let begun = Instant::now();
     loop {
