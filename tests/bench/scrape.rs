@@ -22,41 +22,67 @@ const THROUGHPUT: Target = Target::Ratio(1.3);
 
 const CODINGS: [(&str, Option<&str>); 2] = [("plain", None), ("gzip", Some("gzip"))];
 
-/// One sample a second, with and without a scrape a second of ours, beside one scrape a second of theirs.
+/// What the agent alone, and what a scraper makes it do each second.
+const SECOND: [(&str, Option<Option<&str>>, Target); 3] = [
+    ("one sample a second, nobody asks: CPU a second", None, SAMPLE),
+    ("  the same with its text encoded and fetched once", Some(None), SAMPLE),
+    ("  the same with its text encoded, compressed (gzip) and fetched once", Some(Some("gzip")), Target::None),
+];
+
+/// One sample a second of what node_exporter watches, unasked and asked, beside one scrape a second of node_exporter.
 pub(crate) fn each_second(rows: &mut Vec<Row>) -> Result<()> {
     const SLICES: usize = 6;
-    const SECONDS: u32 = 5;
-    let what = ["one sample a second, nobody asks: CPU a second", "the same with one gzip scrape a second"];
     let Some(peer) = Program::node_exporter()? else {
-        rows.extend(what.map(|what| Row::skipped(what, NODE_EXPORTER)));
+        rows.extend(SECOND.map(|(what, ..)| Row::skipped(what, NODE_EXPORTER)));
         return Ok(());
     };
-    let ours = Program::agent(&[])?;
-    ours.wait_for("/metrics", "node_load1")?;
+    let host_alone = ["GPU", "OLLAMA", "POSTGRES", "AUDIT", "ROLES"].map(|name| format!("AURA_SOURCES_{name}_ENABLED"));
+    let host_alone: Vec<(&str, &str)> = host_alone.iter().map(|name| (name.as_str(), "false")).collect();
+    let ours = Program::agent(&host_alone)?;
+    // Looks for what is not there with growing pauses, so it is measured last.
+    let all = Program::agent(&[])?;
     peer.wait_for("/metrics", "node_load1")?;
-    let mut pairs = [Pairs::default(), Pairs::default()];
-    // Both run in the same seconds, so whatever else the machine does meets both alike.
-    for slice in 0..SLICES * 2 {
-        let scraped = slice % 2 == 1;
-        // A connection that asks for nothing is closed before long.
-        let mut client = scraped.then(|| Client::connect(ours.address)).transpose()?;
-        let mut peers_client = Client::connect(peer.address)?;
-        let (before, peers_before) = (ours.cpu()?, peer.cpu()?);
-        for _ in 0..SECONDS {
-            let begun = Instant::now();
-            peers_client.get("/metrics", Some("gzip"))?;
-            if let Some(client) = &mut client {
-                client.get("/metrics", Some("gzip"))?;
-            }
-            thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
+    ours.wait_for("/metrics", "node_load1")?;
+    let mut pairs = [Pairs::default(), Pairs::default(), Pairs::default()];
+    for _ in 0..SLICES {
+        for (pairs, (_, asked, _)) in pairs.iter_mut().zip(&SECOND) {
+            let (own, theirs) = seconds(&ours, *asked, &peer)?;
+            pairs.add(own, theirs);
         }
-        let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(SECONDS);
-        pairs[usize::from(scraped)].add(each(ours.cpu()? - before), each(peer.cpu()? - peers_before));
     }
-    for (what, pairs) in what.iter().zip(&pairs) {
-        rows.push(Row::pairs(*what, "ms", "node_exporter, one gzip scrape a second", pairs, SAMPLE));
+    for ((what, _, target), pairs) in SECOND.into_iter().zip(&pairs) {
+        rows.push(Row::pairs(what, "ms", PEER, pairs, target));
     }
+    let mut pairs = Pairs::default();
+    for _ in 0..SLICES {
+        let (own, theirs) = seconds(&all, None, &peer)?;
+        pairs.add(own, theirs);
+    }
+    let what = "  the same with all sources at their defaults, nobody asks";
+    rows.push(Row::pairs(what, "ms", PEER, &pairs, Target::None));
     Ok(())
+}
+
+const PEER: &str = "node_exporter, one gzip scrape a second";
+
+/// Milliseconds of CPU a second, ours and the peer's. Both run in the same seconds, so whatever else the machine does meets
+/// both alike.
+fn seconds(ours: &Program, asked: Option<Option<&str>>, peer: &Program) -> Result<(f64, f64)> {
+    const SECONDS: u32 = 5;
+    // A connection that asks for nothing is closed before long.
+    let mut client = asked.map(|_| Client::connect(ours.address)).transpose()?;
+    let mut peers_client = Client::connect(peer.address)?;
+    let (before, peers_before) = (ours.cpu()?, peer.cpu()?);
+    for _ in 0..SECONDS {
+        let begun = Instant::now();
+        peers_client.get("/metrics", Some("gzip"))?;
+        if let (Some(client), Some(coding)) = (&mut client, asked) {
+            client.get("/metrics", coding)?;
+        }
+        thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
+    }
+    let each = |spent: Duration| spent.as_secs_f64() * 1e3 / f64::from(SECONDS);
+    Ok((each(ours.cpu()? - before), each(peer.cpu()? - peers_before)))
 }
 
 /// Scrapes one after the other.
