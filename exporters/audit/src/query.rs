@@ -221,7 +221,7 @@ impl Filter<'_> {
         let Request { level, kind, actor, outcome, since, until, .. } = self.request;
         let wanted = level.is_none_or(|level| level == event.level)
             && outcome.is_none_or(|outcome| outcome == event.outcome)
-            && kind.as_ref().is_none_or(|kind| event.kind.decode() == *kind)
+            && kind.as_ref().is_none_or(|kind| event.kind.name() == *kind)
             && actor.as_ref().is_none_or(|actor| event.actor().is_some_and(|found| found == *actor))
             && since.is_none_or(|since| time.is_some_and(|time| time >= since))
             && until.is_none_or(|until| time.is_some_and(|time| time <= until))
@@ -413,7 +413,7 @@ impl Found {
     fn event(&self, log: &Log, key: Option<&KeyRing>) -> Option<AuditEvent> {
         let event = event::read(&self.record, &log.keys).ok()?;
         let mut fields = fields(event.signed.map_or(&self.record, |(entry, _)| entry));
-        let kind = event.kind.decode().into_owned();
+        let kind = event.kind.name().into_owned();
         let time = event.time.and_then(milliseconds).and_then(rfc3339);
         let summary = summary(&kind, &fields);
         let keys = &log.keys;
