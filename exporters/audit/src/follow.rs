@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use crate::{
-    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all},
+    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all, open_file},
     counts::Counts,
     event,
     frame::{self, LONGEST},
@@ -525,7 +525,7 @@ fn head(file: &File) -> io::Result<Head> {
 }
 
 fn open(log: &Log) -> io::Result<Option<File>> {
-    match File::open(&log.path) {
+    match open_file(&log.path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
