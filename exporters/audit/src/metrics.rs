@@ -104,7 +104,7 @@ const METRICS: &[Metric<AuditReading>] = &[
         Unit::Bytes,
         LOG,
         |reading, emit| {
-            each(reading, emit, |log| (log.size.is_some() || log.unread > 0).then_some(Value::Unsigned(log.unread)))
+            each(reading, emit, |log| (log.size.is_some() || log.unread > 0).then_some(Value::Unsigned(log.unread)));
         },
     ),
     gauge("aura_audit_size_bytes", "Size of the live file.", Unit::Bytes, LOG, |reading, emit| {
