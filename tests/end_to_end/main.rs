@@ -1,9 +1,12 @@
 //! The real binary against real peers.
 
+mod audit_logs;
+mod audit_mount;
 mod documents;
 mod drop_in;
 mod exposition;
 mod feed;
+mod governance;
 mod gpu;
 mod lifecycle;
 mod model_changes;

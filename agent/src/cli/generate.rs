@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use super::{Arguments, GenerateCommand, print};
-use crate::{config::reference, models, publish::prometheus::metrics_reference, system::message};
+use crate::{config::reference, governance, models, publish::prometheus::metrics_reference, system::message};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 6] {
+pub(super) fn generated() -> [(&'static str, String); 7] {
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
@@ -29,6 +29,7 @@ pub(super) fn generated() -> [(&'static str, String); 6] {
         ("metrics.md", metrics_reference()),
         ("api.schema.json", message::schema()),
         ("api.models.schema.json", models::message::schema()),
+        ("api.governance.schema.json", governance::message::schema()),
     ]
 }
 

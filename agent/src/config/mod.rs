@@ -30,6 +30,7 @@ use node::{Node, Origin, Scalar, Value};
 
 pub(crate) use deserialize::deserialize;
 pub use interpolate::Variables;
+pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
 pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, Storage, Web};
 pub use thresholds::{Threshold, Thresholds};

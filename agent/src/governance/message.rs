@@ -10,10 +10,27 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// The JSON schemas of the messages and answers, by their names.
+#[must_use]
+pub fn schema() -> String {
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is wanted")]
+    struct Messages {
+        governance_init: GovernanceUpdate,
+        governance_update: GovernanceUpdate,
+        roles_update: RolesUpdate,
+        audit_update: AuditUpdate,
+        api_governance_roles: RolesAnswer,
+        api_governance_audit_logs: PageAnswer,
+    }
+    let schema = schemars::schema_for!(Messages);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
 /// One message.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct GovernanceUpdate {
-    /// Always `governance_update`.
+    /// `governance_init` for the first message to a client, with 20 events; `governance_update` after that, with 10.
     pub r#type: &'static str,
     /// One more with each message since the agent started.
     pub seq: u64,
@@ -60,6 +77,40 @@ pub struct AuditUpdate {
     pub audit_logs: Option<Vec<EventView>>,
     /// Why there are none.
     pub missing: BTreeMap<&'static str, Missing>,
+}
+
+/// Answers `/api/governance/roles`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RolesAnswer {
+    /// Always `ok`; whatever else comes as an error.
+    pub status: &'static str,
+    /// When the answer was made, RFC 3339.
+    pub timestamp: String,
+    /// When the files were looked at, RFC 3339.
+    pub sampled_at: String,
+    /// The roles.
+    pub data: RolesView,
+}
+
+/// Answers `/api/governance/audit-logs`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PageAnswer {
+    /// Always `ok`; whatever else comes as an error.
+    pub status: &'static str,
+    /// The newest first.
+    pub events: Vec<EventView>,
+    /// How many events these are.
+    pub count: usize,
+    /// When the answer was made, RFC 3339.
+    pub timestamp: String,
+    /// The `cursor` of the page with older ones; `null` when there are none.
+    pub next: Option<String>,
+    /// Lines passed over that are no events.
+    pub skipped: u64,
+    /// False when the page ends early because it took too long: `next` goes on.
+    pub complete: bool,
+    /// Files that could not be read, and why.
+    pub problems: Vec<String>,
 }
 
 /// Roles as a tree and as a list.

@@ -8,12 +8,13 @@ mod routes;
 
 use std::{
     collections::BTreeMap,
+    iter,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use aura_audit::{Audit, AuditOptions, Log};
+use aura_audit::{Audit, AuditOptions, Level, Log};
 use aura_model::{Missing, Reason, Source, Switch};
 use aura_roles::{RoleFiles, TrustScale};
 use jiff::Timestamp;
@@ -26,12 +27,15 @@ use self::message::{
 };
 pub(crate) use self::routes::routes;
 use crate::{
+    config::suggestion,
     hub::{Channel, Hub, Published, Snapshot},
     publish::feed::{Answer, ClientRequest, Feed},
 };
 
-/// Events in each message.
+/// Events in the first message to each client, and in the answer to one who does not say how many.
 const EVENTS: usize = 20;
+/// Events in each message after it.
+const NEW_EVENTS: usize = 10;
 /// The most of a list that has no end of its own.
 const LISTED: usize = 100;
 /// A message is sent so often even when nothing has changed.
@@ -77,8 +81,9 @@ impl Governance {
             };
             let sent = revisions(&audit.borrow_and_update(), &roles.borrow_and_update());
             seq += 1;
-            let governance = Arc::clone(&self);
-            feed.publish(seq, move |out| encode(&governance.update(seq), out));
+            let (greeter, governance) = (Arc::clone(&self), Arc::clone(&self));
+            feed.greet(seq, move |out| encode(&greeter.message("governance_init", seq, EVENTS), out));
+            feed.publish(seq, move |out| encode(&governance.message("governance_update", seq, NEW_EVENTS), out));
             let idle = sleep(IDLE);
             tokio::pin!(idle);
             loop {
@@ -106,25 +111,28 @@ impl Governance {
         let mut out = Vec::new();
         match serde_json::from_str(text) {
             Ok(Asked::RefreshRoles) => encode(&self.roles_update(), &mut out),
-            Ok(Asked::RefreshAudit { level, limit }) => encode(&self.audit_update(level.as_deref(), limit), &mut out),
+            Ok(Asked::RefreshAudit { level: word, limit }) => match level(word.as_deref().unwrap_or("all")) {
+                Ok(level) => encode(&self.audit_update(level, limit), &mut out),
+                Err(hint) => return Answer::error("bad_level", "there is no such level", &hint),
+            },
             Err(_) => return Answer::Unknown,
         }
         String::from_utf8(out).map_or(Answer::Nothing, Answer::Text)
     }
 
-    fn update(&self, seq: u64) -> GovernanceUpdate {
+    fn message(&self, r#type: &'static str, seq: u64, most: usize) -> GovernanceUpdate {
         let mut missing = BTreeMap::new();
         let audit =
             self.newest::<Audit>().map_err(|why| missing.extend([("audit_logs", why.clone()), ("audit", why)])).ok();
         let roles = self.newest::<RoleFiles>().map_err(|why| missing.insert("roles", why)).ok();
         let sampled = [audit.as_ref().map(|audit| audit.sampled_at), roles.as_ref().map(|roles| roles.sampled_at)];
         GovernanceUpdate {
-            r#type: "governance_update",
+            r#type,
             seq,
             sampled_at: sampled.into_iter().flatten().max().map(rfc3339),
             timestamp: rfc3339(Timestamp::now()),
             roles: roles.as_deref().map(roles_view),
-            audit_logs: audit.as_deref().map(|audit| events(audit, None, EVENTS)),
+            audit_logs: audit.as_deref().map(|audit| events(audit, None, most)),
             audit: audit.as_deref().map(audit_view),
             missing,
         }
@@ -142,7 +150,7 @@ impl Governance {
         }
     }
 
-    fn audit_update(&self, level: Option<&str>, limit: Option<usize>) -> AuditUpdate {
+    fn audit_update(&self, level: Option<Level>, limit: Option<usize>) -> AuditUpdate {
         let mut missing = BTreeMap::new();
         let audit = self.newest::<Audit>().map_err(|why| missing.insert("audit_logs", why)).ok();
         AuditUpdate {
@@ -178,9 +186,17 @@ fn encode(message: &impl serde::Serialize, out: &mut Vec<u8>) {
     }
 }
 
-fn events(audit: &Snapshot<Audit>, level: Option<&str>, limit: usize) -> Vec<EventView> {
-    let wanted = level.filter(|level| *level != "all");
-    let recent = audit.reading.recent.iter().filter(|event| wanted.is_none_or(|level| event.level.word() == level));
+/// The level of this word, none for all of them; else what may be meant.
+fn level(word: &str) -> Result<Option<Level>, String> {
+    if word == "all" {
+        return Ok(None);
+    }
+    let known = iter::once("all").chain(Level::ALL.map(Level::word));
+    Level::of(word).map(Some).ok_or_else(|| suggestion(word, known))
+}
+
+fn events(audit: &Snapshot<Audit>, level: Option<Level>, limit: usize) -> Vec<EventView> {
+    let recent = audit.reading.recent.iter().filter(|event| level.is_none_or(|level| event.level == level));
     recent.take(limit).cloned().map(EventView::from).collect()
 }
 

@@ -1,43 +1,40 @@
 //! `/api/governance/roles` and `/api/governance/audit-logs`.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
-use aura_audit::{KeyRing, Level, Outcome, QueryError, Request, page};
+use aura_audit::{KeyRing, Outcome, QueryError, Request, page};
 use aura_model::Interval;
 use aura_roles::RoleFiles;
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
     routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    message::{EventView, RolesView},
+    message::{EventView, PageAnswer, RolesAnswer},
     rfc3339, roles_view,
 };
-use crate::http::{ApiError, App};
+use crate::{
+    config::suggestion,
+    http::{ApiError, App},
+};
 
 /// Events on a page when nobody says.
 const LIMIT: usize = 50;
 const LONGEST_PAGE: usize = 1000;
 const FARTHEST_OFFSET: usize = 10_000;
 const LONGEST_TEXT: usize = 200;
+const PARAMETERS: [&str; 11] =
+    ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
 /// The routes below `/api/governance`.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/api/governance/roles", get(roles)).route("/api/governance/audit-logs", get(audit_logs))
-}
-
-#[derive(Serialize)]
-struct RolesAnswer {
-    status: &'static str,
-    timestamp: String,
-    sampled_at: String,
-    data: RolesView,
 }
 
 async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
@@ -53,41 +50,12 @@ async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     }))
 }
 
-/// The query of a page. Everything may be left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Asked {
-    limit: Option<usize>,
-    offset: Option<usize>,
-    cursor: Option<String>,
-    log: Option<String>,
-    level: Option<String>,
-    kind: Option<String>,
-    actor: Option<String>,
-    outcome: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    text: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PageAnswer {
-    status: &'static str,
-    events: Vec<EventView>,
-    count: usize,
-    timestamp: String,
-    next: Option<String>,
-    skipped: u64,
-    complete: bool,
-    problems: Vec<String>,
-}
-
 async fn audit_logs(
     State(app): State<Arc<App>>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(asked) = asked.map_err(|rejection| bad("bad_query", rejection.body_text()))?;
-    let request = asked.request()?;
+    let request = request(asked)?;
     let governance = &app.views.governance;
     let sources = governance.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     if sources.logs.is_empty() {
@@ -110,7 +78,10 @@ async fn audit_logs(
     let page = page.map_err(|error| match &error {
         QueryError::BadCursor(_) => bad("bad_cursor", error.to_string()),
         QueryError::CursorGone => ApiError::new(StatusCode::GONE, "cursor_gone", error.to_string()),
-        QueryError::UnknownLog { .. } => ApiError::new(StatusCode::NOT_FOUND, "unknown_log", error.to_string()),
+        QueryError::UnknownLog { name, known } => {
+            ApiError::new(StatusCode::NOT_FOUND, "unknown_log", error.to_string())
+                .hint(suggestion(name, known.iter().map(String::as_str)))
+        }
     })?;
     Ok(fresh(PageAnswer {
         status: "ok",
@@ -124,47 +95,62 @@ async fn audit_logs(
     }))
 }
 
-impl Asked {
-    fn request(self) -> Result<Request, ApiError> {
-        let limit = self.limit.unwrap_or(LIMIT);
-        let offset = self.offset.unwrap_or(0);
-        if !(1..=LONGEST_PAGE).contains(&limit) {
-            return Err(
-                bad("bad_limit", format!("limit is from 1 to {LONGEST_PAGE}")).hint("go on with next as cursor")
-            );
+/// What is asked for. Everything may be left out, and what is empty is.
+fn request(asked: Vec<(String, String)>) -> Result<Request, ApiError> {
+    let mut request = Request { limit: LIMIT, ..Request::default() };
+    for (name, value) in asked {
+        if !PARAMETERS.contains(&name.as_str()) {
+            let message = format!("there is no parameter {name:?}");
+            return Err(bad("bad_query", message).hint(suggestion(&name, PARAMETERS)));
         }
-        if offset > FARTHEST_OFFSET {
-            return Err(
-                bad("bad_offset", format!("offset is {FARTHEST_OFFSET} at most")).hint("go on with next as cursor")
-            );
+        if value.is_empty() {
+            continue;
         }
-        if self.text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
-            return Err(bad("bad_text", format!("text is {LONGEST_TEXT} bytes at most")));
+        match name.as_str() {
+            "limit" => request.limit = number(&name, &value, 1..=LONGEST_PAGE)?,
+            "offset" => request.offset = number(&name, &value, 0..=FARTHEST_OFFSET)?,
+            "cursor" => request.cursor = Some(value),
+            "log" => request.log = Some(value),
+            "level" => {
+                request.level = super::level(&value)
+                    .map_err(|hint| bad("bad_level", format!("{value:?} is no level")).hint(hint))?;
+            }
+            "kind" => request.kind = Some(value),
+            "actor" => request.actor = Some(value),
+            "outcome" => {
+                let unknown = || {
+                    bad("bad_outcome", format!("{value:?} is no outcome"))
+                        .hint(suggestion(&value, Outcome::ALL.map(Outcome::word)))
+                };
+                request.outcome = Some(Outcome::of(&value).ok_or_else(unknown)?);
+            }
+            "since" => request.since = Some(moment(&value)?),
+            "until" => request.until = Some(moment(&value)?),
+            _ if value.len() > LONGEST_TEXT => {
+                return Err(bad("bad_text", format!("text is {LONGEST_TEXT} bytes at most")));
+            }
+            _ => request.text = Some(value),
         }
-        let level = self.level.filter(|level| level != "all" && !level.is_empty()).map(|word| {
-            Level::of(&word).ok_or_else(|| {
-                bad("bad_level", format!("{word:?} is no level")).hint("all, debug, info, warning or error")
-            })
-        });
-        let outcome = self.outcome.filter(|outcome| !outcome.is_empty()).map(|word| {
-            Outcome::of(&word).ok_or_else(|| {
-                bad("bad_outcome", format!("{word:?} is no outcome"))
-                    .hint("allowed, denied, pending, limited, ok, failed or none")
-            })
-        });
-        Ok(Request {
-            limit,
-            offset,
-            cursor: self.cursor.filter(|cursor| !cursor.is_empty()),
-            log: self.log,
-            level: level.transpose()?,
-            kind: self.kind,
-            actor: self.actor,
-            outcome: outcome.transpose()?,
-            since: self.since.as_deref().map(moment).transpose()?,
-            until: self.until.as_deref().map(moment).transpose()?,
-            text: self.text.filter(|text| !text.is_empty()),
-        })
+    }
+    if let (Some(since), Some(until)) = (request.since, request.until)
+        && since > until
+    {
+        return Err(bad("bad_time", "since is after until").hint("swap them"));
+    }
+    Ok(request)
+}
+
+/// A number within these limits; a wrong one is told the nearest that is right.
+fn number(name: &str, text: &str, right: RangeInclusive<usize>) -> Result<usize, ApiError> {
+    let number: Option<i128> = text.parse().ok();
+    let nearest = number.map(|number| number.clamp(*right.start() as i128, *right.end() as i128) as usize);
+    match nearest {
+        Some(nearest) if Some(nearest as i128) == number => Ok(nearest),
+        _ => {
+            let (least, most) = (right.start(), right.end());
+            let hint = format!("the nearest is {name}={}; to go on, use next as cursor", nearest.unwrap_or(*least));
+            Err(bad("bad_number", format!("{name} is a number from {least} to {most}, not {text:?}")).hint(hint))
+        }
     }
 }
 

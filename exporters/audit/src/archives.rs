@@ -51,10 +51,19 @@ pub(crate) fn archives(live: &Path) -> Vec<Archive> {
             found.push(Archive { number, path: entry.path(), packed });
         }
     }
+    found.retain(|archive| archive.path.is_file());
     found.sort_by_key(|archive| (archive.number, archive.packed));
     found.dedup_by_key(|archive| archive.number);
     found.truncate(MOST);
     found
+}
+
+/// Opens a file. Pipes and the like are refused before they are opened, as that could take for ever.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file: a log is expected here"))
 }
 
 /// A file, read from its beginning to its end.
@@ -65,7 +74,7 @@ pub(crate) enum Contents {
 
 impl Contents {
     pub(crate) fn open(archive: &Archive) -> io::Result<Self> {
-        let file = File::open(&archive.path)?;
+        let file = open_file(&archive.path)?;
         Ok(if archive.packed { Self::Packed(Box::new(MultiGzDecoder::new(file))) } else { Self::Plain(file) })
     }
 }
@@ -133,7 +142,7 @@ pub(crate) fn open_all(path: &Path, live: &File, most: usize) -> io::Result<Vec<
     let archives = look();
     let mut opened = Vec::new();
     for archive in &archives {
-        let file = File::open(&archive.path)?;
+        let file = open_file(&archive.path)?;
         let metadata = file.metadata()?;
         opened.push(Opened { archive: archive.clone(), file, metadata });
     }

@@ -140,12 +140,11 @@ impl Counts {
     }
 
     fn index(&mut self, event: &Event<'_>, kinds: usize) -> usize {
-        let raw = event.kind.raw();
+        let raw = event.kind.bytes();
         if let Some(index) = self.kinds.iter().position(|kind| kind.name.as_bytes() == raw) {
             return index;
         }
-        let name: String =
-            event.kind.decode().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
+        let name: String = event.kind.name().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
         let named = self.kinds.iter().filter(|kind| kind.name != OTHER).count();
         let known = self.kinds.iter().any(|kind| kind.name == name);
         let name = if known || named < kinds { name } else { OTHER.to_owned() };

@@ -105,27 +105,25 @@ pub(crate) struct Event<'a> {
     pub(crate) signed: Option<(&'a [u8], Text<'a>)>,
 }
 
-/// A kind's name, still as it stands in the file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind<'a> {
-    Read(Text<'a>),
-    /// The line has none: what its log consists of.
-    Given(&'a str),
-}
+/// A kind's name, as it stands in the file unless it has escapes.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind<'a>(Cow<'a, [u8]>);
 
 impl<'a> Kind<'a> {
-    pub(crate) fn raw(&self) -> &'a [u8] {
-        match self {
-            Self::Read(text) => text.raw,
-            Self::Given(word) => word.as_bytes(),
-        }
+    fn read(text: Text<'a>) -> Self {
+        Self(match text.raw.contains(&b'\\') {
+            true => Cow::Owned(text.decode().into_owned().into_bytes()),
+            false => Cow::Borrowed(text.raw),
+        })
     }
 
-    pub(crate) fn decode(&self) -> Cow<'a, str> {
-        match self {
-            Self::Read(text) => text.decode(),
-            Self::Given(word) => Cow::Borrowed(word),
-        }
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What is no text becomes U+FFFD.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
     }
 }
 
@@ -148,7 +146,7 @@ impl Event<'_> {
     pub(crate) fn actor(&self) -> Option<Cow<'_, str>> {
         let kind = match self.named {
             Some(name) => return Some(name.decode()),
-            None => self.kind.raw(),
+            None => self.kind.bytes(),
         };
         let writer = match kind {
             b"approval_requested"
@@ -183,7 +181,9 @@ pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skip
         return Err(Skipped::Unreadable);
     }
     let mut signed = None;
-    if let (Some(Scalar::Object(entry)), Some(Scalar::Text(signature))) = (fields.entry, fields.signature) {
+    if let (Some(entry), Some(signature)) =
+        (fields.entry.and_then(Scalar::object), fields.signature.and_then(Scalar::text))
+    {
         signed = Some((entry, signature));
         fields = Fields::default();
         // The whole line was sound, so its part is.
@@ -223,9 +223,9 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn put(&mut self, name: Text<'a>, value: Scalar<'a>, keys: &Keys, own: bool) {
+    fn put(&mut self, name: Text<'_>, value: Scalar<'a>, keys: &Keys, own: bool) {
         if own {
-            let is = |key: &Option<String>| key.as_ref().is_some_and(|key| key.as_bytes() == name.raw);
+            let is = |key: &Option<String>| key.as_ref().is_some_and(|key| name.is(key));
             for (key, place) in [
                 (&keys.time, &mut self.time),
                 (&keys.kind, &mut self.own_kind),
@@ -259,6 +259,14 @@ impl<'a> Fields<'a> {
             b"violation" => &mut self.violation,
             b"entry" => &mut self.entry,
             b"sig" => &mut self.signature,
+            // Nobody writes them so, but JSON may.
+            raw if raw.contains(&b'\\') => {
+                let name = name.decode();
+                if !name.contains('\\') {
+                    self.put(Text { raw: name.as_bytes() }, value, keys, false);
+                }
+                return;
+            }
             _ => return,
         };
         *place = Some(value);
@@ -266,17 +274,16 @@ impl<'a> Fields<'a> {
 
     fn judge(&mut self, keys: &'a Keys, own: bool, signed: Option<(&'a [u8], Text<'a>)>) -> Event<'a> {
         let kind = self.kind(keys);
-        if let Some(Scalar::Object(violation)) = self.violation {
+        if let Some(violation) = self.violation.and_then(Scalar::object) {
             let mut inner = Fields::default();
             let _ = scan::object(violation, |name, value| inner.put(name, value, keys, own));
             self.blocked = self.blocked.or(inner.blocked);
             self.severity = self.severity.or(inner.severity);
         }
-        let name = kind.raw();
         Event {
+            level: self.level(kind.bytes()),
+            outcome: self.outcome(kind.bytes()),
             kind,
-            level: self.level(name),
-            outcome: self.outcome(name),
             time: self.time.or(self.ts).or(self.timestamp).or(self.timestamp_ms),
             named: [self.own_actor, self.actor, self.user, self.source].into_iter().find_map(text),
             signed,
@@ -287,24 +294,21 @@ impl<'a> Fields<'a> {
         let action = if self.event.is_none() && self.r#type.is_none() { self.action } else { None };
         let read = [self.own_kind, self.event, self.r#type, action, self.kind].into_iter().find_map(text);
         match read {
-            Some(text) => Kind::Read(text),
-            None => Kind::Given(keys.default_kind.as_deref().unwrap_or("unknown")),
+            Some(text) => Kind::read(text),
+            None => Kind(Cow::Borrowed(keys.default_kind.as_deref().unwrap_or("unknown").as_bytes())),
         }
     }
 
     fn level(&self, kind: &[u8]) -> Level {
         let own = text(self.own_level).or(text(self.level));
-        if let Some(level) = own.and_then(|word| Level::of(std::str::from_utf8(word.raw).ok()?)) {
+        if let Some(level) = own.and_then(|word| Level::of(&word.decode())) {
             return level;
         }
         let says = |words: &[&str]| {
             [self.level, self.severity].into_iter().filter_map(text).any(|text| words.iter().any(|word| text.is(word)))
         };
         let (allowed, success) = (flag(self.allowed), flag(self.success));
-        let number = |value: Option<Scalar<'_>>| match value {
-            Some(Scalar::Number(digits)) => std::str::from_utf8(digits).ok()?.parse::<f64>().ok(),
-            _ => None,
-        };
+        let number = |value: Option<Scalar<'_>>| value?.number()?.parse::<f64>().ok();
         match kind {
             b"violation" if flag(self.blocked) == Some(true) => Level::Error,
             _ if says(&["forbidden"]) => Level::Error,
@@ -345,15 +349,12 @@ impl<'a> Fields<'a> {
 }
 
 fn text(value: Option<Scalar<'_>>) -> Option<Text<'_>> {
-    match value {
-        Some(Scalar::Text(text)) if !text.raw.is_empty() => Some(text),
-        _ => None,
-    }
+    value?.text().filter(|text| !text.raw.is_empty())
 }
 
 fn flag(value: Option<Scalar<'_>>) -> Option<bool> {
-    match value {
-        Some(Scalar::Bool(flag)) => Some(flag),
-        _ => None,
-    }
+    value?.flag()
 }
+
+#[cfg(test)]
+mod tests;

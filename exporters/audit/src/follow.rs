@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use crate::{
-    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all},
+    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all, open_file},
     counts::Counts,
     event,
     frame::{self, LONGEST},
@@ -94,6 +94,7 @@ impl Follower {
         }
         self.read_previous(rules, buffer)?;
         let live = open(&self.log)?;
+        let there = live.is_some();
         if self.current.is_none()
             && let Some(position) = &mut self.state.current
             && let Some(file) = &live
@@ -114,17 +115,17 @@ impl Follower {
             let ready =
                 if same { self.catch_up(&live, rules, buffer)? } else { self.turn(live, rules, buffer, deadline)? };
             if !ready {
-                return self.rest();
+                return self.rest(there);
             }
         } else if let (Some(position), Some(file)) = (&self.state.current, &self.current)
             && (position.offset == 0 || !position.holds(file)?)
         {
             // Cut and then renamed, or nothing was counted of it yet, so that nothing tells whether it was cut: the
             // copy is looked for when there is a live file again. To read on now would hide that there may be one.
-            return self.rest();
+            return self.rest(there);
         }
         self.read_current(rules, buffer, deadline)?;
-        self.rest()
+        self.rest(there)
     }
 
     /// What was there before us is history: it can be asked for, but it is not counted.
@@ -454,13 +455,11 @@ impl Follower {
         Ok(())
     }
 
-    fn rest(&self) -> io::Result<Look> {
-        let size = match &self.current {
-            Some(file) => Some(file.metadata()?.len()),
-            None => None,
-        };
+    /// A file that was renamed away may still hold what is not counted, while there is no live one.
+    fn rest(&self, there: bool) -> io::Result<Look> {
+        let size = self.current.as_ref().map(File::metadata).transpose()?.map_or(0, |metadata| metadata.len());
         let offset = self.state.current.as_ref().map_or(0, |position| position.offset);
-        Ok(Look { size, unread: size.unwrap_or(0).saturating_sub(offset) })
+        Ok(Look { size: there.then_some(size), unread: size.saturating_sub(offset) })
     }
 }
 
@@ -525,7 +524,7 @@ fn head(file: &File) -> io::Result<Head> {
 }
 
 fn open(log: &Log) -> io::Result<Option<File>> {
-    match File::open(&log.path) {
+    match open_file(&log.path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -99,10 +99,13 @@ const METRICS: &[Metric<AuditReading>] = &[
     ),
     gauge(
         "aura_audit_unread_bytes",
-        "Bytes of the live file that are not counted yet, an unfinished last line among them.",
+        "Bytes of the live file, or of one that was renamed just now, that are not counted yet, an unfinished last line \
+         among them.",
         Unit::Bytes,
         LOG,
-        |reading, emit| each(reading, emit, |log| log.size.map(|_| Value::Unsigned(log.unread))),
+        |reading, emit| {
+            each(reading, emit, |log| (log.size.is_some() || log.unread > 0).then_some(Value::Unsigned(log.unread)));
+        },
     ),
     gauge("aura_audit_size_bytes", "Size of the live file.", Unit::Bytes, LOG, |reading, emit| {
         each(reading, emit, |log| log.size.map(Value::Unsigned));

@@ -9,11 +9,26 @@ const LATEST: f64 = 253_402_300_799_999.0;
 
 /// A number of seconds, milliseconds or microseconds, told apart by its size, or RFC 3339; without a zone it is UTC.
 pub(crate) fn milliseconds(value: Scalar<'_>) -> Option<i64> {
-    match value {
-        Scalar::Number(digits) => number(std::str::from_utf8(digits).ok()?.parse().ok()?),
-        Scalar::Text(text) => fast(text.raw).or_else(|| slow(&text.decode())),
-        _ => None,
+    match value.text() {
+        Some(text) => fast(text.raw).or_else(|| slow(&text.decode())),
+        None => {
+            let digits = value.number()?;
+            seconds(digits).or_else(|| number(digits.parse().ok()?))
+        }
     }
+}
+
+/// `1765800007.123456`: seconds of this age, which nearly all numbers are.
+fn seconds(digits: &str) -> Option<i64> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.len() > 11 || fraction.len() > 9 {
+        return None;
+    }
+    let number = |digits: &str| {
+        digits.bytes().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+    };
+    let unit = 10_i64.pow(u32::try_from(fraction.len()).ok()?);
+    Some(number(whole)? * 1000 + (number(fraction)? * 2000 + unit) / (2 * unit))
 }
 
 fn number(number: f64) -> Option<i64> {
@@ -139,6 +154,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_of_seconds_is_rounded_to_the_millisecond(
+            whole in 0i64..99_999_999_999,
+            fraction in prop::option::of("[0-9]{1,9}"),
+        ) {
+            let text = fraction.as_ref().map_or(whole.to_string(), |fraction| format!("{whole}.{fraction}"));
+            let nanoseconds: i64 = format!("{:0<9}", fraction.unwrap_or_default()).parse().unwrap();
+            let expected = whole * 1000 + (nanoseconds + 500_000) / 1_000_000;
+            prop_assert_eq!(seconds(&text), Some(expected));
+            // A float may fall to the other side of a half.
+            prop_assert!((number(text.parse().unwrap()).unwrap() - expected).abs() <= 1, "{}", text);
+        }
+
         #[test]
         fn the_quick_reading_is_the_thorough_one(milliseconds in 0i64..253_402_300_799_000, digits in 0usize..10) {
             let time = Timestamp::from_millisecond(milliseconds).unwrap();

@@ -4,7 +4,6 @@
 //! none of it. How much one page may read is limited: a page that stops there says so, and where to go on.
 
 use std::{
-    fs::File,
     io::{self, Read},
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -14,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    archives::{Archive, archives, hash},
+    archives::{Archive, archives, hash, open_file},
     backward::{Backward, END},
     event::{self, Level, Outcome},
     moment::{milliseconds, rfc3339},
@@ -128,12 +127,12 @@ pub enum QueryError {
     #[error("the file that the cursor points into is gone: begin again without a cursor")]
     CursorGone,
     /// There is no such log.
-    #[error("no log is named {name:?}; there are: {known}")]
+    #[error("no log is named {name:?}; there are: {}", known.join(", "))]
     UnknownLog {
         /// What was asked for.
         name: String,
         /// What there is.
-        known: String,
+        known: Vec<String>,
     },
 }
 
@@ -165,13 +164,15 @@ pub(crate) fn page_within(
     longest: usize,
     deadline: Instant,
 ) -> Result<Page, QueryError> {
-    let logs: Vec<&Log> = logs.iter().filter(|log| request.log.as_ref().is_none_or(|name| *name == log.name)).collect();
-    if let (Some(name), true) = (&request.log, logs.is_empty()) {
-        return Err(QueryError::UnknownLog { name: name.clone(), known: "see the logs in /api/governance".to_owned() });
+    let wanted: Vec<&Log> =
+        logs.iter().filter(|log| request.log.as_ref().is_none_or(|name| *name == log.name)).collect();
+    if let (Some(name), true) = (&request.log, wanted.is_empty()) {
+        let known = logs.iter().map(|log| log.name.clone()).collect();
+        return Err(QueryError::UnknownLog { name: name.clone(), known });
     }
     let filter = Filter { request, needle: request.text.as_deref().map(Needle::new) };
     let mut streams = Vec::new();
-    for log in logs {
+    for log in wanted {
         let mut stream = Stream::new(log);
         if let Some(cursor) = &request.cursor {
             stream.go_to(cursor)?;
@@ -221,7 +222,7 @@ impl Filter<'_> {
         let Request { level, kind, actor, outcome, since, until, .. } = self.request;
         let wanted = level.is_none_or(|level| level == event.level)
             && outcome.is_none_or(|outcome| outcome == event.outcome)
-            && kind.as_ref().is_none_or(|kind| event.kind.decode() == *kind)
+            && kind.as_ref().is_none_or(|kind| event.kind.name() == *kind)
             && actor.as_ref().is_none_or(|actor| event.actor().is_some_and(|found| found == *actor))
             && since.is_none_or(|since| time.is_some_and(|time| time >= since))
             && until.is_none_or(|until| time.is_some_and(|time| time <= until))
@@ -394,7 +395,7 @@ impl<'a> Stream<'a> {
 /// A file's beginning as a short name: its first line's, where that is complete.
 fn beginning(archive: &Archive) -> Option<String> {
     let mut bytes = Vec::new();
-    let file = File::open(&archive.path).ok()?;
+    let file = open_file(&archive.path).ok()?;
     let read = if archive.packed {
         flate2::read::MultiGzDecoder::new(file).take(BEGINNING as u64).read_to_end(&mut bytes)
     } else {
@@ -413,7 +414,7 @@ impl Found {
     fn event(&self, log: &Log, key: Option<&KeyRing>) -> Option<AuditEvent> {
         let event = event::read(&self.record, &log.keys).ok()?;
         let mut fields = fields(event.signed.map_or(&self.record, |(entry, _)| entry));
-        let kind = event.kind.decode().into_owned();
+        let kind = event.kind.name().into_owned();
         let time = event.time.and_then(milliseconds).and_then(rfc3339);
         let summary = summary(&kind, &fields);
         let keys = &log.keys;

@@ -57,6 +57,11 @@ impl Copy {
                 return;
             }
         };
+        if !metadata.is_file() {
+            // To open a pipe could take for ever.
+            self.fail("no regular file".to_owned());
+            return;
+        }
         let mark = Mark {
             inode: metadata.ino(),
             size: metadata.len(),

@@ -30,6 +30,14 @@ pub enum Answer {
     Unknown,
 }
 
+impl Answer {
+    /// A message that says what was wrong and what to write instead.
+    pub fn error(code: &str, message: &str, hint: &str) -> Self {
+        let error = serde_json::json!({ "code": code, "message": message, "hint": hint });
+        Self::Text(serde_json::json!({ "type": "error", "error": error }).to_string())
+    }
+}
+
 /// A feed's own understanding of messages from clients. Runs on the feed thread, so it must not wait.
 pub type Answering = dyn Fn(Request<'_>) -> Answer + Send + Sync;
 
@@ -92,11 +100,7 @@ fn reply(answer: Answer) -> Reaction {
 }
 
 fn error_reply(code: &str, message: &str, hint: &str) -> Reaction {
-    let text = serde_json::json!({
-        "type": "error",
-        "error": { "code": code, "message": message, "hint": hint },
-    });
-    reply(Answer::Text(text.to_string()))
+    reply(Answer::error(code, message, hint))
 }
 
 #[cfg(test)]

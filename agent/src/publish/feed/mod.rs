@@ -84,8 +84,17 @@ struct Shared {
     /// Its place in the thread's list.
     index: usize,
     slot: Slot,
+    /// What a newcomer gets instead of the newest message, where there is such a thing.
+    greeting: Slot,
     stats: Stats,
     answer: Option<Box<Answering>>,
+}
+
+impl Shared {
+    /// What a newcomer gets.
+    fn first(&self) -> Option<Arc<Message>> {
+        self.greeting.latest(&self.stats).or_else(|| self.slot.latest(&self.stats))
+    }
 }
 
 impl Feeds {
@@ -110,8 +119,8 @@ impl Feeds {
     pub fn open_answering(&self, name: &'static str, answer: Option<Box<Answering>>) -> Feed {
         // Numbers are given in the order in which the thread learns of the feeds.
         let mut opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let (slot, stats) = (Slot::default(), Stats::default());
-        let shared = Arc::new(Shared { name, index: *opened, slot, stats, answer });
+        let (slot, greeting, stats) = (Slot::default(), Slot::default(), Stats::default());
+        let shared = Arc::new(Shared { name, index: *opened, slot, greeting, stats, answer });
         *opened += 1;
         self.0.inbox.leave(Command::Open(Arc::clone(&shared)));
         Feed { shared, inbox: Arc::clone(&self.0.inbox), admission: Arc::clone(&self.0.admission) }
@@ -163,6 +172,12 @@ impl Feed {
         }
     }
 
+    /// Replaces what a client that connects gets in place of the newest message, which has the same number. Comes
+    /// before [`Feed::publish`], so that nobody is greeted with older news than the others have.
+    pub fn greet(&self, seq: u64, encode: impl FnOnce(&mut Vec<u8>) + Send + 'static) {
+        self.shared.greeting.put(seq, Box::new(encode));
+    }
+
     /// The newest message, encoded now if nobody wanted it before; `None` before the first.
     pub fn latest(&self) -> Option<Arc<Message>> {
         self.shared.slot.latest(&self.shared.stats)
@@ -210,7 +225,7 @@ impl Feed {
 
     fn accept(&self, stream: Stream, already_read: Bytes, permit: Permit, terms: Terms) -> io::Result<()> {
         // Encoded here, if it has to be, so that the thread need not.
-        self.latest();
+        self.shared.first();
         let socket = Socket::from_stream(stream)?;
         self.inbox.leave(Command::Accept(Box::new(Newcomer { socket, permit, terms, already_read })));
         Ok(())

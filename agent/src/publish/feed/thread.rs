@@ -257,7 +257,7 @@ impl Thread {
         self.deflating += usize::from(terms.deflate);
         let client = entry.insert(client);
         let mut result = Ok(());
-        if let Some(message) = feed.slot.latest(&feed.stats) {
+        if let Some(message) = feed.first() {
             result = client.offer(&message, &mut turn);
         }
         if result.is_ok() && !already_read.is_empty() {

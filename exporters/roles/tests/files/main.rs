@@ -107,6 +107,26 @@ fn names(nodes: &[Node], depth: usize) -> Vec<String> {
     nodes.iter().flat_map(|node| [vec![node.name.clone()], names(&node.children, depth + 1)].concat()).collect()
 }
 
+/// A role as a registry may have it: any of its keys may be missing.
+fn entry() -> impl Strategy<Value = Value> {
+    let words = || prop::option::of(prop::collection::vec("[a-c]{1,2}", 0..5));
+    let profile = (prop::option::of(1..=10u8), prop::option::of(0..=100u8), prop::option::of(0..=100u8));
+    let texts = (prop::option::of("[ -~µ]{0,20}"), prop::option::of("[0-9]\\.[0-9]"), prop::option::of(any::<i32>()));
+    (texts, words(), words(), prop::option::of(profile)).prop_map(|(texts, capabilities, responsibilities, profile)| {
+        let hundredths = |number: Option<u8>| number.map(|number| f64::from(number) / 100.0);
+        let profile = profile.map(|(priority, risk, weight)| {
+            json!({"priority": priority, "risk_factor": hundredths(risk), "confidence_weight": hundredths(weight)})
+        });
+        let (purpose, version, note) = texts;
+        let mut entry = json!({
+            "purpose": purpose, "version": version, "note": note, "capabilities": capabilities,
+            "responsibilities": responsibilities, "scoring_profile": profile,
+        });
+        entry.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        entry
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     /// Whatever parents and children say, every role stands in the tree once.
@@ -135,6 +155,61 @@ proptest! {
         let tree = names(&found.tree, 0);
         prop_assert_eq!(tree.len(), count);
         prop_assert_eq!(tree.iter().collect::<HashSet<_>>().len(), count);
+    }
+
+    /// Every role of a registry is shown, once, with what the file says; numbers that it does not say are named.
+    #[test]
+    fn every_role_of_a_registry_is_shown_as_the_file_has_it(
+        entries in prop::collection::btree_map("[A-Za-z][A-Za-z _]{0,12}", entry(), 0..30),
+        yaml in prop::collection::btree_map("[a-z]{1,6}", 1..=10u8, 0..5),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = engine(folder.path());
+        fs::create_dir_all(engine.join("roles")).unwrap();
+        fs::write(engine.join("role_registry_v2.json"), registry(&json!(entries))).unwrap();
+        for (name, priority) in &yaml {
+            let text = format!("purpose: from a file\nscoring_profile: {{priority: {priority}}}\n");
+            fs::write(engine.join(format!("roles/{name}.yaml")), text).unwrap();
+        }
+        let found = look(&mut open(folder.path()));
+        let mut expected: Vec<&str> = entries.keys().chain(yaml.keys()).map(String::as_str).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        let mut shown: Vec<&str> = found.roles.iter().map(|role| role.name.as_str()).collect();
+        let order: Vec<(f64, &str)> = found.roles.iter().map(|role| (-role.trust_level, role.name.as_str())).collect();
+        prop_assert!(order.is_sorted_by(|left, right| left.0 < right.0 || (left.0 == right.0 && left.1 <= right.1)));
+        shown.sort_unstable();
+        prop_assert_eq!(shown, expected);
+        for role in &found.roles {
+            prop_assert_eq!(role.trust_scale.word(), "priority_1_10");
+            if let Some(priority) = yaml.get(&role.name) {
+                // A file of its own wins.
+                prop_assert_eq!((role.trust_level, role.purpose.as_deref()), (f64::from(*priority), Some("from a file")));
+                continue;
+            }
+            let entry = &entries[&role.name];
+            let profile = &entry["scoring_profile"];
+            for (key, value, default) in [
+                ("priority", role.trust_level, 5.0),
+                ("risk_factor", role.risk_factor, 0.5),
+                ("confidence_weight", role.confidence_weight, 0.5),
+            ] {
+                prop_assert_eq!(value, profile[key].as_f64().unwrap_or(default), "{} {}", role.name, key);
+                let named = if key == "priority" { "trust_level" } else { key };
+                prop_assert_eq!(role.assumed.contains(&named), profile[key].is_null(), "{} {}", role.name, key);
+            }
+            prop_assert_eq!(role.purpose.as_deref(), entry["purpose"].as_str());
+            prop_assert_eq!(&role.version, entry["version"].as_str().unwrap_or("1.0"));
+            let mut capabilities: Vec<&str> = Vec::new();
+            for name in [&entry["capabilities"], &entry["responsibilities"]].into_iter().flat_map(Value::as_array).flatten() {
+                let name = name.as_str().unwrap();
+                if !capabilities.contains(&name) {
+                    capabilities.push(name);
+                }
+            }
+            prop_assert_eq!(&role.capabilities, &capabilities);
+            prop_assert_eq!(role.other.get("note"), entry.get("note"), "what is not known is kept");
+        }
     }
 
     /// No file makes it panic, and what is no role is said.
