@@ -18,7 +18,9 @@ fn tree(name: &str) -> PathBuf {
 fn open(sysfs: &Path) -> Result<Gpus, Missing> {
     // No test of these may find the NVIDIA card of the machine that it runs on.
     let options = GpuOptions { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()), ..Default::default() };
-    Gpus::open(&options, &Context::new(Paths { sysfs: sysfs.into(), ..Default::default() }))
+    // Nor a process of it: each tree has its own /proc beside its /sys, if any.
+    let paths = Paths { sysfs: sysfs.into(), procfs: sysfs.with_file_name("proc"), ..Default::default() };
+    Gpus::open(&options, &Context::new(paths))
 }
 
 fn read(name: &str) -> GpuReading {
