@@ -165,7 +165,7 @@ impl Probe {
             let description = show.map_or_else(Description::default, |show| Description {
                 context_length: show.context_length(),
                 parameter_count: show.parameter_count(),
-                weights: name(show.weights()),
+                weights: show.weights().map(Into::into),
                 capabilities: show.capabilities,
             });
             for model in Arc::make_mut(&mut self.installed).iter_mut().filter(|model| model.digest == digest) {
