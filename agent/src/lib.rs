@@ -11,6 +11,7 @@ pub mod models;
 pub mod own;
 pub mod publish;
 pub mod run;
+mod runners;
 pub mod sources;
 pub mod system;
 pub mod views;

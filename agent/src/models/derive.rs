@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use aura_gpu::GpuReading;
 use aura_model::{Missing, Name, Reason};
 use aura_ollama::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Standing};
 use jiff::Timestamp;
 
-use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
-use crate::system::rfc3339;
+use super::message::{Controls, GpuMemory, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
+use crate::{runners::Runners, system::rfc3339};
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -16,6 +17,8 @@ pub(super) struct Moment<'a> {
     pub(super) seq: u64,
     /// The newest reading and when it was taken, or why there is none.
     pub(super) reading: Result<(&'a OllamaReading, Timestamp), Missing>,
+    /// The GPUs that are read now.
+    pub(super) gpus: Option<&'a GpuReading>,
     pub(super) interval_seconds: f64,
     pub(super) controls: Controls,
     pub(super) now: Timestamp,
@@ -37,7 +40,8 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
         Err(why) => Some(why.clone()),
         Ok(_) => hosts.iter().find_map(|host| host.missing.clone()),
     };
-    let loaded = loaded_models(hosts);
+    let runners = moment.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
+    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(moment.gpus?, host, model));
     let installed = installed_models(hosts);
     if let Some(why) = &silent {
         let nobody = loaded.is_none();
@@ -57,6 +61,11 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
         let detail = "Ollama does not say when; it is known of what was loaded or used since the agent looks";
         lacks("loaded_models[].loaded_at", Missing::new(Reason::NoSensor, detail));
     }
+    if loaded.iter().flatten().any(|model| model.gpu_memory.is_none()) {
+        let detail =
+            "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
+        lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
+    }
     ModelUpdate {
         r#type: "model_update",
         seq: moment.seq,
@@ -75,13 +84,17 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
     }
 }
 
-fn loaded_models(hosts: &[HostReading]) -> Option<Vec<Loaded>> {
+fn loaded_models(
+    hosts: &[HostReading],
+    gpu_memory: impl Fn(&str, &str) -> Option<Vec<GpuMemory>>,
+) -> Option<Vec<Loaded>> {
     let mut models = None;
     for host in hosts {
         if let (Some(loaded), Some(answered_at)) = (host.loaded.value(), host.answered_at) {
-            models
-                .get_or_insert_with(Vec::new)
-                .extend(loaded.iter().map(|model| loaded_model(host, model, answered_at)));
+            models.get_or_insert_with(Vec::new).extend(loaded.iter().map(|model| Loaded {
+                gpu_memory: gpu_memory(&host.host, &model.name),
+                ..loaded_model(host, model, answered_at)
+            }));
         }
     }
     models
@@ -96,6 +109,7 @@ fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Lo
         memory_usage: model.size,
         memory_vram: model.size_vram,
         memory_ram: model.size_ram(),
+        gpu_memory: None,
         loaded_at: model.loaded_at.map(time),
         last_used: model.last_used.map(time),
         idle_minutes: model.last_used.map(|used| tenths((answered_at - used).max(0.0) / 60.0)),

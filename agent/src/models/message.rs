@@ -62,6 +62,8 @@ pub struct Loaded {
     pub memory_vram: Option<u64>,
     /// Bytes of them in RAM.
     pub memory_ram: Option<u64>,
+    /// What its process takes of each GPU, as the GPU's driver tells; `null` when no process is known to be its.
+    pub gpu_memory: Option<Vec<GpuMemory>>,
     /// When it was first seen in memory, RFC 3339; `null` when it was there before the agent.
     pub loaded_at: Option<String>,
     /// When it was last seen to finish a request, RFC 3339; `null` when it was not.
@@ -84,6 +86,19 @@ pub struct Loaded {
     pub quantization: Option<Name>,
     /// Allocated context in tokens.
     pub context_length: Option<u64>,
+}
+
+/// What a process that runs a model takes of a GPU.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GpuMemory {
+    /// The GPU's number.
+    pub gpu: u32,
+    /// Its unique number.
+    pub uuid: Name,
+    /// The process.
+    pub pid: u32,
+    /// Bytes; `null` when the driver does not tell.
+    pub bytes: Option<u64>,
 }
 
 /// A model on disk.

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_gpu::Gpus;
 use aura_model::{Interval, Missing, Name, Reason};
 use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
 use jiff::Timestamp;
@@ -110,14 +111,17 @@ impl Models {
     pub fn current(&self) -> ModelUpdate {
         let snapshot = self.snapshot();
         let interval = self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval());
-        message(&snapshot, self.controls(), interval, self.seq.load(Ordering::Relaxed))
+        message(&snapshot, self.gpus().as_deref(), self.controls(), interval, self.seq.load(Ordering::Relaxed))
     }
 
     fn publish(&self, channel: &Channel<Ollama>) {
         let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
-        let (snapshot, controls, interval) = (self.snapshot(), self.controls(), channel.interval());
+        let (snapshot, gpus) = (self.snapshot(), self.gpus());
+        let (controls, interval) = (self.controls(), channel.interval());
         self.feed.publish(seq, move |out| {
-            if let Err(error) = serde_json::to_writer(out, &message(&snapshot, controls, interval, seq)) {
+            if let Err(error) =
+                serde_json::to_writer(out, &message(&snapshot, gpus.as_deref(), controls, interval, seq))
+            {
                 tracing::error!("the message of feed models could not be encoded: {error}");
             }
         });
@@ -128,6 +132,11 @@ impl Models {
         let nothing = || Missing::new(Reason::Stale, "Ollama was not asked yet");
         let channel = self.hub.channel::<Ollama>().ok_or_else(nothing)?;
         channel.latest().ok_or_else(|| channel.health().missing.unwrap_or_else(nothing))
+    }
+
+    /// The newest reading of the GPUs, for what models take of them.
+    fn gpus(&self) -> Option<Arc<Snapshot<Gpus>>> {
+        self.hub.channel::<Gpus>()?.latest()
     }
 
     fn controls(&self) -> Controls {
@@ -218,6 +227,7 @@ impl Models {
 
 fn message(
     snapshot: &Result<Arc<Snapshot<Ollama>>, Missing>,
+    gpus: Option<&Snapshot<Gpus>>,
     controls: Controls,
     interval: Duration,
     seq: u64,
@@ -226,7 +236,14 @@ fn message(
         Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),
         Err(missing) => Err(missing.clone()),
     };
-    derive::update(Moment { seq, reading, interval_seconds: interval.as_secs_f64(), controls, now: Timestamp::now() })
+    derive::update(Moment {
+        seq,
+        reading,
+        gpus: gpus.map(|gpus| &gpus.reading),
+        interval_seconds: interval.as_secs_f64(),
+        controls,
+        now: Timestamp::now(),
+    })
 }
 
 #[cfg(test)]

@@ -133,7 +133,14 @@ fn watch(simulators: &[&Simulator]) -> Ollama {
 fn shown(reading: &OllamaReading) -> Value {
     let controls = Controls { enabled: false, jobs: Vec::new() };
     let now = Timestamp::now();
-    let update = derive::update(Moment { seq: 1, reading: Ok((reading, now)), interval_seconds: 1.0, controls, now });
+    let update = derive::update(Moment {
+        seq: 1,
+        reading: Ok((reading, now)),
+        gpus: None,
+        interval_seconds: 1.0,
+        controls,
+        now,
+    });
     serde_json::to_value(update).unwrap()
 }
 
@@ -264,6 +271,7 @@ fn a_sum_over_hosts_of_which_one_is_silent_is_not_known() {
     let update = derive::update(Moment {
         seq: 1,
         reading: Ok((&source.sample().unwrap(), Timestamp::now())),
+        gpus: None,
         interval_seconds: 1.0,
         controls: Controls { enabled: false, jobs: Vec::new() },
         now: Timestamp::now(),
@@ -282,6 +290,7 @@ fn without_a_reading_everything_says_why() {
         derive::update(Moment {
             seq: 1,
             reading: Err(why.clone()),
+            gpus: None,
             interval_seconds: 1.0,
             controls: Controls { enabled: controls.enabled, jobs: Vec::new() },
             now,

@@ -494,4 +494,6 @@ pub struct GpuProcess {
     pub memory_mb: Option<f64>,
     /// Share of time in which its work ran; `null` when it was not measured.
     pub load_percent: Option<f64>,
+    /// The model that it runs, if it is a runner of an Ollama on this machine; `null` when none is known.
+    pub model: Option<Name>,
 }

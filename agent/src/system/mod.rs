@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_gpu::Gpus;
 use aura_host::Host;
 use jiff::{Timestamp, Unit};
 
@@ -41,6 +42,8 @@ pub struct Moment {
     pub vitals: Vitals,
     /// Limits that are exceeded.
     pub alerts: Vec<Alert>,
+    /// What GPUs did between the last two walks over their processes.
+    walks: derive::Walks,
 }
 
 /// The host's state for people: fed with each reading, read by the feed and the API.
@@ -56,6 +59,7 @@ struct State {
     history: History,
     alerts: Alerts,
     thresholds: Thresholds,
+    walks: derive::Walks,
     seq: u64,
 }
 
@@ -69,6 +73,7 @@ impl System {
             history: History::new(history.window.get(), history.resolution.get()),
             alerts: Alerts::default(),
             thresholds,
+            walks: derive::Walks::default(),
             seq: 0,
         };
         Self { hub, started: Instant::now(), state: Mutex::new(state) }
@@ -92,10 +97,13 @@ impl System {
         let State { history, alerts, thresholds, .. } = &mut *state;
         history.push(now.sampled_at, &vitals);
         let alerts = alerts.judge(now.sampled_at, &vitals, thresholds);
+        if let Some(gpus) = self.hub.channel::<Gpus>().and_then(|channel| channel.latest()) {
+            state.walks.take(gpus);
+        }
         state.seq += 1;
         state.recent.push_back(now.clone());
-        let seq = state.seq;
-        let moment = Arc::new(Moment { now, before, seq, interval, vitals, alerts });
+        let (seq, walks) = (state.seq, state.walks.clone());
+        let moment = Arc::new(Moment { now, before, seq, interval, vitals, alerts, walks });
         state.current = Some(moment.clone());
         moment
     }
@@ -112,6 +120,7 @@ impl System {
             interval: last.interval,
             vitals: last.vitals,
             alerts: Vec::new(),
+            walks: last.walks.clone(),
         });
         state.current = Some(moment.clone());
         Some(moment)

@@ -10,19 +10,24 @@ mod drm;
 mod metrics;
 mod nvidia;
 mod options;
+mod process;
 mod reading;
 
 use aura_model::{Context, Group, Missing, Name, Reason, Source, declare, walk};
 
 pub use self::{
     options::GpuOptions,
-    reading::{Gpu, GpuReading, Identity, Instance, NvLink, NvidiaDriver, Process, Profile, Values, Vendor, Xid, Xids},
+    reading::{
+        Busy, Engine, Gpu, GpuReading, Identity, Instance, NvLink, NvidiaDriver, Process, Profile, Values, Vendor,
+        Walk, Xid, Xids,
+    },
 };
 
 /// The GPUs.
 pub struct Gpus {
     nvidia: nvidia::Nvidia,
     drm: drm::Drm,
+    processes: process::Processes,
     hostname: Name,
 }
 
@@ -51,7 +56,8 @@ impl Source for Gpus {
     fn open(options: &GpuOptions, context: &Context) -> Result<Self, Missing> {
         let mut gpus = Self {
             nvidia: nvidia::Nvidia::new(options, context),
-            drm: drm::Drm::new(&context.paths.sysfs),
+            drm: drm::Drm::new(context),
+            processes: process::Processes::new(&context.paths.procfs),
             hostname: hostname(),
         };
         if gpus.nvidia.is_there() || gpus.drm.is_there() { Ok(gpus) } else { Err(gpus.nothing()) }
@@ -72,8 +78,9 @@ impl Source for Gpus {
 
 impl Gpus {
     fn read(&mut self) -> Vec<Gpu> {
-        let mut gpus = self.nvidia.read();
-        gpus.extend(self.drm.read());
+        self.processes.begin();
+        let mut gpus = self.nvidia.read(&mut self.processes);
+        gpus.extend(self.drm.read(&mut self.processes));
         for (index, gpu) in (0..).zip(&mut gpus) {
             gpu.index = index;
         }
@@ -133,24 +140,6 @@ mod tests {
             // Upstream's counters have no such ending.
             assert!(!ours || name.ends_with("_total") == (family.kind == Kind::Counter), "{name}");
             assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
-        }
-    }
-
-    /// What dcgm-exporter's dashboard asks for, with the label that it uses.
-    #[test]
-    fn the_public_dashboard_finds_its_metrics() {
-        for name in [
-            "DCGM_FI_DEV_FB_USED",
-            "DCGM_FI_DEV_GPU_TEMP",
-            "DCGM_FI_DEV_GPU_UTIL",
-            "DCGM_FI_DEV_POWER_USAGE",
-            "DCGM_FI_DEV_SM_CLOCK",
-            "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
-        ] {
-            let families = families();
-            let (_, family) =
-                families.iter().find(|(_, family)| family.name == name).unwrap_or_else(|| panic!("{name}"));
-            assert!(family.kind == Kind::Gauge && family.labels.contains(&"gpu"), "{name}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use aura_model::{Metric, Reason, Unit, Value, counter, gauge};
 
-use crate::reading::{Gpu, GpuReading, Process, Values};
+use crate::reading::{Busy, Gpu, GpuReading, Process, Values};
 
 /// One value a card.
 macro_rules! value {
@@ -44,6 +44,31 @@ macro_rules! process {
                         let name = process.name.as_deref().unwrap_or_default();
                         let labels = [&*index, &gpu.identity.uuid, &process.pid.to_string(), name];
                         emit.maybe(&labels, take(process));
+                    }
+                }
+            },
+        )
+    };
+}
+
+/// One counter for each engine of each process.
+macro_rules! engine {
+    ($name:literal, $help:literal, $unit:ident, $take:expr) => {
+        counter(
+            concat!("aura_gpu_process_engine_", $name),
+            $help,
+            Unit::$unit,
+            &["gpu", "uuid", "pid", "process", "engine"],
+            |reading, emit| {
+                let take: fn(Busy) -> Option<_> = $take;
+                for gpu in &reading.gpus {
+                    let index = gpu.index.to_string();
+                    for process in gpu.processes.iter().flatten() {
+                        let (pid, name) = (process.pid.to_string(), process.name.as_deref().unwrap_or_default());
+                        for engine in &process.engines {
+                            let labels = [&*index, &gpu.identity.uuid, &pid, name, &engine.name];
+                            emit.maybe(&labels, take(engine.busy));
+                        }
                     }
                 }
             },
@@ -332,6 +357,29 @@ pub(crate) const METRICS: &[Metric<GpuReading>] = &[
         Ratio,
         |process| process.busy
     ),
+    engine!(
+        "busy_seconds_total",
+        "Time that an engine worked for what a process has open now (AMD, Intel's i915).",
+        Seconds,
+        |busy| match busy {
+            #[expect(clippy::cast_precision_loss, reason = "nanoseconds")]
+            Busy::Nanoseconds(nanoseconds) => Some(nanoseconds as f64 / 1e9),
+            Busy::Cycles { .. } => None,
+        }
+    ),
+    engine!(
+        "busy_cycles_total",
+        "Cycles that an engine worked for what a process has open now (Intel's xe).",
+        None,
+        |busy| match busy {
+            Busy::Cycles { busy, .. } => Some(busy),
+            Busy::Nanoseconds(_) => None,
+        }
+    ),
+    engine!("cycles_total", "Cycles that went by on the clock of busy_cycles_total.", None, |busy| match busy {
+        Busy::Cycles { total, .. } => Some(total),
+        Busy::Nanoseconds(_) => None,
+    }),
     values!(
         gauge,
         "profile_ratio",

@@ -1,6 +1,6 @@
 //! What is read from GPUs, whoever made them: base units, raw counters, and a reason for what is missing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use aura_model::{Missing, Name, Reason};
 use serde::Serialize;
@@ -48,6 +48,20 @@ pub struct Gpu {
     pub instances: Vec<Instance>,
     /// The processes that use it, those with most memory first; none where the driver does not tell.
     pub processes: Option<Vec<Process>>,
+    /// When the processes were looked for, where that is not done in each sample (AMD and Intel).
+    #[serde(flatten)]
+    pub walk: Option<Walk>,
+}
+
+/// A walk over the descriptors of all processes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Walk {
+    /// When it began.
+    #[serde(skip)]
+    pub at: Instant,
+    /// Whether all work of the card is in the counters of its processes: no process was hidden or left out.
+    #[serde(rename = "processes_complete")]
+    pub complete: bool,
 }
 
 /// Who made a GPU.
@@ -106,7 +120,7 @@ pub struct Values {
     pub idle_seconds: Option<f64>,
     /// Bytes.
     pub memory_total: Option<u64>,
-    /// Bytes in use by programs.
+    /// Bytes in use by programs; with what the driver keeps where that is not told apart (NVIDIA before 510).
     pub memory_used: Option<u64>,
     /// Bytes.
     pub memory_free: Option<u64>,
@@ -284,6 +298,57 @@ pub struct Process {
     pub busy: Option<f64>,
     /// The partition that it runs on.
     pub gpu_instance: Option<u32>,
+    /// SHA-256 of the weights that it was started with, in hex, where that is a file of Ollama's store.
+    pub weights: Option<Name>,
+    /// How long each engine worked for it, as counted by the kernel for what it has open now (AMD and Intel).
+    pub engines: Vec<Engine>,
+}
+
+impl Process {
+    /// A process of which nothing but its number is known.
+    pub(crate) fn new(pid: u32) -> Self {
+        Self { pid, name: None, memory: None, busy: None, gpu_instance: None, weights: None, engines: Vec::new() }
+    }
+}
+
+/// The work of one kind of engine for one process.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Engine {
+    /// Its name with the driver: `gfx`, `render`, `rcs`.
+    pub name: Name,
+    /// How long it worked.
+    pub busy: Busy,
+    /// How many of this kind there are.
+    pub capacity: u64,
+}
+
+/// How long an engine worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Busy {
+    /// In nanoseconds.
+    Nanoseconds(u64),
+    /// In cycles of a clock (Intel's xe), and what that clock shows.
+    Cycles {
+        /// Worked.
+        busy: u64,
+        /// Gone by.
+        total: u64,
+    },
+}
+
+impl Busy {
+    /// The work of two clients of one process.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nanoseconds(one), Self::Nanoseconds(two)) => Self::Nanoseconds(one.saturating_add(two)),
+            // Both clients see the same clock, a moment apart.
+            (Self::Cycles { busy, total }, Self::Cycles { busy: more, total: later }) => {
+                Self::Cycles { busy: busy.saturating_add(more), total: total.max(later) }
+            }
+            (one, _) => one,
+        }
+    }
 }
 
 impl Gpu {
@@ -303,6 +368,7 @@ impl Gpu {
             xids: None,
             instances: Vec::new(),
             processes: None,
+            walk: None,
         }
     }
 }

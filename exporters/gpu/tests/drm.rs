@@ -18,7 +18,9 @@ fn tree(name: &str) -> PathBuf {
 fn open(sysfs: &Path) -> Result<Gpus, Missing> {
     // No test of these may find the NVIDIA card of the machine that it runs on.
     let options = GpuOptions { nvml_library: Some("/nonexistent/libnvidia-ml.so.1".into()), ..Default::default() };
-    Gpus::open(&options, &Context::new(Paths { sysfs: sysfs.into(), ..Default::default() }))
+    // Nor a process of it: each tree has its own /proc beside its /sys, if any.
+    let paths = Paths { sysfs: sysfs.into(), procfs: sysfs.with_file_name("proc"), ..Default::default() };
+    Gpus::open(&options, &Context::new(paths))
 }
 
 fn read(name: &str) -> GpuReading {
@@ -88,6 +90,54 @@ fn a_card_that_is_unplugged_keeps_its_row_and_one_that_is_plugged_in_is_found() 
         .unwrap();
     let reading = gpus.sample().unwrap();
     assert!(reading.gpus.iter().all(|gpu| gpu.missing.is_none()) && reading.gpus.len() == 2);
+}
+
+/// Whatever cards come and go: nothing is there until the first card is, and from then on each card that was ever seen
+/// has exactly one row, under its own name and number, with values exactly while it is plugged in.
+#[test]
+fn a_gpu_is_shown_exactly_from_when_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let sysfs = folder.path().join("sys");
+    copy(&tree("amd-workstation"), &sysfs);
+    let link = |card: usize| sysfs.join("class/drm").join(format!("card{card}"));
+    let targets: Vec<PathBuf> = (0..2).map(|card| std::fs::read_link(link(card)).unwrap()).collect();
+    let histories = prop::collection::vec((any::<bool>(), any::<bool>()), 1..8);
+    let mut runner = TestRunner::new(ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() });
+    let result = runner.run(&histories, |history| {
+        let (mut gpus, mut rows): (Option<Gpus>, Vec<String>) = (None, Vec::new());
+        for (zero, one) in history {
+            for (card, plugged) in [(0, zero), (1, one)] {
+                let _ = std::fs::remove_file(link(card));
+                if plugged {
+                    std::os::unix::fs::symlink(&targets[card], link(card)).unwrap();
+                }
+            }
+            if gpus.is_none() {
+                let opened = open(&sysfs);
+                prop_assert_eq!(opened.is_ok(), zero || one, "a source is there exactly when a card is");
+                gpus = opened.ok();
+            }
+            let Some(gpus) = &mut gpus else { continue };
+            let reading = gpus.sample().unwrap();
+            let mut named: Vec<String> = reading.gpus.iter().map(|gpu| gpu.identity.device.to_string()).collect();
+            prop_assert!(named.starts_with(&rows), "a row keeps its place: {:?} {:?}", rows, named);
+            rows.clone_from(&named);
+            for (number, gpu) in reading.gpus.iter().enumerate() {
+                let plugged = if &*gpu.identity.device == "card0" { zero } else { one };
+                prop_assert_eq!(gpu.index as usize, number);
+                prop_assert_eq!(gpu.missing.is_none(), plugged, "{}", gpu.identity.device);
+                prop_assert_eq!(gpu.values.memory_total.is_some(), plugged);
+            }
+            for (card, plugged) in [("card0", zero), ("card1", one)] {
+                prop_assert!(!plugged || named.iter().any(|name| name == card), "{card} has a row");
+            }
+            named.sort();
+            named.dedup();
+            prop_assert_eq!(named.len(), rows.len(), "one row a card");
+        }
+        Ok(())
+    });
+    result.unwrap();
 }
 
 /// Files of a card that may say anything.

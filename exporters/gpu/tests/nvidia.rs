@@ -73,6 +73,24 @@ fn processes_have_names_memory_and_what_they_worked() {
         processes.iter().map(|process| (process.pid, process.name.as_deref(), process.memory)).collect();
     assert_eq!(shown, [(4242, Some("ollama"), Some(48 << 30)), (77, Some("Xorg"), Some(1 << 30))]);
     assert_eq!(gpus[1].processes, Some(vec![]));
+    let weights: Vec<_> = processes.iter().map(|process| process.weights.as_deref()).collect();
+    assert_eq!(weights, [Some(stub::WEIGHTS), None], "of the model that Ollama's runner was started with");
+}
+
+#[test]
+fn another_process_with_the_same_number_has_no_share_in_what_the_first_ran() {
+    let Some(driver) = Driver::new() else { return };
+    let mut gpus = open(&driver).unwrap();
+    let mut weights = || gpus.sample().unwrap().gpus[0].processes.as_ref().unwrap()[0].weights.clone();
+    assert!(weights().is_some());
+    let folder = driver.paths().procfs.join("4242");
+    std::fs::write(folder.join("cmdline"), "ollama\0serve\0").unwrap();
+    assert!(weights().is_some(), "what a process was started with is read once");
+    let stat = std::fs::read_to_string(folder.join("stat")).unwrap();
+    std::fs::write(folder.join("stat"), stat.replace(" 9000 ", " 9001 ")).unwrap();
+    assert_eq!(weights(), None, "it was started later: another process");
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(weights(), None);
 }
 
 #[test]
@@ -172,6 +190,47 @@ fn numbers_that_cannot_be_are_no_values() {
     assert_eq!((values.memory_used, values.memory_total, values.performance_state), (None, None, None));
     assert_eq!(card.unavailable.get("memory"), Some(&Reason::Unreadable));
     assert!(values.nvlinks.len() <= 64, "{}", values.nvlinks.len());
+}
+
+#[test]
+fn a_driver_from_before_510_tells_memory_with_the_reserved_part() {
+    let Some(driver) = Driver::before_510() else { return };
+    let reading = open(&driver).unwrap().sample().unwrap();
+    let (values, half) = (&reading.gpus[0].values, 1 << 29);
+    assert_eq!((values.memory_total, values.memory_used), (Some(80 << 30), Some((61 << 30) + half)));
+    assert_eq!((values.memory_free, values.memory_reserved), (Some((18 << 30) + half), None));
+    assert!(!reading.gpus[0].unavailable.contains_key("memory"));
+    assert!(!text(&reading).contains("memory_reserved"), "what is not told apart is not there");
+    driver.scenario("nonsense");
+    let reading = open(&driver).unwrap().sample().unwrap();
+    assert_eq!(reading.gpus[0].unavailable.get("memory"), Some(&Reason::Unreadable));
+}
+
+/// The public dashboard (12239) asks for these, and tells cards apart by their label `gpu`; it matches no other label.
+#[test]
+fn the_public_dashboard_finds_its_series() {
+    let Some(driver) = Driver::new() else { return };
+    let reading = sample_until(&mut open(&driver).unwrap(), listens_and_profiles);
+    let page = text(&reading);
+    for (name, cards) in [
+        ("DCGM_FI_DEV_FB_USED", 2),
+        ("DCGM_FI_DEV_GPU_TEMP", 2),
+        ("DCGM_FI_DEV_GPU_UTIL", 2),
+        ("DCGM_FI_DEV_POWER_USAGE", 2),
+        ("DCGM_FI_DEV_SM_CLOCK", 2),
+        // Of the chip's own counters, which the card of a desk does not have.
+        ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", 1),
+    ] {
+        assert!(page.contains(&format!("# TYPE {name} gauge\n")), "{name}: {page}");
+        let series: Vec<&str> = page.lines().filter(|line| line.starts_with(&format!("{name}{{"))).collect();
+        assert_eq!(series.len(), cards, "{name}");
+        for (card, line) in series.iter().enumerate() {
+            assert!(line.starts_with(&format!("{name}{{gpu=\"{card}\",UUID=\"GPU-")), "{line}");
+            for label in ["pci_bus_id=\"", "device=\"nvidia", "modelName=\"NVIDIA ", "hostname=\""] {
+                assert!(line.contains(label), "{label}: {line}");
+            }
+        }
+    }
 }
 
 #[test]

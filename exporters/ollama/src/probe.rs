@@ -47,6 +47,7 @@ struct Description {
     context_length: Option<u64>,
     parameter_count: Option<u64>,
     capabilities: Option<Vec<String>>,
+    weights: Option<Name>,
 }
 
 /// What a server says of itself.
@@ -102,7 +103,7 @@ impl Probe {
             let unlisted = running.models.iter().filter(|model| !self.is_listed(model));
             self.unlisted = unlisted.map(|model| model.digest.clone()).collect();
         }
-        self.describe().await;
+        self.describe(&running.models).await;
         let clock_offset_seconds = answer.date.map_or(0.0, |date| clock_offset(date, answered_at));
         let server_time = answered_at.as_duration().as_secs_f64() + clock_offset_seconds;
         let loaded = running.models.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
@@ -148,13 +149,15 @@ impl Probe {
         Ok(())
     }
 
-    /// Asks what the list does not say. That this fails costs nothing but the detail.
-    async fn describe(&mut self) {
+    /// Asks what the list does not say: newer versions say all but the weights, which are of use for what runs. That this fails costs nothing but the detail.
+    async fn describe(&mut self, running: &[Running]) {
         if Instant::now() < self.describe_due {
             return;
         }
         let incomplete = |model: &&InstalledModel| {
-            let complete = model.context_length.is_some() && model.capabilities.is_some();
+            let complete = model.context_length.is_some()
+                && model.capabilities.is_some()
+                && !running.iter().any(|running| *running.digest == *model.digest);
             !model.remote && !complete && !self.described.contains_key(&model.digest)
         };
         let next: Vec<(Name, Name)> = self
@@ -173,6 +176,7 @@ impl Probe {
             let description = show.map_or_else(Description::default, |show| Description {
                 context_length: show.context_length(),
                 parameter_count: show.parameter_count(),
+                weights: show.weights().map(Into::into),
                 capabilities: show.capabilities,
             });
             for model in Arc::make_mut(&mut self.installed).iter_mut().filter(|model| model.digest == digest) {
@@ -238,6 +242,7 @@ fn installed(model: Installed) -> InstalledModel {
         quantization: name(model.details.quantization_level),
         context_length: model.details.context_length.filter(|&tokens| tokens > 0),
         capabilities: model.capabilities,
+        weights: None,
         remote: model.remote_host.is_some() || model.remote_model.is_some(),
     }
 }
@@ -245,6 +250,7 @@ fn installed(model: Installed) -> InstalledModel {
 fn complete(model: &mut InstalledModel, description: &Description) {
     model.context_length = model.context_length.or(description.context_length);
     model.parameter_count = model.parameter_count.or(description.parameter_count);
+    model.weights.clone_from(&description.weights);
     if model.capabilities.is_none() {
         model.capabilities.clone_from(&description.capabilities);
     }

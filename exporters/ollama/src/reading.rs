@@ -83,6 +83,8 @@ pub struct InstalledModel {
     pub context_length: Option<u64>,
     /// What it can do: `completion`, `embedding`, `tools` and so on.
     pub capabilities: Option<Vec<String>>,
+    /// SHA-256 of the file of its weights, in hex, once it is known; several models may share one.
+    pub weights: Option<Name>,
     /// A model in the cloud: it takes no memory here, and there is nothing to load.
     pub remote: bool,
 }

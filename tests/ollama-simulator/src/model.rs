@@ -12,6 +12,8 @@ pub struct Model {
     pub name: String,
     /// SHA-256 of its manifest in hex.
     pub digest: String,
+    /// SHA-256 of its weights in hex: the name of their file in the store.
+    pub weights: String,
     /// Bytes on disk.
     pub size: u64,
     /// When it was pulled.
@@ -58,6 +60,7 @@ impl Model {
         Self {
             name: full_name(name),
             digest: digest(name),
+            weights: digest(&format!("weights of {name}")),
             size: memory - memory / 5,
             modified_at: Timestamp::now(),
             family: "llama".into(),
@@ -83,7 +86,8 @@ impl Model {
     /// Another version of it: the same name, another digest.
     #[must_use]
     pub fn pulled_again(&self) -> Self {
-        Self { digest: digest(&self.digest), modified_at: Timestamp::now(), ..self.clone() }
+        let weights = digest(&self.weights);
+        Self { digest: digest(&self.digest), weights, modified_at: Timestamp::now(), ..self.clone() }
     }
 
     /// The same model under another name, as `ollama cp` makes it and as many tags of a library are.

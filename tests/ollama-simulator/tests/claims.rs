@@ -169,6 +169,8 @@ fn store() {
     assert_eq!(names, ["nomic-embed-text:latest", "llama3.1:8b"]);
     let show = ask(&simulator, "POST", "/api/show", &json!({ "model": "nomic-embed-text" }));
     assert_eq!(show.lines[0]["model_info"]["nomic-bert.context_length"], 131_072);
+    let weights = "\nFROM /root/.ollama/models/blobs/sha256-";
+    assert!(show.lines[0]["modelfile"].as_str().unwrap().contains(weights), "{}", show.lines[0]);
     assert_eq!(ask(&simulator, "POST", "/api/show", &json!({ "model": "absent" })).status, 404);
     generate(&simulator, &json!({ "model": "llama3.1:8b" }));
     assert_eq!(ask(&simulator, "DELETE", "/api/delete", &json!({ "model": "llama3.1:8b" })).status, 200);

@@ -2,11 +2,16 @@
 
 use aura_gpu::{Gpu as Read, GpuReading, Gpus, Xids};
 use aura_model::{Missing, Reason};
+use aura_ollama::Ollama;
 use jiff::Timestamp;
 
-use super::{MIB, percent};
+use super::{
+    MIB, percent,
+    work::{self, Walks},
+};
 use crate::{
     hub::{Hub, Published},
+    runners::Runners,
     system::{
         message::{Gpu, GpuError, GpuInstance, GpuProcess},
         rfc3339,
@@ -14,23 +19,27 @@ use crate::{
 };
 
 /// The GPUs, or why there are none; both when their reading is late.
-pub(super) fn gpus(hub: &Hub) -> (Option<Vec<Gpu>>, Option<Missing>) {
+pub(super) fn gpus(hub: &Hub, walks: &Walks) -> (Option<Vec<Gpu>>, Option<Missing>) {
     let Some(channel) = hub.channel::<Gpus>() else { return (None, None) };
     let missing = channel.health().missing;
     if let Some(fresh) = channel.latest() {
-        return (Some(rows(&fresh.reading, None)), None);
+        let models = hub.channel::<Ollama>().and_then(|channel| channel.latest());
+        let runners = models.map(|models| Runners::of(&models.reading)).unwrap_or_default();
+        return (Some(rows(&fresh.reading, None, walks, &runners)), None);
     }
     let late = missing.unwrap_or_else(|| Missing::new(Reason::Stale, "nothing was read yet"));
     let last = channel.subscribe().borrow().clone();
-    (last.map(|last| rows(&last.reading, Some(&late))), Some(late))
+    (last.map(|last| rows(&last.reading, Some(&late), walks, &Runners::default())), Some(late))
 }
 
 /// One row a card; only what it is when the reading is late.
-fn rows(reading: &GpuReading, late: Option<&Missing>) -> Vec<Gpu> {
-    reading.gpus.iter().map(|gpu| row(gpu, late.or(gpu.missing.as_ref()))).collect()
+fn rows(reading: &GpuReading, late: Option<&Missing>, walks: &Walks, runners: &Runners) -> Vec<Gpu> {
+    let row = |gpu: &Read| row(gpu, late.or(gpu.missing.as_ref()), walks.before(gpu), runners);
+    reading.gpus.iter().map(row).collect()
 }
 
-fn row(gpu: &Read, missing: Option<&Missing>) -> Gpu {
+/// `before` is the card one walk over its processes earlier.
+fn row(gpu: &Read, missing: Option<&Missing>, before: Option<&Read>, runners: &Runners) -> Gpu {
     let identity = Gpu {
         id: gpu.index,
         name: gpu.identity.name.clone(),
@@ -45,7 +54,7 @@ fn row(gpu: &Read, missing: Option<&Missing>) -> Gpu {
     let values = &gpu.values;
     let fastest = values.fan_ratio.iter().copied().max_by(f64::total_cmp);
     Gpu {
-        load_percent: hundredfold(values.busy),
+        load_percent: hundredfold(values.busy.or_else(|| work::load(gpu, before?))),
         memory_used_mb: mebibytes(values.memory_used),
         memory_total_mb: mebibytes(values.memory_total),
         memory_percent: values.memory_used.zip(values.memory_total).and_then(|(used, total)| percent(used, total)),
@@ -65,7 +74,10 @@ fn row(gpu: &Read, missing: Option<&Missing>) -> Gpu {
         }),
         ecc_uncorrected: values.ecc_uncorrected,
         instances: gpu.instances.iter().map(instance).collect(),
-        processes: gpu.processes.as_ref().map(|processes| processes.iter().map(process).collect()),
+        processes: gpu.processes.as_ref().map(|processes| {
+            let busy = |process: &aura_gpu::Process| process.busy.or_else(|| work::process_load(process, gpu, before?));
+            processes.iter().map(|one| process(one, busy(one), runners)).collect()
+        }),
         ..identity
     }
 }
@@ -80,12 +92,13 @@ fn instance(instance: &aura_gpu::Instance) -> GpuInstance {
     }
 }
 
-fn process(process: &aura_gpu::Process) -> GpuProcess {
+fn process(process: &aura_gpu::Process, busy: Option<f64>, runners: &Runners) -> GpuProcess {
     GpuProcess {
         pid: process.pid,
         name: process.name.clone(),
         memory_mb: mebibytes(process.memory),
-        load_percent: hundredfold(process.busy),
+        load_percent: hundredfold(busy),
+        model: process.weights.as_ref().and_then(|weights| runners.model(weights)),
     }
 }
 
@@ -146,6 +159,7 @@ mod tests {
             xids: None,
             instances: Vec::new(),
             processes: None,
+            walk: None,
         })
     }
 
@@ -156,7 +170,7 @@ mod tests {
         fn every_gpu_has_its_row_and_only_what_was_read_is_in_it(gpus in prop::collection::vec(gpu(), 1..5), late: bool) {
             let reading = GpuReading { gpus, nvidia: None, hostname: "host".into() };
             let reason = late.then(|| Missing::new(Reason::Stale, "late"));
-            let rows = rows(&reading, reason.as_ref());
+            let rows = rows(&reading, reason.as_ref(), &Walks::default(), &Runners::default());
             prop_assert_eq!(rows.len(), reading.gpus.len());
             for (row, gpu) in rows.iter().zip(&reading.gpus) {
                 prop_assert_eq!((row.id, &row.uuid), (gpu.index, &gpu.identity.uuid));

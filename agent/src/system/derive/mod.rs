@@ -7,9 +7,11 @@ mod reading;
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]
 #[path = "portable.rs"]
 mod reading;
+mod work;
 
 use aura_host::{Host, HostReading};
 
+pub(super) use self::work::Walks;
 use super::{
     Moment,
     message::{Metrics, SourceState, SystemUpdate},
@@ -82,7 +84,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
     let pair = Pair::new(snapshot, moment.before.as_deref());
     let now = pair.now;
     let missing = reading::missing(now).into_iter().filter_map(|(path, missing)| Some((path, missing?.clone())));
-    let (gpu, no_gpu) = gpu::gpus(hub);
+    let (gpu, no_gpu) = gpu::gpus(hub, &moment.walks);
     let missing = missing.chain(no_gpu.map(|missing| ("gpu", missing)));
     let timestamp = rfc3339(snapshot.sampled_at);
     SystemUpdate {

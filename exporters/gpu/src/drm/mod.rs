@@ -1,6 +1,7 @@
 //! AMD's and Intel's cards, through the files of their kernel drivers below /sys/class/drm.
 
 mod amd;
+mod clients;
 mod intel;
 mod sysfs;
 
@@ -10,20 +11,24 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Missing, Name, Reason};
+use aura_model::{Context, Missing, Name, Reason};
 
-use self::sysfs::Folder;
-use crate::reading::{Gpu, Identity, Vendor};
+use self::{clients::Clients, sysfs::Folder};
+use crate::{
+    process::Processes,
+    reading::{Gpu, Identity, Vendor},
+};
 
 /// The cards below /sys/class/drm. They are looked for at each sample: a card can be plugged in.
 pub(crate) struct Drm {
     root: PathBuf,
     known: Vec<Arc<Identity>>,
+    clients: Clients,
 }
 
 impl Drm {
-    pub(crate) fn new(sysfs: &Path) -> Self {
-        Self { root: sysfs.join("class/drm"), known: Vec::new() }
+    pub(crate) fn new(context: &Context) -> Self {
+        Self { root: context.paths.sysfs.join("class/drm"), known: Vec::new(), clients: Clients::new(context) }
     }
 
     /// Where cards are looked for.
@@ -37,13 +42,16 @@ impl Drm {
     }
 
     /// Every AMD and Intel card; one that was there and is not any more keeps its row and says so.
-    pub(crate) fn read(&mut self) -> Vec<Gpu> {
+    pub(crate) fn read(&mut self, processes: &mut Processes) -> Vec<Gpu> {
         let mut rows: Vec<Option<Gpu>> = self.known.iter().map(|_| None).collect();
-        for card in cards(&self.root) {
-            let Some((vendor, driver)) = vendor(&card) else { continue };
+        let cards: Vec<_> = cards(&self.root).into_iter().filter_map(|card| Some((vendor(&card)?, card))).collect();
+        if !cards.is_empty() {
+            self.clients.refresh(processes);
+        }
+        for ((vendor, driver), card) in cards {
             let at = self.find(&card, vendor, driver);
             rows.resize_with(self.known.len(), || None);
-            rows[at] = Some(read(&card, &self.known[at]));
+            rows[at] = Some(read(&card, &self.known[at], &self.clients));
         }
         let gone = |identity: &Arc<Identity>| {
             let detail = format!("{}: the card is gone", self.root.join(&*identity.device).display());
@@ -74,7 +82,7 @@ impl Drm {
     }
 }
 
-fn read(card: &Folder, identity: &Arc<Identity>) -> Gpu {
+fn read(card: &Folder, identity: &Arc<Identity>, clients: &Clients) -> Gpu {
     // Reading a sleeping card's sensors would wake it and keep it awake.
     if card.device().text("power/runtime_status").as_deref() == Some("suspended") {
         let missing =
@@ -97,7 +105,10 @@ fn read(card: &Folder, identity: &Arc<Identity>) -> Gpu {
             gpu.unavailable.insert(what, Reason::NoSensor);
         }
     }
-    gpu.unavailable.insert("processes", Reason::NoSensor);
+    (gpu.processes, gpu.walk) = clients.of(&identity.pci_bus_id).unzip();
+    if clients.are_hidden() {
+        gpu.unavailable.insert("processes", Reason::NoPermission);
+    }
     gpu
 }
 

@@ -1,6 +1,6 @@
 //! One NVIDIA card: every call by itself, since each may be unsupported on its own.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use aura_model::{Name, Reason};
 use nvml_wrapper::{
@@ -14,7 +14,10 @@ use nvml_wrapper::{
 };
 
 use super::{ask::Ask, processes, raw, watcher::Reports};
-use crate::reading::{Gpu, Identity, Instance, NvLink, Values};
+use crate::{
+    process::Processes,
+    reading::{Gpu, Identity, Instance, NvLink, Values},
+};
 
 /// What is remembered of a card from one sample to the next.
 #[derive(Default)]
@@ -30,7 +33,7 @@ pub(super) fn read(
     device: &Device<'_>,
     identity: &Arc<Identity>,
     memory: &mut Memory,
-    procfs: &Path,
+    known: &mut Processes,
     reports: &Reports,
 ) -> Result<Gpu, NvmlError> {
     let mut ask = Ask::default();
@@ -41,7 +44,7 @@ pub(super) fn read(
     if gpu.values.mig_enabled == Some(true) {
         gpu.instances = instances(device, &mut ask);
     }
-    gpu.processes = processes::read(device, &mut ask, memory, procfs, gpu.values.memory_total);
+    gpu.processes = processes::read(device, &mut ask, memory, known, gpu.values.memory_total);
     gpu.xids = reports.xids(&identity.uuid);
     gpu.unavailable = ask.finish()?;
     if reports.is_silent(&identity.uuid) {
@@ -60,17 +63,11 @@ fn values(device: &Device<'_>, ask: &mut Ask) -> Values {
         ask.ask("encoder_utilization", || device.encoder_utilization()).and_then(|encoder| share(encoder.utilization));
     values.decoder_busy =
         ask.ask("decoder_utilization", || device.decoder_utilization()).and_then(|decoder| share(decoder.utilization));
-    // More in use than there is: the driver has filled in another structure than it says.
-    let memory = ask.ask("memory", || {
-        device.memory_info().and_then(|memory| {
-            if memory.used <= memory.total { Ok(memory) } else { Err(NvmlError::UnexpectedVariant(memory.version)) }
-        })
-    });
-    if let Some(memory) = memory {
+    if let Some(memory) = ask.ask("memory", || memory_of(device)) {
         values.memory_total = Some(memory.total);
         values.memory_used = Some(memory.used);
         values.memory_free = Some(memory.free);
-        values.memory_reserved = Some(memory.reserved);
+        values.memory_reserved = memory.reserved;
     }
     values.temperature = ask.ask("temperature", || device.temperature(TemperatureSensor::Gpu)).map(f64::from);
     let mut limit =
@@ -114,6 +111,30 @@ fn values(device: &Device<'_>, ask: &mut Ask) -> Values {
     ecc(device, ask, &mut values);
     values.mig_enabled = ask.ask("mig", || device.mig_mode()).map(|mode| mode.current == 1);
     values
+}
+
+struct CardMemory {
+    total: u64,
+    used: u64,
+    free: u64,
+    /// None where it is a part of what is used.
+    reserved: Option<u64>,
+}
+
+/// The memory of a card or partition. Drivers before 510, and some under WSL, have the older call alone.
+fn memory_of(device: &Device<'_>) -> Result<CardMemory, NvmlError> {
+    let (memory, version) = match device.memory_info() {
+        Ok(it) => {
+            (CardMemory { total: it.total, used: it.used, free: it.free, reserved: Some(it.reserved) }, it.version)
+        }
+        Err(NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound) => {
+            let it = raw::memory(device)?;
+            (CardMemory { total: it.total, used: it.used, free: it.free, reserved: None }, 1)
+        }
+        Err(error) => return Err(error),
+    };
+    // More in use than there is: the driver has filled in another structure than it says.
+    if memory.used <= memory.total { Ok(memory) } else { Err(NvmlError::UnexpectedVariant(version)) }
 }
 
 /// Each reason that the driver can give; what is set beside them belongs to a newer driver.
@@ -251,7 +272,7 @@ fn instances(device: &Device<'_>, ask: &mut Ask) -> Vec<Instance> {
         let partition = device.mig_device_by_index(index).ok()?;
         let name = partition.name().unwrap_or_default();
         let profile: Name = name.rsplit_once(" MIG ").map_or("", |(_, profile)| profile).into();
-        let memory = partition.memory_info().ok();
+        let memory = memory_of(&partition).ok();
         Some(Instance {
             uuid: partition.uuid().ok()?.into(),
             profile,

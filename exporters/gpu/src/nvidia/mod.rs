@@ -25,6 +25,7 @@ use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_
 use self::watcher::{Reports, Watcher};
 use crate::{
     GpuOptions,
+    process::Processes,
     reading::{Gpu, Identity, NvidiaDriver, Vendor},
 };
 
@@ -35,7 +36,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// All NVIDIA cards that were ever seen.
 pub(crate) struct Nvidia {
     library: Option<PathBuf>,
-    procfs: PathBuf,
     sysfs: PathBuf,
     interval: Duration,
     session: Option<Session>,
@@ -66,7 +66,6 @@ impl Nvidia {
     pub(crate) fn new(options: &GpuOptions, context: &Context) -> Self {
         Self {
             library: options.nvml_library.clone(),
-            procfs: context.paths.procfs.clone(),
             sysfs: context.paths.sysfs.clone(),
             interval: options.schedule().interval.get(),
             session: None,
@@ -87,7 +86,7 @@ impl Nvidia {
     }
 
     /// Every known card, read or with the reason why not.
-    pub(crate) fn read(&mut self) -> Vec<Gpu> {
+    pub(crate) fn read(&mut self, processes: &mut Processes) -> Vec<Gpu> {
         if self.retry.is_due() {
             self.open();
         }
@@ -97,7 +96,7 @@ impl Nvidia {
             match nvml.device_count() {
                 Ok(count) => {
                     for index in 0..count {
-                        if let Err(error) = self.read_one(&nvml, index, &mut rows) {
+                        if let Err(error) = self.read_one(&nvml, index, processes, &mut rows) {
                             refused = Some(missing(&error, true));
                         }
                     }
@@ -149,12 +148,18 @@ impl Nvidia {
 
     /// Reads the card with this number into its row. A lost card may not even say which one it is; its row stays
     /// empty then.
-    fn read_one(&mut self, nvml: &Nvml, index: u32, rows: &mut Vec<Option<Gpu>>) -> Result<(), NvmlError> {
+    fn read_one(
+        &mut self,
+        nvml: &Nvml,
+        index: u32,
+        processes: &mut Processes,
+        rows: &mut Vec<Option<Gpu>>,
+    ) -> Result<(), NvmlError> {
         let device = nvml.device_by_index(index)?;
         let at = self.find(&device)?;
         rows.resize_with(self.known.len(), || None);
         let known = &mut self.known[at];
-        let gpu = card::read(&device, &known.identity, &mut known.memory, &self.procfs, &self.reports);
+        let gpu = card::read(&device, &known.identity, &mut known.memory, processes, &self.reports);
         let identity = known.identity.clone();
         rows[at] = Some(gpu.unwrap_or_else(|error| self.without_values(&identity, missing(&error, true))));
         Ok(())

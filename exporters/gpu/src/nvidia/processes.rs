@@ -1,14 +1,11 @@
 //! The processes that use an NVIDIA card: their memory, and how long their work ran.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use nvml_wrapper::{Device, enums::device::UsedGpuMemory, error::NvmlError};
 
 use super::{ask::Ask, card::Memory};
-use crate::reading::Process;
+use crate::{process::Processes, reading::Process};
 
 /// So many are shown, those with most memory first: each is a label value that comes and goes.
 const MOST: usize = 32;
@@ -18,7 +15,7 @@ pub(super) fn read(
     device: &Device<'_>,
     ask: &mut Ask,
     memory: &mut Memory,
-    procfs: &Path,
+    known: &mut Processes,
     total: Option<u64>,
 ) -> Option<Vec<Process>> {
     let compute = ask.ask("processes", || device.running_compute_processes());
@@ -35,13 +32,9 @@ pub(super) fn read(
         };
         // Some drivers lay this list out otherwise than they say: more than the card has is no answer.
         let bytes = bytes.filter(|&bytes| total.is_none_or(|total| bytes <= total));
-        let entry = processes.entry(process.pid).or_insert_with(|| Process {
-            pid: process.pid,
-            name: None,
-            memory: None,
-            busy: None,
-            gpu_instance: process.gpu_instance_id,
-        });
+        let entry = processes
+            .entry(process.pid)
+            .or_insert_with(|| Process { gpu_instance: process.gpu_instance_id, ..Process::new(process.pid) });
         entry.memory = entry.memory.max(bytes);
     }
     let busy = busy(device, ask, memory);
@@ -49,7 +42,7 @@ pub(super) fn read(
     processes.sort_by_key(|process| (std::cmp::Reverse(process.memory), process.pid));
     processes.truncate(MOST);
     for process in &mut processes {
-        process.name = name(procfs, process.pid);
+        known.complete(process);
         process.busy = busy.get(&process.pid).copied();
     }
     Some(processes)
@@ -73,9 +66,4 @@ fn busy(device: &Device<'_>, ask: &mut Ask, memory: &mut Memory) -> HashMap<u32,
         }
     }
     sums.into_iter().map(|(pid, (sum, count))| (pid, sum / count)).collect()
-}
-
-fn name(procfs: &Path, pid: u32) -> Option<aura_model::Name> {
-    let name = std::fs::read(procfs.join(pid.to_string()).join("comm")).ok()?;
-    Some(String::from_utf8_lossy(name.trim_ascii()).as_ref().into())
 }

@@ -1,5 +1,5 @@
-//! The three calls that nvml-wrapper does not offer, or not as needed: field values of one link (it asks for link 0
-//! whatever one wants), the number of a partition, and whether two handles are the same card.
+//! The calls that nvml-wrapper does not offer, or not as needed: field values of one link (it asks for link 0 whatever
+//! one wants), memory as drivers before 510 tell it, the number of a partition, and whether two handles are the same card.
 
 #![expect(unsafe_code, reason = "calls into the driver's library that the wrapper lacks")]
 
@@ -8,7 +8,7 @@ use nvml_wrapper::{
     error::{NvmlError, nvml_try},
 };
 use nvml_wrapper_sys::bindings::{
-    nvmlFieldValue_t, nvmlValue_t, nvmlValueType_enum_NVML_VALUE_TYPE_DOUBLE as DOUBLE,
+    nvmlFieldValue_t, nvmlMemory_t, nvmlValue_t, nvmlValueType_enum_NVML_VALUE_TYPE_DOUBLE as DOUBLE,
     nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_INT as SIGNED_INT,
     nvmlValueType_enum_NVML_VALUE_TYPE_SIGNED_LONG_LONG as SIGNED_LONG_LONG,
     nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT as UNSIGNED_INT,
@@ -38,6 +38,16 @@ pub(super) fn fields(device: &Device<'_>, asked: &[(u32, u32)]) -> Result<Vec<Re
         .iter()
         .map(|value| nvml_try(value.nvmlReturn).and_then(|()| number(value.valueType, value.value)))
         .collect())
+}
+
+/// Memory as drivers tell it that do not tell the reserved part apart: it counts as used.
+pub(super) fn memory(device: &Device<'_>) -> Result<nvmlMemory_t, NvmlError> {
+    let call = device.nvml().lib().nvmlDeviceGetMemoryInfo.as_ref();
+    let call = call.map_err(|error| NvmlError::FailedToLoadSymbol(error.to_string()))?;
+    let mut memory = nvmlMemory_t { total: 0, free: 0, used: 0 };
+    // SAFETY: the handle belongs to the library that is called, which fills in the structure.
+    nvml_try(unsafe { call(device.handle(), &raw mut memory) })?;
+    Ok(memory)
 }
 
 /// The number of the GPU instance that a partition belongs to.

@@ -9,6 +9,9 @@ use std::{
 
 use tempfile::TempDir;
 
+/// The weights that process 4242 runs, as Ollama names their file.
+pub(crate) const WEIGHTS: &str = "6a0746a1ec1aef3e7ec53868f220ff6e389f6f8ef87a01d77c96807de94ca2aa";
+
 /// A driver of one test, with its own /proc and /sys.
 pub(crate) struct Driver {
     folder: TempDir,
@@ -17,13 +20,29 @@ pub(crate) struct Driver {
 impl Driver {
     /// The driver, or nothing where there is no C compiler.
     pub(crate) fn new() -> Option<Self> {
-        let library = built()?;
+        static BUILT: Built = OnceLock::new();
+        Self::with(&BUILT, &[])
+    }
+
+    /// A driver from before version 510.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn before_510() -> Option<Self> {
+        static BUILT: Built = OnceLock::new();
+        Self::with(&BUILT, &["-DBEFORE_510"])
+    }
+
+    fn with(library: &'static Built, flags: &[&str]) -> Option<Self> {
+        let library = built(library, flags)?;
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(library, folder.path().join("libnvidia-ml.so.1")).unwrap();
-        for (pid, name) in [(4242, "ollama\n"), (77, "Xorg\n")] {
+        let runner =
+            format!("/usr/bin/ollama\0runner\0--model\0/root/.ollama/models/blobs/sha256-{WEIGHTS}\0--port\x0040531\0");
+        for (pid, name, command) in [(4242, "ollama", &*runner), (77, "Xorg", "/usr/lib/Xorg\0:0\0")] {
             let process = folder.path().join("proc").join(pid.to_string());
             std::fs::create_dir_all(&process).unwrap();
-            std::fs::write(process.join("comm"), name).unwrap();
+            let started = format!("{pid} ({}) S 1{} 9000 0 0\n", name, " 0".repeat(17));
+            std::fs::write(process.join("stat"), started).unwrap();
+            std::fs::write(process.join("cmdline"), command).unwrap();
         }
         std::fs::create_dir_all(folder.path().join("sys/bus/pci/devices")).unwrap();
         Some(Self { folder })
@@ -71,14 +90,16 @@ impl Driver {
     }
 }
 
-fn built() -> Option<&'static Path> {
-    static BUILT: OnceLock<Option<(TempDir, PathBuf)>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
+type Built = OnceLock<Option<(TempDir, PathBuf)>>;
+
+fn built(built: &'static Built, flags: &[&str]) -> Option<&'static Path> {
+    let built = built.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let (source, library) = (folder.path().join("nvml.c"), folder.path().join("nvml.so"));
         std::fs::write(&source, include_str!("nvml.c")).unwrap();
-        let compile =
-            Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).arg("-ldl").status();
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O1"]).args(flags).arg("-o").arg(&library).arg(&source).arg("-ldl");
+        let compile = compiler.status();
         match compile {
             Ok(status) => {
                 assert!(status.success(), "the stand-in for NVIDIA's library does not compile");

@@ -11,7 +11,8 @@
  *   block                         calls to cards do not return while this stands there
  *   hidden_memory, odd_memory     processes' memory is not told, or is more than there is
  *   no_events                     card 1 reports no errors
- * and a file `events` with lines `<card> <code>`, each of which is reported once. */
+ * Built with -DBEFORE_510 it is a driver that has the older call for memory alone.
+ * Beside it lies also a file `events` with lines `<card> <code>`, each of which is reported once. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <limits.h>
@@ -132,6 +133,7 @@ int nvmlDeviceGetUtilizationRates(struct device *d, struct utilization *out) {
 int nvmlDeviceGetEncoderUtilization(struct device *d, unsigned *busy, unsigned *period) { WHOLE(d); *busy = 3; *period = 1000; return SUCCESS; }
 int nvmlDeviceGetDecoderUtilization(struct device *d, unsigned *busy, unsigned *period) { WHOLE(d); *busy = 0; *period = 1000; return SUCCESS; }
 
+#ifndef BEFORE_510
 struct memory { unsigned version; unsigned long long total, reserved, free, used; };
 int nvmlDeviceGetMemoryInfo_v2(struct device *d, struct memory *out) {
     CARD(d);
@@ -142,6 +144,17 @@ int nvmlDeviceGetMemoryInfo_v2(struct device *d, struct memory *out) {
     out->used = d->instance >= 0 ? 7 * gib : d->card == 0 ? 61 * gib : gib;
     if (says("nonsense")) out->used = ULLONG_MAX;
     out->free = out->total - out->reserved - out->used;
+    return SUCCESS;
+}
+#endif
+struct old_memory { unsigned long long total, free, used; };
+int nvmlDeviceGetMemoryInfo(struct device *d, struct old_memory *out) {
+    CARD(d);
+    unsigned long long gib = 1ull << 30;
+    out->total = d->card == 0 ? 80 * gib : 24 * gib;
+    out->used = d->card == 0 ? 61 * gib + gib / 2 : gib + gib / 2;
+    out->free = out->total - out->used;
+    if (says("nonsense")) out->used = ULLONG_MAX;
     return SUCCESS;
 }
 
