@@ -9,6 +9,7 @@ mod archives;
 mod backward;
 mod counts;
 mod event;
+mod file;
 mod follow;
 mod frame;
 mod metrics;
