@@ -3,6 +3,7 @@
 mod documents;
 mod drop_in;
 mod exposition;
+mod faults;
 mod feed;
 mod gpu;
 mod lifecycle;
