@@ -163,6 +163,9 @@ impl Fault {
                 wanted(!look.has("pg_stat_"), "there are no statistics")?;
                 let Some(database) = &look.database else { return Ok(()) };
                 let server = &database["metrics"];
+                if server.is_null() {
+                    return wanted(reason(database, "metrics").is_some(), "it is said why there is no server");
+                }
                 wanted(server["status"] != "connected", "it is not shown as connected")?;
                 wanted(server["error"].is_string() && server["connections"].is_null(), "it is said why")
             }
