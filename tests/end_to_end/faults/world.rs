@@ -17,10 +17,7 @@ use aura_ollama_simulator::{Model, Settings, Simulator};
 use aura_tests::{Agent, Machine, PostgresServer, Setup, wait_for};
 use tempfile::TempDir;
 
-use self::stub::Driver;
-
-#[path = "../../../exporters/gpu/tests/stub/mod.rs"]
-mod stub;
+use crate::gpu::stub::Driver;
 
 /// All far sides but the host's files, which lie beside the agent.
 pub(super) struct World {
