@@ -65,7 +65,7 @@ pub(crate) enum Contents {
 
 impl Contents {
     pub(crate) fn open(archive: &Archive) -> io::Result<Self> {
-        let file = crate::file::open(&archive.path)?;
+        let file = File::open(&archive.path)?;
         Ok(if archive.packed { Self::Packed(Box::new(MultiGzDecoder::new(file))) } else { Self::Plain(file) })
     }
 }
@@ -133,7 +133,7 @@ pub(crate) fn open_all(path: &Path, live: &File, most: usize) -> io::Result<Vec<
     let archives = look();
     let mut opened = Vec::new();
     for archive in &archives {
-        let file = crate::file::open(&archive.path)?;
+        let file = File::open(&archive.path)?;
         let metadata = file.metadata()?;
         opened.push(Opened { archive: archive.clone(), file, metadata });
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fs::File,
     io::{self, Read},
     os::unix::fs::FileExt,
 };
@@ -125,7 +126,7 @@ impl Backward {
     fn load(&mut self) -> io::Result<()> {
         let end = self.offset();
         let mut block = Vec::new();
-        let file = crate::file::open(&self.archive.path)?;
+        let file = File::open(&self.archive.path)?;
         let start = if self.archive.packed {
             last_window(MultiGzDecoder::new(file), end.min(self.start), &mut block)?
         } else {

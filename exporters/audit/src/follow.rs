@@ -525,7 +525,7 @@ fn head(file: &File) -> io::Result<Head> {
 }
 
 fn open(log: &Log) -> io::Result<Option<File>> {
-    match crate::file::open(&log.path) {
+    match File::open(&log.path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

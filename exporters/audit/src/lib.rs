@@ -9,7 +9,6 @@ mod archives;
 mod backward;
 mod counts;
 mod event;
-mod file;
 mod follow;
 mod frame;
 mod metrics;

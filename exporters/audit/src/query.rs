@@ -4,6 +4,7 @@
 //! none of it. How much one page may read is limited: a page that stops there says so, and where to go on.
 
 use std::{
+    fs::File,
     io::{self, Read},
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -393,7 +394,7 @@ impl<'a> Stream<'a> {
 /// A file's beginning as a short name: its first line's, where that is complete.
 fn beginning(archive: &Archive) -> Option<String> {
     let mut bytes = Vec::new();
-    let file = crate::file::open(&archive.path).ok()?;
+    let file = File::open(&archive.path).ok()?;
     let read = if archive.packed {
         flate2::read::MultiGzDecoder::new(file).take(BEGINNING as u64).read_to_end(&mut bytes)
     } else {

@@ -1,15 +1,14 @@
 //! A file that others rewrite in place: its last good copy, read again when it has changed.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File},
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rustix::fs::OFlags;
 use serde_json::Value;
 
 use crate::yaml;
@@ -102,12 +101,7 @@ impl Copy {
 
 fn read(path: &Path) -> Result<Value, String> {
     let mut text = Vec::new();
-    // Whoever opens a pipe waits until somebody writes to it, and would wait for ever.
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map_err(|error| error.to_string())?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err("a pipe, a folder or a device, and no file".to_owned());
-    }
+    let file = File::open(path).map_err(|error| error.to_string())?;
     file.take(LARGEST + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > LARGEST {
         return Err(format!("larger than {} MiB", LARGEST >> 20));
