@@ -29,7 +29,7 @@ lint: tools ## Check format, lints, licences and sources of dependencies, genera
 portable: ## Check that what macOS and Windows get builds, as far as Linux can tell
 	cargo clippy --locked --package aura-agent --features portable -- --deny warnings
 
-bench: ## Measure against what a user would run instead; prints one table
+bench: ## Measure against what a user would run instead; prints one table and writes it into docs/benchmarks.md
 	cargo build --release --locked --workspace
 	tests/bench/run
 

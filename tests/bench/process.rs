@@ -43,6 +43,15 @@ impl Program {
         Self::spawn(command, address)
     }
 
+    /// Starts the agent with this configuration.
+    pub(crate) fn agent_with(config: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(agent_binary()?);
+        command.arg("--config.file").arg(config);
+        command.args(["--log.level=error", &format!("--web.listen-address={address}")]);
+        Self::spawn(command, address)
+    }
+
     /// Starts the peer, if it is there.
     pub(crate) fn node_exporter() -> Result<Option<Self>> {
         let Some(path) = node_exporter_binary() else { return Ok(None) };
@@ -50,6 +59,27 @@ impl Program {
         let mut command = Command::new(path);
         command.args(["--log.level=error", &format!("--web.listen-address={address}")]);
         Self::spawn(command, address).map(Some)
+    }
+
+    /// Whether the database's peer is there.
+    pub(crate) fn has_postgres_exporter() -> bool {
+        postgres_exporter_binary().is_some()
+    }
+
+    /// Starts the database's peer for the server at this URL.
+    pub(crate) fn postgres_exporter(url: &str) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(postgres_exporter_binary().context("postgres_exporter has gone")?);
+        command.args(["--log.level=error", &format!("--web.listen-address={address}")]);
+        command.env("DATA_SOURCE_NAME", url);
+        Self::spawn(command, address)
+    }
+
+    /// Starts this benchmark itself with these arguments; it listens nowhere.
+    pub(crate) fn own(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments);
+        Self::spawn(command, free_address()?)
     }
 
     /// Starts this benchmark itself as a server of `kind`.
@@ -84,13 +114,7 @@ impl Program {
 
     /// CPU time of all its threads, by the scheduler's own clock.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let mut total = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread that has just ended is no error.
-            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            total += text.split(' ').next().context("empty schedstat")?.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(total))
+        cpu_of(self.child.id())
     }
 
     /// Its memory now.
@@ -111,6 +135,26 @@ impl Drop for Program {
     }
 }
 
+/// CPU time of all threads of a process, by the scheduler's own clock.
+pub(crate) fn cpu_of(pid: u32) -> Result<Duration> {
+    let mut total = Duration::ZERO;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread that has just ended is no error.
+        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        total += running(&text)?;
+    }
+    Ok(total)
+}
+
+/// CPU time of this thread.
+pub(crate) fn thread_cpu() -> Result<Duration> {
+    running(&fs::read_to_string("/proc/thread-self/schedstat")?)
+}
+
+fn running(schedstat: &str) -> Result<Duration> {
+    Ok(Duration::from_nanos(schedstat.split(' ').next().context("empty schedstat")?.parse()?))
+}
+
 /// The release binary beside which this benchmark was built.
 pub(crate) fn agent_binary() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
@@ -123,7 +167,15 @@ pub(crate) fn agent_binary() -> Result<PathBuf> {
 
 /// Debian's name and upstream's.
 pub(crate) fn node_exporter_binary() -> Option<PathBuf> {
-    let names = ["prometheus-node-exporter", "node_exporter"];
+    program(["prometheus-node-exporter", "node_exporter"])
+}
+
+/// Debian's name and upstream's.
+pub(crate) fn postgres_exporter_binary() -> Option<PathBuf> {
+    program(["prometheus-postgres-exporter", "postgres_exporter"])
+}
+
+fn program(names: [&str; 2]) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let candidates = std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name)));
     candidates.into_iter().find(|path| Path::new(path).exists())

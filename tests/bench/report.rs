@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{agent_binary, node_exporter_binary};
+use crate::process::{agent_binary, node_exporter_binary, postgres_exporter_binary};
 
 const BEGIN: &str = "<!-- written by `make bench` -->\n";
 const END: &str = "<!-- end of what `make bench` writes -->\n";
@@ -31,7 +31,7 @@ fn machine() -> Result<String> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     writeln!(text, "- Machine: {cores} cores of {processor}; {os}, Linux {}", kernel.trim())?;
     writeln!(text, "- Aura: {}", version(&agent_binary()?)?)?;
-    if let Some(peer) = node_exporter_binary() {
+    for peer in [node_exporter_binary(), postgres_exporter_binary()].into_iter().flatten() {
         writeln!(text, "- Peer: {}", version(&peer)?)?;
     }
     let load = fs::read_to_string("/proc/loadavg")?;

@@ -35,6 +35,8 @@ pub(crate) enum Target {
     None,
 }
 
+const FAILED: &str = "FAILED";
+
 /// One row.
 pub(crate) struct Row {
     what: String,
@@ -69,17 +71,24 @@ impl Row {
         Self { what: what.into(), ours: figure(ours, unit), peer: none(), ratio: none(), target, verdict }
     }
 
-    /// A row that could not be measured.
+    /// A row that could not be measured for want of a program.
     pub(crate) fn skipped(what: impl Into<String>, needs: &str) -> Self {
+        Self::without_figures(what.into(), format!("skipped: needs {needs}"), "")
+    }
+
+    /// A part that failed while it was measured.
+    pub(crate) fn failed(what: impl Into<String>, error: &str) -> Self {
+        Self::without_figures(what.into(), format!("not measured: {}", error.replace(['|', '\n'], " ")), FAILED)
+    }
+
+    /// Whether nothing went wrong.
+    pub(crate) fn was_measured(&self) -> bool {
+        self.verdict != FAILED
+    }
+
+    fn without_figures(what: String, ours: String, verdict: &'static str) -> Self {
         let none = || "—".to_owned();
-        Self {
-            what: what.into(),
-            ours: format!("skipped: needs {needs}"),
-            peer: none(),
-            ratio: none(),
-            target: none(),
-            verdict: "",
-        }
+        Self { what, ours, peer: none(), ratio: none(), target: none(), verdict }
     }
 }
 
@@ -112,7 +121,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
 
 /// Rounded to three digits.
 pub(crate) fn number(value: f64) -> String {
-    let digits = if value == 0.0 { 0 } else { (2 - value.abs().log10().floor() as i32).clamp(0, 4) };
+    let digits = if value == 0.0 { 0 } else { (2 - value.abs().log10().floor() as i32).clamp(0, 7) };
     format!("{value:.*}", digits as usize)
 }
 

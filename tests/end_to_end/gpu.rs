@@ -1,7 +1,7 @@
 //! GPUs, with a stand-in for NVIDIA's library that is loaded as the real one is.
 
 #[path = "../../exporters/gpu/tests/stub/mod.rs"]
-mod stub;
+pub(crate) mod stub;
 
 use aura_tests::{Agent, Setup, wait_for, wait_until};
 use serde_json::Value;

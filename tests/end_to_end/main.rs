@@ -5,6 +5,7 @@ mod audit_mount;
 mod documents;
 mod drop_in;
 mod exposition;
+mod faults;
 mod feed;
 mod governance;
 mod gpu;

@@ -7,6 +7,7 @@ mod feed;
 mod http;
 mod machine;
 mod peer;
+mod postgres;
 mod prometheus;
 mod tls;
 mod tools;
@@ -20,6 +21,7 @@ pub use self::{
     http::{Request, Response, Wire, encode, get, receive},
     machine::Machine,
     peer::Peer,
+    postgres::PostgresServer,
     prometheus::Prometheus,
     tls::Authority,
     tools::{needs, python},

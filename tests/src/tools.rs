@@ -18,6 +18,12 @@ pub fn needs(program: &str) -> Option<PathBuf> {
     found(program, env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|path| path.is_file()))
 }
 
+/// The folder of the newest PostgreSQL's programs, as Debian installs them.
+pub(crate) fn postgres() -> Option<PathBuf> {
+    let folders = ["18", "17", "16", "15", "14", "13"].map(|version| format!("/usr/lib/postgresql/{version}/bin"));
+    found("PostgreSQL's server", folders.into_iter().map(PathBuf::from).find(|folder| folder.join("initdb").is_file()))
+}
+
 /// The Python that has the packages of `tests/requirements.txt`.
 #[must_use]
 pub fn python() -> Option<PathBuf> {

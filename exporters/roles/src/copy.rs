@@ -5,6 +5,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -27,8 +28,12 @@ pub(crate) struct Copy {
     pub(crate) problem: Option<String>,
     /// When the good copy was written, in Unix seconds.
     pub(crate) modified: Option<f64>,
+    /// Another one whenever the file was read anew, or could not be; no two reads of any files have the same.
+    pub(crate) revision: u64,
     seen: Option<Mark>,
 }
+
+static READS: AtomicU64 = AtomicU64::new(0);
 
 /// What tells that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +46,7 @@ struct Mark {
 
 impl Copy {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, good: None, problem: None, modified: None, seen: None }
+        Self { path, good: None, problem: None, modified: None, revision: 0, seen: None }
     }
 
     /// Looks at the file. A file that is gone takes its copy with it; one that is half written does not.
@@ -49,7 +54,10 @@ impl Copy {
         let metadata = match fs::metadata(&self.path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                *self = Self::new(std::mem::take(&mut self.path));
+                if self.good.is_some() || self.problem.is_some() {
+                    *self = Self::new(std::mem::take(&mut self.path));
+                    self.revise();
+                }
                 return;
             }
             Err(error) => {
@@ -73,6 +81,7 @@ impl Copy {
         }
         match read(&self.path) {
             Ok(value) => {
+                self.revise();
                 self.good = Some(value);
                 self.problem = None;
                 let modified = metadata.modified().ok();
@@ -85,8 +94,13 @@ impl Copy {
     }
 
     fn fail(&mut self, problem: String) {
+        self.revise();
         self.problem = Some(problem);
         self.seen = None;
+    }
+
+    fn revise(&mut self) {
+        self.revision = READS.fetch_add(1, Ordering::Relaxed) + 1;
     }
 }
 

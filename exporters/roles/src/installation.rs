@@ -61,7 +61,15 @@ pub(crate) struct Installation {
     migrations: Copy,
     role_files: BTreeMap<PathBuf, Copy>,
     draft_files: BTreeMap<PathBuf, Copy>,
-    latest: Option<Arc<Roles>>,
+    latest: Option<(Stand, Arc<Roles>)>,
+}
+
+/// What tells that nothing has changed: the newest read, how many files there are, and what is wrong with their folders.
+#[derive(PartialEq)]
+struct Stand {
+    revision: u64,
+    files: usize,
+    findings: Vec<Finding>,
 }
 
 impl Installation {
@@ -89,15 +97,23 @@ impl Installation {
         let engine = self.root.join(ENGINE);
         look_at_folder(&mut self.role_files, &engine.join("roles"), &["yaml", "yml"], &mut findings);
         look_at_folder(&mut self.draft_files, &engine.join("drafts"), &["json"], &mut findings);
-        let roles = self.read(findings);
-        match &self.latest {
-            Some(latest) if **latest == roles => Arc::clone(latest),
-            _ => {
-                let roles = Arc::new(roles);
-                self.latest = Some(Arc::clone(&roles));
-                roles
+        let revision = self.copies().map(|copy| copy.revision).max().unwrap_or(0);
+        let stand = Stand { revision, files: self.copies().count(), findings };
+        let latest = match self.latest.take() {
+            Some((before, latest)) if before == stand => latest,
+            before => {
+                let roles = self.read(stand.findings.clone());
+                // Written anew, and still the same.
+                before.map(|(_, latest)| latest).filter(|latest| **latest == roles).unwrap_or_else(|| Arc::new(roles))
             }
-        }
+        };
+        self.latest = Some((stand, Arc::clone(&latest)));
+        latest
+    }
+
+    fn copies(&self) -> impl Iterator<Item = &Copy> {
+        let single = [&self.registry, &self.taxonomy, &self.migrations].into_iter();
+        single.chain(self.role_files.values()).chain(self.draft_files.values())
     }
 
     /// Whether there is anything of roles at all.
@@ -107,11 +123,7 @@ impl Installation {
     }
 
     fn read(&self, mut findings: Vec<Finding>) -> Roles {
-        let copies = || {
-            let single = [&self.registry, &self.taxonomy, &self.migrations].into_iter();
-            single.chain(self.role_files.values()).chain(self.draft_files.values())
-        };
-        for copy in copies() {
+        for copy in self.copies() {
             if let Some(problem) = &copy.problem {
                 let held = if copy.good.is_some() { "; its last good copy is shown" } else { "" };
                 findings.push(Finding::new(
@@ -162,7 +174,7 @@ impl Installation {
             drafts,
             migrations: migrations.into_iter().flatten().map(Migration::read).collect(),
             findings,
-            last_change: copies().filter_map(|copy| copy.modified).max_by(f64::total_cmp),
+            last_change: self.copies().filter_map(|copy| copy.modified).max_by(f64::total_cmp),
         }
     }
 }

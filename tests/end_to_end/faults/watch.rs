@@ -1,0 +1,247 @@
+//! What one sees from outside, and what must hold of it whatever goes wrong: a value is true or absent, and what is
+//! shown as fresh is fresh.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use aura_tests::{Exposition, Feed};
+use serde_json::Value;
+
+use super::world::{INTERVAL, Watched};
+
+pub(super) const SOURCES: [&str; 6] = ["host", "gpu", "ollama", "postgres", "audit", "roles"];
+
+/// For so long the agent's account of itself is shared.
+const SHARED: Duration = Duration::from_secs(1);
+/// A reading this old is not shown as fresh: three intervals, that second, and what a busy machine takes.
+const FRESH: Duration = Duration::from_millis(3 * 500 + 1000 + 2500);
+/// The feed of two sources repeats itself this often when nothing is new.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// One look at everything that is published.
+pub(super) struct Look {
+    pub(super) at: Instant,
+    pub(super) scrape: Exposition,
+    /// The newest messages, where there is one that is on time.
+    pub(super) system: Option<Value>,
+    pub(super) models: Option<Value>,
+    pub(super) database: Option<Value>,
+    pub(super) governance: Option<Value>,
+}
+
+impl Look {
+    fn take(watched: &Watched) -> Self {
+        let agent = &watched.agent;
+        assert_eq!(agent.get("/-/healthy").status, 200);
+        let newest = |name: &str| {
+            let answer = agent.get(&format!("/api/{name}"));
+            match answer.status {
+                200 => Some(answer.json()),
+                503 => None,
+                other => panic!("/api/{name} was answered with {other}: {}", answer.text()),
+            }
+        };
+        Self {
+            at: Instant::now(),
+            system: newest("system"),
+            models: newest("models"),
+            database: newest("database"),
+            governance: newest("governance"),
+            scrape: agent.scrape("/metrics"),
+        }
+    }
+
+    /// What the agent says of a source.
+    pub(super) fn own(&self, name: &str, source: &str) -> Option<f64> {
+        self.scrape.get(&format!("aura_source_{name}"), &[("source", source)])
+    }
+
+    pub(super) fn up(&self, source: &str) -> bool {
+        self.own("up", source) == Some(1.0)
+    }
+
+    /// Whether there is a sample whose name begins so.
+    pub(super) fn has(&self, beginning: &str) -> bool {
+        self.scrape.samples.iter().any(|sample| sample.name.starts_with(beginning))
+    }
+
+    /// The value of the one sample of this name.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        self.scrape.get(name, &[])
+    }
+
+    fn samples(&self) -> BTreeMap<&'static str, f64> {
+        SOURCES.map(|source| (source, self.own("samples_total", source).unwrap())).into()
+    }
+
+    /// What must hold whatever has happened; `old` says since when series of a source are there without a reading that
+    /// is on time.
+    fn is_honest(&self, old: &mut BTreeMap<&'static str, Instant>) {
+        for source in SOURCES {
+            let reason = self.scrape.get("aura_source_missing_info", &[("source", source)]);
+            assert_eq!(self.up(source), reason.is_none(), "{source} is up, or there is a reason");
+            assert_eq!(self.own("panics_total", source), Some(0.0), "{source} panicked");
+            let age = self.own("sample_timestamp_seconds", source).map(age);
+            if self.up(source) {
+                assert!(age.is_some_and(|age| age < FRESH), "{source} is up with a reading of {age:?}");
+            }
+            let shown = MARKS.iter().any(|(of, mark)| *of == source && self.has(mark));
+            if shown && age.is_none_or(|age| age > FRESH) {
+                // A reading may have come that the agent's shared account of itself does not know of.
+                let since = *old.entry(source).or_insert(self.at);
+                assert!(since.elapsed() < SHARED * 2, "{source} has series, and its newest reading is {age:?} old");
+            } else {
+                old.remove(source);
+            }
+        }
+        let feeds = [&self.system, &self.models, &self.database, &self.governance];
+        for message in feeds.into_iter().flatten() {
+            explains_itself(message);
+        }
+        let messages = [(&self.system, Duration::ZERO), (&self.database, Duration::ZERO), (&self.governance, IDLE)];
+        for (message, idle) in messages {
+            // One that shows nothing but why may be as old as the reason.
+            let Some(message) = message.as_ref().filter(|message| message["missing"]["metrics"].is_null()) else {
+                continue;
+            };
+            let age = message["sampled_at"].as_str().map(age_of);
+            assert!(age.is_none_or(|age| age < FRESH + idle), "a message of {age:?}: {message}");
+        }
+    }
+}
+
+/// Series that a source has while it has a reading.
+const MARKS: [(&str, &str); 6] = [
+    ("host", "node_"),
+    ("gpu", "aura_gpu_"),
+    ("ollama", "ollama_"),
+    ("postgres", "pg_"),
+    ("audit", "aura_audit_"),
+    ("roles", "aura_roles"),
+];
+
+/// Whatever is `null` at the top of a message has a reason beside it.
+fn explains_itself(message: &Value) {
+    let missing = message["missing"].as_object();
+    for (key, value) in message.as_object().unwrap() {
+        if value.is_null() && !matches!(key.as_str(), "sampled_at") {
+            let said = missing.is_some_and(|missing| missing.contains_key(key));
+            assert!(said, "{} does not say why there is no {key}: {message}", message["type"]);
+        }
+    }
+}
+
+fn age(unix_seconds: f64) -> Duration {
+    let taken = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(unix_seconds);
+    SystemTime::now().duration_since(taken).unwrap_or_default()
+}
+
+fn age_of(time: &str) -> Duration {
+    // RFC 3339 in UTC with milliseconds, always of one form.
+    let number = |range: std::ops::Range<usize>| time[range].parse::<u64>().unwrap_or_else(|_| panic!("{time}"));
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 719_469;
+    let seconds = ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19);
+    age(seconds as f64 + number(20..23) as f64 / 1000.0)
+}
+
+/// Looks again and again, and listens to all feeds meanwhile.
+pub(super) struct Watch<'w> {
+    watched: &'w Watched,
+    feeds: Vec<(&'static str, Feed, Heard)>,
+    /// Since when a source has series without a reading that is on time.
+    old: BTreeMap<&'static str, Instant>,
+}
+
+/// What a feed has sent.
+#[derive(Default)]
+struct Heard {
+    seq: u64,
+    sampled_at: Vec<(Instant, String)>,
+}
+
+impl<'w> Watch<'w> {
+    pub(super) fn over(watched: &'w Watched) -> Self {
+        let connect = |name: &'static str| {
+            let feed = Feed::try_connect(watched.agent.address(), &format!("/ws/{name}"), &[]).unwrap();
+            (name, feed, Heard::default())
+        };
+        Self {
+            watched,
+            feeds: ["system", "models", "database", "governance"].map(connect).into(),
+            old: BTreeMap::new(),
+        }
+    }
+
+    /// One look, and all that the feeds have said since the last.
+    pub(super) fn look(&mut self) -> Look {
+        std::thread::sleep(Duration::from_millis(100));
+        for (name, feed, heard) in &mut self.feeds {
+            while let Some(message) = feed.message_within(Duration::from_millis(2)) {
+                let seq = message["seq"].as_u64().unwrap();
+                assert!(seq > heard.seq, "/ws/{name}: {} follows {seq}", heard.seq);
+                heard.seq = seq;
+                explains_itself(&message);
+                let sampled_at = message["sampled_at"].as_str().unwrap_or_default();
+                if heard.sampled_at.last().is_none_or(|(_, last)| last != sampled_at) {
+                    heard.sampled_at.push((Instant::now(), sampled_at.to_owned()));
+                }
+            }
+        }
+        let look = Look::take(self.watched);
+        look.is_honest(&mut self.old);
+        look
+    }
+
+    /// Looks until it is so.
+    pub(super) fn until(&mut self, what: &str, within: Duration, is_so: impl Fn(&Look) -> Result<(), String>) -> Look {
+        let begun = Instant::now();
+        loop {
+            let look = self.look();
+            match is_so(&look) {
+                Ok(()) => return look,
+                Err(why) => assert!(begun.elapsed() < within, "{what}: not within {within:?}: {why}"),
+            }
+        }
+    }
+
+    /// Looks for this long.
+    pub(super) fn for_so_long(&mut self, time: Duration) -> Look {
+        let begun = Instant::now();
+        loop {
+            let look = self.look();
+            if begun.elapsed() >= time {
+                return look;
+            }
+        }
+    }
+
+    /// These sources have kept at least half their pace since then: in the agent's own account, and in what their
+    /// feeds sent.
+    pub(super) fn kept_pace(&self, since: &Look, until: &Look, sources: &[&str]) {
+        // The agent's account of itself may be a second old at both ends.
+        let time = (until.at - since.at).saturating_sub(SHARED);
+        let promised = time.div_duration_f64(INTERVAL);
+        let (before, after) = (since.samples(), until.samples());
+        for source in sources {
+            let taken = after[source] - before[source];
+            assert!(taken >= (promised / 2.0).floor(), "{source} took {taken} samples of {promised:.1} in {time:?}");
+        }
+        let feed_of = |source: &str| match source {
+            "host" => Some("system"),
+            "ollama" => Some("models"),
+            "postgres" => Some("database"),
+            // The log is written all the time, so that there is something new at each look.
+            "audit" => Some("governance"),
+            _ => None,
+        };
+        for feed in sources.iter().filter_map(|source| feed_of(source)) {
+            let (_, _, heard) = self.feeds.iter().find(|(name, ..)| *name == feed).unwrap();
+            let new = heard.sampled_at.iter().filter(|(at, _)| *at > since.at && *at <= until.at).count() as f64;
+            assert!(new >= (promised / 2.0).floor(), "/ws/{feed} sent {new} of {promised:.1} readings in {time:?}");
+        }
+    }
+}
