@@ -1,20 +1,26 @@
-//! `/api/database/metrics`: the first server alone, as older dashboards poll it.
+//! `/api/database/metrics`: the first server alone, as older dashboards poll it. `/probe`: a server that the request
+//! names.
 
 use std::sync::Arc;
 
+use aura_postgres::{ProbeError, Prober};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 
-use crate::http::{ApiError, App};
+use crate::{
+    http::{ApiError, App},
+    publish::prometheus::{Format, encode},
+};
 
 /// The routes, without their state.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/database/metrics", get(metrics))
+    Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
@@ -25,4 +31,55 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
             .retry_after(1)
     })
+}
+
+/// The query of a probe, with postgres_exporter's names.
+#[derive(Deserialize)]
+struct Probed {
+    target: Option<String>,
+    auth_module: Option<String>,
+}
+
+/// Asks a server now; what may be asked, and how often, is the exporter's to say.
+async fn probe(
+    State(app): State<Arc<App>>,
+    asked: Result<Query<Probed>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(asked) =
+        asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
+    let prober = Arc::clone(&app.settings().prober);
+    let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
+    let format = Format::negotiate(&headers);
+    let text = encode(Prober::groups(), &*reading, format).finished();
+    let fields = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    Ok((fields, text).into_response())
+}
+
+const TARGET: &str = "write /probe?target=host:port&auth_module=name";
+
+fn refused(error: ProbeError) -> ApiError {
+    let new = ApiError::new;
+    match error {
+        ProbeError::NotConfigured => new(StatusCode::NOT_FOUND, "not_configured", "nothing is configured to be probed")
+            .hint("set sources.postgres.probe.targets and sources.postgres.probe.modules"),
+        ProbeError::BadTarget(message) => new(StatusCode::BAD_REQUEST, "bad_target", message).hint(TARGET),
+        ProbeError::UnknownModule { asked, known } => {
+            let message = match asked {
+                Some(asked) => format!("there is no auth_module {asked:?}"),
+                None => "the request names no auth_module, and there is none with the name default".to_owned(),
+            };
+            let hint = format!("sources.postgres.probe.modules has: {}", known.join(", "));
+            new(StatusCode::BAD_REQUEST, "unknown_module", message).hint(hint)
+        }
+        ProbeError::NotAllowed(target) => {
+            new(StatusCode::FORBIDDEN, "target_not_allowed", format!("{target:?} may not be probed"))
+                .hint("add it to sources.postgres.probe.targets")
+        }
+        ProbeError::TooMany => {
+            new(StatusCode::SERVICE_UNAVAILABLE, "too_many_probes", "as many probes run as may run at once")
+                .hint("probe fewer targets at a time")
+                .retry_after(1)
+        }
+    }
 }

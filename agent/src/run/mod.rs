@@ -201,6 +201,7 @@ fn settings(config: &Config, web: &WebConfig) -> Settings {
         authenticator,
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
+        prober: Arc::new(Prober::new(&config.sources.postgres)),
         fields: web.headers().to_vec(),
     }
 }

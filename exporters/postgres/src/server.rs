@@ -8,13 +8,17 @@ use std::{
 use aura_model::{GroupHealth, Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, Cluster, Database, DatabaseSizes, Debates, Features, Locks, PostgresOptions, Ranking, Roles, Rounds,
-    Senders, ServerReading, Settings, Slots, SlowStatements, Statements, Statistics, Table, TableSizes, Wal, activity,
+    Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, PostgresOptions, Ranking,
+    Receivers, Roles, Rounds, Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements,
+    Statistics, Table, TableSizes, Vacuums, Wal, activity,
     ask::{Asked, Sample},
-    cluster,
+    buffercache, cluster,
     connection::{Connection, Limits, drive},
-    databases, debates, locks, replication, settings, sizes, statements, tables,
+    databases, debates, indexes, locks,
+    others::Others,
+    receiver, replication, settings, sizes, statements, tables,
     target::Target,
+    vacuum,
 };
 
 /// Pauses between attempts to connect: from the first to the longest, doubling.
@@ -26,6 +30,9 @@ const FINGERPRINT_SHARE: u32 = 50;
 
 /// But a new debate is to be seen within two seconds.
 const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the progress of vacuums is read.
+const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One server and what is known of it.
 pub(crate) struct Server {
@@ -52,6 +59,11 @@ pub(crate) struct Server {
     roles: Asked<Roles>,
     wal: Asked<Wal>,
     features: Asked<Features>,
+    receivers: Asked<Receivers>,
+    vacuums: Asked<Vacuums>,
+    buffer_cache: Asked<BufferCache>,
+    indexes: Asked<Vec<Index>>,
+    others: Others,
     tables: Asked<Vec<Table>>,
     table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
@@ -67,7 +79,6 @@ impl Server {
     pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
         let slow = options.slow_interval.get();
         Self {
-            target,
             limits: Limits::from(options),
             connection: None,
             version: 0,
@@ -88,6 +99,11 @@ impl Server {
             roles: Asked::new("roles", slow),
             wal: Asked::new("wal", slow),
             features: Asked::new("features", slow),
+            receivers: Asked::new("stat_wal_receiver", Duration::ZERO),
+            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL),
+            buffer_cache: Asked::new("buffercache_summary", options.tables.interval.get()),
+            indexes: Asked::new("stat_user_indexes", options.tables.interval.get()),
+            others: Others::new(&target, options),
             tables: Asked::new("stat_user_tables", options.tables.interval.get()),
             table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
@@ -98,6 +114,7 @@ impl Server {
             rankings: Asked::new("model_rankings", slow),
             rounds: Asked::new("debate_rounds", slow),
             options: options.clone(),
+            target,
         }
     }
 
@@ -115,28 +132,8 @@ impl Server {
         self.reading(up, started.elapsed())
     }
 
-    /// What to say while a sample has not returned.
-    pub(crate) fn late(&self) -> impl Fn(Duration) -> ServerReading + 'static {
-        let (name, address) = (self.target.name.clone(), self.target.address.clone());
-        let (user, database) = (self.target.user().to_owned(), self.target.database().to_owned());
-        let (scrapes, connects) = (self.scrapes, self.connects);
-        move |since| {
-            let seconds = since.as_secs_f64();
-            let detail = format!("{address}: the sample begun {seconds:.1} s ago has not returned");
-            ServerReading {
-                name: name.clone(),
-                address: address.clone(),
-                user: user.clone(),
-                database: database.clone(),
-                up: Section::off(Reason::Unreachable, detail),
-                seconds,
-                scrapes,
-                connects,
-            }
-        }
-    }
-
-    fn reading(&self, up: Section<Arc<Statistics>>, took: Duration) -> ServerReading {
+    /// A reading with this state.
+    pub(crate) fn reading(&self, up: Section<Arc<Statistics>>, took: Duration) -> ServerReading {
         ServerReading {
             name: self.target.name.clone(),
             address: self.target.address.clone(),
@@ -144,6 +141,7 @@ impl Server {
             database: self.target.database().to_owned(),
             up,
             seconds: took.as_secs_f64(),
+            age_seconds: 0.0,
             scrapes: self.scrapes,
             connects: self.connects,
         }
@@ -244,6 +242,10 @@ impl Server {
         self.roles.forget();
         self.wal.forget();
         self.features.forget();
+        self.receivers.forget();
+        self.vacuums.forget();
+        self.buffer_cache.forget();
+        self.indexes.forget();
         self.tables.forget();
         self.table_sizes.forget();
         self.slow_statements.forget();
@@ -260,7 +262,11 @@ impl Server {
         let version = self.version;
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
+        let with_indexes = with_tables && self.options.tables.indexes;
         let before = self.cluster.value().cloned();
+        let (known, known_sizes) = (self.tables.value().cloned(), self.table_sizes.value().cloned());
+        let known_indexes = self.indexes.value().cloned();
+        let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
         tokio::join!(
             self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
             self.databases.ask(sample, || databases::sql(version), databases::read),
@@ -275,12 +281,27 @@ impl Server {
             self.features.ask(sample, sizes::features_sql, one(Features::read)),
             async {
                 if with_tables {
-                    self.tables.ask(sample, || tables::sql(limit), tables::read).await;
+                    self.tables.ask(sample, || tables::sql(limit, known.as_deref()), tables::read).await;
                 }
             },
             async {
                 if with_tables {
-                    self.table_sizes.ask(sample, || tables::sizes_sql(limit), tables::read_sizes).await;
+                    let sql = || tables::sizes_sql(limit, known_sizes.as_deref());
+                    self.table_sizes.ask(sample, sql, tables::read_sizes).await;
+                }
+            },
+            async {
+                if with_indexes {
+                    self.indexes.ask(sample, || indexes::sql(limit, known_indexes.as_deref()), indexes::read).await;
+                }
+            },
+            self.vacuums.ask(sample, || vacuum::sql(version), vacuum::read),
+            async {
+                if receives {
+                    self.receivers.ask(sample, receiver::sql, receiver::read).await;
+                } else if before.is_some() {
+                    let detail = "stat_wal_receiver: the server is a primary and receives nothing";
+                    self.receivers.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
                 }
             },
             async {
@@ -301,31 +322,20 @@ impl Server {
                 }
             },
         );
-        self.ask_statements(sample).await;
+        if with_tables && let (Some(databases), Some(cluster)) = (self.databases.value(), self.cluster.value()) {
+            self.others.follow(databases, &cluster.database);
+        }
+        tokio::join!(
+            ask_buffer_cache(&mut self.buffer_cache, self.features.value(), sample),
+            ask_statements(
+                &mut self.slow_statements,
+                &mut self.statements,
+                self.features.value(),
+                &self.options.statements,
+                sample
+            ),
+        );
         self.ask_debates(sample).await;
-    }
-
-    async fn ask_statements(&mut self, sample: &Sample<'_>) {
-        let Some(features) = self.features.value().cloned() else { return };
-        let published = self.statements.value().cloned();
-        let slow = statements::slow_sql(&features);
-        let Some(slow) = slow else {
-            let detail = "statements: pg_stat_statements is not installed in this database; add it to \
-                          shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
-            let missing = Missing::new(Reason::NotConfigured, detail);
-            self.slow_statements.miss(missing.clone(), sample.server);
-            if self.options.statements.metrics {
-                self.statements.miss(missing, sample.server);
-            }
-            return;
-        };
-        let metrics = statements::sql(&features, self.options.statements.limit, published.as_deref())
-            .filter(|_| self.options.statements.metrics);
-        tokio::join!(self.slow_statements.ask(sample, || slow, statements::read_slow), async {
-            if let Some(metrics) = metrics {
-                self.statements.ask(sample, || metrics, statements::read).await;
-            }
-        });
     }
 
     async fn ask_debates(&mut self, sample: &Sample<'_>) {
@@ -385,11 +395,12 @@ impl Server {
             self.database_sizes.health(),
             self.roles.health(),
             self.wal.health(),
+            self.vacuums.health(),
             self.tables.health(),
             self.table_sizes.health(),
         ];
         let health: Vec<GroupHealth> =
-            if self.options.tables.enabled == Switch::Off { health[..10].to_vec() } else { health.to_vec() };
+            if self.options.tables.enabled == Switch::Off { health[..11].to_vec() } else { health.to_vec() };
         Ok(Arc::new(Statistics {
             version: self.version,
             cluster: self.cluster.answer(),
@@ -403,6 +414,12 @@ impl Server {
             roles: self.roles.answer(),
             wal: self.wal.answer(),
             features: self.features.answer(),
+            receivers: self.receivers.answer(),
+            vacuums: self.vacuums.answer(),
+            buffer_cache: self.buffer_cache.answer(),
+            indexes: self.indexes.answer(),
+            others: self.others.newest(),
+            left_out: self.others.left_out(),
             tables: self.tables.answer(),
             table_sizes: self.table_sizes.answer(),
             slow_statements: self.slow_statements.answer(),
@@ -413,6 +430,44 @@ impl Server {
             health,
         }))
     }
+}
+
+async fn ask_buffer_cache(cache: &mut Asked<BufferCache>, features: Option<&Arc<Features>>, sample: &Sample<'_>) {
+    let Some(features) = features else { return };
+    match buffercache::sql(features) {
+        Some(sql) => cache.ask(sample, || sql, one(BufferCache::read)).await,
+        None => {
+            let detail = "buffercache_summary: pg_buffercache is not installed in this database, or older than 1.4";
+            cache.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
+        }
+    }
+}
+
+async fn ask_statements(
+    slow_statements: &mut Asked<SlowStatements>,
+    statements: &mut Asked<Statements>,
+    features: Option<&Arc<Features>>,
+    options: &StatementOptions,
+    sample: &Sample<'_>,
+) {
+    let Some(features) = features else { return };
+    let published = statements.value().cloned();
+    let Some(slow) = statements::slow_sql(features) else {
+        let detail = "statements: pg_stat_statements is not installed in this database; add it to \
+                      shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
+        let missing = Missing::new(Reason::NotConfigured, detail);
+        slow_statements.miss(missing.clone(), sample.server);
+        if options.metrics {
+            statements.miss(missing, sample.server);
+        }
+        return;
+    };
+    let metrics = statements::sql(features, options.limit, published.as_deref()).filter(|_| options.metrics);
+    tokio::join!(slow_statements.ask(sample, || slow, statements::read_slow), async {
+        if let Some(metrics) = metrics {
+            statements.ask(sample, || metrics, statements::read).await;
+        }
+    });
 }
 
 async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
