@@ -73,7 +73,8 @@ impl Database {
         let each = moment.now.reading.servers.iter().enumerate().map(|(index, server)| {
             let before = moment.before.as_ref().and_then(|before| {
                 let seconds = moment.now.taken.duration_since(before.taken).as_secs_f64();
-                Some((before.reading.servers.get(index)?, seconds))
+                let earlier = before.reading.servers.get(index)?;
+                Some((earlier, seconds - server.age_seconds + earlier.age_seconds))
             });
             derive::metrics(server, before, &state.sizes, &sampled_at)
         });

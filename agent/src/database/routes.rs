@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Deserialize;
 
 use crate::{
@@ -44,40 +44,38 @@ struct Probed {
 async fn probe(
     State(app): State<Arc<App>>,
     asked: Result<Query<Probed>, QueryRejection>,
-    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(asked) =
         asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
     let prober = Arc::clone(&app.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let format = Format::negotiate(&headers);
-    let text = encode(Prober::groups(), &*reading, format).finished();
-    let fields = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
-    Ok((fields, text).into_response())
+    let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
+    Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }
 
 const TARGET: &str = "write /probe?target=host:port&auth_module=name";
 
 fn refused(error: ProbeError) -> ApiError {
-    let new = ApiError::new;
     match error {
-        ProbeError::NotConfigured => new(StatusCode::NOT_FOUND, "not_configured", "nothing is configured to be probed")
-            .hint("set sources.postgres.probe.targets and sources.postgres.probe.modules"),
-        ProbeError::BadTarget(message) => new(StatusCode::BAD_REQUEST, "bad_target", message).hint(TARGET),
+        ProbeError::NotConfigured => {
+            ApiError::new(StatusCode::NOT_FOUND, "not_configured", "nothing is configured to be probed")
+                .hint("set sources.postgres.probe.targets and sources.postgres.probe.modules")
+        }
+        ProbeError::BadTarget(message) => ApiError::new(StatusCode::BAD_REQUEST, "bad_target", message).hint(TARGET),
         ProbeError::UnknownModule { asked, known } => {
             let message = match asked {
                 Some(asked) => format!("there is no auth_module {asked:?}"),
                 None => "the request names no auth_module, and there is none with the name default".to_owned(),
             };
             let hint = format!("sources.postgres.probe.modules has: {}", known.join(", "));
-            new(StatusCode::BAD_REQUEST, "unknown_module", message).hint(hint)
+            ApiError::new(StatusCode::BAD_REQUEST, "unknown_module", message).hint(hint)
         }
         ProbeError::NotAllowed(target) => {
-            new(StatusCode::FORBIDDEN, "target_not_allowed", format!("{target:?} may not be probed"))
+            ApiError::new(StatusCode::FORBIDDEN, "target_not_allowed", format!("{target:?} may not be probed"))
                 .hint("add it to sources.postgres.probe.targets")
         }
         ProbeError::TooMany => {
-            new(StatusCode::SERVICE_UNAVAILABLE, "too_many_probes", "as many probes run as may run at once")
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_probes", "as many probes run as may run at once")
                 .hint("probe fewer targets at a time")
                 .retry_after(1)
         }

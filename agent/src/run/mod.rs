@@ -18,6 +18,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
+use aura_postgres::Prober;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},

@@ -30,6 +30,8 @@ mod tables;
 mod target;
 mod tls;
 mod vacuum;
+#[cfg(test)]
+mod versions;
 mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

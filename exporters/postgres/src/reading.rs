@@ -100,6 +100,18 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Sizes of the tables of all databases that are watched.
+    pub fn all_table_sizes(&self) -> impl Iterator<Item = &TableSizes> {
+        let others = self.others.iter().filter_map(|other| other.tables.value()?.table_sizes.value());
+        self.table_sizes.value().into_iter().chain(others).map(|sizes| &**sizes)
+    }
+
+    /// The tables of all databases that are watched.
+    pub fn all_tables(&self) -> impl Iterator<Item = &Table> {
+        let others = self.others.iter().filter_map(|other| other.tables.value()?.tables.value());
+        self.tables.value().into_iter().chain(others).flat_map(|tables| tables.iter())
+    }
+
     /// The parts that are missing although the server answers, and why.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Missing)> {
         // One of several databases stands for all: it names itself.

@@ -88,6 +88,37 @@ impl Server {
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
     }
 
+    /// Runs SQL as the superuser, whatever becomes of it.
+    #[allow(dead_code, reason = "not every test file has a use for it")]
+    pub(crate) fn attempt(&self, sql: &str) {
+        let port = self.port.to_string();
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        // Each text of its own: VACUUM stands in no transaction with others.
+        let mut command = Command::new(self.programs.join("psql"));
+        command.args(["-Xq", "-h", &folder, "-p", &port, "-U", "postgres", "-d", "postgres"]);
+        for one in sql.split(';') {
+            command.args(["-c", one]);
+        }
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+
+    /// Makes a standby that receives through a slot of this name.
+    #[allow(dead_code, reason = "not every test file has a use for it")]
+    pub(crate) fn standby(&self, slot: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let standby = Self { programs: self.programs.clone(), folder, port };
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(standby.folder.path(), Some(user()), Some(user())).expect("chown");
+        }
+        let primary = self.port.to_string();
+        let copy =
+            ["-h", "127.0.0.1", "-p", &primary, "-U", "postgres", "-D", "data", "-R", "-C", "-S", slot, "-X", "stream"];
+        standby.run("pg_basebackup", &[&copy[..], &["-c", "fast"]].concat());
+        standby.up();
+        standby
+    }
+
     fn run(&self, program: &str, arguments: &[&str]) {
         assert!(self.try_run(program, arguments), "{program} {arguments:?}");
     }
