@@ -7,6 +7,7 @@ mod feed;
 mod gpu;
 mod lifecycle;
 mod models;
+mod probe;
 mod prometheus;
 mod reload;
 mod security;

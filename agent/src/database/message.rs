@@ -21,16 +21,19 @@ pub struct DatabaseUpdate {
     pub r#type: &'static str,
     /// One more with each message.
     pub seq: u64,
-    /// When the servers were asked, RFC 3339.
+    /// When the servers were asked, or found not to be watched, RFC 3339.
     pub sampled_at: String,
     /// The same as `sampled_at`.
     pub timestamp: String,
     /// From one sample to the next, in seconds.
     pub interval_seconds: f64,
-    /// The first server.
+    /// The first server; `null` when no reading is on time.
     pub metrics: Option<Metrics>,
     /// The other servers.
     pub others: Vec<Metrics>,
+    /// Why `metrics` is `null`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<&'static str, Missing>,
 }
 
 /// One server.

@@ -13,6 +13,7 @@ use axum::{
 use http::{StatusCode, header};
 use serde::Deserialize;
 
+use super::why;
 use crate::{
     http::{ApiError, App},
     publish::prometheus::{Format, encode},
@@ -27,8 +28,9 @@ async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let moment = app.views.database.current();
     let metrics = moment.and_then(|moment| app.views.database.update(&moment).metrics);
     metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
-            .hint("see the log, or aura_source_missing_info in /metrics/aura")
+        let missing = why(&app.hub);
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+            .hint("see docs/sources/postgres.md")
             .retry_after(1)
     })
 }

@@ -254,7 +254,7 @@ fn a_running_vacuum_is_shown_with_its_phase() {
     server.sql("postgres", "CREATE TABLE t AS SELECT n, repeat('x', 500) b FROM generate_series(1, 20000) n");
     let mut source = open(&options(vec![at(server.port, "postgres")]));
     std::thread::scope(|scope| {
-        let vacuum = "SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 200; VACUUM t";
+        let vacuum = "SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1; VACUUM t";
         let running = scope.spawn(|| server.attempt(vacuum));
         let statistics = until(&mut source, "the vacuum", |statistics| {
             statistics.vacuums.value().is_some_and(|vacuums| {
