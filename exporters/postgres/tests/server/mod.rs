@@ -96,7 +96,7 @@ impl Server {
         // Each text of its own: VACUUM stands in no transaction with others.
         let mut command = Command::new(self.programs.join("psql"));
         command.args(["-Xq", "-h", &folder, "-p", &port, "-U", "postgres", "-d", "postgres"]);
-        for one in sql.split(';') {
+        for one in sql.split(';').map(str::trim) {
             command.args(["-c", one]);
         }
         let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
