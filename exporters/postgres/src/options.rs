@@ -383,6 +383,38 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_probed_is_checked_before_it_is_asked() {
+        let mut options = PostgresOptions::default();
+        options.probe.targets = vec!["db:5432".into(), "db?sslmode=disable".into(), "user@db".into()];
+        let module =
+            |name: &str, user: &str| ProbeModule { name: name.into(), user: user.into(), ..ProbeModule::default() };
+        options.probe.modules = vec![module("default", "aura"), module("default", "aura"), module("", "")];
+        let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
+        let expected = [
+            "probe.targets[1]",
+            "probe.targets[2]",
+            "probe.modules[1].name",
+            "probe.modules[2].name",
+            "probe.modules[2].user",
+        ];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn other_databases_are_all_or_named() {
+        let parse = |text: &str| serde_json::from_str::<OtherDatabases>(text);
+        assert_eq!(parse("\"all\"").unwrap(), OtherDatabases::All(All::All));
+        assert_eq!(parse("[\"a\"]").unwrap(), OtherDatabases::Named(vec!["a".into()]));
+        for wrong in ["\"some\"", "5", "true"] {
+            assert_eq!(
+                parse(wrong).unwrap_err().to_string(),
+                "expected all, or a list of names of databases",
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
     fn urls_are_shown_without_their_passwords() {
         for (url, shown) in [
             ("postgres://u:secret@h:1/d?sslmode=require", "postgres://u:***@h:1/d?sslmode=require"),

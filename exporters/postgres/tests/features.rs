@@ -9,7 +9,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -177,6 +177,10 @@ fn tables_and_indexes_of_other_databases_are_those_that_each_database_shows() {
     let count =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aura' AND backend_type = 'client backend'";
     assert_eq!(server.sql("postgres", count), "4");
+    let own = |statistics: &Statistics| {
+        statistics.activity.value().is_some_and(|all| all.backends.iter().filter(|backend| backend.own).count() == 4)
+    };
+    until(&mut source, "all four known as our own", own);
     server.sql("postgres", "DROP DATABASE two WITH (FORCE)");
     let statistics = until(&mut source, "two gone", |statistics| inserted(statistics) == [Some(10), None, Some(30)]);
     assert_eq!(statistics.others.len(), 2);
@@ -311,6 +315,8 @@ fn a_standby_says_whom_it_receives_from() {
 struct Stream {
     port: u16,
     frozen: Arc<AtomicBool>,
+    /// How often the client spoke after the server had.
+    turns: Arc<AtomicU32>,
 }
 
 fn passing_to(server: u16) -> Stream {
@@ -318,14 +324,21 @@ fn passing_to(server: u16) -> Stream {
     let port = listener.local_addr().unwrap().port();
     let frozen = Arc::new(AtomicBool::new(false));
     let cold = Arc::clone(&frozen);
+    let turns = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&turns);
     std::thread::spawn(move || {
         for client in listener.incoming().filter_map(Result::ok) {
             let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-            for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)] {
-                let cold = Arc::clone(&cold);
+            let server_spoke = Arc::new(AtomicBool::new(true));
+            let ways = [(true, client.try_clone().unwrap(), server.try_clone().unwrap()), (false, server, client)];
+            for (asks, mut from, mut to) in ways {
+                let (cold, turns, server_spoke) = (Arc::clone(&cold), Arc::clone(&counted), Arc::clone(&server_spoke));
                 std::thread::spawn(move || {
-                    let mut bytes = [0; 16 << 10];
+                    let mut bytes = [0; 64 << 10];
                     while let Ok(count) = from.read(&mut bytes) {
+                        if server_spoke.swap(!asks, Ordering::Relaxed) && asks {
+                            turns.fetch_add(1, Ordering::Relaxed);
+                        }
                         while cold.load(Ordering::Relaxed) {
                             std::thread::sleep(Duration::from_millis(20));
                         }
@@ -337,7 +350,7 @@ fn passing_to(server: u16) -> Stream {
             }
         }
     });
-    Stream { port, frozen }
+    Stream { port, frozen, turns }
 }
 
 #[test]
@@ -370,6 +383,32 @@ fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
     assert!(oldest > 0.0 && oldest < 3.0, "{oldest}");
     stream.frozen.store(false, Ordering::Relaxed);
     until(&mut source, "the return", |statistics| statistics.cluster.value().is_some());
+}
+
+#[test]
+fn a_sample_with_everything_due_takes_at_most_six_round_trips() {
+    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    server.sql("postgres", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_buffercache");
+    server.sql("postgres", include_str!("fixtures/debates.sql"));
+    let stream = passing_to(server.port);
+    let mut all = options(vec![at(stream.port, "postgres")]);
+    all.slow_interval = Interval::from_millis(1);
+    all.tables.interval = Interval::from_millis(1);
+    all.tables.indexes = true;
+    all.statements.metrics = true;
+    let mut source = open(&all);
+    let there =
+        |statistics: &Statistics| statistics.debates.value().is_some() && statistics.statements.value().is_some();
+    until(&mut source, "debates and statements", there);
+    let (before, samples) = (stream.turns.load(Ordering::Relaxed), 20);
+    for _ in 0..samples {
+        assert!(there(source.sample().unwrap().servers[0].up.value().expect("an answer")));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let turns = stream.turns.load(Ordering::Relaxed) - before;
+    assert!(turns >= samples, "{turns}");
+    assert!(turns <= 6 * samples, "{turns} round trips in {samples} samples");
+    eprintln!("{turns} round trips in {samples} samples");
 }
 
 fn prober(target: String) -> Prober {
