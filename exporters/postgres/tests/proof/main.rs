@@ -4,6 +4,7 @@
 #[path = "../server/mod.rs"]
 mod server;
 
+mod announcements;
 mod many_tables;
 mod outages;
 mod passwords;
