@@ -1,5 +1,7 @@
 //! The real binary against real peers.
 
+mod database;
+mod debates;
 mod documents;
 mod drop_in;
 mod exposition;
@@ -7,7 +9,10 @@ mod feed;
 mod gpu;
 mod lifecycle;
 mod models;
+#[path = "../../exporters/postgres/tests/server/mod.rs"]
+mod postgres;
 mod prometheus;
+mod random;
 mod reload;
 mod security;
 mod stale;
