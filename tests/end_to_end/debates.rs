@@ -16,9 +16,6 @@ const TABLES: &str = include_str!("../../exporters/postgres/tests/fixtures/debat
 /// Two of them are not ranked.
 const MODELS: [&str; 5] = ["red:1b", "green:2b", "blue:3b", "white:4b", "<b>zebra</b>:9b"];
 
-/// In which order the debates ended.
-const ORDER: &str = "completed_at NULLS LAST, started_at, id";
-
 fn agent(server: &Server, interval: &str) -> Agent {
     let port = server.port;
     let servers = format!("servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]");
@@ -100,21 +97,23 @@ const COUNTED: &str = "CREATE FUNCTION times(line text, letter text) RETURNS int
          'best_streak', (SELECT coalesce(max(length(run)), 0) \
              FROM regexp_split_to_table(coalesce(line, ''), '[ld]') run), \
          'mean_score', score, 'with_errors', coalesce(failed, 0)) AS line \
-     FROM lines l FULL JOIN model_rankings k ON k.model_name = l.model";
+     FROM lines l FULL JOIN model_rankings k ON k.model_name = l.model; \
+     CREATE VIEW everything AS SELECT json_build_object( \
+         'models', (SELECT json_object_agg(model, line) FROM expected), \
+         'done', (SELECT coalesce(json_agg(json_build_array(model_a, model_b, winner, id) \
+             ORDER BY completed_at NULLS LAST, started_at, id), '[]') FROM debates WHERE status = 'completed'), \
+         'counts', (SELECT json_build_object('total', count(*), \
+             'completed', count(*) FILTER (WHERE status = 'completed'), \
+             'running', count(*) FILTER (WHERE status = 'running'), \
+             'pending', count(*) FILTER (WHERE status = 'pending'), \
+             'cancelled', count(*) FILTER (WHERE status = 'cancelled')) FROM debates)) AS said";
 
 fn asked(server: &Server, sql: &str) -> Value {
     serde_json::from_str(&server.sql("postgres", sql)).unwrap()
 }
 
 /// Ratings from the debates in the server's order, by the formula alone.
-fn ratings(server: &Server) -> BTreeMap<String, f64> {
-    let rows = asked(
-        server,
-        &format!(
-            "SELECT coalesce(json_agg(json_build_array(model_a, model_b, winner) ORDER BY {ORDER}), '[]') \
-             FROM debates WHERE status = 'completed'"
-        ),
-    );
+fn ratings(rows: &Value) -> BTreeMap<String, f64> {
     let mut ratings: BTreeMap<String, f64> = BTreeMap::new();
     for row in rows.as_array().unwrap() {
         let [a, b] = [0, 1].map(|side| row[side].as_str().unwrap().to_owned());
@@ -143,20 +142,15 @@ fn random_debates_are_shown_as_the_tables_have_them() {
     let mut random = Random::new();
     for case in 0..110 {
         server.sql("postgres", &debates(&mut random));
-        let (said, ratings) = (asked(&server, "SELECT json_object_agg(model, line) FROM expected"), ratings(&server));
+        let said = asked(&server, "SELECT said FROM everything");
+        let ratings = ratings(&said["done"]);
         let line = |(model, line): (&String, &Value)| {
             let mut line = fields(line, line);
             line["elo_recomputed"] = json!(ratings.get(model).copied().unwrap_or(1500.0));
             (model.clone(), line)
         };
-        let expected: BTreeMap<String, Value> = said.as_object().unwrap().iter().map(line).collect();
-        let newest = asked(
-            &server,
-            &format!(
-                "SELECT coalesce(json_agg(id ORDER BY place DESC), '[]') FROM (SELECT id, row_number() OVER \
-                 (ORDER BY {ORDER}) AS place FROM debates WHERE status = 'completed') done"
-            ),
-        );
+        let expected: BTreeMap<String, Value> = said["models"].as_object().unwrap().iter().map(line).collect();
+        let newest: Value = said["done"].as_array().unwrap().iter().rev().map(|row| row[3].clone()).collect();
         // The tables are read one after the other: a message from between two changes is followed by a whole one.
         let begun = Instant::now();
         let message = loop {
@@ -176,13 +170,8 @@ fn random_debates_are_shown_as_the_tables_have_them() {
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let counts = "SELECT json_build_object('total', count(*), \
-             'completed', count(*) FILTER (WHERE status = 'completed'), \
-             'running', count(*) FILTER (WHERE status = 'running'), \
-             'pending', count(*) FILTER (WHERE status = 'pending'), \
-             'cancelled', count(*) FILTER (WHERE status = 'cancelled')) FROM debates";
-        let counts = asked(&server, counts);
-        assert_eq!(fields(&message["counts"], &counts), fields(&counts, &counts), "case {case}");
+        let counts = &said["counts"];
+        assert_eq!(fields(&message["counts"], counts), fields(counts, counts), "case {case}");
         // The older route says the same in fewer words, in the order of the ratings.
         let lines = agent.json("/v1/debate/leaderboard")["leaderboard"].clone();
         for line in lines.as_array().unwrap() {
