@@ -105,11 +105,11 @@ impl Source for Postgres {
             }
         }
         let interval = options.interval.get();
-        let patience = Patience {
-            first: options.answer_timeout.get(),
-            usual: (interval / 2).max(SHORTEST_PATIENCE),
-            fresh: (interval * 2).max(SHORTEST_PATIENCE * 4),
-        };
+        let answer = options.answer_timeout.get();
+        // A server that is alone makes nobody late; its reading must only come before the last one counts as stale.
+        let usual = if servers.len() == 1 { interval * 2 } else { interval / 2 };
+        let patience =
+            Patience { first: answer, usual: usual.max(SHORTEST_PATIENCE), kept: answer.max(interval * 3), answer };
         Ok(Self { watch: Watch::start(runtime, servers)?, patience })
     }
 

@@ -1,7 +1,10 @@
 //! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,8 +16,8 @@ use crate::{
     Statistics, Table, TableSizes, Vacuums, Wal, activity,
     ask::{Asked, Sample},
     buffercache, cluster,
-    connection::{Connection, Limits, drive},
-    databases, debates, indexes, locks,
+    connection::{Connection, Limits, MARK, drive},
+    databases, debates, failure, indexes, locks,
     others::Others,
     receiver, replication, settings, sizes, statements, tables,
     target::Target,
@@ -28,8 +31,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Counting all rows of the debates may take this part of the server's time: one in so many.
 const FINGERPRINT_SHARE: u32 = 50;
 
-/// But a new debate is to be seen within two seconds.
-const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_secs(1);
+/// But a new debate is to be seen within two seconds: with a sample each second it is looked for at each second one
+/// at least.
+const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_millis(900);
+
+/// Where triggers announce what changes, they may still be silent about some of it.
+const LONGEST_PAUSE_WITH_TRIGGERS: Duration = Duration::from_secs(10);
 
 /// How often the progress of vacuums is read.
 const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
@@ -68,6 +75,9 @@ pub(crate) struct Server {
     table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
     statements: Asked<Statements>,
+    channels: Asked<debates::Channels>,
+    /// Triggers announce every change of the debates, and we hear them.
+    listens: bool,
     fingerprint: Asked<String>,
     read_fingerprint: Option<Arc<String>>,
     debates: Asked<Debates>,
@@ -108,6 +118,8 @@ impl Server {
             table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
+            channels: Asked::new("channels", slow),
+            listens: false,
             fingerprint: Asked::new("debates", Duration::ZERO),
             read_fingerprint: None,
             debates: Asked::new("debates", slow),
@@ -160,11 +172,11 @@ impl Server {
         let patience = self.limits.answer;
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
-        let Connection { client, driver, .. } = &mut connection;
+        let Connection { client, driver, notified, .. } = &mut connection;
         let sample =
             Sample { client, now, user: &user, server: &name, over: &over, prepares: self.prepares, pooled: &pooled };
         // The future of all queries is large: it is kept off the stack of the source's thread.
-        let asked = drive(driver, patience, Box::pin(self.ask(&sample))).await;
+        let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
         if pooled.get().is_some() {
             tracing::info!(source = "postgres", server = &*name, "a pooler stands between: queries are not prepared");
             self.prepares = false;
@@ -202,7 +214,7 @@ impl Server {
                 let limits = if connection.limited {
                     ""
                 } else {
-                    "; it refuses start options, as poolers do: set default_transaction_read_only and statement_timeout \
+                    "; start options do not reach it, as behind a pooler: set default_transaction_read_only and statement_timeout \
                      for the role itself"
                 };
                 let name = &*self.target.name;
@@ -250,6 +262,8 @@ impl Server {
         self.table_sizes.forget();
         self.slow_statements.forget();
         self.statements.forget();
+        self.channels.forget();
+        self.listens = false;
         self.fingerprint.forget();
         self.debates.forget();
         self.rankings.forget();
@@ -258,7 +272,7 @@ impl Server {
     }
 
     /// Two round trips at most, three when debates have changed: the queries of each go out together.
-    async fn ask(&mut self, sample: &Sample<'_>) {
+    async fn ask(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
         let version = self.version;
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
@@ -315,7 +329,9 @@ impl Server {
                             .ask(sample, || debates::fingerprint_sql(cluster), debates::read_fingerprint)
                             .await;
                         if self.fingerprint.value().is_some() {
-                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(LONGEST_FINGERPRINT_PAUSE);
+                            let longest =
+                                if self.listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
+                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
                             self.fingerprint.set_due(Some(sample.now + pause));
                         }
                     }
@@ -335,10 +351,10 @@ impl Server {
                 sample
             ),
         );
-        self.ask_debates(sample).await;
+        self.ask_debates(sample, notified).await;
     }
 
-    async fn ask_debates(&mut self, sample: &Sample<'_>) {
+    async fn ask_debates(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
         let Some(cluster) = self.cluster.value().cloned() else { return };
         if self.options.debates == Switch::Off || !cluster.has_debates {
             let missing = if cluster.has_debates {
@@ -356,13 +372,16 @@ impl Server {
             return;
         }
         let newest = self.fingerprint.value().cloned();
-        if newest.is_some() && newest != self.read_fingerprint {
+        // What was announced came with the answers before this.
+        let announced = notified.swap(false, Ordering::Relaxed);
+        if announced || (newest.is_some() && newest != self.read_fingerprint) {
             self.debates.set_due(None);
             self.rankings.set_due(None);
             self.rounds.set_due(None);
             self.read_fingerprint = newest;
         }
         tokio::join!(
+            Self::listen(&mut self.channels, &mut self.listens, sample, &cluster, notified),
             self.debates.ask(sample, debates::debates_sql, debates::read),
             async {
                 if cluster.has_rankings {
@@ -381,6 +400,30 @@ impl Server {
                 }
             },
         );
+    }
+
+    /// Behind a pooler the session that listens is not ours for long, so there nobody does.
+    async fn listen(
+        channels: &mut Asked<debates::Channels>,
+        listens: &mut bool,
+        sample: &Sample<'_>,
+        cluster: &Cluster,
+        notified: &AtomicBool,
+    ) {
+        if !sample.prepares || !channels.is_due(sample.now) {
+            return;
+        }
+        let known = channels.value().map(|channels| channels.names.clone()).unwrap_or_default();
+        channels.ask(sample, || debates::channels_sql(cluster), debates::read_channels).await;
+        let Some(found) = channels.value() else { return };
+        let mut heard = true;
+        for name in found.names.iter().filter(|name| !known.contains(name)) {
+            let listened = sample.client.query_typed(&format!("LISTEN {}", failure::quoted(name)), &[]).await;
+            heard &= listened.is_ok();
+            // What changed since the debates were read was announced to nobody.
+            notified.store(true, Ordering::Relaxed);
+        }
+        *listens = heard && found.complete;
     }
 
     fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
@@ -472,12 +515,13 @@ async fn ask_statements(
 
 async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
     let mut connection = Connection::open(target, limits).await?;
-    const VERSION: &str = "SELECT current_setting('server_version_num')::int8";
+    let sql = format!("SELECT current_setting('server_version_num')::int8, current_setting('{MARK}', true) = 'on'");
     let Connection { client, driver, .. } = &mut connection;
-    let answer = drive(driver, limits.answer, client.query_typed(VERSION, &[])).await?;
-    let version = answer
-        .and_then(|rows| rows.first().map_or(Ok(0_i64), |row| row.try_get(0)))
-        .map_err(|error| crate::failure::asking(&error, "version", target.user()))?;
+    let answer = drive(driver, limits.answer, client.query_typed(&sql, &[])).await?;
+    let (version, marked): (i64, Option<bool>) = answer
+        .and_then(|rows| rows.first().map_or(Ok((0, None)), |row| Ok((row.try_get(0)?, row.try_get(1)?))))
+        .map_err(|error| failure::asking(&error, "version", target.user()))?;
+    connection.limited &= marked == Some(true);
     if version < OLDEST {
         let detail = format!("{}: version {version} is too old: 13 and later are supported", target.address);
         return Err(Missing::new(Reason::Unreadable, detail));

@@ -1,5 +1,5 @@
 //! A task for each server, on one thread for all. A sample asks all of them at once and waits a moment; who has not
-//! answered by then is shown as it last was, for as long as that counts as fresh, and after that as late.
+//! answered by then is shown as it last was, with its age, until it should have been given up.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -35,8 +35,10 @@ pub(crate) struct Patience {
     pub first: Duration,
     /// All others.
     pub usual: Duration,
-    /// An older answer is not shown any more.
-    pub fresh: Duration,
+    /// An answer is shown so long after it came, while the next does not come.
+    pub kept: Duration,
+    /// Who has not answered by then is given up.
+    pub answer: Duration,
 }
 
 enum Answer {
@@ -48,6 +50,7 @@ enum Answer {
 struct Latest {
     number: u64,
     asked: Option<Instant>,
+    came: Instant,
     /// When the sample began that has not returned.
     waiting: Option<Instant>,
     reading: ServerReading,
@@ -60,7 +63,7 @@ impl Watch {
         let mut latest = Vec::with_capacity(servers.len());
         for (index, server) in servers.into_iter().enumerate() {
             let reading = server.reading(Section::off(Reason::Unreachable, "not asked yet"), Duration::ZERO);
-            latest.push(Latest { number: 0, asked: None, waiting: None, reading });
+            latest.push(Latest { number: 0, asked: None, came: Instant::now(), waiting: None, reading });
             runtime.spawn(serve(server, index, wishes.clone(), sender.clone()));
         }
         let (stop, stopped) = oneshot::channel::<()>();
@@ -91,7 +94,7 @@ impl Watch {
                 Err(RecvTimeoutError::Disconnected) => panic!("the connections' thread is gone"),
             }
         }
-        self.latest.iter().map(|latest| latest.show(self.number, patience.fresh)).collect()
+        self.latest.iter().map(|latest| latest.show(self.number, patience)).collect()
     }
 
     fn take(&mut self, answer: Answer) {
@@ -99,7 +102,7 @@ impl Watch {
             Answer::Sampled { server, number, asked, reading } => {
                 // Behind an answer that came late the next sample has begun already.
                 let waiting = (number < self.number).then(Instant::now);
-                self.latest[server] = Latest { number, asked: Some(asked), waiting, reading };
+                self.latest[server] = Latest { number, asked: Some(asked), came: Instant::now(), waiting, reading };
             }
             // The panic of one server is that of the source, which is opened anew with all servers.
             Answer::Panicked => panic!("a server's task panicked"),
@@ -108,18 +111,18 @@ impl Watch {
 }
 
 impl Latest {
-    fn show(&self, number: u64, fresh: Duration) -> ServerReading {
+    fn show(&self, number: u64, patience: &Patience) -> ServerReading {
         let mut reading = self.reading.clone();
         if self.number == number {
             return reading;
         }
-        let age = self.asked.map(|asked| asked.elapsed());
-        reading.age_seconds = age.unwrap_or_default().as_secs_f64();
+        reading.age_seconds = self.asked.map_or(0.0, |asked| asked.elapsed().as_secs_f64());
         // Why it was away when it was last asked says more than that it is asked again.
         let away = self.asked.is_some() && reading.up.value().is_none();
-        if !away && age.is_none_or(|age| age > fresh) {
+        if !away && (self.asked.is_none() || self.came.elapsed() > patience.kept) {
             let seconds = self.waiting.map_or(0.0, |since| since.elapsed().as_secs_f64());
-            let detail = format!("{}: the sample begun {seconds:.1} s ago has not returned", reading.address);
+            let (address, limit) = (&reading.address, patience.answer);
+            let detail = format!("{address}: no answer for {seconds:.1} s; it is given up after {limit:?}");
             reading.up = Section::off(Reason::Unreachable, detail);
             reading.seconds = seconds;
         }

@@ -1,5 +1,7 @@
 //! A real PostgreSQL in a temporary folder, on a socket of its own and a free port; stopped when dropped.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::{
     net::TcpListener,
     os::unix::process::CommandExt,
@@ -75,15 +77,17 @@ impl Server {
         self.folder.path()
     }
 
+    /// A client of the superuser, without its arguments for what to do.
+    pub(crate) fn psql(&self, database: &str) -> Command {
+        let mut command = Command::new(self.programs.join("psql"));
+        command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
+        command.arg("-h").arg(self.folder.path()).args(["-p", &self.port.to_string()]);
+        command
+    }
+
     /// Runs SQL as the superuser.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
-        let port = self.port.to_string();
-        let folder = self.folder.path().to_string_lossy().into_owned();
-        let answer = Command::new(self.programs.join("psql"))
-            .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-h", &folder, "-p", &port, "-U", "postgres", "-d", database])
-            .args(["-c", sql])
-            .output()
-            .expect("psql");
+        let answer = self.psql(database).args(["-c", sql]).output().expect("psql");
         assert!(answer.status.success(), "{sql}: {}", String::from_utf8_lossy(&answer.stderr));
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
     }
