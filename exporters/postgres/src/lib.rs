@@ -108,8 +108,12 @@ impl Source for Postgres {
         let answer = options.answer_timeout.get();
         // A server that is alone makes nobody late; its reading must only come before the last one counts as stale.
         let usual = if servers.len() == 1 { interval * 2 } else { interval / 2 };
-        let patience =
-            Patience { first: answer, usual: usual.max(SHORTEST_PATIENCE), kept: answer.max(interval * 3), answer };
+        let patience = Patience {
+            first: answer + SHORTEST_PATIENCE * 2,
+            usual: usual.max(SHORTEST_PATIENCE),
+            kept: answer.max(interval * 3),
+            answer,
+        };
         Ok(Self { watch: Watch::start(runtime, servers)?, patience })
     }
 

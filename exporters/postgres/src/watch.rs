@@ -102,6 +102,8 @@ impl Watch {
             Answer::Sampled { server, number, asked, reading } => {
                 // Behind an answer that came late the next sample has begun already.
                 let waiting = (number < self.number).then(Instant::now);
+                // That it was given up is shown, even if it is there again a moment later.
+                let number = if reading.up.value().is_none() { self.number } else { number };
                 self.latest[server] = Latest { number, asked: Some(asked), came: Instant::now(), waiting, reading };
             }
             // The panic of one server is that of the source, which is opened anew with all servers.
