@@ -13,7 +13,6 @@ use super::{
 };
 use crate::hub::Snapshot;
 
-#[allow(dead_code, reason = "the exporter's own tests use the rest")]
 #[path = "../../../exporters/postgres/tests/server/mod.rs"]
 mod server;
 

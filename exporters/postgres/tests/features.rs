@@ -1,6 +1,5 @@
 //! Against a real server: tables of other databases, indexes, vacuums, standbys, probes, and servers that hang.
 
-#[allow(dead_code, reason = "other test files use the rest")]
 mod server;
 
 use std::{

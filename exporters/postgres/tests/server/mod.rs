@@ -93,7 +93,6 @@ impl Server {
     }
 
     /// Runs SQL as the superuser, whatever becomes of it.
-    #[allow(dead_code, reason = "not every test file has a use for it")]
     pub(crate) fn attempt(&self, sql: &str) {
         let port = self.port.to_string();
         let folder = self.folder.path().to_string_lossy().into_owned();
@@ -107,7 +106,6 @@ impl Server {
     }
 
     /// Makes a standby that receives through a slot of this name.
-    #[allow(dead_code, reason = "not every test file has a use for it")]
     pub(crate) fn standby(&self, slot: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
