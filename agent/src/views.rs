@@ -1,16 +1,16 @@
 //! The sources' readings as people want them: one view a feed, each fed with every reading of its source.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aura_host::Host;
-use aura_model::{Context, Source};
+use aura_model::{Context, Missing, Source};
 use aura_postgres::Postgres;
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::{
     config::Config,
-    database::Database,
+    database::{self, Database},
     debates::Debates,
     governance::Governance,
     http::{App, Live},
@@ -48,13 +48,13 @@ impl Views {
         let governance = Arc::clone(&views.governance);
         let governance_feed =
             feeds.open_answering("governance", Some(Box::new(move |request| governance.answer(request))));
-        let (system, database, debates) = (views.system.clone(), views.database.clone(), views.debates.clone());
+        let (system, debates) = (views.system.clone(), views.debates.clone());
         let live = vec![
             Live { feed: feeds.open("system"), fresh: Box::new(move || system.current().is_some()) },
-            // The messages of models and governance say themselves what is missing, and new ones come as soon as that
+            // The messages of models, database and governance say themselves what is missing, and new ones come as soon as that
             // changes.
             Live { feed: models_feed, fresh: Box::new(|| true) },
-            Live { feed: feeds.open("database"), fresh: Box::new(move || database.current().is_some()) },
+            Live { feed: feeds.open("database"), fresh: Box::new(|| true) },
             Live { feed: feeds.open("debates"), fresh: Box::new(move || debates.current().is_some()) },
             Live { feed: governance_feed, fresh: Box::new(|| true) },
         ];
@@ -71,6 +71,8 @@ pub fn publish(app: &Arc<App>, context: &Context) {
         && let Some(debates) = app.live("debates")
     {
         tokio::spawn(publish_database(Arc::clone(app), postgres, database, debates.feed.clone()));
+    } else if let Some(live) = app.live("database") {
+        publish_absence(app, &live.feed, database::why(&app.hub), Duration::from_secs(1));
     }
     tokio::spawn(Arc::clone(&app.views.models).run());
     if let Some(live) = app.live("governance") {
@@ -120,19 +122,40 @@ fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
 /// Turns each reading of the database servers into the messages of both feeds, if anybody wants them.
 async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>, database_feed: Feed, debates_feed: Feed) {
     let mut readings = postgres.subscribe();
+    let (mut taken, mut said) = (None, None);
     loop {
         let newest = readings.borrow_and_update().clone();
-        if let Some(snapshot) = newest {
-            let moment = app.views.database.take(Arc::clone(&snapshot), postgres.interval());
-            let database = Arc::clone(&app.views.database);
-            database_feed.publish(moment.seq, move |out| encode("database", &database.update(&moment), out));
-            let moment = app.views.debates.take(snapshot, postgres.interval());
-            debates_feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
+        let fresh = newest.filter(|snapshot| snapshot.taken.elapsed() <= postgres.interval() * FRESH_INTERVALS);
+        match fresh {
+            Some(snapshot) if taken != Some(snapshot.taken) => {
+                (taken, said) = (Some(snapshot.taken), None);
+                let moment = app.views.database.take(Arc::clone(&snapshot), postgres.interval());
+                let database = Arc::clone(&app.views.database);
+                database_feed.publish(moment.seq, move |out| encode("database", &database.update(&moment), out));
+                let moment = app.views.debates.take(snapshot, postgres.interval());
+                debates_feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
+            }
+            Some(_) => {}
+            None => {
+                // Why there is no reading changes rarely: each reason is said once.
+                let missing = database::why(&app.hub);
+                if said != Some(missing.reason) {
+                    said = Some(missing.reason);
+                    publish_absence(&app, &database_feed, missing, postgres.interval());
+                }
+            }
         }
-        if readings.changed().await.is_err() {
+        // A reading that does not come is noticed when it would be late.
+        let late = postgres.interval() * FRESH_INTERVALS;
+        if let Ok(Err(_)) = timeout(late, readings.changed()).await {
             return;
         }
     }
+}
+
+fn publish_absence(app: &App, feed: &Feed, missing: Missing, interval: Duration) {
+    let update = app.views.database.absence(missing, interval);
+    feed.publish(update.seq, move |out| encode("database", &update, out));
 }
 
 fn encode(feed: &str, message: &impl Serialize, out: &mut Vec<u8>) {

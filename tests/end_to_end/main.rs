@@ -2,6 +2,8 @@
 
 mod audit_logs;
 mod audit_mount;
+mod database;
+mod debates;
 mod documents;
 mod drop_in;
 mod exposition;
@@ -13,7 +15,11 @@ mod lifecycle;
 mod model_changes;
 mod model_faults;
 mod models;
+#[path = "../../exporters/postgres/tests/server/mod.rs"]
+mod postgres;
+mod probe;
 mod prometheus;
+mod random;
 mod reload;
 mod security;
 mod stale;

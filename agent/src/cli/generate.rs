@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use super::{Arguments, GenerateCommand, print};
-use crate::{config::reference, governance, models, publish::prometheus::metrics_reference, system::message};
+use crate::{config::reference, database, governance, models, publish::prometheus::metrics_reference, system::message};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -21,13 +21,14 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 7] {
+pub(super) fn generated() -> [(&'static str, String); 8] {
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
         ("metrics.md", metrics_reference()),
         ("api.schema.json", message::schema()),
+        ("api.database.schema.json", database::message::schema()),
         ("api.models.schema.json", models::message::schema()),
         ("api.governance.schema.json", governance::message::schema()),
     ]

@@ -9,7 +9,7 @@ use super::{
     growth::Sizes,
     message::{
         Blocked, Blocker, Connections, Database, Health, Holder, InactiveSlot, Metrics, Rates, Receiver, Replication,
-        RowRates, Running, Size, SlowQuery, TableSize, VacuumDebt,
+        RowRates, Running, Size, SlowQuery, TableSize, Vacuum, VacuumDebt,
     },
 };
 
@@ -47,24 +47,26 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
     metrics.connections = activity.map(|activity| connections(activity, database, max, sees_all));
     metrics.long_running = activity.map(long_running);
     metrics.blocked = activity.map(blocked);
+    metrics.vacuums = statistics.vacuums.value().map(|vacuums| vacuums.0.iter().map(running_vacuum).collect());
     metrics.replication = cluster.map(|cluster| replication(cluster, statistics));
     metrics.database_size = statistics.database_sizes.value().and_then(|all| {
         let bytes = all.databases.iter().find(|one| one.name == *database)?.bytes?;
-        let growth = sizes.growth(&server.name, "", database);
+        let growth = sizes.growth([&server.name, database, "", ""]);
         Some(Size { bytes, pretty: pretty(bytes), mb: bytes as f64 / 1_048_576.0, growth })
     });
-    metrics.table_sizes = statistics.table_sizes.value().map(|all| {
-        let mut tables: Vec<TableSize> = all
-            .tables
-            .iter()
+    metrics.table_sizes = statistics.table_sizes.value().map(|_| {
+        let mut tables: Vec<TableSize> = statistics
+            .all_table_sizes()
+            .flat_map(|sizes| &sizes.tables)
             .filter_map(|table| {
                 let size_bytes = table.table_bytes? + table.index_bytes?;
                 Some(TableSize {
+                    database: table.database.clone(),
                     schema: table.schema.clone(),
                     table: table.name.clone(),
                     size_bytes,
                     size_pretty: pretty(size_bytes),
-                    growth: sizes.growth(&server.name, &table.schema, &table.name),
+                    growth: sizes.growth([&server.name, &table.database, &table.schema, &table.name]),
                 })
             })
             .collect();
@@ -83,10 +85,11 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
         });
         each.collect()
     });
-    metrics.vacuum_debt = statistics.tables.value().map(|tables| {
-        let mut debts: Vec<&aura_postgres::Table> = tables.iter().filter(|table| table.dead > 0).collect();
+    metrics.vacuum_debt = statistics.tables.value().map(|_| {
+        let mut debts: Vec<&aura_postgres::Table> = statistics.all_tables().filter(|table| table.dead > 0).collect();
         debts.sort_by_key(|table| std::cmp::Reverse(table.dead));
         let each = debts.into_iter().take(10).map(|table| VacuumDebt {
+            database: table.database.clone(),
             schema: table.schema.clone(),
             table: table.name.clone(),
             dead_rows: table.dead,
@@ -114,7 +117,7 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
                     .database_sizes
                     .value()
                     .and_then(|sizes| sizes.databases.iter().find(|size| size.name == one.name)?.bytes),
-                growth: sizes.growth(&server.name, "", &one.name),
+                growth: sizes.growth([&server.name, &one.name, "", ""]),
                 backends: one.backends,
                 cache_hit_ratio: ratio(one.blocks_hit, one.blocks_read),
                 rollback_ratio: ratio(one.rollbacks, one.commits),
@@ -147,6 +150,7 @@ fn empty(server: &ServerReading, timestamp: &str) -> Metrics {
         name: server.name.to_string(),
         status: "connected",
         timestamp: timestamp.to_owned(),
+        age_seconds: server.age_seconds,
         error: None,
         host: server.address.clone(),
         database: server.database.clone(),
@@ -169,6 +173,7 @@ fn empty(server: &ServerReading, timestamp: &str) -> Metrics {
         long_running: None,
         blocked: None,
         vacuum_debt: None,
+        vacuums: None,
         replication: None,
         missing: BTreeMap::new(),
     }
@@ -183,6 +188,7 @@ fn path(part: &'static str) -> &'static str {
         "settings" => "connections.max",
         "database" => "database_size",
         "stat_user_tables" => "vacuum_debt",
+        "stat_progress_vacuum" => "vacuums",
         "statements" => "slow_queries",
         "stat_replication" => "replication.receivers",
         "replication_slot" => "replication.inactive_slots",
@@ -251,6 +257,16 @@ fn long_running(activity: &Activity) -> Vec<Running> {
     running.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
     running.truncate(20);
     running
+}
+
+fn running_vacuum(vacuum: &aura_postgres::Vacuum) -> Vacuum {
+    let progress = vacuum.blocks.filter(|blocks| *blocks > 0).zip(vacuum.scanned);
+    Vacuum {
+        database: vacuum.database.clone(),
+        table: vacuum.table.clone(),
+        phase: vacuum.phase.clone(),
+        scanned_percent: progress.map(|(blocks, scanned)| scanned as f64 / blocks as f64 * 100.0),
+    }
 }
 
 fn waits(backend: &&Backend) -> bool {

@@ -12,9 +12,9 @@ const SPAN: f64 = 3600.0;
 /// No more names than these: servers may have any number of tables.
 const MOST_NAMES: usize = 5_000;
 
-type Key = (String, String, String);
+type Key = (String, String, String, String);
 
-/// Sizes by server, schema (empty for a database) and name: the newest, and older ones by the step.
+/// Sizes by server, database, schema and table (both empty for a database): the newest, and older ones by the step.
 #[derive(Default)]
 pub(super) struct Sizes(HashMap<Key, VecDeque<(f64, i64)>>);
 
@@ -26,14 +26,15 @@ impl Sizes {
             if let Some(sizes) = statistics.database_sizes.value() {
                 for database in &sizes.databases {
                     if let Some(bytes) = database.bytes {
-                        self.note(&server.name, "", &database.name, sizes.read_at, bytes);
+                        self.note([&server.name, &database.name, "", ""], sizes.read_at, bytes);
                     }
                 }
             }
-            if let Some(sizes) = statistics.table_sizes.value() {
+            for sizes in statistics.all_table_sizes() {
                 for table in &sizes.tables {
                     if let (Some(own), Some(index)) = (table.table_bytes, table.index_bytes) {
-                        self.note(&server.name, &table.schema, &table.name, sizes.read_at, own + index);
+                        let key = [&*server.name, &table.database, &table.schema, &table.name];
+                        self.note(key, sizes.read_at, own + index);
                     }
                 }
             }
@@ -41,8 +42,8 @@ impl Sizes {
     }
 
     /// How much this has grown since the oldest size that is remembered.
-    pub(super) fn growth(&self, server: &str, schema: &str, name: &str) -> Growth {
-        let known = self.0.get(&(server.to_owned(), schema.to_owned(), name.to_owned()));
+    pub(super) fn growth(&self, key: [&str; 4]) -> Growth {
+        let known = self.0.get(&owned(key));
         let ends = known.and_then(|known| known.front().zip(known.back()));
         match ends {
             Some(((first, before), (last, now))) if last > first => {
@@ -52,8 +53,8 @@ impl Sizes {
         }
     }
 
-    fn note(&mut self, server: &str, schema: &str, name: &str, read_at: f64, bytes: i64) {
-        let key = (server.to_owned(), schema.to_owned(), name.to_owned());
+    fn note(&mut self, key: [&str; 4], read_at: f64, bytes: i64) {
+        let key = owned(key);
         if self.0.len() >= MOST_NAMES && !self.0.contains_key(&key) {
             return;
         }
@@ -73,6 +74,10 @@ impl Sizes {
     }
 }
 
+fn owned([server, database, schema, table]: [&str; 4]) -> Key {
+    (server.to_owned(), database.to_owned(), schema.to_owned(), table.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,12 +85,12 @@ mod tests {
     #[test]
     fn growth_is_that_of_the_last_hour() {
         let mut sizes = Sizes::default();
-        assert_eq!(sizes.growth("s", "", "d"), Growth::default());
+        assert_eq!(sizes.growth(["s", "d", "", ""]), Growth::default());
         for minute in 0..180 {
-            sizes.note("s", "", "d", f64::from(minute) * 60.0, i64::from(minute));
-            sizes.note("s", "", "d", f64::from(minute) * 60.0, i64::from(minute));
+            sizes.note(["s", "d", "", ""], f64::from(minute) * 60.0, i64::from(minute));
+            sizes.note(["s", "d", "", ""], f64::from(minute) * 60.0, i64::from(minute));
         }
-        let growth = sizes.growth("s", "", "d");
+        let growth = sizes.growth(["s", "d", "", ""]);
         let minutes = growth.growth_seconds.unwrap() / 60.0;
         assert!((55.0..=60.0).contains(&minutes), "{growth:?}");
         assert_eq!(growth.growth_bytes, Some(minutes as i64));

@@ -4,29 +4,40 @@
 use std::collections::BTreeMap;
 
 use aura_model::Missing;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The JSON schema of the message.
+#[must_use]
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(DatabaseUpdate);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
 /// One message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DatabaseUpdate {
     /// Always `database_update`.
     pub r#type: &'static str,
     /// One more with each message.
     pub seq: u64,
-    /// When the servers were asked, RFC 3339.
+    /// When the servers were asked, or found not to be watched, RFC 3339.
     pub sampled_at: String,
     /// The same as `sampled_at`.
     pub timestamp: String,
     /// From one sample to the next, in seconds.
     pub interval_seconds: f64,
-    /// The first server.
+    /// The first server; `null` when no reading is on time.
     pub metrics: Option<Metrics>,
     /// The other servers.
     pub others: Vec<Metrics>,
+    /// Why `metrics` is `null`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<&'static str, Missing>,
 }
 
 /// One server.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Metrics {
     /// Its name in the configuration.
     pub name: String,
@@ -34,6 +45,8 @@ pub struct Metrics {
     pub status: &'static str,
     /// When it was asked, RFC 3339.
     pub timestamp: String,
+    /// How long before that its values were read, while its newest sample has not returned; else 0.
+    pub age_seconds: f64,
     /// Why it is not connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -66,6 +79,8 @@ pub struct Metrics {
     pub blocked: Option<Vec<Blocked>>,
     /// Tables with most rows that wait for vacuum, up to 10.
     pub vacuum_debt: Option<Vec<VacuumDebt>>,
+    /// Vacuums that run now.
+    pub vacuums: Option<Vec<Vacuum>>,
     /// Replication.
     pub replication: Option<Replication>,
     /// Why something is `null` or absent, by its path.
@@ -73,7 +88,7 @@ pub struct Metrics {
 }
 
 /// Clients and their limit; our own connection is left out.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Connections {
     /// Clients whose query runs now.
     pub active: Option<u64>,
@@ -96,7 +111,7 @@ pub struct Connections {
 }
 
 /// Who holds connections.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Holder {
     /// The role.
     pub user: String,
@@ -111,7 +126,7 @@ pub struct Holder {
 }
 
 /// A size.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Size {
     /// In bytes.
     pub bytes: i64,
@@ -125,7 +140,7 @@ pub struct Size {
 }
 
 /// How much something grew since it was first read, within the last hour; absent before the second reading.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Growth {
     /// By so many bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,8 +151,10 @@ pub struct Growth {
 }
 
 /// A table's size with everything that belongs to it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TableSize {
+    /// Its database.
+    pub database: String,
     /// Its schema.
     pub schema: String,
     /// Its name.
@@ -152,7 +169,7 @@ pub struct TableSize {
 }
 
 /// A slow statement.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SlowQuery {
     /// The first 200 letters; `null` when it is another role's and we may not see it.
     pub query: Option<String>,
@@ -169,7 +186,7 @@ pub struct SlowQuery {
 }
 
 /// Whether all is well.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Health {
     /// It accepts connections.
     pub accepting_connections: bool,
@@ -186,7 +203,7 @@ pub struct Health {
 }
 
 /// Rates over the last seconds.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Rates {
     /// Over so many seconds.
     pub window_seconds: f64,
@@ -207,7 +224,7 @@ pub struct Rates {
 }
 
 /// Rows a second.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RowRates {
     /// Returned by scans.
     pub returned: f64,
@@ -220,7 +237,7 @@ pub struct RowRates {
 }
 
 /// One database.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Database {
     /// Its name.
     pub name: String,
@@ -244,7 +261,7 @@ pub struct Database {
 }
 
 /// A transaction that takes long.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Running {
     /// Its process.
     pub pid: i32,
@@ -263,7 +280,7 @@ pub struct Running {
 }
 
 /// A backend that waits for a lock.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Blocked {
     /// Its process.
     pub pid: i32,
@@ -280,7 +297,7 @@ pub struct Blocked {
 }
 
 /// A backend that others wait for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Blocker {
     /// Its process.
     pub pid: i32,
@@ -292,9 +309,24 @@ pub struct Blocker {
     pub query: Option<String>,
 }
 
+/// A vacuum that runs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Vacuum {
+    /// Its database.
+    pub database: Option<String>,
+    /// Its table: by name in the database that we are connected to, by number elsewhere.
+    pub table: Option<String>,
+    /// What it does; `null` when it is another role's and we may not see it.
+    pub phase: Option<String>,
+    /// How much of the table it has scanned, 0 to 100.
+    pub scanned_percent: Option<f64>,
+}
+
 /// A table whose dead rows wait for vacuum.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct VacuumDebt {
+    /// Its database.
+    pub database: String,
     /// Its schema.
     pub schema: String,
     /// Its name.
@@ -308,7 +340,7 @@ pub struct VacuumDebt {
 }
 
 /// Replication.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Replication {
     /// It replays another server's changes.
     pub is_replica: bool,
@@ -321,7 +353,7 @@ pub struct Replication {
 }
 
 /// A receiver of changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Receiver {
     /// What it calls itself.
     pub application: Option<String>,
@@ -336,7 +368,7 @@ pub struct Receiver {
 }
 
 /// A slot that nobody uses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct InactiveSlot {
     /// Its name.
     pub name: String,

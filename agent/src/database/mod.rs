@@ -6,17 +6,19 @@ pub mod message;
 mod routes;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use aura_model::{Missing, Reason, Source};
 use aura_postgres::Postgres;
+use jiff::Timestamp;
 
 pub use self::routes::routes;
 use self::{growth::Sizes, message::DatabaseUpdate};
 use crate::{
-    hub::{FRESH_INTERVALS, Snapshot},
+    hub::{FRESH_INTERVALS, Hub, Snapshot},
     system::rfc3339,
 };
 
@@ -73,7 +75,8 @@ impl Database {
         let each = moment.now.reading.servers.iter().enumerate().map(|(index, server)| {
             let before = moment.before.as_ref().and_then(|before| {
                 let seconds = moment.now.taken.duration_since(before.taken).as_secs_f64();
-                Some((before.reading.servers.get(index)?, seconds))
+                let earlier = before.reading.servers.get(index)?;
+                Some((earlier, seconds - server.age_seconds + earlier.age_seconds))
             });
             derive::metrics(server, before, &state.sizes, &sampled_at)
         });
@@ -86,8 +89,35 @@ impl Database {
             interval_seconds: moment.interval.as_secs_f64(),
             metrics: servers.pop_front(),
             others: servers.into(),
+            missing: BTreeMap::new(),
         }
     }
+
+    /// The message of a time without a reading.
+    pub fn absence(&self, missing: Missing, interval: Duration) -> DatabaseUpdate {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.seq += 1;
+        let now = rfc3339(Timestamp::now());
+        DatabaseUpdate {
+            r#type: "database_update",
+            seq: state.seq,
+            timestamp: now.clone(),
+            sampled_at: now,
+            interval_seconds: interval.as_secs_f64(),
+            metrics: None,
+            others: Vec::new(),
+            missing: BTreeMap::from([("metrics", missing)]),
+        }
+    }
+}
+
+/// Why there is no reading.
+pub fn why(hub: &Hub) -> Missing {
+    let health = hub.sources().iter().map(|source| source.health()).find(|health| health.name == Postgres::NAME);
+    health.and_then(|health| health.missing).unwrap_or_else(|| {
+        let detail = "PostgreSQL was not read yet, or is switched off: sources.postgres.enabled";
+        Missing::new(Reason::NotConfigured, detail)
+    })
 }
 
 #[cfg(test)]

@@ -1,28 +1,85 @@
-//! `/api/database/metrics`: the first server alone, as older dashboards poll it.
+//! `/api/database/metrics`: the first server alone, as older dashboards poll it. `/probe`: a server that the request
+//! names.
 
 use std::sync::Arc;
 
+use aura_postgres::{ProbeError, Prober};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::StatusCode;
+use http::{StatusCode, header};
+use serde::Deserialize;
 
-use crate::http::{ApiError, App};
+use super::why;
+use crate::{
+    http::{ApiError, App},
+    publish::prometheus::{Format, encode},
+};
 
 /// The routes, without their state.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/database/metrics", get(metrics))
+    Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let moment = app.views.database.current();
     let metrics = moment.and_then(|moment| app.views.database.update(&moment).metrics);
     metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
-            .hint("see the log, or aura_source_missing_info in /metrics/aura")
+        let missing = why(&app.hub);
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+            .hint("see docs/sources/postgres.md")
             .retry_after(1)
     })
+}
+
+/// The query of a probe, with postgres_exporter's names.
+#[derive(Deserialize)]
+struct Probed {
+    target: Option<String>,
+    auth_module: Option<String>,
+}
+
+/// Asks a server now; what may be asked, and how often, is the exporter's to say.
+async fn probe(
+    State(app): State<Arc<App>>,
+    asked: Result<Query<Probed>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(asked) =
+        asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
+    let prober = Arc::clone(&app.settings().prober);
+    let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
+    let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
+    Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
+}
+
+const TARGET: &str = "write /probe?target=host:port&auth_module=name";
+
+fn refused(error: ProbeError) -> ApiError {
+    match error {
+        ProbeError::NotConfigured => {
+            ApiError::new(StatusCode::NOT_FOUND, "not_configured", "nothing is configured to be probed")
+                .hint("set sources.postgres.probe.targets and sources.postgres.probe.modules")
+        }
+        ProbeError::BadTarget(message) => ApiError::new(StatusCode::BAD_REQUEST, "bad_target", message).hint(TARGET),
+        ProbeError::UnknownModule { asked, known } => {
+            let message = match asked {
+                Some(asked) => format!("there is no auth_module {asked:?}"),
+                None => "the request names no auth_module, and there is none with the name default".to_owned(),
+            };
+            let hint = format!("sources.postgres.probe.modules has: {}", known.join(", "));
+            ApiError::new(StatusCode::BAD_REQUEST, "unknown_module", message).hint(hint)
+        }
+        ProbeError::NotAllowed(target) => {
+            ApiError::new(StatusCode::FORBIDDEN, "target_not_allowed", format!("{target:?} may not be probed"))
+                .hint("add it to sources.postgres.probe.targets")
+        }
+        ProbeError::TooMany => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_probes", "as many probes run as may run at once")
+                .hint("probe fewer targets at a time")
+                .retry_after(1)
+        }
+    }
 }

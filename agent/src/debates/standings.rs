@@ -88,7 +88,9 @@ fn count<'a>(models: &mut BTreeMap<&'a str, Tally<'a>>, debate: &'a Debate, has_
     let (a, b) = (debate.model_a.as_str(), debate.model_b.as_str());
     let score_a = match debate.winner.as_deref() {
         Some(winner) if winner == a => 1.0,
-        Some(_) => 0.0,
+        Some(winner) if winner == b => 0.0,
+        // A winner who took no part says nothing of the two.
+        Some(_) => return false,
         None => 0.5,
     };
     let before = |models: &BTreeMap<&str, Tally<'_>>, name| models.get(name).map_or(START, |tally| tally.rating);
@@ -260,11 +262,11 @@ fn rank(mut models: Vec<Model>) -> Vec<Model> {
 fn show(debate: &Debate, chain_broken: bool, has_errors: Option<bool>, turns: Option<i64>) -> Shown {
     let before = debate.elo_before_a.zip(debate.elo_before_b).map(|(a, b)| (f64::from(a), f64::from(b)));
     let completed = debate.status.as_deref() == Some("completed");
-    let winner_expected = debate
-        .winner
-        .as_deref()
-        .zip(before)
-        .map(|(winner, (a, b))| if winner == debate.model_a { expected(a, b) } else { expected(b, a) });
+    let winner_expected = debate.winner.as_deref().zip(before).and_then(|(winner, (a, b))| match winner {
+        winner if winner == debate.model_a => Some(expected(a, b)),
+        winner if winner == debate.model_b => Some(expected(b, a)),
+        _ => None,
+    });
     let judge = debate.judge.as_deref();
     Shown {
         debate_id: debate.id.clone(),

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use aura_postgres::Prober;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -58,6 +59,8 @@ pub struct Settings {
     pub control_token: Option<Arc<ControlToken>>,
     /// How many requests a second are answered, when not all.
     pub rate_limit: Option<Arc<RateLimit>>,
+    /// Asks database servers that a request names.
+    pub prober: Arc<Prober>,
     /// Fields of every answer, from the web configuration.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }

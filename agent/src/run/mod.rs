@@ -18,6 +18,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
+use aura_postgres::Prober;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -201,6 +202,7 @@ fn settings(config: &Config, web: &WebConfig) -> Settings {
         authenticator,
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
+        prober: Arc::new(Prober::new(&config.sources.postgres)),
         fields: web.headers().to_vec(),
     }
 }

@@ -43,7 +43,8 @@ fn reading(models: &[Model]) -> (OllamaReading, Name) {
     for model in models {
         simulator.install(model.clone());
     }
-    let options = OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url().into()], ..OllamaOptions::default() };
+    let options =
+        OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url().into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     for model in models {
         let body = format!("{{\"model\":\"{}\"}}", model.name);

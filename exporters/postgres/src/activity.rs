@@ -30,8 +30,9 @@ columns! {
     pub struct Backend {
         /// Its process.
         pub pid: i32 = "a.pid",
-        /// It is ours.
-        pub own: bool = "a.pid = pg_backend_pid()",
+        /// It is ours: this connection, or one to another database of the server.
+        pub own: bool = "a.pid = pg_backend_pid() OR coalesce(a.application_name = 'aura' AND a.usename = current_user \
+            AND a.client_addr IS NOT DISTINCT FROM inet_client_addr(), false)",
         /// Its database; none for background processes.
         pub database: Option<String> = "a.datname::text",
         /// Its role.

@@ -1,9 +1,19 @@
 //! One long-lived connection: read only, with limits that the server itself enforces.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use aura_model::{Missing, Reason};
-use tokio_postgres::{Client, Error};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{AsyncMessage, Client, Error};
 
 use crate::{PostgresOptions, failure, target::Target};
 
@@ -15,7 +25,12 @@ pub(crate) struct Connection {
     pub driver: Driver,
     /// The server accepted our limits; a pooler that does not know them may not.
     pub limited: bool,
+    /// A channel that we listen on said something since this was last taken away.
+    pub notified: Arc<AtomicBool>,
 }
+
+/// Set in our session by its start options: where it is missing, a pooler took the options and dropped them.
+pub(crate) const MARK: &str = "aura.limited";
 
 /// What the server is asked to hold us to.
 pub(crate) struct Limits {
@@ -62,7 +77,7 @@ impl Connection {
         if limited {
             let ours = format!(
                 "-c default_transaction_read_only=on -c statement_timeout={} -c lock_timeout={} \
-                 -c idle_in_transaction_session_timeout=10000",
+                 -c idle_in_transaction_session_timeout=10000 -c {MARK}=on",
                 limits.statement.as_millis(),
                 limits.lock.as_millis()
             );
@@ -70,12 +85,30 @@ impl Connection {
             config.options(theirs + &ours);
         }
         let connector = tls.connector()?;
-        Ok(config.connect(connector).await.map(|(client, connection)| Self {
-            client,
-            driver: Box::pin(connection),
-            limited,
+        Ok(config.connect(connector).await.map(|(client, connection)| {
+            let notified = Arc::new(AtomicBool::new(false));
+            Self { client, driver: Box::pin(carry(connection, Arc::clone(&notified))), limited, notified }
         }))
     }
+}
+
+/// Moves the bytes of a connection to its end, and notes that something was announced.
+async fn carry<S, T>(mut connection: tokio_postgres::Connection<S, T>, notified: Arc<AtomicBool>) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|context| {
+        loop {
+            match ready!(connection.poll_message(context)) {
+                Some(Ok(AsyncMessage::Notification(_))) => notified.store(true, Ordering::Relaxed),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+    })
+    .await
 }
 
 /// Does something with a connection, and moves its bytes meanwhile.

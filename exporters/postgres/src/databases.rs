@@ -16,6 +16,8 @@ columns! {
         pub name: String = "s.datname::text",
         /// Whether it is a template, which nobody works in.
         pub template: bool = "d.datistemplate",
+        /// Whether anybody may connect to it.
+        pub allows_connections: bool = "d.datallowconn",
         /// Connections that it allows; -1 for any number.
         pub connection_limit: i32 = "d.datconnlimit",
         /// Age of its oldest unfrozen transaction, in transactions.

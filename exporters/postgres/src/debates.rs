@@ -119,6 +119,50 @@ fn sum(table: &str) -> String {
     format!("(SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM {table})")
 }
 
+/// Where changes of the tables are announced.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    /// The channels to listen on.
+    pub names: Vec<String>,
+    /// Each of the tables announces each kind of change; what else changes is not looked for as often.
+    pub complete: bool,
+}
+
+/// Triggers whose function names its channel in so many words, and which changes call them. A channel that is put
+/// together when the function runs is not known from outside.
+pub(crate) fn channels_sql(cluster: &Cluster) -> String {
+    let tables = [
+        Some("debates"),
+        cluster.has_rankings.then_some("model_rankings"),
+        cluster.has_rounds.then_some("debate_rounds"),
+    ];
+    let tables: Vec<String> = tables.into_iter().flatten().map(|table| format!("('{table}')")).collect();
+    format!(
+        "SELECT announced.channel, coalesce(bit_or(announced.events), 0)::int4 AS events \
+         FROM (VALUES {}) AS known (name) LEFT JOIN LATERAL (\
+         SELECT (regexp_match(p.prosrc, $$(?:pg_notify\\s*\\(\\s*'([^']+)'\\s*,|notify\\s+\"?(\\w+))$$, 'i')) AS found, \
+         t.tgtype::int4 AS events FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
+         WHERE t.tgrelid = to_regclass(known.name) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')) triggers \
+         ON triggers.found IS NOT NULL CROSS JOIN LATERAL (\
+         SELECT coalesce(triggers.found[1], triggers.found[2]) AS channel, triggers.events) announced \
+         GROUP BY known.name, announced.channel",
+        tables.join(", ")
+    )
+}
+
+pub(crate) fn read_channels(answer: &[Row]) -> Result<Channels, Error> {
+    /// Bits of `tgtype`: insert, delete and update.
+    const CHANGES: i32 = 4 | 8 | 16;
+    let mut channels = Channels { names: Vec::new(), complete: true };
+    for row in answer {
+        let (name, events): (Option<String>, i32) = (row.try_get(0)?, row.try_get(1)?);
+        channels.complete &= name.is_some() && events & CHANGES == CHANGES;
+        // The server cuts longer names, and refuses them in pg_notify.
+        channels.names.extend(name.filter(|name| name.len() < 64 && !channels.names.contains(name)));
+    }
+    Ok(channels)
+}
+
 pub(crate) fn read_fingerprint(answer: &[Row]) -> Result<String, Error> {
     answer.first().map_or_else(|| Ok(String::new()), |row| row.try_get(0))
 }

@@ -4,24 +4,34 @@
 use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge};
 
 use crate::{
-    PostgresReading, ServerReading, Statistics, activity, cluster, databases, locks, replication, settings, sizes,
-    statements, tables,
+    Index, PostgresReading, ServerReading, Statistics, Table, TableSizes, activity, buffercache, cluster, databases,
+    indexes, locks, receiver, replication, settings, sizes, statements, tables, vacuum,
 };
 
 macro_rules! groups {
-    ($($name:literal: $part:ident, $metrics:path;)*) => {
+    ($($name:literal: $part:ident, $metrics:path;)* databases: $($table:literal: $parts:ident, $table_metrics:path;)*) => {
         pub(crate) const GROUPS: &[Group<PostgresReading>] = &[
             Group {
                 name: "up",
-                walk: |reading, emit| walk(UP, reading, Some, emit),
+                walk: |reading, emit| walk(UP, reading, |server| vec![server], emit),
                 declare: |show| declare(UP, show),
             },
             $(Group {
                 name: $name,
                 walk: |reading, emit| {
-                    walk($metrics, reading, |server| server.up.value()?.$part.value().map(|part| &**part), emit);
+                    walk($metrics, reading, |server| {
+                        let part = server.up.value().and_then(|statistics| statistics.$part.value());
+                        part.map(|part| &**part).into_iter().collect()
+                    }, emit);
                 },
                 declare: |show| declare($metrics, show),
+            },)*
+            $(Group {
+                name: $table,
+                walk: |reading, emit| {
+                    walk($table_metrics, reading, |server| server.up.value().map_or_else(Vec::new, |all| $parts(all)), emit);
+                },
+                declare: |show| declare($table_metrics, show),
             },)*
             Group {
                 name: "settings",
@@ -54,10 +64,32 @@ groups! {
     "process_idle": activity, activity::IDLE;
     "roles": roles, sizes::ROLES;
     "wal": wal, sizes::WAL;
-    "stat_user_tables": tables, tables::METRICS;
-    "table_sizes": table_sizes, tables::SIZES;
-    "statio_user_tables": tables, tables::IO;
     "stat_statements": statements, statements::METRICS;
+    "stat_wal_receiver": receivers, receiver::METRICS;
+    "stat_progress_vacuum": vacuums, vacuum::METRICS;
+    "buffercache_summary": buffer_cache, buffercache::METRICS;
+    databases:
+    "stat_user_tables": tables_of, tables::METRICS;
+    "table_sizes": sizes_of, tables::SIZES;
+    "statio_user_tables": tables_of, tables::IO;
+    "stat_user_indexes": indexes_of, indexes::METRICS;
+    "statio_user_indexes": indexes_of, indexes::IO;
+}
+
+/// Tables of the database that we are connected to, then of each other that is watched.
+fn tables_of(all: &Statistics) -> Vec<&Vec<Table>> {
+    let others = all.others.iter().filter_map(|other| other.tables.value()?.tables.value());
+    all.tables.value().into_iter().chain(others).map(|part| &**part).collect()
+}
+
+fn sizes_of(all: &Statistics) -> Vec<&TableSizes> {
+    let others = all.others.iter().filter_map(|other| other.tables.value()?.table_sizes.value());
+    all.table_sizes.value().into_iter().chain(others).map(|part| &**part).collect()
+}
+
+fn indexes_of(all: &Statistics) -> Vec<&Vec<Index>> {
+    let others = all.others.iter().filter_map(|other| other.tables.value()?.indexes.as_ref()?.value());
+    all.indexes.value().into_iter().chain(others).map(|part| &**part).collect()
 }
 
 const UP: &[Metric<ServerReading>] = &[
@@ -84,6 +116,13 @@ const UP: &[Metric<ServerReading>] = &[
         Unit::Seconds,
         &[],
         |server, emit| emit.value(server.seconds),
+    ),
+    gauge(
+        "aura_postgres_age_seconds",
+        "How long before this reading the server was asked: more than 0 while a sample has not returned.",
+        Unit::Seconds,
+        &[],
+        |server, emit| emit.value(server.age_seconds),
     ),
     counter("pg_exporter_scrapes_total", "Samples taken of the server.", Unit::None, &[], |server, emit| {
         emit.value(server.scrapes);
@@ -146,18 +185,19 @@ fn refused(statistics: &Statistics) -> bool {
 fn walk<'a, R: 'a>(
     metrics: &[Metric<R>],
     reading: &'a PostgresReading,
-    pick: fn(&'a ServerReading) -> Option<&'a R>,
+    pick: fn(&'a ServerReading) -> Vec<&'a R>,
     emit: &mut dyn Emit,
 ) {
     for metric in metrics {
         emit.family(&metric.family);
         for server in &reading.servers {
-            let Some(part) = pick(server) else { continue };
-            if reading.servers.len() == 1 {
-                (metric.take)(part, emit);
-            } else {
-                let mut labelled = Labelled { emit, server: &server.name, labels: metric.family.labels };
-                (metric.take)(part, &mut labelled);
+            for part in pick(server) {
+                if reading.servers.len() == 1 {
+                    (metric.take)(part, emit);
+                } else {
+                    let mut labelled = Labelled { emit, server: &server.name, labels: metric.family.labels };
+                    (metric.take)(part, &mut labelled);
+                }
             }
         }
     }

@@ -1,21 +1,26 @@
 //! PostgreSQL as a source: state, statistics and debates, under postgres_exporter's names.
 //!
-//! Each server has one connection that lasts. All queries of a sample go out together and are answered one by one, so
+//! Each server has one connection that lasts, and a task of its own. All queries of a sample go out together and are answered one by one, so
 //! a sample takes one or two round trips, and a query that fails costs only its own part. What is dear (sizes,
 //! settings) has an interval of its own and is kept in between.
 
 mod activity;
 mod ask;
+mod buffercache;
 mod cluster;
 mod connection;
 mod databases;
 mod debates;
 mod failure;
 mod groups;
+mod indexes;
 mod locks;
 mod options;
+mod others;
 mod passfile;
+mod probe;
 mod reading;
+mod receiver;
 mod replication;
 mod server;
 mod settings;
@@ -24,48 +29,52 @@ mod statements;
 mod tables;
 mod target;
 mod tls;
+mod vacuum;
+#[cfg(test)]
+mod versions;
+mod watch;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aura_model::{Context, Group, GroupHealth, Missing, Reason, Source};
-use tokio::{
-    runtime::{Builder, Runtime},
-    task::JoinHandle,
-};
+use tokio::runtime::Builder;
 
-use self::server::Server;
 pub use self::{
     activity::{Activity, Backend},
+    buffercache::BufferCache,
     cluster::Cluster,
     databases::Database,
     debates::{Debate, Debates, MOST_DEBATES, Ranking, Rounds},
+    indexes::Index,
     locks::Locks,
-    options::{DatabaseUrl, PostgresOptions, ServerOptions, SslMode, StatementOptions, TableOptions},
+    options::{
+        All, DatabaseUrl, OtherDatabases, PostgresOptions, ProbeModule, ProbeOptions, ServerOptions, SslMode,
+        StatementOptions, TableOptions,
+    },
+    others::{DatabaseTables, OtherDatabase},
+    probe::{ProbeError, Prober},
     reading::{PostgresReading, ServerReading, Statistics},
+    receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
     sizes::{DatabaseSize, DatabaseSizes, Features, Role, Roles, Wal},
     statements::{SlowStatement, SlowStatements, Statement, Statements},
     tables::{Table, TableSize, TableSizes},
+    vacuum::{Vacuum, Vacuums},
+};
+use self::{
+    server::Server,
+    watch::{Patience, Watch},
 };
 
 /// PostgreSQL, connected.
 pub struct Postgres {
-    runtime: Runtime,
-    servers: Vec<Watched>,
-    /// So long a sample waits for the slowest of several servers.
-    patience: Duration,
+    watch: Watch,
+    patience: Patience,
 }
 
-/// A server between two samples, or in one that has not returned.
-enum Watched {
-    Idle(Box<Server>),
-    Busy {
-        task: JoinHandle<(Box<Server>, ServerReading)>,
-        since: Instant,
-        late: Box<dyn Fn(Duration) -> ServerReading>,
-    },
-}
+/// A sample that hangs makes that of the other servers late by no more than this, or half an interval.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Source for Postgres {
     type Options = PostgresOptions;
@@ -95,34 +104,21 @@ impl Source for Postgres {
                 })?;
             }
         }
-        // The last server must not make the sample of the first late.
-        let patience = if servers.len() == 1 { options.timeout.get() } else { options.interval.get() / 2 };
-        Ok(Self { runtime, servers: servers.into_iter().map(Watched::Idle).collect(), patience })
+        let interval = options.interval.get();
+        let answer = options.answer_timeout.get();
+        // A server that is alone makes nobody late; its reading must only come before the last one counts as stale.
+        let usual = if servers.len() == 1 { interval * 2 } else { interval / 2 };
+        let patience = Patience {
+            first: answer + SHORTEST_PATIENCE * 2,
+            usual: usual.max(SHORTEST_PATIENCE),
+            kept: answer.max(interval * 3),
+            answer,
+        };
+        Ok(Self { watch: Watch::start(runtime, servers)?, patience })
     }
 
     fn sample(&mut self) -> Result<PostgresReading, Missing> {
-        let started = Instant::now();
-        let mut servers = Vec::with_capacity(self.servers.len());
-        let watched = std::mem::take(&mut self.servers);
-        let busy: Vec<Watched> = watched.into_iter().map(|watched| self.begin(watched, started)).collect();
-        for watched in busy {
-            let Watched::Busy { mut task, since, late } = watched else { continue };
-            let left = self.patience.saturating_sub(started.elapsed());
-            let done = self.runtime.block_on(async { tokio::time::timeout(left, &mut task).await });
-            match done {
-                Ok(Ok((server, reading))) => {
-                    servers.push(reading);
-                    self.servers.push(Watched::Idle(server));
-                }
-                // The panic of one server is that of the source: its thread is started anew with all servers.
-                Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => {
-                    servers.push(late(since.elapsed()));
-                    self.servers.push(Watched::Busy { task, since, late });
-                }
-            }
-        }
-        Ok(PostgresReading { servers })
+        Ok(PostgresReading { servers: self.watch.sample(&self.patience) })
     }
 
     fn describe(reading: &PostgresReading) -> Vec<String> {
@@ -134,18 +130,6 @@ impl Source for Postgres {
             [only] => only.up.value().map_or_else(Vec::new, |statistics| statistics.health.clone()),
             _ => Vec::new(),
         }
-    }
-}
-
-impl Postgres {
-    fn begin(&self, watched: Watched, since: Instant) -> Watched {
-        let Watched::Idle(mut server) = watched else { return watched };
-        let late = server.late();
-        let task = self.runtime.spawn(async move {
-            let reading = server.sample().await;
-            (server, reading)
-        });
-        Watched::Busy { task, since, late: Box::new(late) }
     }
 }
 

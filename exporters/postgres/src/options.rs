@@ -32,8 +32,49 @@ pub struct PostgresOptions {
     pub tables: TableOptions,
     /// Statistics of statements, from pg_stat_statements.
     pub statements: StatementOptions,
+    /// What `/probe` may ask; nothing unless both modules and targets are given.
+    pub probe: ProbeOptions,
     /// Whether the debates of the tables `debates` and `model_rankings` are read: `auto` where they are.
     pub debates: Switch,
+}
+
+/// Servers that are asked when a request to `/probe?target=...&auth_module=...` names them, and not otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeOptions {
+    /// Who may be asked: `host`, `host:port` (5432 if nothing is said), or `host:port/database` for that database
+    /// alone.
+    pub targets: Vec<String>,
+    /// How to log in, by the name that a request gives as `auth_module`; a request without one takes `default`.
+    pub modules: Vec<ProbeModule>,
+    /// A target that has not answered by then counts as down.
+    pub timeout: Interval,
+}
+
+/// How to log in to a server that is probed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProbeModule {
+    /// Its name.
+    pub name: String,
+    /// Role.
+    pub user: String,
+    /// Database, when the target names none; else the role's own.
+    pub database: Option<String>,
+    /// File that holds the password and nothing else.
+    pub password_file: Option<String>,
+    /// Password file of libpq.
+    pub passfile: Option<String>,
+    /// How TLS is used, as in libpq; `prefer` if nothing is said.
+    pub sslmode: Option<SslMode>,
+    /// Certificates that the server's is checked against.
+    pub sslrootcert: Option<String>,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        Self { targets: Vec::new(), modules: Vec::new(), timeout: Interval::from_secs(5) }
+    }
 }
 
 /// One server: either a URL or its parts. What neither says comes from the `PG*` variables of libpq.
@@ -94,8 +135,39 @@ pub struct TableOptions {
     pub enabled: Switch,
     /// How often their statistics are read.
     pub interval: Interval,
-    /// At most so many tables a database: the largest.
+    /// At most so many tables a database: the largest. One that was published stays as long as it exists.
     pub limit: u32,
+    /// Databases whose tables are watched beside those of the one that we are connected to: their names, or `all`.
+    /// Each takes one more connection.
+    pub databases: OtherDatabases,
+    /// At most so many of them.
+    pub max_databases: u32,
+    /// Whether indexes are watched too: five series each, at most `limit` of them a database.
+    pub indexes: bool,
+}
+
+/// Databases beside the one that we are connected to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected all, or a list of names of databases")]
+pub enum OtherDatabases {
+    /// All of them, without templates.
+    All(All),
+    /// Those with these names.
+    Named(Vec<String>),
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// All.
+    All,
+}
+
+impl Default for OtherDatabases {
+    fn default() -> Self {
+        Self::Named(Vec::new())
+    }
 }
 
 /// How statements are published.
@@ -123,6 +195,7 @@ impl Default for PostgresOptions {
             slow_interval: Interval::from_secs(60),
             tables: TableOptions::default(),
             statements: StatementOptions::default(),
+            probe: ProbeOptions::default(),
             debates: Switch::Auto,
         }
     }
@@ -130,7 +203,14 @@ impl Default for PostgresOptions {
 
 impl Default for TableOptions {
     fn default() -> Self {
-        Self { enabled: Switch::Auto, interval: Interval::from_secs(15), limit: 500 }
+        Self {
+            enabled: Switch::Auto,
+            interval: Interval::from_secs(15),
+            limit: 500,
+            databases: OtherDatabases::default(),
+            max_databases: 10,
+            indexes: false,
+        }
     }
 }
 
@@ -159,12 +239,31 @@ impl Options for PostgresOptions {
                 problems.push((format!("servers[{index}].url"), error));
             }
         }
+        for (index, target) in self.probe.targets.iter().enumerate() {
+            if let Err(error) = crate::probe::check(target) {
+                problems.push((format!("probe.targets[{index}]"), error));
+            }
+        }
+        for (index, module) in self.probe.modules.iter().enumerate() {
+            for (key, value) in [("name", &module.name), ("user", &module.user)] {
+                if value.is_empty() {
+                    let message = format!("a module needs a {key}");
+                    problems.push((format!("probe.modules[{index}].{key}"), message));
+                }
+            }
+            if self.probe.modules[..index].iter().any(|other| other.name == module.name) {
+                problems.push((format!("probe.modules[{index}].name"), format!("{:?} is there twice", module.name)));
+            }
+        }
         if self.answer_timeout > self.timeout {
             let message = format!("longer than timeout ({}): a hung server would make all others late", self.timeout);
             problems.push(("answer_timeout".to_owned(), message));
         }
         if self.tables.limit > MOST_TABLES {
             problems.push(("tables.limit".to_owned(), format!("more than {MOST_TABLES}")));
+        }
+        if self.tables.max_databases > MOST_DATABASES {
+            problems.push(("tables.max_databases".to_owned(), format!("more than {MOST_DATABASES}")));
         }
         if self.statements.limit > MOST_STATEMENTS {
             problems.push(("statements.limit".to_owned(), format!("more than {MOST_STATEMENTS}")));
@@ -175,6 +274,8 @@ impl Options for PostgresOptions {
 
 /// Each table gives thirty series.
 const MOST_TABLES: u32 = 20_000;
+/// Each takes a connection of its server.
+const MOST_DATABASES: u32 = 100;
 /// Each statement gives five series.
 const MOST_STATEMENTS: u32 = 5_000;
 
@@ -279,6 +380,38 @@ mod tests {
         };
         let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["servers[0].url", "servers[1].url", "answer_timeout"]);
+    }
+
+    #[test]
+    fn what_may_be_probed_is_checked_before_it_is_asked() {
+        let mut options = PostgresOptions::default();
+        options.probe.targets = vec!["db:5432".into(), "db?sslmode=disable".into(), "user@db".into()];
+        let module =
+            |name: &str, user: &str| ProbeModule { name: name.into(), user: user.into(), ..ProbeModule::default() };
+        options.probe.modules = vec![module("default", "aura"), module("default", "aura"), module("", "")];
+        let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
+        let expected = [
+            "probe.targets[1]",
+            "probe.targets[2]",
+            "probe.modules[1].name",
+            "probe.modules[2].name",
+            "probe.modules[2].user",
+        ];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn other_databases_are_all_or_named() {
+        let parse = |text: &str| serde_json::from_str::<OtherDatabases>(text);
+        assert_eq!(parse("\"all\"").unwrap(), OtherDatabases::All(All::All));
+        assert_eq!(parse("[\"a\"]").unwrap(), OtherDatabases::Named(vec!["a".into()]));
+        for wrong in ["\"some\"", "5", "true"] {
+            assert_eq!(
+                parse(wrong).unwrap_err().to_string(),
+                "expected all, or a list of names of databases",
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

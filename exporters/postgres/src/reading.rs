@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use aura_model::{GroupHealth, Missing, Name, Section};
+use aura_model::{GroupHealth, Missing, Name, Reason, Section};
 use serde::Serialize;
 
 use crate::{
-    Activity, Cluster, Database, DatabaseSizes, Debates, Features, Locks, Ranking, Roles, Rounds, Senders, Settings,
-    Slots, SlowStatements, Statements, Table, TableSizes, Wal,
+    Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, OtherDatabase, Ranking,
+    Receivers, Roles, Rounds, Senders, Settings, Slots, SlowStatements, Statements, Table, TableSizes, Vacuums, Wal,
 };
 
 /// All servers at one moment.
@@ -18,7 +18,7 @@ pub struct PostgresReading {
 }
 
 /// One server at one moment.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ServerReading {
     /// Its name in the configuration.
     pub name: Name,
@@ -32,6 +32,8 @@ pub struct ServerReading {
     pub up: Section<Arc<Statistics>>,
     /// How long the sample took.
     pub seconds: f64,
+    /// How long before this reading the server was asked, when its newest sample has not returned yet; else 0.
+    pub age_seconds: f64,
     /// Samples so far.
     pub scrapes: u64,
     /// Connections made so far: one more after each restart of the server.
@@ -53,6 +55,12 @@ pub struct Statistics {
     pub locks: Section<Arc<Vec<Locks>>>,
     /// Who receives our WAL.
     pub senders: Section<Arc<Senders>>,
+    /// From whom we receive WAL.
+    pub receivers: Section<Arc<Receivers>>,
+    /// Vacuums that run.
+    pub vacuums: Section<Arc<Vacuums>>,
+    /// How the buffer cache is used.
+    pub buffer_cache: Section<Arc<BufferCache>>,
     /// Replication slots.
     pub slots: Section<Arc<Slots>>,
     /// Settings as numbers.
@@ -69,6 +77,13 @@ pub struct Statistics {
     pub tables: Section<Arc<Vec<Table>>>,
     /// Sizes of tables.
     pub table_sizes: Section<Arc<TableSizes>>,
+    /// Counters of each index, when they are asked for.
+    pub indexes: Section<Arc<Vec<Index>>>,
+    /// Tables of other databases, when they are asked for.
+    pub others: Vec<OtherDatabase>,
+    /// Databases whose tables are not watched because there are too many.
+    #[serde(skip)]
+    pub left_out: Option<Missing>,
     /// The slowest statements.
     pub slow_statements: Section<Arc<SlowStatements>>,
     /// Statements that are published.
@@ -85,8 +100,28 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Sizes of the tables of all databases that are watched.
+    pub fn all_table_sizes(&self) -> impl Iterator<Item = &TableSizes> {
+        let others = self.others.iter().filter_map(|other| other.tables.value()?.table_sizes.value());
+        self.table_sizes.value().into_iter().chain(others).map(|sizes| &**sizes)
+    }
+
+    /// The tables of all databases that are watched.
+    pub fn all_tables(&self) -> impl Iterator<Item = &Table> {
+        let others = self.others.iter().filter_map(|other| other.tables.value()?.tables.value());
+        self.tables.value().into_iter().chain(others).flat_map(|tables| tables.iter())
+    }
+
     /// The parts that are missing although the server answers, and why.
     pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Missing)> {
+        // One of several databases stands for all: it names itself.
+        let other = self.others.iter().find_map(|other| {
+            refused(other.tables.missing()).or_else(|| {
+                let tables = other.tables.value()?;
+                let indexes = tables.indexes.as_ref().and_then(Section::missing);
+                tables.tables.missing().or(tables.table_sizes.missing()).or(indexes)
+            })
+        });
         [
             ("cluster", self.cluster.missing()),
             ("stat_database", self.databases.missing()),
@@ -94,16 +129,26 @@ impl Statistics {
             ("locks", self.locks.missing()),
             ("stat_replication", self.senders.missing()),
             ("replication_slot", self.slots.missing()),
+            ("stat_wal_receiver", refused(self.receivers.missing())),
+            ("stat_progress_vacuum", self.vacuums.missing()),
+            ("buffercache_summary", refused(self.buffer_cache.missing())),
             ("settings", self.settings.missing()),
             ("database", self.database_sizes.missing()),
             ("roles", self.roles.missing()),
             ("wal", self.wal.missing()),
             ("stat_user_tables", self.tables.missing()),
             ("table_sizes", self.table_sizes.missing()),
+            ("stat_user_indexes", refused(self.indexes.missing())),
+            ("other_databases", self.left_out.as_ref().or(other)),
             ("statements", self.slow_statements.missing()),
             ("debates", self.debates.missing()),
         ]
         .into_iter()
         .filter_map(|(part, missing)| Some((part, missing?)))
     }
+}
+
+/// What nobody asked for, or no extension offers, is not missed.
+fn refused(missing: Option<&Missing>) -> Option<&Missing> {
+    missing.filter(|missing| missing.reason != Reason::NotConfigured)
 }

@@ -1,20 +1,27 @@
 //! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use aura_model::{GroupHealth, Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, Cluster, Database, DatabaseSizes, Debates, Features, Locks, PostgresOptions, Ranking, Roles, Rounds,
-    Senders, ServerReading, Settings, Slots, SlowStatements, Statements, Statistics, Table, TableSizes, Wal, activity,
+    Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, PostgresOptions, Ranking,
+    Receivers, Roles, Rounds, Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements,
+    Statistics, Table, TableSizes, Vacuums, Wal, activity,
     ask::{Asked, Sample},
-    cluster,
-    connection::{Connection, Limits, drive},
-    databases, debates, locks, replication, settings, sizes, statements, tables,
+    buffercache, cluster,
+    connection::{Connection, Limits, MARK, drive},
+    databases, debates, failure, indexes, locks,
+    others::Others,
+    receiver, replication, settings, sizes, statements, tables,
     target::Target,
+    vacuum,
 };
 
 /// Pauses between attempts to connect: from the first to the longest, doubling.
@@ -24,8 +31,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Counting all rows of the debates may take this part of the server's time: one in so many.
 const FINGERPRINT_SHARE: u32 = 50;
 
-/// But a new debate is to be seen within two seconds.
-const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_secs(1);
+/// But a new debate is to be seen within two seconds: with a sample each second it is looked for at each second one
+/// at least.
+const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_millis(900);
+
+/// Where triggers announce what changes, they may still be silent about some of it.
+const LONGEST_PAUSE_WITH_TRIGGERS: Duration = Duration::from_secs(10);
+
+/// How often the progress of vacuums is read.
+const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One server and what is known of it.
 pub(crate) struct Server {
@@ -52,10 +66,18 @@ pub(crate) struct Server {
     roles: Asked<Roles>,
     wal: Asked<Wal>,
     features: Asked<Features>,
+    receivers: Asked<Receivers>,
+    vacuums: Asked<Vacuums>,
+    buffer_cache: Asked<BufferCache>,
+    indexes: Asked<Vec<Index>>,
+    others: Others,
     tables: Asked<Vec<Table>>,
     table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
     statements: Asked<Statements>,
+    channels: Asked<debates::Channels>,
+    /// Triggers announce every change of the debates, and we hear them.
+    listens: bool,
     fingerprint: Asked<String>,
     read_fingerprint: Option<Arc<String>>,
     debates: Asked<Debates>,
@@ -67,7 +89,6 @@ impl Server {
     pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
         let slow = options.slow_interval.get();
         Self {
-            target,
             limits: Limits::from(options),
             connection: None,
             version: 0,
@@ -88,16 +109,24 @@ impl Server {
             roles: Asked::new("roles", slow),
             wal: Asked::new("wal", slow),
             features: Asked::new("features", slow),
+            receivers: Asked::new("stat_wal_receiver", Duration::ZERO),
+            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL),
+            buffer_cache: Asked::new("buffercache_summary", options.tables.interval.get()),
+            indexes: Asked::new("stat_user_indexes", options.tables.interval.get()),
+            others: Others::new(&target, options),
             tables: Asked::new("stat_user_tables", options.tables.interval.get()),
             table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
+            channels: Asked::new("channels", slow),
+            listens: false,
             fingerprint: Asked::new("debates", Duration::ZERO),
             read_fingerprint: None,
             debates: Asked::new("debates", slow),
             rankings: Asked::new("model_rankings", slow),
             rounds: Asked::new("debate_rounds", slow),
             options: options.clone(),
+            target,
         }
     }
 
@@ -115,28 +144,8 @@ impl Server {
         self.reading(up, started.elapsed())
     }
 
-    /// What to say while a sample has not returned.
-    pub(crate) fn late(&self) -> impl Fn(Duration) -> ServerReading + 'static {
-        let (name, address) = (self.target.name.clone(), self.target.address.clone());
-        let (user, database) = (self.target.user().to_owned(), self.target.database().to_owned());
-        let (scrapes, connects) = (self.scrapes, self.connects);
-        move |since| {
-            let seconds = since.as_secs_f64();
-            let detail = format!("{address}: the sample begun {seconds:.1} s ago has not returned");
-            ServerReading {
-                name: name.clone(),
-                address: address.clone(),
-                user: user.clone(),
-                database: database.clone(),
-                up: Section::off(Reason::Unreachable, detail),
-                seconds,
-                scrapes,
-                connects,
-            }
-        }
-    }
-
-    fn reading(&self, up: Section<Arc<Statistics>>, took: Duration) -> ServerReading {
+    /// A reading with this state.
+    pub(crate) fn reading(&self, up: Section<Arc<Statistics>>, took: Duration) -> ServerReading {
         ServerReading {
             name: self.target.name.clone(),
             address: self.target.address.clone(),
@@ -144,6 +153,7 @@ impl Server {
             database: self.target.database().to_owned(),
             up,
             seconds: took.as_secs_f64(),
+            age_seconds: 0.0,
             scrapes: self.scrapes,
             connects: self.connects,
         }
@@ -162,11 +172,11 @@ impl Server {
         let patience = self.limits.answer;
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
-        let Connection { client, driver, .. } = &mut connection;
+        let Connection { client, driver, notified, .. } = &mut connection;
         let sample =
             Sample { client, now, user: &user, server: &name, over: &over, prepares: self.prepares, pooled: &pooled };
         // The future of all queries is large: it is kept off the stack of the source's thread.
-        let asked = drive(driver, patience, Box::pin(self.ask(&sample))).await;
+        let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
         if pooled.get().is_some() {
             tracing::info!(source = "postgres", server = &*name, "a pooler stands between: queries are not prepared");
             self.prepares = false;
@@ -204,7 +214,7 @@ impl Server {
                 let limits = if connection.limited {
                     ""
                 } else {
-                    "; it refuses start options, as poolers do: set default_transaction_read_only and statement_timeout \
+                    "; start options do not reach it, as behind a pooler: set default_transaction_read_only and statement_timeout \
                      for the role itself"
                 };
                 let name = &*self.target.name;
@@ -244,10 +254,16 @@ impl Server {
         self.roles.forget();
         self.wal.forget();
         self.features.forget();
+        self.receivers.forget();
+        self.vacuums.forget();
+        self.buffer_cache.forget();
+        self.indexes.forget();
         self.tables.forget();
         self.table_sizes.forget();
         self.slow_statements.forget();
         self.statements.forget();
+        self.channels.forget();
+        self.listens = false;
         self.fingerprint.forget();
         self.debates.forget();
         self.rankings.forget();
@@ -256,11 +272,15 @@ impl Server {
     }
 
     /// Two round trips at most, three when debates have changed: the queries of each go out together.
-    async fn ask(&mut self, sample: &Sample<'_>) {
+    async fn ask(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
         let version = self.version;
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
+        let with_indexes = with_tables && self.options.tables.indexes;
         let before = self.cluster.value().cloned();
+        let (known, known_sizes) = (self.tables.value().cloned(), self.table_sizes.value().cloned());
+        let known_indexes = self.indexes.value().cloned();
+        let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
         tokio::join!(
             self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
             self.databases.ask(sample, || databases::sql(version), databases::read),
@@ -275,12 +295,27 @@ impl Server {
             self.features.ask(sample, sizes::features_sql, one(Features::read)),
             async {
                 if with_tables {
-                    self.tables.ask(sample, || tables::sql(limit), tables::read).await;
+                    self.tables.ask(sample, || tables::sql(limit, known.as_deref()), tables::read).await;
                 }
             },
             async {
                 if with_tables {
-                    self.table_sizes.ask(sample, || tables::sizes_sql(limit), tables::read_sizes).await;
+                    let sql = || tables::sizes_sql(limit, known_sizes.as_deref());
+                    self.table_sizes.ask(sample, sql, tables::read_sizes).await;
+                }
+            },
+            async {
+                if with_indexes {
+                    self.indexes.ask(sample, || indexes::sql(limit, known_indexes.as_deref()), indexes::read).await;
+                }
+            },
+            self.vacuums.ask(sample, || vacuum::sql(version), vacuum::read),
+            async {
+                if receives {
+                    self.receivers.ask(sample, receiver::sql, receiver::read).await;
+                } else if before.is_some() {
+                    let detail = "stat_wal_receiver: the server is a primary and receives nothing";
+                    self.receivers.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
                 }
             },
             async {
@@ -294,41 +329,32 @@ impl Server {
                             .ask(sample, || debates::fingerprint_sql(cluster), debates::read_fingerprint)
                             .await;
                         if self.fingerprint.value().is_some() {
-                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(LONGEST_FINGERPRINT_PAUSE);
+                            let longest =
+                                if self.listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
+                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
                             self.fingerprint.set_due(Some(sample.now + pause));
                         }
                     }
                 }
             },
         );
-        self.ask_statements(sample).await;
-        self.ask_debates(sample).await;
+        if with_tables && let (Some(databases), Some(cluster)) = (self.databases.value(), self.cluster.value()) {
+            self.others.follow(databases, &cluster.database);
+        }
+        tokio::join!(
+            ask_buffer_cache(&mut self.buffer_cache, self.features.value(), sample),
+            ask_statements(
+                &mut self.slow_statements,
+                &mut self.statements,
+                self.features.value(),
+                &self.options.statements,
+                sample
+            ),
+        );
+        self.ask_debates(sample, notified).await;
     }
 
-    async fn ask_statements(&mut self, sample: &Sample<'_>) {
-        let Some(features) = self.features.value().cloned() else { return };
-        let published = self.statements.value().cloned();
-        let slow = statements::slow_sql(&features);
-        let Some(slow) = slow else {
-            let detail = "statements: pg_stat_statements is not installed in this database; add it to \
-                          shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
-            let missing = Missing::new(Reason::NotConfigured, detail);
-            self.slow_statements.miss(missing.clone(), sample.server);
-            if self.options.statements.metrics {
-                self.statements.miss(missing, sample.server);
-            }
-            return;
-        };
-        let metrics = statements::sql(&features, self.options.statements.limit, published.as_deref())
-            .filter(|_| self.options.statements.metrics);
-        tokio::join!(self.slow_statements.ask(sample, || slow, statements::read_slow), async {
-            if let Some(metrics) = metrics {
-                self.statements.ask(sample, || metrics, statements::read).await;
-            }
-        });
-    }
-
-    async fn ask_debates(&mut self, sample: &Sample<'_>) {
+    async fn ask_debates(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
         let Some(cluster) = self.cluster.value().cloned() else { return };
         if self.options.debates == Switch::Off || !cluster.has_debates {
             let missing = if cluster.has_debates {
@@ -346,13 +372,16 @@ impl Server {
             return;
         }
         let newest = self.fingerprint.value().cloned();
-        if newest.is_some() && newest != self.read_fingerprint {
+        // What was announced came with the answers before this.
+        let announced = notified.swap(false, Ordering::Relaxed);
+        if announced || (newest.is_some() && newest != self.read_fingerprint) {
             self.debates.set_due(None);
             self.rankings.set_due(None);
             self.rounds.set_due(None);
             self.read_fingerprint = newest;
         }
         tokio::join!(
+            Self::listen(&mut self.channels, &mut self.listens, sample, &cluster, notified),
             self.debates.ask(sample, debates::debates_sql, debates::read),
             async {
                 if cluster.has_rankings {
@@ -373,6 +402,30 @@ impl Server {
         );
     }
 
+    /// Behind a pooler the session that listens is not ours for long, so there nobody does.
+    async fn listen(
+        channels: &mut Asked<debates::Channels>,
+        listens: &mut bool,
+        sample: &Sample<'_>,
+        cluster: &Cluster,
+        notified: &AtomicBool,
+    ) {
+        if !sample.prepares || !channels.is_due(sample.now) {
+            return;
+        }
+        let known = channels.value().map(|channels| channels.names.clone()).unwrap_or_default();
+        channels.ask(sample, || debates::channels_sql(cluster), debates::read_channels).await;
+        let Some(found) = channels.value() else { return };
+        let mut heard = true;
+        for name in found.names.iter().filter(|name| !known.contains(name)) {
+            let listened = sample.client.query_typed(&format!("LISTEN {}", failure::quoted(name)), &[]).await;
+            heard &= listened.is_ok();
+            // What changed since the debates were read was announced to nobody.
+            notified.store(true, Ordering::Relaxed);
+        }
+        *listens = heard && found.complete;
+    }
+
     fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
         let health = [
             self.cluster.health(),
@@ -385,11 +438,12 @@ impl Server {
             self.database_sizes.health(),
             self.roles.health(),
             self.wal.health(),
+            self.vacuums.health(),
             self.tables.health(),
             self.table_sizes.health(),
         ];
         let health: Vec<GroupHealth> =
-            if self.options.tables.enabled == Switch::Off { health[..10].to_vec() } else { health.to_vec() };
+            if self.options.tables.enabled == Switch::Off { health[..11].to_vec() } else { health.to_vec() };
         Ok(Arc::new(Statistics {
             version: self.version,
             cluster: self.cluster.answer(),
@@ -403,6 +457,12 @@ impl Server {
             roles: self.roles.answer(),
             wal: self.wal.answer(),
             features: self.features.answer(),
+            receivers: self.receivers.answer(),
+            vacuums: self.vacuums.answer(),
+            buffer_cache: self.buffer_cache.answer(),
+            indexes: self.indexes.answer(),
+            others: self.others.newest(),
+            left_out: self.others.left_out(),
             tables: self.tables.answer(),
             table_sizes: self.table_sizes.answer(),
             slow_statements: self.slow_statements.answer(),
@@ -415,14 +475,53 @@ impl Server {
     }
 }
 
+async fn ask_buffer_cache(cache: &mut Asked<BufferCache>, features: Option<&Arc<Features>>, sample: &Sample<'_>) {
+    let Some(features) = features else { return };
+    match buffercache::sql(features) {
+        Some(sql) => cache.ask(sample, || sql, one(BufferCache::read)).await,
+        None => {
+            let detail = "buffercache_summary: pg_buffercache is not installed in this database, or older than 1.4";
+            cache.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
+        }
+    }
+}
+
+async fn ask_statements(
+    slow_statements: &mut Asked<SlowStatements>,
+    statements: &mut Asked<Statements>,
+    features: Option<&Arc<Features>>,
+    options: &StatementOptions,
+    sample: &Sample<'_>,
+) {
+    let Some(features) = features else { return };
+    let published = statements.value().cloned();
+    let Some(slow) = statements::slow_sql(features) else {
+        let detail = "statements: pg_stat_statements is not installed in this database; add it to \
+                      shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
+        let missing = Missing::new(Reason::NotConfigured, detail);
+        slow_statements.miss(missing.clone(), sample.server);
+        if options.metrics {
+            statements.miss(missing, sample.server);
+        }
+        return;
+    };
+    let metrics = statements::sql(features, options.limit, published.as_deref()).filter(|_| options.metrics);
+    tokio::join!(slow_statements.ask(sample, || slow, statements::read_slow), async {
+        if let Some(metrics) = metrics {
+            statements.ask(sample, || metrics, statements::read).await;
+        }
+    });
+}
+
 async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
     let mut connection = Connection::open(target, limits).await?;
-    const VERSION: &str = "SELECT current_setting('server_version_num')::int8";
+    let sql = format!("SELECT current_setting('server_version_num')::int8, current_setting('{MARK}', true) = 'on'");
     let Connection { client, driver, .. } = &mut connection;
-    let answer = drive(driver, limits.answer, client.query_typed(VERSION, &[])).await?;
-    let version = answer
-        .and_then(|rows| rows.first().map_or(Ok(0_i64), |row| row.try_get(0)))
-        .map_err(|error| crate::failure::asking(&error, "version", target.user()))?;
+    let answer = drive(driver, limits.answer, client.query_typed(&sql, &[])).await?;
+    let (version, marked): (i64, Option<bool>) = answer
+        .and_then(|rows| rows.first().map_or(Ok((0, None)), |row| Ok((row.try_get(0)?, row.try_get(1)?))))
+        .map_err(|error| failure::asking(&error, "version", target.user()))?;
+    connection.limited &= marked == Some(true);
     if version < OLDEST {
         let detail = format!("{}: version {version} is too old: 13 and later are supported", target.address);
         return Err(Missing::new(Reason::Unreadable, detail));

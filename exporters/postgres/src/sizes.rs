@@ -56,6 +56,13 @@ columns! {
         /// Its version.
         pub statements_version: Option<String> =
             "(SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements')",
+        /// The schema of pg_buffercache, when it is installed.
+        pub buffercache_schema: Option<String> =
+            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+             WHERE e.extname = 'pg_buffercache')",
+        /// Its version.
+        pub buffercache_version: Option<String> =
+            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_buffercache')",
         /// The server's version in words.
         pub version: String = "version()",
     }

@@ -62,7 +62,12 @@ pub struct SlowStatements(pub Vec<SlowStatement>);
 
 /// Major and minor of the extension; it may be older than the server.
 fn version(features: &Features) -> Option<(u32, u32)> {
-    let (major, minor) = features.statements_version.as_deref()?.split_once('.')?;
+    number(features.statements_version.as_deref())
+}
+
+/// The version of an extension as numbers.
+pub(crate) fn number(version: Option<&str>) -> Option<(u32, u32)> {
+    let (major, minor) = version?.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 

@@ -1,4 +1,4 @@
-//! Tables of the database that we are connected to: scans, rows, vacuum, blocks and sizes.
+//! Tables of a database: scans, rows, vacuum, blocks and sizes.
 //!
 //! pg_stat_user_tables asks for every table there is. Here the largest are chosen first and only they are asked
 //! about, so that ten thousand tables cost no more than the limit allows.
@@ -101,17 +101,26 @@ pub struct TableSizes {
     pub tables: Vec<TableSize>,
 }
 
+/// What puts those first that were published before, so that series do not come and go; nothing as long as there is
+/// room for all.
+pub(crate) fn first(known: Option<impl ExactSizeIterator<Item = i64>>, limit: u32) -> String {
+    let Some(known) = known.filter(|known| known.len() >= limit as usize) else { return String::new() };
+    let known: Vec<String> = known.map(|id| id.to_string()).collect();
+    format!("oid = ANY ('{{{}}}'::oid[]) DESC, ", known.join(","))
+}
+
 /// The largest tables. Temporary ones are other sessions' own business.
-fn largest(limit: u32) -> String {
+fn largest(limit: u32, first: &str) -> String {
     format!(
         "(SELECT oid, relname, relnamespace, reltoastrelid FROM pg_class WHERE relkind IN ('r', 'm') \
          AND relpersistence <> 't' AND oid >= 16384 AND relnamespace <> 'information_schema'::regnamespace \
-         ORDER BY relpages DESC, oid LIMIT {limit}) c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_namespace n ON n.oid = c.relnamespace \
          AND n.nspname NOT IN ('pg_catalog', 'pg_toast')"
     )
 }
 
-pub(crate) fn sql(limit: u32) -> String {
+pub(crate) fn sql(limit: u32, before: Option<&Vec<Table>>) -> String {
+    let first = first(before.map(|before| before.iter().map(|table| table.id)), limit);
     format!(
         "SELECT {} FROM {} LEFT JOIN LATERAL (SELECT sum(pg_stat_get_numscans(indexrelid))::int8 AS scans, \
          sum(pg_stat_get_tuples_fetched(indexrelid))::int8 AS fetched, \
@@ -119,12 +128,13 @@ pub(crate) fn sql(limit: u32) -> String {
          sum(pg_stat_get_blocks_hit(indexrelid))::int8 AS hit \
          FROM pg_index WHERE indrelid = c.oid) i ON true",
         Table::select(|_| None),
-        largest(limit)
+        largest(limit, &first)
     )
 }
 
-pub(crate) fn sizes_sql(limit: u32) -> String {
-    format!("SELECT {} FROM {}", TableSize::select(|_| None), largest(limit))
+pub(crate) fn sizes_sql(limit: u32, before: Option<&TableSizes>) -> String {
+    let first = first(before.map(|before| before.tables.iter().map(|table| table.id)), limit);
+    format!("SELECT {} FROM {}", TableSize::select(|_| None), largest(limit, &first))
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Vec<Table>, Error> {

@@ -172,6 +172,13 @@ impl Target {
         self.config.get_dbname().unwrap_or_default()
     }
 
+    /// The same server and role, in another database.
+    pub(crate) fn with_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
     /// How TLS is used.
     pub(crate) fn tls(&self) -> &Tls {
         &self.tls

@@ -76,7 +76,12 @@ impl Tls {
                     .map_err(|error| Missing::new(Reason::Unreadable, format!("sslkey {key}: {error}")))?;
                 builder.with_client_auth_cert(chain, key).map_err(unreadable)?
             }
-            _ => builder.with_no_client_auth(),
+            (None, None) => builder.with_no_client_auth(),
+            (certificate, _) => {
+                let (one, other) = if certificate.is_some() { ("sslcert", "sslkey") } else { ("sslkey", "sslcert") };
+                let detail = format!("{one} is set and {other} is not: set both, or neither");
+                return Err(Missing::new(Reason::NotConfigured, detail));
+            }
         };
         Ok(MakeRustlsConnect::new(config))
     }

@@ -174,3 +174,12 @@ proptest! {
         prop_assert_eq!(standings.debates.len(), debates.len());
     }
 }
+
+#[test]
+fn a_winner_who_took_no_part_counts_for_nobody() {
+    let mut one = debate(1, "red:1b", "blue:3b", Some("green:2b"), "completed");
+    (one.elo_before_a, one.elo_before_b) = (Some(1500), Some(1500));
+    let standings = standing(&[one]);
+    assert!(standings.models.is_empty(), "{:?}", standings.models);
+    assert_eq!((standings.debates[0].winner_expected, standings.debates[0].draw), (None, false));
+}

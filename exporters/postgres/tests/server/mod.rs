@@ -1,5 +1,7 @@
 //! A real PostgreSQL in a temporary folder, on a socket of its own and a free port; stopped when dropped.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::{
     net::TcpListener,
     os::unix::process::CommandExt,
@@ -75,17 +77,48 @@ impl Server {
         self.folder.path()
     }
 
+    /// A client of the superuser, without its arguments for what to do.
+    pub(crate) fn psql(&self, database: &str) -> Command {
+        let mut command = Command::new(self.programs.join("psql"));
+        command.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
+        command.arg("-h").arg(self.folder.path()).args(["-p", &self.port.to_string()]);
+        command
+    }
+
     /// Runs SQL as the superuser.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
-        let port = self.port.to_string();
-        let folder = self.folder.path().to_string_lossy().into_owned();
-        let answer = Command::new(self.programs.join("psql"))
-            .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-h", &folder, "-p", &port, "-U", "postgres", "-d", database])
-            .args(["-c", sql])
-            .output()
-            .expect("psql");
+        let answer = self.psql(database).args(["-c", sql]).output().expect("psql");
         assert!(answer.status.success(), "{sql}: {}", String::from_utf8_lossy(&answer.stderr));
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    }
+
+    /// Runs SQL as the superuser, whatever becomes of it.
+    pub(crate) fn attempt(&self, sql: &str) {
+        let port = self.port.to_string();
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        // Each text of its own: VACUUM stands in no transaction with others.
+        let mut command = Command::new(self.programs.join("psql"));
+        command.args(["-Xq", "-h", &folder, "-p", &port, "-U", "postgres", "-d", "postgres"]);
+        for one in sql.split(';').map(str::trim) {
+            command.args(["-c", one]);
+        }
+        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+
+    /// Makes a standby that receives through a slot of this name.
+    pub(crate) fn standby(&self, slot: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let standby = Self { programs: self.programs.clone(), folder, port };
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(standby.folder.path(), Some(user()), Some(user())).expect("chown");
+        }
+        let primary = self.port.to_string();
+        let copy =
+            ["-h", "127.0.0.1", "-p", &primary, "-U", "postgres", "-D", "data", "-R", "-C", "-S", slot, "-X", "stream"];
+        standby.run("pg_basebackup", &[&copy[..], &["-c", "fast"]].concat());
+        standby.up();
+        standby
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

@@ -1,0 +1,83 @@
+//! Indexes of a database: scans, rows and blocks of the largest. Many series, so only when they are asked for.
+
+use aura_model::{Emit, Metric, Unit, counter};
+use tokio_postgres::{Error, Row};
+
+use crate::{
+    ask::{columns, rows},
+    tables::first,
+};
+
+columns! {
+    /// The counters of one index.
+    pub struct Index {
+        /// Its database.
+        pub database: String = "current_database()::text",
+        /// Its schema.
+        pub schema: String = "n.nspname::text",
+        /// Its table.
+        pub table: String = "t.relname::text",
+        /// Its name.
+        pub name: String = "c.relname::text",
+        /// Its number.
+        pub id: i64 = "c.oid::int8",
+        /// Scans.
+        pub scans: i64 = "pg_stat_get_numscans(c.oid)",
+        /// Entries returned by them.
+        pub read: i64 = "pg_stat_get_tuples_returned(c.oid)",
+        /// Rows of the table fetched by plain scans.
+        pub fetched: i64 = "pg_stat_get_tuples_fetched(c.oid)",
+        /// Blocks read from outside the buffer cache.
+        pub blocks_read: i64 = "pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid)",
+        /// Blocks found in the buffer cache.
+        pub blocks_hit: i64 = "pg_stat_get_blocks_hit(c.oid)",
+    }
+}
+
+/// The largest indexes; those that were published before come first.
+pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
+    let first = first(before.map(|before| before.iter().map(|index| index.id)), limit);
+    format!(
+        "SELECT {} FROM (SELECT oid, relname, relnamespace, indrelid FROM pg_class JOIN pg_index ON indexrelid = oid \
+         WHERE relkind = 'i' AND relpersistence <> 't' AND oid >= 16384 \
+         AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace) \
+         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_class t ON t.oid = c.indrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace",
+        Index::select(|_| None)
+    )
+}
+
+pub(crate) fn read(answer: &[Row]) -> Result<Vec<Index>, Error> {
+    rows(answer, Index::read)
+}
+
+macro_rules! each {
+    ($name:literal, $help:literal, $field:ident) => {
+        counter(
+            $name,
+            $help,
+            Unit::None,
+            &["datname", "schemaname", "relname", "indexrelname"],
+            |indexes: &Vec<Index>, emit: &mut dyn Emit| {
+                for index in indexes {
+                    emit.sample(&[&index.database, &index.schema, &index.table, &index.name], index.$field.into());
+                }
+            },
+        )
+    };
+}
+
+pub(crate) const METRICS: &[Metric<Vec<Index>>] = &[
+    each!("pg_stat_user_indexes_idx_scans_total", "Scans of the index.", scans),
+    each!("pg_stat_user_indexes_idx_tup_reads_total", "Entries returned by scans of the index.", read),
+    each!("pg_stat_user_indexes_idx_tup_fetches_total", "Rows fetched by plain scans of the index.", fetched),
+];
+
+pub(crate) const IO: &[Metric<Vec<Index>>] = &[
+    each!(
+        "pg_statio_user_indexes_idx_blks_read_total",
+        "Blocks of the index read from outside the buffer cache.",
+        blocks_read
+    ),
+    each!("pg_statio_user_indexes_idx_blks_hit_total", "Blocks of the index found in the buffer cache.", blocks_hit),
+];

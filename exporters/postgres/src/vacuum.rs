@@ -1,0 +1,102 @@
+//! Vacuums that run now, from pg_stat_progress_vacuum.
+
+use aura_model::{Emit, Metric, Unit, gauge};
+use serde::Serialize;
+use tokio_postgres::{Error, Row};
+
+use crate::ask::{columns, rows};
+
+/// The phases in their order; each is published, 1 for the one that it is in.
+const PHASES: [&str; 7] = [
+    "initializing",
+    "scanning heap",
+    "vacuuming indexes",
+    "vacuuming heap",
+    "cleaning up indexes",
+    "truncating heap",
+    "performing final cleanup",
+];
+
+columns! {
+    /// A vacuum that runs. Those of other roles are hidden from those without pg_read_all_stats.
+    pub struct Vacuum {
+        /// Its database.
+        pub database: Option<String> = "datname::text",
+        /// Its table: by name in the database that we are connected to, by number elsewhere.
+        pub table: Option<String> =
+            "CASE WHEN datname = current_database() THEN relid::regclass::text ELSE relid::text END",
+        /// What it does now.
+        pub phase: Option<String> = "phase",
+        /// Blocks of the table.
+        pub blocks: Option<i64> = "heap_blks_total",
+        /// Blocks scanned.
+        pub scanned: Option<i64> = "heap_blks_scanned",
+        /// Blocks cleaned.
+        pub vacuumed: Option<i64> = "heap_blks_vacuumed",
+        /// Rounds over the indexes.
+        pub index_rounds: Option<i64> = "index_vacuum_count",
+        /// Dead rows that it can remember; until version 16, later ones count bytes.
+        pub most_dead: Option<i64> = "max_dead_tuples",
+        /// Dead rows found since the last round over the indexes.
+        pub dead: Option<i64> = "num_dead_tuples",
+    }
+}
+
+/// Vacuums that run.
+#[derive(Debug, Default, Serialize)]
+pub struct Vacuums(pub Vec<Vacuum>);
+
+/// The query for a version, given as `server_version_num`.
+pub(crate) fn sql(version: u32) -> String {
+    let columns = Vacuum::select(|column| match column {
+        "most_dead" if version >= 170_000 => Some("NULL::int8"),
+        "dead" if version >= 170_000 => Some("num_dead_item_ids"),
+        _ => None,
+    });
+    format!("SELECT {columns} FROM pg_stat_progress_vacuum")
+}
+
+pub(crate) fn read(answer: &[Row]) -> Result<Vacuums, Error> {
+    rows(answer, Vacuum::read).map(Vacuums)
+}
+
+macro_rules! each {
+    ($name:literal, $help:literal, $field:ident) => {
+        gauge($name, $help, Unit::None, &["datname", "relname"], |vacuums: &Vacuums, emit: &mut dyn Emit| {
+            for vacuum in &vacuums.0 {
+                if let (Some(database), Some(table)) = (&vacuum.database, &vacuum.table) {
+                    emit.maybe(&[database, table], vacuum.$field);
+                }
+            }
+        })
+    };
+}
+
+pub(crate) const METRICS: &[Metric<Vacuums>] = &[
+    gauge(
+        "pg_stat_progress_vacuum_phase",
+        "Whether a running vacuum is in this phase.",
+        Unit::None,
+        &["datname", "relname", "phase"],
+        |vacuums, emit| {
+            for vacuum in &vacuums.0 {
+                let (Some(database), Some(table), Some(now)) = (&vacuum.database, &vacuum.table, &vacuum.phase) else {
+                    continue;
+                };
+                for phase in PHASES {
+                    emit.sample(&[database, table, phase], (phase == now).into());
+                }
+            }
+        },
+    ),
+    each!("pg_stat_progress_vacuum_heap_blks", "Blocks of the table that is vacuumed.", blocks),
+    each!("pg_stat_progress_vacuum_heap_blks_scanned", "Blocks scanned so far.", scanned),
+    each!("pg_stat_progress_vacuum_heap_blks_vacuumed", "Blocks cleaned so far.", vacuumed),
+    each!("pg_stat_progress_vacuum_index_vacuums", "Finished rounds over the indexes.", index_rounds),
+    each!(
+        "pg_stat_progress_vacuum_max_dead_tuples",
+        "Dead rows that can be remembered until a round over the indexes is due; until PostgreSQL 16.",
+        most_dead
+    ),
+    each!("pg_stat_progress_vacuum_num_dead_tuples", "Dead rows found since the last round over the indexes.", dead),
+];

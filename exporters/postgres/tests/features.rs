@@ -1,0 +1,461 @@
+//! Against a real server: tables of other databases, indexes, vacuums, standbys, probes, and servers that hang.
+
+mod server;
+
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use aura_model::{Context, Emit, Family, Interval, Reason, Source, Value};
+use aura_postgres::{
+    All, OtherDatabases, Postgres, PostgresOptions, PostgresReading, ProbeError, ProbeModule, Prober, ServerOptions,
+    Statistics,
+};
+use server::Server;
+
+/// Everything here comes within this time, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn at(port: u16, user: &str) -> ServerOptions {
+    ServerOptions {
+        host: Some("127.0.0.1".into()),
+        port: Some(port),
+        user: Some(user.into()),
+        database: Some("postgres".into()),
+        ..ServerOptions::default()
+    }
+}
+
+fn options(servers: Vec<ServerOptions>) -> PostgresOptions {
+    let mut options = PostgresOptions {
+        servers,
+        interval: Interval::from_millis(200),
+        slow_interval: Interval::from_millis(100),
+        ..PostgresOptions::default()
+    };
+    options.tables.interval = Interval::from_millis(100);
+    options
+}
+
+fn open(options: &PostgresOptions) -> Postgres {
+    Postgres::open(options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+fn until(source: &mut Postgres, what: &str, expected: impl Fn(&Statistics) -> bool) -> Arc<Statistics> {
+    let start = Instant::now();
+    loop {
+        let reading = source.sample().unwrap_or_else(|missing| panic!("{missing}"));
+        if let Some(statistics) = reading.servers[0].up.value()
+            && expected(statistics)
+        {
+            return Arc::clone(statistics);
+        }
+        assert!(start.elapsed() < PATIENCE, "never seen: {what}; {:#?}", reading.servers[0].up);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Series as text, for counting and finding.
+#[derive(Default)]
+struct Series {
+    family: String,
+    labels: Vec<String>,
+    lines: Vec<String>,
+}
+
+impl Emit for Series {
+    fn family(&mut self, family: &Family<'_>) {
+        family.name.clone_into(&mut self.family);
+        self.labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
+    }
+
+    fn sample(&mut self, values: &[&str], value: Value) {
+        let names = self.labels.clone();
+        let labels: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(values.iter().copied()).collect();
+        self.labelled("", &labels, value);
+    }
+
+    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.lines.push(format!("{}{suffix}{{{}}} {value:?}", self.family, labels.join(",")));
+    }
+}
+
+fn series(reading: &PostgresReading) -> Vec<String> {
+    let mut series = Series::default();
+    for group in Postgres::groups() {
+        (group.walk)(reading, &mut series);
+    }
+    series.lines
+}
+
+#[test]
+fn the_recorded_catalog_is_that_of_the_version_at_hand() {
+    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    server.sql("postgres", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_buffercache");
+    let version: u32 = server.sql("postgres", "SHOW server_version_num").parse().unwrap();
+    let path = format!("{}/tests/fixtures/catalogs/{}.txt", env!("CARGO_MANIFEST_DIR"), version / 10_000);
+    for line in std::fs::read_to_string(path).unwrap().lines().filter(|line| !line.starts_with('#')) {
+        if let Some((name, recorded)) = line.strip_prefix("extension ").and_then(|rest| rest.split_once(' ')) {
+            let sql = format!("SELECT extversion FROM pg_extension WHERE extname = '{name}'");
+            assert_eq!(server.sql("postgres", &sql), recorded, "{name}");
+            continue;
+        }
+        let (relation, columns) = line.split_once(": ").unwrap();
+        let recorded: BTreeSet<&str> = columns.split(' ').collect();
+        let sql = format!(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('{relation}') AND attnum <> 0 \
+             AND (attnum > 0 OR attname = 'oid') AND NOT attisdropped \
+             UNION SELECT unnest(proargnames) FROM pg_proc WHERE proname = '{relation}' \
+             AND to_regclass('{relation}') IS NULL"
+        );
+        let answer = server.sql("postgres", &sql);
+        let there: BTreeSet<&str> = answer.lines().collect();
+        assert_eq!(there, recorded, "{relation}");
+    }
+}
+
+#[test]
+fn tables_and_indexes_of_other_databases_are_those_that_each_database_shows() {
+    let Some(server) = Server::start("autovacuum = off") else { return };
+    for (name, rows) in [("one", 10), ("two", 20), ("three", 30)] {
+        server.sql("postgres", &format!("CREATE DATABASE {name}"));
+        server.sql(name, "CREATE TABLE t (a int PRIMARY KEY, b text)");
+        server.sql(name, &format!("INSERT INTO t SELECT n, 'x' FROM generate_series(1, {rows}) n"));
+        server.sql(name, "SET enable_seqscan = off; SELECT * FROM t WHERE a = 1");
+    }
+    let mut all = options(vec![at(server.port, "postgres")]);
+    all.tables.databases = OtherDatabases::All(All::All);
+    all.tables.indexes = true;
+    let mut source = open(&all);
+    let inserted = |statistics: &Statistics| {
+        let of = |name: &str| {
+            statistics.all_tables().find(|table| table.database == name && table.name == "t").map(|t| t.inserted)
+        };
+        [of("one"), of("two"), of("three")]
+    };
+    let statistics = until(&mut source, "the rows of all", |statistics| {
+        let scanned = statistics.others.iter().filter_map(|other| other.tables.value()?.indexes.as_ref()?.value());
+        let scanned = scanned.filter(|indexes| indexes.iter().any(|index| index.name == "t_pkey" && index.scans > 0));
+        inserted(statistics) == [Some(10), Some(20), Some(30)] && scanned.count() == 3
+    });
+    assert_eq!(statistics.others.len(), 3);
+    let missing: Vec<&str> = statistics.missing().map(|(part, _)| part).collect();
+    assert_eq!(missing, ["statements", "debates"]);
+    for other in &statistics.others {
+        let tables = other.tables.value().unwrap();
+        let size = tables.table_sizes.value().unwrap().tables.iter().find(|table| table.name == "t").unwrap();
+        assert_eq!(size.table_bytes.unwrap().to_string(), server.sql(&other.name, "SELECT pg_table_size('t')"));
+        let index = &tables.indexes.as_ref().unwrap().value().unwrap()[0];
+        let view = "SELECT relname || ' ' || indexrelname || ' ' || idx_scan || ' ' || idx_tup_read || ' ' || idx_tup_fetch \
+                    FROM pg_stat_user_indexes";
+        let shown = format!("{} {} {} {} {}", index.table, index.name, index.scans, index.read, index.fetched);
+        assert_eq!(shown, server.sql(&other.name, view));
+    }
+    // Each connection is one, and a database that goes away takes only its own part.
+    let reading = source.sample().unwrap();
+    let lines = series(&reading);
+    for expected in [
+        "pg_stat_user_tables_n_tup_ins{datname=two,schemaname=public,relname=t} ",
+        "pg_stat_user_tables_table_size_bytes{datname=three,schemaname=public,relname=t} ",
+        "pg_stat_user_indexes_idx_scans_total{datname=one,schemaname=public,relname=t,indexrelname=t_pkey} ",
+        "pg_statio_user_indexes_idx_blks_hit_total{datname=one,schemaname=public,relname=t,indexrelname=t_pkey} ",
+    ] {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(expected)).count(), 1, "{expected}");
+    }
+    let distinct: BTreeSet<&str> =
+        lines.iter().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
+    assert_eq!(distinct.len(), lines.len(), "no series is there twice");
+    let count =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aura' AND backend_type = 'client backend'";
+    assert_eq!(server.sql("postgres", count), "4");
+    let own = |statistics: &Statistics| {
+        statistics.activity.value().is_some_and(|all| all.backends.iter().filter(|backend| backend.own).count() == 4)
+    };
+    until(&mut source, "all four known as our own", own);
+    server.sql("postgres", "DROP DATABASE two WITH (FORCE)");
+    let statistics = until(&mut source, "two gone", |statistics| inserted(statistics) == [Some(10), None, Some(30)]);
+    assert_eq!(statistics.others.len(), 2);
+}
+
+#[test]
+fn other_databases_are_bounded_named_and_refused_alone() {
+    let Some(server) = Server::start("") else { return };
+    server.sql("postgres", "CREATE ROLE aura LOGIN");
+    for name in ["one", "two", "shut"] {
+        server.sql("postgres", &format!("CREATE DATABASE {name}"));
+        server.sql(name, "CREATE TABLE t (a int)");
+    }
+    server.sql("postgres", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC");
+    let mut named = options(vec![at(server.port, "aura")]);
+    named.tables.databases = OtherDatabases::Named(vec!["shut".into(), "one".into(), "two".into(), "none".into()]);
+    named.tables.max_databases = 2;
+    let mut source = open(&named);
+    let statistics = until(&mut source, "one is read and shut refused", |statistics| {
+        let of = |name: &str| statistics.others.iter().find(|other| other.name == name);
+        of("one").is_some_and(|one| one.tables.value().is_some())
+            && of("shut")
+                .is_some_and(|shut| shut.tables.missing().is_some_and(|missing| missing.reason == Reason::NoPermission))
+    });
+    assert_eq!(statistics.others.len(), 2);
+    let detail = |statistics: &Statistics| {
+        let missing = statistics.missing().find(|(part, _)| *part == "other_databases");
+        missing.map(|(_, missing)| missing.detail.clone()).unwrap_or_default()
+    };
+    assert!(
+        detail(&statistics).contains("2 more databases: raise tables.max_databases (2)"),
+        "{}",
+        detail(&statistics)
+    );
+    named.tables.max_databases = 4;
+    let mut source = open(&named);
+    let statistics = until(&mut source, "the one that does not exist", |statistics| {
+        statistics.others.iter().any(|other| {
+            other.name == "none"
+                && other.tables.missing().is_some_and(|missing| missing.detail.contains("does not exist"))
+        }) && detail(statistics).contains("GRANT CONNECT ON DATABASE \"shut\" TO \"aura\";")
+    });
+    assert!(statistics.tables.value().is_some());
+}
+
+#[test]
+fn published_tables_stay_when_larger_ones_come() {
+    let Some(server) = Server::start("autovacuum = off") else { return };
+    server.sql("postgres", "CREATE TABLE small (a int); CREATE TABLE smaller (a int)");
+    let mut few = options(vec![at(server.port, "postgres")]);
+    few.tables.limit = 2;
+    let mut source = open(&few);
+    let names = |statistics: &Statistics| -> BTreeSet<String> {
+        statistics.tables.value().into_iter().flat_map(|tables| tables.iter()).map(|table| table.name.clone()).collect()
+    };
+    let both = BTreeSet::from(["small".to_owned(), "smaller".to_owned()]);
+    until(&mut source, "both", |statistics| names(statistics) == both);
+    server.sql("postgres", "CREATE TABLE large AS SELECT n FROM generate_series(1, 10000) n");
+    server.sql("postgres", "VACUUM ANALYZE large");
+    let pages: i64 = server.sql("postgres", "SELECT relpages FROM pg_class WHERE relname = 'large'").parse().unwrap();
+    assert!(pages > 1);
+    for _ in 0..5 {
+        assert_eq!(names(source.sample().unwrap().servers[0].up.value().unwrap()), both);
+        std::thread::sleep(Duration::from_millis(120));
+    }
+    server.sql("postgres", "DROP TABLE smaller");
+    until(&mut source, "the large one in the place of the dropped one", |statistics| {
+        names(statistics) == BTreeSet::from(["small".to_owned(), "large".to_owned()])
+    });
+}
+
+#[test]
+fn a_running_vacuum_is_shown_with_its_phase() {
+    let Some(server) = Server::start("autovacuum = off") else { return };
+    server.sql("postgres", "CREATE TABLE t AS SELECT n, repeat('x', 500) b FROM generate_series(1, 20000) n");
+    let mut source = open(&options(vec![at(server.port, "postgres")]));
+    std::thread::scope(|scope| {
+        let vacuum = "SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1; VACUUM t";
+        let running = scope.spawn(|| server.attempt(vacuum));
+        let statistics = until(&mut source, "the vacuum", |statistics| {
+            statistics.vacuums.value().is_some_and(|vacuums| {
+                vacuums.0.iter().any(|one| one.blocks.is_some_and(|blocks| blocks > 0) && one.scanned.is_some())
+            })
+        });
+        let vacuums = statistics.vacuums.value().unwrap();
+        assert_eq!(vacuums.0.len(), 1);
+        let one = &vacuums.0[0];
+        assert_eq!((one.database.as_deref(), one.table.as_deref()), (Some("postgres"), Some("t")));
+        let blocks = server.sql("postgres", "SELECT pg_relation_size('t') / 8192");
+        assert_eq!(one.blocks.unwrap().to_string(), blocks);
+        let lines = series(&source.sample().unwrap());
+        let phases: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("pg_stat_progress_vacuum_phase{datname=postgres,relname=t"))
+            .collect();
+        assert_eq!(phases.len(), 7, "{phases:?}");
+        server.sql("postgres", "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum");
+        running.join().unwrap();
+    });
+    until(&mut source, "no vacuum", |statistics| {
+        statistics.vacuums.value().is_some_and(|vacuums| vacuums.0.is_empty())
+    });
+}
+
+#[test]
+fn a_standby_says_whom_it_receives_from() {
+    let Some(primary) = Server::start("wal_level = replica\nmax_wal_senders = 4") else { return };
+    let primary_view = open(&options(vec![at(primary.port, "postgres")])).sample().unwrap();
+    let statistics = primary_view.servers[0].up.value().unwrap();
+    assert!(statistics.missing().all(|(part, _)| part != "stat_wal_receiver"), "a primary does not miss it");
+    let standby = primary.standby("of_the_test");
+    let mut source = open(&options(vec![at(standby.port, "postgres")]));
+    let statistics = until(&mut source, "streaming", |statistics| {
+        let receivers = statistics.receivers.value();
+        receivers.is_some_and(|all| all.0.iter().any(|one| one.status.as_deref() == Some("streaming")))
+    });
+    let receiver = &statistics.receivers.value().unwrap().0[0];
+    assert_eq!((receiver.host.as_deref(), receiver.slot.as_deref()), (Some("127.0.0.1"), Some("of_the_test")));
+    primary.sql("postgres", "CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) n");
+    let written: f64 = primary.sql("postgres", "SELECT pg_current_wal_lsn() - '0/0'").parse().unwrap();
+    until(&mut source, "what the primary wrote", |statistics| {
+        let flushed = statistics.receivers.value().and_then(|all| all.0.first()?.flushed_bytes);
+        flushed.is_some_and(|flushed| flushed >= written)
+    });
+    let lines = series(&source.sample().unwrap());
+    let status = "pg_stat_wal_receiver_status{upstream_host=127.0.0.1,slot_name=of_the_test} ";
+    assert!(lines.iter().any(|line| line.starts_with(status) && line.contains('2')), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("pg_replication_is_replica{}") && line.contains('1')));
+}
+
+/// Passes everything on to a server until it is frozen; then it keeps its connections and passes nothing on.
+struct Stream {
+    port: u16,
+    frozen: Arc<AtomicBool>,
+    /// How often the client spoke after the server had.
+    turns: Arc<AtomicU32>,
+}
+
+fn passing_to(server: u16) -> Stream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let frozen = Arc::new(AtomicBool::new(false));
+    let cold = Arc::clone(&frozen);
+    let turns = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&turns);
+    std::thread::spawn(move || {
+        for client in listener.incoming().filter_map(Result::ok) {
+            let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+            let server_spoke = Arc::new(AtomicBool::new(true));
+            let ways = [(true, client.try_clone().unwrap(), server.try_clone().unwrap()), (false, server, client)];
+            for (asks, mut from, mut to) in ways {
+                let (cold, turns, server_spoke) = (Arc::clone(&cold), Arc::clone(&counted), Arc::clone(&server_spoke));
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 64 << 10];
+                    while let Ok(count) = from.read(&mut bytes) {
+                        if server_spoke.swap(!asks, Ordering::Relaxed) && asks {
+                            turns.fetch_add(1, Ordering::Relaxed);
+                        }
+                        while cold.load(Ordering::Relaxed) {
+                            std::thread::sleep(Duration::from_millis(20));
+                        }
+                        if count == 0 || to.write_all(&bytes[..count]).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    Stream { port, frozen, turns }
+}
+
+#[test]
+fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
+    let Some(server) = Server::start("") else { return };
+    let stream = passing_to(server.port);
+    let mut source = open(&options(vec![at(stream.port, "postgres"), at(server.port, "postgres")]));
+    let start = Instant::now();
+    while !source.sample().unwrap().servers.iter().all(|server| server.up.value().is_some()) {
+        assert!(start.elapsed() < PATIENCE, "never both there");
+    }
+    stream.frozen.store(true, Ordering::Relaxed);
+    let (start, mut clock, mut oldest) = (Instant::now(), 0.0, 0.0_f64);
+    loop {
+        let reading = source.sample().unwrap();
+        let other = reading.servers[1].up.value().expect("the other is there");
+        let now = other.cluster.value().unwrap().now;
+        assert!(now > clock, "the other is asked anew each time");
+        clock = now;
+        match reading.servers[0].up.missing() {
+            Some(missing) => {
+                assert_eq!(missing.reason, Reason::Unreachable);
+                break;
+            }
+            None => oldest = oldest.max(reading.servers[0].age_seconds),
+        }
+        assert!(start.elapsed() < PATIENCE, "still shown as if it answered");
+    }
+    // What was shown meanwhile said how old it was, and was given up soon.
+    assert!(oldest > 0.0 && oldest < 10.0, "{oldest}");
+    stream.frozen.store(false, Ordering::Relaxed);
+    until(&mut source, "the return", |statistics| statistics.cluster.value().is_some());
+}
+
+#[test]
+fn a_sample_with_everything_due_takes_at_most_six_round_trips() {
+    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    server.sql("postgres", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_buffercache");
+    server.sql("postgres", include_str!("fixtures/debates.sql"));
+    let stream = passing_to(server.port);
+    let mut all = options(vec![at(stream.port, "postgres")]);
+    all.slow_interval = Interval::from_millis(1);
+    all.tables.interval = Interval::from_millis(1);
+    all.tables.indexes = true;
+    all.statements.metrics = true;
+    let mut source = open(&all);
+    let there =
+        |statistics: &Statistics| statistics.debates.value().is_some() && statistics.statements.value().is_some();
+    until(&mut source, "debates and statements", there);
+    let (before, samples) = (stream.turns.load(Ordering::Relaxed), 20);
+    for _ in 0..samples {
+        assert!(there(source.sample().unwrap().servers[0].up.value().expect("an answer")));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let turns = stream.turns.load(Ordering::Relaxed) - before;
+    assert!(turns >= samples, "{turns}");
+    assert!(turns <= 6 * samples, "{turns} round trips in {samples} samples");
+    eprintln!("{turns} round trips in {samples} samples");
+}
+
+fn prober(target: String) -> Prober {
+    let mut options = PostgresOptions::default();
+    options.probe.targets = vec![target];
+    options.probe.timeout = Interval::from_secs(2);
+    options.probe.modules = vec![ProbeModule {
+        name: "watch".into(),
+        user: "postgres".into(),
+        database: Some("postgres".into()),
+        ..ProbeModule::default()
+    }];
+    Prober::new(&options)
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+#[test]
+fn a_probe_asks_the_target_once_for_all_who_ask_at_the_same_time() {
+    let Some(server) = Server::start("") else { return };
+    let target = format!("127.0.0.1:{}", server.port);
+    let prober = prober(target.clone());
+    let (one, other) = block_on(async {
+        tokio::join!(prober.probe(Some(&target), Some("watch")), prober.probe(Some(&target), Some("watch")))
+    });
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(Arc::ptr_eq(&one, &other), "the second shares what the first was told");
+    let lines = series(&one);
+    for name in ["pg_up{}", "pg_stat_database_xact_commit{", "pg_settings_max_connections{}", "pg_static{"] {
+        assert!(lines.iter().any(|line| line.starts_with(name)), "{name}");
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    let later = block_on(prober.probe(Some(&target), Some("watch"))).unwrap();
+    assert!(!Arc::ptr_eq(&one, &later), "an answer is shared for a second and no longer");
+    let elsewhere = block_on(prober.probe(Some("127.0.0.1:1"), Some("watch")));
+    assert_eq!(elsewhere.unwrap_err(), ProbeError::NotAllowed("127.0.0.1:1".into()));
+}
+
+#[test]
+fn a_probe_of_a_server_that_never_answers_ends_with_its_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let began = Instant::now();
+    let reading = block_on(prober(target.clone()).probe(Some(&target), Some("watch"))).unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    let missing = reading.servers[0].up.missing().unwrap();
+    assert_eq!(missing.reason, Reason::Unreachable);
+    assert!(missing.detail.contains("probe.timeout"), "{missing}");
+}

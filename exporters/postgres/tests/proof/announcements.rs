@@ -1,0 +1,90 @@
+//! Triggers that announce changes of the debates: heard where their channel is known, not needed elsewhere.
+
+use std::sync::Arc;
+
+use aura_model::{Context, Interval, Source};
+use aura_postgres::{Debates, Postgres, PostgresReading};
+
+use crate::{
+    server::Server,
+    watch::{at, options, sample, statistics, until},
+};
+
+const ROW: &str =
+    "INSERT INTO debates (topic, model_a, model_b, status) VALUES ('Is it?', 'red:1b', 'blue:3b', 'completed')";
+
+/// A trigger on the debates whose function does this.
+fn trigger(body: &str) -> String {
+    format!(
+        "CREATE FUNCTION announce() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {body}; RETURN NULL; END $body$; \
+         CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON debates EXECUTE FUNCTION announce()"
+    )
+}
+
+fn debates(reading: &PostgresReading) -> Option<&Arc<Debates>> {
+    statistics(reading).debates.value()
+}
+
+/// A server with such a trigger and a source that has settled.
+fn with(trigger: &str) -> Option<(Server, Postgres)> {
+    let server = Server::start("")?;
+    server.sql("postgres", include_str!("../fixtures/debates.sql"));
+    server.sql("postgres", trigger);
+    let mut options = options(at(server.port, "postgres"));
+    options.slow_interval = Interval::from_secs(3600);
+    let mut source = Postgres::open(&options, &Context::default()).unwrap();
+    until(&mut source, "the debates", |reading| debates(reading).is_some());
+    for _ in 0..3 {
+        sample(&mut source);
+    }
+    Some((server, source))
+}
+
+/// Whether somebody's word on this channel makes the source read the debates anew, though they are as they were.
+fn hears(server: &Server, source: &mut Postgres, channel: &str) -> bool {
+    let before = sample(source);
+    server.sql("postgres", &format!("NOTIFY \"{channel}\""));
+    let after = sample(source);
+    !Arc::ptr_eq(debates(&before).unwrap(), debates(&after).unwrap())
+}
+
+fn sees_new_rows(server: &Server, source: &mut Postgres) {
+    for expected in 1..4 {
+        server.sql("postgres", ROW);
+        until(source, "the new row", |reading| debates(reading).unwrap().debates.len() == expected);
+    }
+}
+
+#[test]
+fn a_channel_that_a_trigger_names_is_listened_on() {
+    for (body, channel) in [
+        ("PERFORM pg_notify('debates_changed', TG_OP)", "debates_changed"),
+        ("PERFORM pg_catalog.PG_NOTIFY ( 'Odd \" name' , '')", "Odd \"\" name"),
+        ("NOTIFY plain", "plain"),
+    ] {
+        let Some((server, mut source)) = with(&trigger(body)) else { return };
+        assert!(hears(&server, &mut source, channel), "{body}");
+        assert!(!hears(&server, &mut source, "another"), "{body}");
+        sees_new_rows(&server, &mut source);
+        // After a restart it listens again.
+        server.down();
+        until(&mut source, "the stop", |reading| reading.servers[0].up.value().is_none());
+        server.up();
+        until(&mut source, "the return", |reading| reading.servers[0].up.value().is_some());
+        until(&mut source, "the debates", |reading| debates(reading).is_some());
+        sample(&mut source);
+        sample(&mut source);
+        assert!(hears(&server, &mut source, channel), "{body}");
+    }
+}
+
+#[test]
+fn new_rows_are_seen_where_the_channel_is_not_known_and_where_the_trigger_is_off() {
+    let Some((server, mut source)) = with(&trigger("PERFORM pg_notify(TG_TABLE_NAME, '')")) else { return };
+    assert!(!hears(&server, &mut source, "debates"));
+    sees_new_rows(&server, &mut source);
+    let off = format!("{}; ALTER TABLE debates DISABLE TRIGGER announce", trigger("PERFORM pg_notify('off', '')"));
+    let Some((server, mut source)) = with(&off) else { return };
+    assert!(!hears(&server, &mut source, "off"));
+    sees_new_rows(&server, &mut source);
+}

@@ -1,0 +1,126 @@
+//! Servers that die, stop or fall silent, and a network that loses everything.
+
+use std::time::{Duration, Instant};
+
+use aura_model::Reason;
+use aura_postgres::{Postgres, PostgresReading};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{
+    relay::Relay,
+    server::Server,
+    watch::{PATIENCE, at, away, open, sample, statistics, until},
+};
+
+/// A sample that waits for a silent server comes back soon after it lost patience: far below this.
+const AT_LAST: Duration = Duration::from_secs(20);
+
+fn connects(reading: &PostgresReading) -> u64 {
+    reading.servers[0].connects
+}
+
+/// One sample that must say that nobody answers, and say it after the patience for an answer.
+fn silent(source: &mut Postgres) {
+    let began = Instant::now();
+    let reading = until(source, "the silence", |reading| away(reading).is_some());
+    assert!(began.elapsed() < AT_LAST, "{:?}", began.elapsed());
+    let missing = away(&reading).unwrap();
+    assert_eq!(missing.reason, Reason::Unreachable);
+    assert!(missing.detail.contains(&format!("{PATIENCE:?}")), "{missing}");
+}
+
+fn back(source: &mut Postgres) -> PostgresReading {
+    until(source, "the return", |reading| away(reading).is_none())
+}
+
+#[test]
+fn a_network_that_loses_everything_is_noticed_and_the_connection_made_anew() {
+    let Some(server) = Server::start("") else { return };
+    let relay = Relay::to(server.port);
+    let mut source = open(at(relay.port, "postgres"));
+    let before = sample(&mut source);
+    assert_eq!((connects(&before), relay.accepted()), (1, 1));
+    statistics(&before);
+    relay.swallow(true);
+    silent(&mut source);
+    relay.swallow(false);
+    let after = back(&mut source);
+    assert_eq!(connects(&after), 2);
+    assert!(relay.accepted() >= 2);
+    // Nothing of the time before is shown as new: the sample after is whole.
+    let now = statistics(&after);
+    assert!(now.cluster.value().is_some() && now.databases.value().is_some() && now.tables.value().is_some());
+}
+
+#[test]
+fn a_server_that_dies_again_and_again_is_counted_each_time() {
+    let Some(server) = Server::start("") else { return };
+    let mut source = open(at(server.port, "postgres"));
+    let started = |reading: &PostgresReading| statistics(reading).cluster.value().unwrap().started;
+    let mut last = started(&sample(&mut source));
+    for round in 2..5 {
+        server.kill();
+        let lost = until(&mut source, "the loss", |reading| away(reading).is_some());
+        assert_eq!(away(&lost).unwrap().reason, Reason::Unreachable);
+        assert_eq!(connects(&lost), round - 1);
+        server.up();
+        let again = back(&mut source);
+        assert_eq!(connects(&again), round);
+        assert!(started(&again) > last, "the start of the server that runs now, not of the one that died");
+        last = started(&again);
+    }
+}
+
+#[test]
+fn a_stopped_postmaster_costs_nothing_while_the_connection_lasts_and_new_ones_are_given_up() {
+    let Some(server) = Server::start("") else { return };
+    let mut source = open(at(server.port, "postgres"));
+    statistics(&sample(&mut source));
+    let postmaster = std::fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap();
+    let postmaster = process(postmaster.lines().next().unwrap().parse().unwrap());
+    kill_process(postmaster, Signal::STOP).unwrap();
+    // The connection that is there is served by a process of its own.
+    let reading = sample(&mut source);
+    let stopped = away(&reading).cloned();
+    let mut other = open(at(server.port, "postgres"));
+    let refused = sample(&mut other);
+    kill_process(postmaster, Signal::CONT).unwrap();
+    assert_eq!(stopped, None);
+    let missing = away(&refused).unwrap();
+    assert_eq!(missing.reason, Reason::Unreachable);
+    assert!(missing.detail.contains("accepts no login within"), "{missing}");
+    back(&mut other);
+}
+
+#[test]
+fn a_stopped_backend_is_given_up_and_another_asked() {
+    let Some(server) = Server::start("") else { return };
+    let mut source = open(at(server.port, "postgres"));
+    let reading = sample(&mut source);
+    let backends = &statistics(&reading).activity.value().unwrap().backends;
+    let own = process(backends.iter().find(|backend| backend.own).unwrap().pid);
+    kill_process(own, Signal::STOP).unwrap();
+    silent(&mut source);
+    let after = back(&mut source);
+    kill_process(own, Signal::CONT).unwrap();
+    assert_eq!(connects(&after), 2);
+    // The connection that was given up is closed and not left to fill the server.
+    until(&mut source, "the end of the old backend", |reading| {
+        let backends = &statistics(reading).activity.value().unwrap().backends;
+        backends.iter().filter(|backend| backend.application.as_deref() == Some("aura")).count() == 1
+    });
+}
+
+#[test]
+fn a_backend_that_is_terminated_is_replaced() {
+    let Some(server) = Server::start("") else { return };
+    let mut source = open(at(server.port, "postgres"));
+    statistics(&sample(&mut source));
+    server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'aura'");
+    let after = until(&mut source, "the new connection", |reading| away(reading).is_none() && connects(reading) == 2);
+    statistics(&after);
+}
+
+fn process(id: i32) -> Pid {
+    Pid::from_raw(id).unwrap()
+}

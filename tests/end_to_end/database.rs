@@ -1,0 +1,338 @@
+//! What is shown of a server under changing load, beside what the server itself says of the same moment.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use aura_tests::{Agent, PATIENCE, Setup, wait_until};
+use serde_json::{Value, json};
+
+use crate::{postgres::Server, random::Random};
+
+const STEPS: usize = 120;
+const MOST_CLIENTS: usize = 7;
+
+/// A client of the server that is told what to say.
+struct Client {
+    process: Child,
+    stdin: ChildStdin,
+    lines: mpsc::Receiver<String>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Idle,
+    InTransaction,
+    Holds,
+    Waits,
+}
+
+impl Client {
+    fn new(server: &Server, database: &str) -> Self {
+        let mut command = server.psql(database);
+        command.args(["-v", "ON_ERROR_STOP=0"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let stdin = process.stdin.take().unwrap();
+        let mut client = Self { process, stdin, lines, state: State::Idle };
+        client.say("SELECT 1");
+        client
+    }
+
+    /// Says something and waits for its end.
+    fn say(&mut self, sql: &str) {
+        self.begin(sql);
+        self.finish();
+    }
+
+    /// Says something that may take until somebody else does something.
+    fn begin(&mut self, sql: &str) {
+        writeln!(self.stdin, "{sql};\n\\echo it is done").unwrap();
+    }
+
+    fn finish(&mut self) {
+        while self.lines.recv_timeout(PATIENCE).expect("an answer") != "it is done" {}
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Everything that is done to the server.
+struct Load<'a> {
+    server: &'a Server,
+    random: Random,
+    clients: Vec<Client>,
+    tables: usize,
+    rows: u64,
+    deadlocks: u64,
+}
+
+impl Load<'_> {
+    fn in_state(&self, state: State) -> Vec<usize> {
+        (0..self.clients.len()).filter(|index| self.clients[*index].state == state).collect()
+    }
+
+    fn step(&mut self) {
+        let idle = self.in_state(State::Idle);
+        let under_way = self.in_state(State::InTransaction);
+        match self.random.below(9) {
+            0 | 1 if self.clients.len() < MOST_CLIENTS => {
+                self.clients.push(Client::new(self.server, "work"));
+            }
+            2 if !idle.is_empty() => drop(self.clients.remove(*self.random.one_of(&idle))),
+            3 if !idle.is_empty() => {
+                let client = &mut self.clients[*self.random.one_of(&idle)];
+                client.say("BEGIN; SELECT count(*) FROM held");
+                client.state = State::InTransaction;
+            }
+            4 if !under_way.is_empty() => {
+                let end = *self.random.one_of(&["COMMIT", "ROLLBACK"]);
+                let client = &mut self.clients[*self.random.one_of(&under_way)];
+                client.say(end);
+                client.state = State::Idle;
+            }
+            5 => {
+                let (table, rows) = (self.tables, 1 + self.random.below(3000));
+                let sql = format!(
+                    "CREATE TABLE t_{table} (a int PRIMARY KEY, b text); \
+                     INSERT INTO t_{table} SELECT n, repeat('x', 40) FROM generate_series(1, {rows}) n"
+                );
+                self.server.sql("postgres", &sql);
+                (self.tables, self.rows) = (table + 1, self.rows + rows as u64);
+            }
+            6 if idle.len() >= 2 && self.in_state(State::Holds).is_empty() && under_way.is_empty() => {
+                let lock = "BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE";
+                self.clients[idle[0]].say(lock);
+                self.clients[idle[0]].state = State::Holds;
+                self.clients[idle[1]].begin(lock);
+                self.clients[idle[1]].state = State::Waits;
+                let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+                wait_until("the wait", || self.server.sql("postgres", waits) == "1");
+            }
+            7 if idle.len() >= 2 && self.in_state(State::Holds).is_empty() => {
+                let (one, other) = (idle[0], idle[1]);
+                let touch = |row: u8| format!("UPDATE rows SET b = b + 1 WHERE a = {row}");
+                self.clients[one].say(&format!("BEGIN; {}", touch(1)));
+                self.clients[other].say(&format!("BEGIN; {}", touch(2)));
+                self.clients[one].begin(&touch(2));
+                self.clients[other].begin(&touch(1));
+                for index in [one, other] {
+                    self.clients[index].finish();
+                    self.clients[index].say("ROLLBACK");
+                }
+                self.deadlocks += 1;
+            }
+            _ => {
+                // Whoever waits gets what it waits for, and lets go of it.
+                for state in [State::Holds, State::Waits] {
+                    for index in self.in_state(state) {
+                        if state == State::Waits {
+                            self.clients[index].finish();
+                        }
+                        self.clients[index].say("COMMIT");
+                        self.clients[index].state = State::Idle;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The server's own words, by the names under which they are compared.
+const SAYS: &str = "
+WITH clients AS (
+    SELECT * FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND application_name <> 'aura' AND pid <> pg_backend_pid())
+SELECT json_build_object(
+    'active', (SELECT count(*) FROM clients WHERE state = 'active'),
+    'idle', (SELECT count(*) FROM clients WHERE state = 'idle'),
+    'idle_in_transaction', (SELECT count(*) FROM clients WHERE state LIKE 'idle in transaction%'),
+    'total', (SELECT count(*) FROM clients),
+    'this_database', (SELECT count(*) FROM clients WHERE datname = 'postgres'),
+    'background', (SELECT count(*) FROM pg_stat_activity WHERE backend_type <> 'client backend'),
+    'max', current_setting('max_connections')::int,
+    'blocked', (SELECT coalesce(json_agg(json_build_array(pid, pg_blocking_pids(pid)) ORDER BY pid), '[]')
+        FROM clients WHERE wait_event_type = 'Lock'),
+    'locks', (SELECT json_object_agg(mode, (SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE d.datname = 'work' AND lower(l.mode) = modes.mode))
+        FROM unnest('{accesssharelock,rowexclusivelock,accessexclusivelock}'::text[]) AS modes (mode)),
+    'backends', (SELECT numbackends FROM pg_stat_database WHERE datname = 'work'),
+    'commits', (SELECT xact_commit FROM pg_stat_database WHERE datname = 'work'),
+    'rollbacks', (SELECT xact_rollback FROM pg_stat_database WHERE datname = 'work'),
+    'deadlocks', (SELECT deadlocks FROM pg_stat_database WHERE datname = 'work'),
+    'commits_here', (SELECT xact_commit FROM pg_stat_database WHERE datname = 'postgres'),
+    'blocks_hit_here', (SELECT blks_hit FROM pg_stat_database WHERE datname = 'postgres'),
+    'rows', (SELECT coalesce(sum(n_tup_ins), 0)::int8 FROM pg_stat_user_tables),
+    'size', pg_database_size('work'),
+    'tables', (SELECT coalesce(json_object_agg(relname, bytes), '{}') FROM (
+        SELECT relname, pg_total_relation_size(oid) AS bytes FROM pg_class
+        WHERE relname LIKE 't\\_%' AND relkind = 'r' ORDER BY relpages DESC, oid) sizes))";
+
+/// These only grow: what is shown lies between what the server said before and after.
+const GROWING: [&str; 6] = ["commits", "rollbacks", "deadlocks", "commits_here", "blocks_hit_here", "rows"];
+
+/// Nobody but the load changes these, so that they must be compared at each step.
+const CERTAIN: [&str; 10] = [
+    "active",
+    "idle",
+    "idle_in_transaction",
+    "total",
+    "this_database",
+    "background",
+    "max",
+    "blocked",
+    "locks",
+    "backends",
+];
+
+fn says(server: &Server) -> BTreeMap<String, Value> {
+    serde_json::from_str(&server.sql("postgres", SAYS)).unwrap()
+}
+
+/// The same from the agent: the live view, and the metrics where it has no such number.
+fn shown(agent: &Agent, tables: usize) -> BTreeMap<String, Value> {
+    let (message, scrape) = (agent.json("/api/database"), agent.scrape("/metrics/postgres"));
+    let metrics = &message["metrics"];
+    let number = |name: &str, labels: &[(&str, &str)]| json!(scrape.value(name, labels) as u64);
+    let work = metrics["databases"].as_array().into_iter().flatten().find(|one| one["name"] == "work");
+    let work = work.cloned().unwrap_or_default();
+    let blocked = metrics["blocked"].as_array().into_iter().flatten().map(|one| {
+        let by = one["blocked_by"].as_array().into_iter().flatten().map(|blocker| blocker["pid"].clone());
+        json!([one["pid"], by.collect::<Value>()])
+    });
+    let modes = ["accesssharelock", "rowexclusivelock", "accessexclusivelock"];
+    let locks = modes.map(|mode| (mode.to_owned(), number("pg_locks_count", &[("datname", "work"), ("mode", mode)])));
+    let of = |name: &str, database: &str| {
+        let sample = scrape.samples.iter().find(|one| one.name == name && one.label("datname") == Some(database));
+        json!(sample.unwrap_or_else(|| panic!("no {name}")).value as u64)
+    };
+    // The view has the twenty largest: all are compared while there are no more.
+    let sizes = metrics["table_sizes"].as_array().into_iter().flatten();
+    let sizes = sizes.map(|one| (one["table"].as_str().unwrap_or_default().to_owned(), one["size_bytes"].clone()));
+    let rows: f64 =
+        scrape.samples.iter().filter(|one| one.name == "pg_stat_user_tables_n_tup_ins").map(|one| one.value).sum();
+    let mut shown: BTreeMap<String, Value> =
+        ["active", "idle", "idle_in_transaction", "total", "this_database", "background", "max"]
+            .map(|name| (name.to_owned(), metrics["connections"][name].clone()))
+            .into();
+    shown.extend([
+        ("blocked".to_owned(), blocked.collect()),
+        ("locks".to_owned(), Value::Object(locks.into_iter().collect())),
+        ("backends".to_owned(), work["backends"].clone()),
+        ("deadlocks".to_owned(), work["deadlocks"].clone()),
+        ("size".to_owned(), work["size_bytes"].clone()),
+        ("commits".to_owned(), of("pg_stat_database_xact_commit", "work")),
+        ("rollbacks".to_owned(), of("pg_stat_database_xact_rollback", "work")),
+        ("commits_here".to_owned(), of("pg_stat_database_xact_commit", "postgres")),
+        ("blocks_hit_here".to_owned(), of("pg_stat_database_blks_hit", "postgres")),
+        ("rows".to_owned(), json!(rows as u64)),
+    ]);
+    if tables <= 20 {
+        shown.insert("tables".to_owned(), Value::Object(sizes.collect()));
+    }
+    assert_eq!(of("pg_stat_database_numbackends", "work"), shown["backends"], "one reading says one thing");
+    shown
+}
+
+/// What is shown although the server said otherwise before and after, and what could not be compared.
+fn differences(agent: &Agent, server: &Server, tables: usize) -> Vec<String> {
+    let before = says(server);
+    let seq = agent.json("/api/database")["seq"].as_u64().unwrap();
+    // The one that is under way may have begun before the server was asked.
+    wait_until("a sample after that", || agent.json("/api/database")["seq"].as_u64().unwrap() >= seq + 2);
+    let shown = shown(agent, tables);
+    let after = says(server);
+    let mut differences = Vec::new();
+    for (name, value) in &shown {
+        let (before, after) = (&before[name], &after[name]);
+        if GROWING.contains(&name.as_str()) {
+            let between = before.as_u64() <= value.as_u64() && value.as_u64() <= after.as_u64();
+            if !between {
+                differences.push(format!("{name}: {value} is not from {before} to {after}"));
+            }
+        } else if before == after && value != before {
+            differences.push(format!("{name}: {value} is not {before}"));
+        } else if before != after && CERTAIN.contains(&name.as_str()) {
+            differences.push(format!("{name}: changed from {before} to {after}"));
+        }
+    }
+    differences
+}
+
+fn watch(server: &Server) -> Agent {
+    let port = server.port;
+    let config = format!(
+        "sources: {{postgres: {{interval: 100ms, slow_interval: 100ms, tables: {{interval: 100ms}}, \
+         servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]}}}}\n"
+    );
+    let agent = Setup::default().config(&config).start();
+    wait_until("the databases", || agent.json("/api/database")["metrics"]["databases"].is_array());
+    agent
+}
+
+#[test]
+fn under_changing_load_what_is_shown_is_what_the_server_says() {
+    let Some(server) = Server::start("autovacuum = off\ndeadlock_timeout = 50ms") else { return };
+    server.sql("postgres", "CREATE DATABASE work");
+    server.sql("work", "CREATE TABLE held (a int); CREATE TABLE rows AS SELECT a, 0 AS b FROM generate_series(1, 2) a");
+    let agent = watch(&server);
+    let mut load =
+        Load { server: &server, random: Random::new(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
+    for step in 0..STEPS {
+        load.step();
+        let mut found = Vec::new();
+        // A client that has just left is seen by one and not by the other.
+        let equal = (0..20).any(|_| {
+            found = differences(&agent, &server, load.tables);
+            found.is_empty()
+        });
+        let states: Vec<_> = load.clients.iter().map(|client| client.state).collect();
+        assert!(equal, "step {step}, clients {states:?}: {found:#?}");
+    }
+    // In the end every row and every deadlock has been counted, once.
+    let (rows, deadlocks) = (json!(load.rows), json!(load.deadlocks));
+    load.clients.clear();
+    wait_until("all that was done", || {
+        let now = shown(&agent, load.tables);
+        now["rows"] == rows && now["deadlocks"] == deadlocks && now["total"] == 0
+    });
+    assert!(load.tables > 0 && load.deadlocks > 0, "{} tables, {} deadlocks", load.tables, load.deadlocks);
+}
+
+#[test]
+fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back() {
+    let Some(server) = Server::start("") else { return };
+    let agent = watch(&server);
+    let uptime = |message: &Value| message["health"]["uptime_seconds"].as_f64();
+    let before = agent.json("/api/database/metrics");
+    assert_eq!((&before["status"], uptime(&before).is_some()), (&json!("connected"), true));
+    server.kill();
+    wait_until("the loss", || agent.json("/api/database/metrics")["status"] == "disconnected");
+    let gone = agent.json("/api/database/metrics");
+    assert!(gone["error"].as_str().unwrap().contains(&server.port.to_string()), "{gone}");
+    // No number of the time before is left.
+    for part in ["connections", "database_size", "table_sizes", "activity", "databases", "blocked", "replication"] {
+        assert_eq!(gone[part], Value::Null, "{part}");
+    }
+    assert_eq!((&gone["health"]["accepting_connections"], uptime(&gone)), (&json!(false), None));
+    let scrape = agent.scrape("/metrics/postgres");
+    assert_eq!(scrape.value("pg_up", &[]), 0.0);
+    assert!(!scrape.names().iter().any(|name| name.starts_with("pg_stat_database")), "{:?}", scrape.names());
+    server.up();
+    wait_until("the return", || agent.json("/api/database/metrics")["status"] == "connected");
+    wait_until("its metrics", || agent.scrape("/metrics/postgres").get("pg_up", &[]) == Some(1.0));
+    // The host kept its pace meanwhile.
+    assert_eq!(agent.get("/-/ready").status, 200);
+}
