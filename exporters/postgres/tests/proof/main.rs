@@ -6,6 +6,7 @@ mod server;
 
 mod announcements;
 mod many_tables;
+mod network;
 mod outages;
 mod passwords;
 mod pooler;

@@ -15,12 +15,12 @@ use crate::{
 /// A sample that waits for a silent server comes back soon after it lost patience: far below this.
 const AT_LAST: Duration = Duration::from_secs(20);
 
-fn connects(reading: &PostgresReading) -> u64 {
+pub(crate) fn connects(reading: &PostgresReading) -> u64 {
     reading.servers[0].connects
 }
 
 /// One sample that must say that nobody answers, and say it after the patience for an answer.
-fn silent(source: &mut Postgres) {
+pub(crate) fn silent(source: &mut Postgres) {
     let began = Instant::now();
     let reading = until(source, "the silence", |reading| away(reading).is_some());
     assert!(began.elapsed() < AT_LAST, "{:?}", began.elapsed());
@@ -29,7 +29,7 @@ fn silent(source: &mut Postgres) {
     assert!(missing.detail.contains(&format!("{PATIENCE:?}")), "{missing}");
 }
 
-fn back(source: &mut Postgres) -> PostgresReading {
+pub(crate) fn back(source: &mut Postgres) -> PostgresReading {
     until(source, "the return", |reading| away(reading).is_none())
 }
 

@@ -33,7 +33,11 @@ impl Relay {
         Self::between(TcpListener::bind("127.0.0.1:0").expect("a port"), port, Counting)
     }
 
-    /// Takes connections of a listener that is there.
+    /// Takes the connections of a listener in another network.
+    pub(crate) fn on(listener: TcpListener, port: u16) -> Self {
+        Self::between(listener, port, Direct)
+    }
+
     fn between(listener: TcpListener, port: u16, way: impl Way) -> Self {
         let own = listener.local_addr().expect("an address").port();
         let relay = Self { port: own, silent: Arc::default(), trips: Arc::default(), accepted: Arc::default() };
