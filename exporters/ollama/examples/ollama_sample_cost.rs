@@ -1,5 +1,5 @@
 //! What a sample costs: CPU time of this process' sampling thread and the time it waits, against the simulator with
-//! twenty models, one of them loaded. `cargo run --release -p aura-ollama --example sample_cost`
+//! twenty models, one of them loaded. `cargo run --release -p aura-ollama --example ollama_sample_cost`
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! What samples of this machine's GPUs cost, in microseconds of CPU and of time that went by.
-//! `cargo run --release -p aura-gpu --example sample_cost [SAMPLES] [MILLISECONDS] [ROOT] [watched]`: so many samples, so
+//! `cargo run --release -p aura-gpu --example gpu_sample_cost [SAMPLES] [MILLISECONDS] [ROOT] [watched]`: so many samples, so
 //! long apart. With ROOT, the files are those of ROOT/proc and ROOT/sys, and NVIDIA's library is
 //! ROOT/libnvidia-ml.so.1: a recorded tree, or the tests' stand-in. `watched`: as while somebody looks at the page.
 
