@@ -16,8 +16,11 @@ fn with(targets: &[SocketAddr]) -> Agent {
     Setup::default().config(&format!("sources: {{postgres: {{probe: {probe}}}}}\n")).start()
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
+/// Addresses where nobody listens, all different.
+fn free<const COUNT: usize>() -> [SocketAddr; COUNT] {
+    let listeners: [TcpListener; COUNT] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a listener"));
+    listeners.map(|listener| listener.local_addr().expect("an address"))
 }
 
 #[test]
@@ -30,7 +33,7 @@ fn nothing_is_probed_unless_it_is_configured() {
 
 #[test]
 fn each_refusal_says_what_to_change() {
-    let (target, other) = (free(), free());
+    let [target, other] = free();
     let agent = with(&[target]);
     for (query, status, code, hint) in [
         (String::new(), 400, "bad_target", "auth_module=name"),
@@ -51,7 +54,7 @@ fn each_refusal_says_what_to_change() {
 #[test]
 fn a_target_that_is_away_or_hangs_is_down_and_holds_up_nobody() {
     let hung = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let (gone, hung_at) = (free(), hung.local_addr().expect("an address"));
+    let ([gone], hung_at) = (free(), hung.local_addr().expect("an address"));
     let agent = with(&[gone, hung_at]);
     let away = agent.scrape(&format!("/probe?target={gone}&auth_module=watch"));
     assert_eq!(away.value("pg_up", &[]), 0.0);

@@ -351,6 +351,12 @@ impl Server {
                 sample
             ),
         );
+        // The fingerprint was asked for the tables of the sample before: where one has come or gone since, it failed, or
+        // says nothing of the new one.
+        let tables = |cluster: &Arc<Cluster>| (cluster.has_debates, cluster.has_rankings, cluster.has_rounds);
+        if before.as_ref().map(tables) != self.cluster.value().map(tables) {
+            self.fingerprint.set_due(None);
+        }
         self.ask_debates(sample, notified).await;
     }
 

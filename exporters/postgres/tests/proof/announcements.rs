@@ -1,6 +1,6 @@
 //! Triggers that announce changes of the debates: heard where their channel is known, not needed elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aura_model::{Context, Interval, Source};
 use aura_postgres::{Debates, Postgres, PostgresReading};
@@ -86,5 +86,15 @@ fn new_rows_are_seen_where_the_channel_is_not_known_and_where_the_trigger_is_off
     let off = format!("{}; ALTER TABLE debates DISABLE TRIGGER announce", trigger("PERFORM pg_notify('off', '')"));
     let Some((server, mut source)) = with(&off) else { return };
     assert!(!hears(&server, &mut source, "off"));
+    sees_new_rows(&server, &mut source);
+}
+
+#[test]
+fn a_table_that_goes_between_two_samples_hides_no_new_row() {
+    let Some((server, mut source)) = with("SELECT") else { return };
+    server.sql("postgres", "DROP TABLE model_rankings CASCADE");
+    // Longer than the fingerprint ever pauses, so that it is asked of a table that is not there any more.
+    std::thread::sleep(Duration::from_secs(1));
+    sample(&mut source);
     sees_new_rows(&server, &mut source);
 }
