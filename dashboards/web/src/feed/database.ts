@@ -56,5 +56,5 @@ export interface Server {
 }
 
 export function parseDatabase(text: string): DatabaseUpdate | null {
-  return parseMessage<DatabaseUpdate>(text, "database_update");
+  return parseMessage<DatabaseUpdate>(text, ["database_update"]);
 }

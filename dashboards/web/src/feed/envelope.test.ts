@@ -22,6 +22,10 @@ describe("a feed's messages", () => {
     }
   });
 
+  it("of governance begin with a greeting", () => {
+    expect(parseGovernance(JSON.stringify({ type: "governance_init", seq: 1, sampled_at: null }))?.seq).toBe(1);
+  });
+
   it("may have no time but those of the host, and never a wrong one", () => {
     const message = { type: "model_update", seq: 1, sampled_at: null };
     expect(sampledAt(parseModels(JSON.stringify(message)))).toBeNull();

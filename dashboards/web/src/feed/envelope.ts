@@ -14,10 +14,10 @@ export interface Missing {
 }
 
 /**
- * The message of this type in a text, or null when the text is something else: an error, a message of another type, a torn one.
+ * The message of one of these types in a text, or null when the text is something else: an error, a message of another type, a torn one.
  * `interval` stands in where the message does not say how often it comes.
  */
-export function parseMessage<T extends Message>(text: string, type: string, interval = 1): T | null {
+export function parseMessage<T extends Message>(text: string, types: string[], interval = 1): T | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -25,10 +25,10 @@ export function parseMessage<T extends Message>(text: string, type: string, inte
     return null;
   }
   if (typeof value !== "object" || value === null) return null;
-  const message = value as Partial<T> & { type?: unknown };
+  const message = value as Partial<T> & { type?: string };
   const sampled = message.sampled_at ?? null;
   const usable =
-    message.type === type &&
+    types.includes(message.type ?? "") &&
     Number.isFinite(message.seq) &&
     (sampled === null || (typeof sampled === "string" && !Number.isNaN(Date.parse(sampled))));
   if (!usable) return null;

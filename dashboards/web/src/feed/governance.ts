@@ -75,5 +75,5 @@ export interface Watched {
 const USUAL_INTERVAL = 5;
 
 export function parseGovernance(text: string): GovernanceUpdate | null {
-  return parseMessage<GovernanceUpdate>(text, "governance_update", USUAL_INTERVAL);
+  return parseMessage<GovernanceUpdate>(text, ["governance_init", "governance_update"], USUAL_INTERVAL);
 }

@@ -185,7 +185,7 @@ export interface Alert {
 
 /** The update in a text, or null when it is none: this one always has a time and readings. */
 export function parseUpdate(text: string): SystemUpdate | null {
-  const update = parseMessage<SystemUpdate>(text, "system_update");
+  const update = parseMessage<SystemUpdate>(text, ["system_update"]);
   return update?.sampled_at && typeof update.metrics === "object" && update.metrics ? update : null;
 }
 

@@ -57,5 +57,5 @@ export interface Job {
 }
 
 export function parseModels(text: string): ModelUpdate | null {
-  return parseMessage<ModelUpdate>(text, "model_update");
+  return parseMessage<ModelUpdate>(text, ["model_update"]);
 }
