@@ -22,18 +22,28 @@ const THROUGHPUT: Target = Target::Ratio(1.3);
 
 const CODINGS: [(&str, Option<&str>); 2] = [("plain", None), ("gzip", Some("gzip"))];
 
-/// What the agent alone, and what a scraper makes it do each second.
-const SECOND: [(&str, Option<Option<&str>>, Target); 3] = [
-    ("one sample a second, nobody asks: CPU a second", None, SAMPLE),
-    ("  the same with its text encoded and fetched once", Some(None), SAMPLE),
-    ("  the same with its text encoded, compressed (gzip) and fetched once", Some(Some("gzip")), Target::None),
-];
+/// What is fetched from the agent each second.
+#[derive(Clone, Copy)]
+enum Fetch {
+    Nothing,
+    /// A request that has next to no answer: what any request costs.
+    Health,
+    Text,
+    Gzip,
+}
 
-/// One sample a second of what node_exporter watches, unasked and asked, beside one scrape a second of node_exporter.
+/// One sample a second of what node_exporter watches, with and without its text, beside one scrape a second of
+/// node_exporter.
 pub(crate) fn each_second(rows: &mut Vec<Row>) -> Result<()> {
     const SLICES: usize = 6;
+    const WHAT: [&str; 4] = [
+        "one sample a second, nobody asks: CPU a second",
+        "  the same with its text (with one plain scrape a second, less what a request costs)",
+        "  the same with one gzip scrape a second",
+        "  the same with all sources at their defaults, nobody asks",
+    ];
     let Some(peer) = Program::node_exporter()? else {
-        rows.extend(SECOND.map(|(what, ..)| Row::skipped(what, NODE_EXPORTER)));
+        rows.extend(WHAT.map(|what| Row::skipped(what, NODE_EXPORTER)));
         return Ok(());
     };
     let host_alone = ["GPU", "OLLAMA", "POSTGRES", "AUDIT", "ROLES"].map(|name| format!("AURA_SOURCES_{name}_ENABLED"));
@@ -43,23 +53,25 @@ pub(crate) fn each_second(rows: &mut Vec<Row>) -> Result<()> {
     let all = Program::agent(&[])?;
     peer.wait_for("/metrics", "node_load1")?;
     ours.wait_for("/metrics", "node_load1")?;
-    let mut pairs = [Pairs::default(), Pairs::default(), Pairs::default()];
+    let mut pairs = [Pairs::default(), Pairs::default(), Pairs::default(), Pairs::default()];
     for _ in 0..SLICES {
-        for (pairs, (_, asked, _)) in pairs.iter_mut().zip(&SECOND) {
-            let (own, theirs) = seconds(&ours, *asked, &peer)?;
-            pairs.add(own, theirs);
-        }
+        let [(alone, theirs), (request, _), (text, theirs_too), (gzip, theirs_last)] = [
+            seconds(&ours, Fetch::Nothing, &peer)?,
+            seconds(&ours, Fetch::Health, &peer)?,
+            seconds(&ours, Fetch::Text, &peer)?,
+            seconds(&ours, Fetch::Gzip, &peer)?,
+        ];
+        pairs[0].add(alone, theirs);
+        pairs[1].add(text - (request - alone), theirs_too);
+        pairs[2].add(gzip, theirs_last);
     }
-    for ((what, _, target), pairs) in SECOND.into_iter().zip(&pairs) {
+    for _ in 0..SLICES {
+        let (alone, theirs) = seconds(&all, Fetch::Nothing, &peer)?;
+        pairs[3].add(alone, theirs);
+    }
+    for ((what, target), pairs) in WHAT.into_iter().zip([SAMPLE, SAMPLE, Target::None, Target::None]).zip(&pairs) {
         rows.push(Row::pairs(what, "ms", PEER, pairs, target));
     }
-    let mut pairs = Pairs::default();
-    for _ in 0..SLICES {
-        let (own, theirs) = seconds(&all, None, &peer)?;
-        pairs.add(own, theirs);
-    }
-    let what = "  the same with all sources at their defaults, nobody asks";
-    rows.push(Row::pairs(what, "ms", PEER, &pairs, Target::None));
     Ok(())
 }
 
@@ -67,17 +79,23 @@ const PEER: &str = "node_exporter, one gzip scrape a second";
 
 /// Milliseconds of CPU a second, ours and the peer's. Both run in the same seconds, so whatever else the machine does meets
 /// both alike.
-fn seconds(ours: &Program, asked: Option<Option<&str>>, peer: &Program) -> Result<(f64, f64)> {
+fn seconds(ours: &Program, fetch: Fetch, peer: &Program) -> Result<(f64, f64)> {
     const SECONDS: u32 = 5;
+    let fetch = match fetch {
+        Fetch::Nothing => None,
+        Fetch::Health => Some(("/-/healthy", None)),
+        Fetch::Text => Some(("/metrics", None)),
+        Fetch::Gzip => Some(("/metrics", Some("gzip"))),
+    };
     // A connection that asks for nothing is closed before long.
-    let mut client = asked.map(|_| Client::connect(ours.address)).transpose()?;
+    let mut client = fetch.map(|_| Client::connect(ours.address)).transpose()?;
     let mut peers_client = Client::connect(peer.address)?;
     let (before, peers_before) = (ours.cpu()?, peer.cpu()?);
     for _ in 0..SECONDS {
         let begun = Instant::now();
         peers_client.get("/metrics", Some("gzip"))?;
-        if let (Some(client), Some(coding)) = (&mut client, asked) {
-            client.get("/metrics", coding)?;
+        if let (Some(client), Some((path, coding))) = (&mut client, fetch) {
+            client.get(path, coding)?;
         }
         thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
     }

@@ -37,6 +37,8 @@ use crate::{
 
 /// Ollama unloads at once unless the model still answers somebody; that is waited for so long.
 const UNLOAD: Duration = Duration::from_secs(60);
+/// What is off can only be found, which is told, or be off for another reason.
+const OFF: Duration = Duration::from_secs(30);
 /// When a reading is late is looked at when it is, not a moment before.
 const JUST_AFTER: Duration = Duration::from_millis(50);
 /// A reading that shows what a load has done comes within this time, or it is not waited for.
@@ -91,7 +93,11 @@ impl Models {
             self.publish(&channel);
             loop {
                 // Nobody tells of a reading that does not come.
-                let late = channel.interval() * if state == State::Starting { 1 } else { FRESH_INTERVALS };
+                let late = match state {
+                    State::Starting => channel.interval(),
+                    State::Fresh | State::Stale => channel.interval() * FRESH_INTERVALS,
+                    State::Off => OFF,
+                };
                 tokio::select! {
                     changed = readings.changed() => {
                         if changed.is_err() {

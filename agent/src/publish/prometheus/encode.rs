@@ -5,6 +5,7 @@ use std::{ops::Range, sync::OnceLock};
 
 use aura_model::{Emit, Family, Group, Kind, Unit, Value};
 use bytes::Bytes;
+use memchr::{memchr2, memchr3};
 
 use super::{
     Format,
@@ -48,9 +49,12 @@ impl Encoding {
     }
 }
 
+/// Room for the text of a common machine, which then is not moved while it grows.
+const CAPACITY: usize = 96 << 10;
+
 /// Encodes all groups of a reading.
 pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> Encoding {
-    let mut encoder = Encoder { out: Vec::with_capacity(64 << 10), format, ..Encoder::default() };
+    let mut encoder = Encoder { out: Vec::with_capacity(CAPACITY), format, ..Encoder::default() };
     let mut ranges = Vec::with_capacity(groups.len());
     for group in groups {
         let start = encoder.out.len();
@@ -218,20 +222,19 @@ fn float(out: &mut Vec<u8>, number: f64) {
 }
 
 fn escape(out: &mut Vec<u8>, text: &str, quotes: bool) {
-    let mut plain = 0;
-    let bytes = text.as_bytes();
-    for (position, &byte) in bytes.iter().enumerate() {
-        let escaped: &[u8] = match byte {
+    let mut rest = text.as_bytes();
+    let find = |bytes| if quotes { memchr3(b'\\', b'\n', b'"', bytes) } else { memchr2(b'\\', b'\n', bytes) };
+    // Nearly every text has nothing to escape.
+    while let Some(position) = find(rest) {
+        out.extend_from_slice(&rest[..position]);
+        out.extend_from_slice(match rest[position] {
             b'\\' => b"\\\\",
             b'\n' => b"\\n",
-            b'"' if quotes => b"\\\"",
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[plain..position]);
-        out.extend_from_slice(escaped);
-        plain = position + 1;
+            _ => b"\\\"",
+        });
+        rest = &rest[position + 1..];
     }
-    out.extend_from_slice(&bytes[plain..]);
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]
