@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use aura_tests::{Agent, PATIENCE, Setup, wait_until};
+use aura_tests::{Agent, Exposition, PATIENCE, Setup, wait_until};
 use serde_json::{Value, json};
 
 use crate::{postgres::Server, random::Random};
@@ -201,9 +201,19 @@ fn says(server: &Server) -> BTreeMap<String, Value> {
     serde_json::from_str(&server.sql("postgres", SAYS)).unwrap()
 }
 
+/// The live view and the metrics of the same reading.
+fn one_reading(agent: &Agent) -> (Value, Exposition) {
+    loop {
+        let (message, scrape) = (agent.json("/api/database"), agent.scrape("/metrics/postgres"));
+        if agent.json("/api/database")["seq"] == message["seq"] {
+            return (message, scrape);
+        }
+    }
+}
+
 /// The same from the agent: the live view, and the metrics where it has no such number.
 fn shown(agent: &Agent, tables: usize) -> BTreeMap<String, Value> {
-    let (message, scrape) = (agent.json("/api/database"), agent.scrape("/metrics/postgres"));
+    let (message, scrape) = one_reading(agent);
     let metrics = &message["metrics"];
     let number = |name: &str, labels: &[(&str, &str)]| json!(scrape.value(name, labels) as u64);
     let work = metrics["databases"].as_array().into_iter().flatten().find(|one| one["name"] == "work");

@@ -55,6 +55,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// # Errors
 /// What kept the agent from starting.
 pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
+    system::keep_the_heap_small();
     let logging = Logging::start(&loaded.config.log);
     info!(version = crate::VERSION, revision = crate::COMMIT, "Aura Agent");
     match &loaded.file {

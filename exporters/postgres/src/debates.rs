@@ -50,8 +50,9 @@ columns! {
         pub started_at: Option<String> = "to_char(started_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
         /// When it ended.
         pub completed_at: Option<String> = "to_char(completed_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
-        /// How long it took.
-        pub duration_seconds: Option<f64> = "extract(epoch FROM completed_at - started_at)::float8",
+        /// How long it took; one row that begins or ends at infinity, which cannot be subtracted, must not cost the others.
+        pub duration_seconds: Option<f64> = "CASE WHEN isfinite(started_at) AND isfinite(completed_at) \
+             THEN extract(epoch FROM completed_at - started_at)::float8 END",
         /// `pending`, `running`, `completed` or `cancelled`.
         pub status: Option<String> = "status",
         /// How many rounds were meant.

@@ -98,3 +98,18 @@ fn a_table_that_goes_between_two_samples_hides_no_new_row() {
     sample(&mut source);
     sees_new_rows(&server, &mut source);
 }
+
+#[test]
+fn a_debate_that_ends_at_infinity_costs_no_other() {
+    let Some((server, mut source)) = with("SELECT") else { return };
+    server.sql("postgres", ROW);
+    server.sql("postgres", "UPDATE debates SET started_at = '2026-01-01', completed_at = '2026-01-01 00:01'");
+    server.sql(
+        "postgres",
+        &ROW.replace("status)", "status, completed_at)").replace("'completed')", "'completed', 'infinity')"),
+    );
+    until(&mut source, "both", |reading| debates(reading).is_some_and(|read| read.debates.len() == 2));
+    let read = debates(&sample(&mut source)).unwrap().clone();
+    let durations: Vec<Option<f64>> = read.debates.iter().map(|debate| debate.duration_seconds).collect();
+    assert_eq!(durations, [Some(60.0), None]);
+}
