@@ -119,9 +119,6 @@ fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
     feed.publish(moment.seq, move |out| system.encode(&moment, out));
 }
 
-/// Why a source is off is looked at so often.
-const OFF: Duration = Duration::from_secs(30);
-
 /// Turns each reading of the database servers into the messages of both feeds, if anybody wants them.
 async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>, database_feed: Feed, debates_feed: Feed) {
     let mut readings = postgres.subscribe();
@@ -148,9 +145,7 @@ async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>, datab
                 }
             }
         }
-        // A reading that does not come is noticed when it would be late; one that never came is told of when it does.
-        let late = if taken.is_none() && said.is_some() { OFF } else { postgres.interval() * FRESH_INTERVALS };
-        if let Ok(Err(_)) = timeout(late, readings.changed()).await {
+        if let Ok(Err(_)) = timeout(postgres.next_look(), readings.changed()).await {
             return;
         }
     }

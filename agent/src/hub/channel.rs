@@ -120,6 +120,19 @@ impl<S: Source> Channel<S> {
         self.progress().interval
     }
 
+    /// After so long without a new reading its state is worth another look, as nobody tells of a reading that does not
+    /// come. What is off can only be found, which is told, or be off for another reason.
+    pub fn next_look(&self) -> Duration {
+        const OFF: Duration = Duration::from_secs(30);
+        /// Whether a reading is late is looked at when it is, not a moment before.
+        const JUST_AFTER: Duration = Duration::from_millis(50);
+        match self.health().state {
+            State::Starting => self.interval(),
+            State::Fresh | State::Stale => self.interval() * FRESH_INTERVALS + JUST_AFTER,
+            State::Off => OFF,
+        }
+    }
+
     pub(super) fn schedule(&self, interval: Interval, timeout: Interval) {
         let mut progress = self.progress();
         progress.interval = interval.get();

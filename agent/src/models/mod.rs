@@ -31,16 +31,12 @@ use self::{
     message::{Controls, JobError, ModelUpdate},
 };
 use crate::{
-    hub::{Channel, FRESH_INTERVALS, Hub, Published, Snapshot, State},
+    hub::{Channel, Hub, Published, Snapshot},
     publish::feed::Feed,
 };
 
 /// Ollama unloads at once unless the model still answers somebody; that is waited for so long.
 const UNLOAD: Duration = Duration::from_secs(60);
-/// What is off can only be found, which is told, or be off for another reason.
-const OFF: Duration = Duration::from_secs(30);
-/// When a reading is late is looked at when it is, not a moment before.
-const JUST_AFTER: Duration = Duration::from_millis(50);
 /// A reading that shows what a load has done comes within this time, or it is not waited for.
 const NEXT_READING: Duration = Duration::from_secs(5);
 
@@ -92,12 +88,6 @@ impl Models {
             let state = channel.health().state;
             self.publish(&channel);
             loop {
-                // Nobody tells of a reading that does not come.
-                let late = match state {
-                    State::Starting => channel.interval(),
-                    State::Fresh | State::Stale => channel.interval() * FRESH_INTERVALS,
-                    State::Off => OFF,
-                };
                 tokio::select! {
                     changed = readings.changed() => {
                         if changed.is_err() {
@@ -106,7 +96,7 @@ impl Models {
                         break;
                     }
                     _ = jobs.changed() => break,
-                    () = sleep(late + JUST_AFTER) => if channel.health().state != state { break },
+                    () = sleep(channel.next_look()) => if channel.health().state != state { break },
                 }
             }
         }
