@@ -92,7 +92,8 @@ impl Load<'_> {
                 self.clients.push(Client::new(self.server, "work"));
             }
             2 if !idle.is_empty() => drop(self.clients.remove(*self.random.one_of(&idle))),
-            3 if !idle.is_empty() => {
+            // While one holds the table, a reader would wait for a release that comes only after it.
+            3 if !idle.is_empty() && self.in_state(State::Holds).is_empty() => {
                 let client = &mut self.clients[*self.random.one_of(&idle)];
                 client.say("BEGIN; SELECT count(*) FROM held");
                 client.state = State::InTransaction;
