@@ -10,7 +10,7 @@ use super::{
     interpolate::Variables,
     node::{Node, Origin, Scalar, Value},
     problem::{Problem, Problems, nearest},
-    reference, yaml,
+    yaml,
 };
 
 const PREFIX: &str = "AURA_";
@@ -36,15 +36,16 @@ pub(super) fn state_directory(variables: &Variables<'_>) -> Node {
     }
 }
 
-/// The keys that variables set, and a warning for each variable that looks like ours and is not.
-pub(super) fn layer(variables: &[(String, String)], problems: &mut Problems) -> (Node, Vec<String>) {
+/// What variables set of the keys that the defaults have, and a warning for each variable that looks like ours and is
+/// not.
+pub(super) fn layer(variables: &[(String, String)], defaults: &Node, problems: &mut Problems) -> (Node, Vec<String>) {
     let mut layer = Node::empty();
     let mut warnings = Vec::new();
     let ours: Vec<_> = variables.iter().filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIG_FILE).collect();
     if ours.is_empty() {
         return (layer, warnings);
     }
-    let keys: Vec<(String, String)> = reference::keys().into_iter().map(|key| (variable(&key), key)).collect();
+    let keys: Vec<(String, String)> = defaults.keys().into_iter().map(|key| (variable(&key), key)).collect();
     for (name, value) in ours {
         let Some((_, path)) = keys.iter().find(|(known, _)| known == name) else {
             match nearest(name, keys.iter().map(|(known, _)| known.as_str())) {

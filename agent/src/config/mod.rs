@@ -116,13 +116,14 @@ impl Config {
                 Err(found) => problems.0.extend(found.0),
             }
         }
-        let (layer, warnings) = environment::layer(variables, &mut problems);
+        let defaults = reference::defaults(&Self::default());
+        let (layer, warnings) = environment::layer(variables, &defaults, &mut problems);
         typed = typed.overlaid(layer);
         for flag in &overrides.flags {
             typed = typed.overlaid(flag.layer());
         }
         // Over the defaults, so that a section with one key keeps the others as they are.
-        let whole = reference::defaults(&Self::default()).overlaid(typed.clone());
+        let whole = defaults.overlaid(typed.clone());
         let config = deserialize(&whole).unwrap_or_else(|found: Problems| {
             problems.0.extend(found.0);
             Self::default()

@@ -185,6 +185,18 @@ impl Node {
         &self.nearest(path).origin
     }
 
+    /// Every key as a dotted path, a section before what is in it.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let Value::Map(entries) = &self.value else { return Vec::new() };
+        let mut keys = Vec::new();
+        for Entry { key, node, .. } in entries {
+            keys.push(key.clone());
+            keys.extend(node.keys().iter().map(|path| format!("{key}.{path}")));
+        }
+        keys
+    }
+
     /// As far down the path as there are values, and whether that is its end.
     fn follow(&self, path: &str) -> (&Self, bool) {
         let mut node = self;

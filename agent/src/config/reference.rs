@@ -34,12 +34,6 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// Every key that takes a value, as a dotted path.
-#[must_use]
-pub fn keys() -> Vec<String> {
-    Table::new().keys.into_iter().filter(|key| !key.is_section()).map(|key| key.path).collect()
-}
-
 /// A file with every key at its default: it changes nothing until a `#` is taken away.
 #[must_use]
 pub fn example() -> String {
@@ -102,7 +96,7 @@ pub fn markdown() -> String {
 }
 
 /// The defaults as a tree in the order of declaration.
-pub(super) fn defaults(config: &Config) -> Node {
+pub(crate) fn defaults(config: &Config) -> Node {
     // JSON is YAML, and its text keeps the order of fields, which a map of values would not.
     let text = serde_json::to_string(config).unwrap_or_default();
     yaml::parse(&text, Path::new(""), None).unwrap_or_else(|_| Node::empty())
@@ -128,10 +122,6 @@ struct Key {
 }
 
 impl Key {
-    fn is_section(&self) -> bool {
-        self.kind != Kind::Value
-    }
-
     fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }

@@ -108,10 +108,13 @@ fn nothing_at_all_is_a_configuration() {
 #[test]
 fn a_section_with_one_key_keeps_the_others() {
     let file = "thresholds:\n  cpu: {warning: 95}\n  disk: {critical: }\n";
-    let loaded = load(Some(file), &[], &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    let (defaults, Thresholds { cpu, disk, .. }) = (Thresholds::default(), loaded.config.thresholds);
-    assert_eq!(cpu, Threshold { warning: Some(95.0), ..defaults.cpu });
-    assert_eq!(disk, Threshold { critical: None, ..defaults.disk });
+    let variable = ("AURA_THRESHOLDS", "{cpu: {warning: 95}, disk: {critical: }}");
+    for loaded in [load(Some(file), &[], &[]), load(None, &[variable], &[])] {
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+        let (defaults, Thresholds { cpu, disk, .. }) = (Thresholds::default(), loaded.config.thresholds);
+        assert_eq!(cpu, Threshold { warning: Some(95.0), ..defaults.cpu });
+        assert_eq!(disk, Threshold { critical: None, ..defaults.disk });
+    }
 }
 
 #[test]
@@ -148,12 +151,30 @@ fn a_variable_near_a_key_is_a_mistake_and_a_foreign_one_is_not() {
 
 #[test]
 fn every_key_has_a_variable_of_its_own() {
-    let mut variables: Vec<_> = reference::keys().iter().map(|key| environment::variable(key)).collect();
+    let mut variables: Vec<_> =
+        reference::defaults(&Config::default()).keys().iter().map(|key| environment::variable(key)).collect();
     let all = variables.len();
     assert!(all > 30, "only {all} keys");
     variables.sort();
     variables.dedup();
     assert_eq!(variables.len(), all, "two keys share a variable");
+}
+
+/// Keys come from the defaults, the page from the schema.
+#[test]
+fn every_variable_of_the_reference_page_sets_a_key() {
+    let keys = reference::defaults(&Config::default()).keys();
+    let known: Vec<_> = keys.iter().map(|key| environment::variable(key)).collect();
+    let page = reference::markdown();
+    let named: Vec<_> = page.split("variable: `").skip(1).filter_map(|rest| rest.split('`').next()).collect();
+    assert!(named.len() > 30, "only {} are named", named.len());
+    for name in named {
+        let found = match name.strip_suffix("...") {
+            Some(section) => known.iter().any(|variable| variable.starts_with(section)),
+            None => known.iter().any(|variable| variable == name),
+        };
+        assert!(found, "{name} sets no key");
+    }
 }
 
 #[test]
