@@ -8,10 +8,10 @@ use std::{
     thread,
 };
 
-use aura_tests::{Agent, Exposition, PATIENCE, Setup, wait_until};
+use aura_tests::{Agent, Exposition, PATIENCE, PostgresServer, Setup, wait_until};
 use serde_json::{Value, json};
 
-use crate::{postgres::Server, random::Random};
+use crate::random::Random;
 
 const STEPS: usize = 120;
 const MOST_CLIENTS: usize = 7;
@@ -33,7 +33,7 @@ enum State {
 }
 
 impl Client {
-    fn new(server: &Server, database: &str) -> Self {
+    fn new(server: &PostgresServer, database: &str) -> Self {
         let mut command = server.psql(database);
         command.args(["-v", "ON_ERROR_STOP=0"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
@@ -71,7 +71,7 @@ impl Drop for Client {
 
 /// Everything that is done to the server.
 struct Load<'a> {
-    server: &'a Server,
+    server: &'a PostgresServer,
     random: Random,
     clients: Vec<Client>,
     tables: usize,
@@ -198,7 +198,7 @@ const CERTAIN: [&str; 10] = [
     "backends",
 ];
 
-fn says(server: &Server) -> BTreeMap<String, Value> {
+fn says(server: &PostgresServer) -> BTreeMap<String, Value> {
     serde_json::from_str(&server.sql("postgres", SAYS)).unwrap()
 }
 
@@ -258,7 +258,7 @@ fn shown(agent: &Agent, tables: usize) -> BTreeMap<String, Value> {
 }
 
 /// What is shown although the server said otherwise before and after, and what could not be compared.
-fn differences(agent: &Agent, server: &Server, tables: usize) -> Vec<String> {
+fn differences(agent: &Agent, server: &PostgresServer, tables: usize) -> Vec<String> {
     let before = says(server);
     let seq = agent.json("/api/database")["seq"].as_u64().unwrap();
     // The one that is under way may have begun before the server was asked.
@@ -282,8 +282,8 @@ fn differences(agent: &Agent, server: &Server, tables: usize) -> Vec<String> {
     differences
 }
 
-fn watch(server: &Server) -> Agent {
-    let port = server.port;
+fn watch(server: &PostgresServer) -> Agent {
+    let port = server.port();
     let config = format!(
         "sources: {{postgres: {{interval: 100ms, slow_interval: 100ms, tables: {{interval: 100ms}}, \
          servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]}}}}\n"
@@ -295,7 +295,7 @@ fn watch(server: &Server) -> Agent {
 
 #[test]
 fn under_changing_load_what_is_shown_is_what_the_server_says() {
-    let Some(server) = Server::start("autovacuum = off\ndeadlock_timeout = 50ms") else { return };
+    let Some(server) = PostgresServer::start("autovacuum = off\ndeadlock_timeout = 50ms") else { return };
     server.sql("postgres", "CREATE DATABASE work");
     server.sql("work", "CREATE TABLE held (a int); CREATE TABLE rows AS SELECT a, 0 AS b FROM generate_series(1, 2) a");
     let agent = watch(&server);
@@ -324,7 +324,7 @@ fn under_changing_load_what_is_shown_is_what_the_server_says() {
 
 #[test]
 fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     let agent = watch(&server);
     let uptime = |message: &Value| message["health"]["uptime_seconds"].as_f64();
     let before = agent.json("/api/database/metrics");
@@ -332,7 +332,7 @@ fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back()
     server.kill();
     wait_until("the loss", || agent.json("/api/database/metrics")["status"] == "disconnected");
     let gone = agent.json("/api/database/metrics");
-    assert!(gone["error"].as_str().unwrap().contains(&server.port.to_string()), "{gone}");
+    assert!(gone["error"].as_str().unwrap().contains(&server.port().to_string()), "{gone}");
     // No number of the time before is left.
     for part in ["connections", "database_size", "table_sizes", "activity", "databases", "blocked", "replication"] {
         assert_eq!(gone[part], Value::Null, "{part}");
@@ -341,7 +341,7 @@ fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back()
     let scrape = agent.scrape("/metrics/postgres");
     assert_eq!(scrape.value("pg_up", &[]), 0.0);
     assert!(!scrape.names().iter().any(|name| name.starts_with("pg_stat_database")), "{:?}", scrape.names());
-    server.up();
+    server.start_again();
     wait_until("the return", || agent.json("/api/database/metrics")["status"] == "connected");
     wait_until("its metrics", || agent.scrape("/metrics/postgres").get("pg_up", &[]) == Some(1.0));
     // The host kept its pace meanwhile.

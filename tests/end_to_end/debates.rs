@@ -6,25 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_tests::{Agent, Feed, PATIENCE, Setup, encode, wait_for, wait_until};
+use aura_tests::{Agent, Feed, PATIENCE, PostgresServer, Setup, encode, wait_for, wait_until};
 use serde_json::{Map, Value, json};
 
-use crate::{postgres::Server, random::Random};
+use crate::random::Random;
 
 const TABLES: &str = include_str!("../../exporters/postgres/tests/fixtures/debates.sql");
 
 /// Two of them are not ranked.
 const MODELS: [&str; 5] = ["red:1b", "green:2b", "blue:3b", "white:4b", "<b>zebra</b>:9b"];
 
-fn agent(server: &Server, interval: &str) -> Agent {
-    let port = server.port;
+fn agent(server: &PostgresServer, interval: &str) -> Agent {
+    let port = server.port();
     let servers = format!("servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]");
     Setup::default().config(&format!("sources: {{postgres: {{interval: {interval}, {servers}}}}}\n")).start()
 }
 
 /// A server whose tables have no references, as those of some installations: debates of models without a ranking.
-fn started(interval: &str) -> Option<(Server, Agent)> {
-    let server = Server::start("autovacuum = off")?;
+fn started(interval: &str) -> Option<(PostgresServer, Agent)> {
+    let server = PostgresServer::start("autovacuum = off")?;
     server.sql("postgres", TABLES);
     server.sql(
         "postgres",
@@ -108,7 +108,7 @@ const COUNTED: &str = "CREATE FUNCTION times(line text, letter text) RETURNS int
              'pending', count(*) FILTER (WHERE status = 'pending'), \
              'cancelled', count(*) FILTER (WHERE status = 'cancelled')) FROM debates)) AS said";
 
-fn asked(server: &Server, sql: &str) -> Value {
+fn asked(server: &PostgresServer, sql: &str) -> Value {
     serde_json::from_str(&server.sql("postgres", sql)).unwrap()
 }
 
@@ -186,7 +186,7 @@ fn random_debates_are_shown_as_the_tables_have_them() {
 }
 
 /// Adds a finished debate of red and blue.
-fn add(server: &Server, minute: u32, columns: &str, values: &str) {
+fn add(server: &PostgresServer, minute: u32, columns: &str, values: &str) {
     server.sql(
         "postgres",
         &format!(
@@ -297,7 +297,7 @@ fn a_winner_who_took_no_part_wins_nothing_and_nobody_loses() {
 
 #[test]
 fn missing_tables_are_explained_and_found_when_they_come() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     let agent = agent(&server, "100ms");
     let message = until(&agent, "why there are none", |message| message["missing"]["leaderboard"].is_object());
     let missing = &message["missing"]["leaderboard"];
@@ -330,7 +330,7 @@ fn missing_tables_are_explained_and_found_when_they_come() {
 fn a_new_row_reaches_a_client_of_the_feed_with_every_kind_of_trigger() {
     let literal = "PERFORM pg_notify('debates_changed', '')";
     for body in ["", literal, "PERFORM pg_notify(TG_TABLE_NAME, '')"] {
-        let Some(server) = Server::start("") else { return };
+        let Some(server) = PostgresServer::start("") else { return };
         server.sql("postgres", TABLES);
         if !body.is_empty() {
             server.sql(

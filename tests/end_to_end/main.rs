@@ -15,8 +15,6 @@ mod lifecycle;
 mod model_changes;
 mod model_faults;
 mod models;
-#[path = "../../exporters/postgres/tests/server/mod.rs"]
-mod postgres;
 mod probe;
 mod prometheus;
 mod random;

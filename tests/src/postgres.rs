@@ -27,12 +27,7 @@ impl PostgresServer {
     /// When it does not start.
     #[must_use]
     pub fn start(settings: &str) -> Option<Self> {
-        let programs = tools::postgres()?;
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        if rustix::process::geteuid().is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give folders away");
-        }
-        let server = Self { programs, folder, address: free_address() };
+        let server = Self::empty(tools::postgres()?);
         server.run("initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]);
         let file = server.folder.path().join("data/postgresql.conf");
         let before = fs::read_to_string(&file).expect("initdb has written it");
@@ -41,15 +36,45 @@ impl PostgresServer {
         Some(server)
     }
 
+    /// Starts a standby of it that receives through a slot of this name.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn standby(&self, slot: &str) -> Self {
+        let standby = Self::empty(self.programs.clone());
+        let from = format!("host=127.0.0.1 port={} user=postgres", self.port());
+        standby
+            .run("pg_basebackup", &["-d", &from, "-D", "data", "-R", "-C", "-S", slot, "-X", "stream", "-c", "fast"]);
+        standby.start_again();
+        standby
+    }
+
+    fn empty(programs: PathBuf) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if rustix::process::geteuid().is_root() {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give folders away");
+        }
+        Self { programs, folder, address: free_address() }
+    }
+
     /// Starts it where it was, after it was killed or stopped.
     ///
     /// # Panics
     /// When it does not start.
     pub fn start_again(&self) {
-        let options = format!("-k {} -h 127.0.0.1 -p {}", self.folder.path().display(), self.address.port());
+        let options = format!("-k {} -h 127.0.0.1 -p {}", self.folder().display(), self.port());
         let arguments = ["-D", "data", "-o", &options, "-l", "log", "-w", "-t", "25", "start"];
         // The children of a killed server live on for a moment, and while they do no other one starts.
         wait_until("PostgreSQL starts", || self.command("pg_ctl", &arguments).status().is_ok_and(|end| end.success()));
+    }
+
+    /// Stops it as an administrator does.
+    ///
+    /// # Panics
+    /// When it does not stop.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["-D", "data", "-m", "fast", "-w", "stop"]);
     }
 
     /// Kills it as a lack of memory does. Its children notice, and end by themselves.
@@ -73,10 +98,30 @@ impl PostgresServer {
         self.address
     }
 
+    /// The port of that.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where its socket is, and its data below `data`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The URL of one of its databases, for its superuser.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgresql://postgres@{}/{database}", self.address)
+    }
+
+    /// Its superuser's client on the socket, which no setting of the test shuts out. What it says goes nowhere.
+    #[must_use]
+    pub fn psql(&self, database: &str) -> Command {
+        let folder = self.folder().display();
+        let server = format!("host={folder} port={} user=postgres dbname={database}", self.port());
+        self.command("psql", &["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", &server])
     }
 
     /// Runs SQL as its superuser.
@@ -84,11 +129,22 @@ impl PostgresServer {
     /// # Panics
     /// When it fails.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let url = self.url(database);
-        let arguments = ["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql];
-        let answer = self.command("psql", &arguments).stdout(Stdio::piped()).output().expect("psql starts");
-        assert!(answer.status.success(), "{sql} failed");
+        let mut psql = self.psql(database);
+        let answer =
+            psql.args(["-c", sql]).stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("psql starts");
+        assert!(answer.status.success(), "{sql}: {}", String::from_utf8_lossy(&answer.stderr));
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    }
+
+    /// Runs each statement as its superuser, whatever becomes of it.
+    pub fn attempt(&self, sql: &str) {
+        let mut psql = self.psql("postgres");
+        psql.args(["-v", "ON_ERROR_STOP=0"]);
+        // Each one of its own: VACUUM stands in no transaction with others.
+        for statement in sql.split(';') {
+            psql.args(["-c", statement.trim()]);
+        }
+        let _ = psql.status();
     }
 
     /// The process that started all others.
@@ -130,7 +186,7 @@ impl PostgresServer {
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        command.args(arguments).current_dir(Path::new(self.folder.path()));
+        command.args(arguments).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // PostgreSQL refuses to run as root.
         if rustix::process::geteuid().is_root() {

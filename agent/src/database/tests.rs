@@ -5,6 +5,7 @@ use std::{
 
 use aura_model::{Context, Interval, Missing, Reason, Source};
 use aura_postgres::{Activity, All, Backend, OtherDatabases, Postgres, PostgresOptions, ServerOptions};
+use aura_tests::PostgresServer;
 use serde_json::Value;
 
 use super::{
@@ -12,9 +13,6 @@ use super::{
     derive::{connections, pretty},
 };
 use crate::hub::Snapshot;
-
-#[path = "../../../exporters/postgres/tests/server/mod.rs"]
-mod server;
 
 fn backend(pid: i32, kind: &str, database: Option<&str>, state: Option<&str>) -> Backend {
     Backend {
@@ -74,7 +72,7 @@ fn sizes_as_postgresql_writes_them() {
 
 /// A real server and the feed over it.
 struct Shown {
-    server: server::Server,
+    server: PostgresServer,
     source: Postgres,
     database: Database,
 }
@@ -91,14 +89,14 @@ fn message(source: &mut Postgres, database: &Database) -> Value {
 impl Shown {
     fn start() -> Option<Self> {
         let settings = "shared_preload_libraries = 'pg_stat_statements'\nautovacuum = off\ndeadlock_timeout = 50ms";
-        let server = server::Server::start(settings)?;
+        let server = PostgresServer::start(settings)?;
         server.sql("postgres", "CREATE EXTENSION pg_stat_statements");
         server.sql("postgres", "CREATE DATABASE other");
         let mut options = PostgresOptions {
             servers: vec![ServerOptions {
                 name: Some("main".into()),
                 host: Some("127.0.0.1".into()),
-                port: Some(server.port),
+                port: Some(server.port()),
                 user: Some("postgres".into()),
                 database: Some("postgres".into()),
                 ..ServerOptions::default()
@@ -205,7 +203,7 @@ fn people_see_sizes_holders_blockers_slow_queries_and_debts_as_the_server_has_th
     shown.until("calm again", |metrics| {
         metrics["health"]["status"] == "healthy" && metrics["blocked"].as_array().is_some_and(Vec::is_empty)
     });
-    shown.server.down();
+    shown.server.stop();
     let away = shown.until("the stop", |metrics| metrics["status"] == "disconnected");
     assert!(away["error"].as_str().is_some_and(|error| error.contains("127.0.0.1")), "{away:#}");
     assert!(away["connections"].is_null() && away["database_size"].is_null() && away["databases"].is_null());

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -64,6 +63,16 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
         return File::open(path);
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file: a log is expected here"))
+}
+
+/// At most so many bytes from there on. Whoever reads the file goes on where he was.
+pub(crate) fn peek(mut file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let here = file.stream_position()?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::with_capacity(length);
+    let read = file.take(length as u64).read_to_end(&mut bytes);
+    file.seek(SeekFrom::Start(here))?;
+    read.map(|_| bytes)
 }
 
 /// A file, read from its beginning to its end.
@@ -247,49 +256,39 @@ impl Position {
     /// Whether the file still holds, before the offset, what was read there.
     pub(crate) fn holds(&self, file: &File) -> io::Result<bool> {
         let tail = &self.trail.tail;
-        let mut found = vec![0; tail.len()];
-        match file.read_exact_at(&mut found, self.offset - tail.len() as u64) {
-            Ok(()) => Ok(found == *tail),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(peek(file, self.offset - tail.len() as u64, tail.len())? == *tail)
     }
 
     /// Looks whether this is the file, or a copy of it. If so, it is now at the offset, and the position knows it.
     pub(crate) fn recognise(&mut self, contents: &mut Contents) -> io::Result<bool> {
-        let (mut head, mut tail) = (vec![0; self.head.length], vec![0; self.tail.length]);
+        let before = self.offset - self.tail.length as u64;
         let read = match contents {
             Contents::Plain(file) => {
-                let result = file
-                    .read_exact_at(&mut head, 0)
-                    .and_then(|()| file.read_exact_at(&mut tail, self.offset - self.tail.length as u64));
-                file.seek(SeekFrom::Start(self.offset))?;
-                result
+                let found = (peek(file, 0, self.head.length)?, peek(file, before, self.tail.length)?);
+                file.seek(SeekFrom::Start(self.offset)).map(|_| found)
             }
             Contents::Packed(decoder) => {
-                let between = self.offset - self.tail.length as u64;
-                let mut begin = Vec::new();
+                let mut head = Vec::new();
                 decoder
                     .by_ref()
-                    .take(head.len() as u64)
-                    .read_to_end(&mut begin)
-                    .and_then(|_| skip(decoder, between.saturating_sub(head.len() as u64)))
+                    .take(self.head.length as u64)
+                    .read_to_end(&mut head)
+                    .and_then(|_| skip(decoder, before.saturating_sub(self.head.length as u64)))
                     .and_then(|()| {
                         // A short file's tail reaches into its head.
-                        let known = (begin.len() as u64).saturating_sub(between) as usize;
-                        let mut rest = vec![0; tail.len().saturating_sub(known)];
+                        let known = (head.len() as u64).saturating_sub(before) as usize;
+                        let mut rest = vec![0; self.tail.length.saturating_sub(known)];
                         decoder.read_exact(&mut rest)?;
-                        tail = [&begin[begin.len() - known.min(begin.len())..], &rest].concat();
-                        head = begin;
-                        Ok(())
+                        let tail = [&head[head.len() - known.min(head.len())..], &rest].concat();
+                        Ok((head, tail))
                     })
             }
         };
-        match read {
-            Ok(()) => {}
+        let (head, tail) = match read {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             Err(error) => return Err(error),
-        }
+        };
         let same = hash(&head) == self.head.hash && hash(&tail) == self.tail.hash;
         if same {
             self.trail = Trail { head, tail };
@@ -298,9 +297,18 @@ impl Position {
     }
 }
 
+/// Device, inode and time of birth. Systems without inodes have the last alone; a new file in the place of a renamed one
+/// may inherit it there, so that only what the files hold tells them apart.
 fn identity(metadata: &fs::Metadata) -> (u64, u64, Option<i64>) {
+    #[cfg(unix)]
+    let (device, inode) = {
+        use std::os::unix::fs::MetadataExt;
+        (metadata.dev(), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let (device, inode) = (0, 0);
     let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    (metadata.dev(), metadata.ino(), born.and_then(|since| i64::try_from(since.as_nanos()).ok()))
+    (device, inode, born.and_then(|since| i64::try_from(since.as_nanos()).ok()))
 }
 
 fn skip(reader: &mut impl Read, length: u64) -> io::Result<()> {

@@ -2,8 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Read},
-    os::unix::fs::FileExt,
+    io::{self, Read, Seek, SeekFrom},
 };
 
 use flate2::read::MultiGzDecoder;
@@ -125,7 +124,7 @@ impl Backward {
     fn load(&mut self) -> io::Result<()> {
         let end = self.offset();
         let mut block = Vec::new();
-        let file = open_file(&self.archive.path)?;
+        let mut file = open_file(&self.archive.path)?;
         let start = if self.archive.packed {
             last_window(MultiGzDecoder::new(file), end.min(self.start), &mut block)?
         } else {
@@ -134,7 +133,8 @@ impl Backward {
             let end = self.start.min(size);
             let start = end.saturating_sub(length);
             block.resize((end - start) as usize, 0);
-            file.read_exact_at(&mut block, start)?;
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(&mut block)?;
             start
         };
         self.read += block.len() as u64;

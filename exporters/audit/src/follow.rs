@@ -12,7 +12,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -20,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
 use crate::{
-    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all, open_file},
+    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all, open_file, peek},
     counts::Counts,
     event,
     frame::{self, LONGEST},
@@ -515,10 +514,8 @@ fn count<'a>(record: &'a [u8], keys: &'a Keys, counts: &mut Counts, rules: &Rule
 
 /// How a file begins now.
 fn head(file: &File) -> io::Result<Head> {
-    let mut bytes = vec![0; HEAD];
-    let length = file.read_at(&mut bytes, 0)?;
     let mut position = Position::default();
-    position.pass(&bytes[..length]);
+    position.pass(&peek(file, 0, HEAD)?);
     position.seal();
     Ok(position.head())
 }

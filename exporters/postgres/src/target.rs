@@ -304,7 +304,7 @@ fn ssl_mode(word: &str) -> Result<SslMode, String> {
 }
 
 fn is_socket(config: &Config) -> bool {
-    config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+    config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)))
 }
 
 fn address(config: &Config) -> String {
@@ -314,6 +314,7 @@ fn address(config: &Config) -> String {
         match host {
             Host::Tcp(host) if host.contains(':') => format!("[{host}]:{port}"),
             Host::Tcp(host) => format!("{host}:{port}"),
+            #[cfg(unix)]
             Host::Unix(folder) => format!("{}:{port}", folder.display()),
         }
     });
@@ -326,6 +327,7 @@ fn in_home(environment: Environment<'_>, file: &str) -> Option<String> {
 }
 
 /// A service has no `USER`; peer authentication wants the name that the system knows us by.
+#[cfg(unix)]
 fn system_user() -> String {
     let id = rustix::process::getuid().as_raw();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -335,6 +337,11 @@ fn system_user() -> String {
         (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
     });
     ours.unwrap_or_else(|| "postgres".to_owned())
+}
+
+#[cfg(not(unix))]
+fn system_user() -> String {
+    std::env::var("USERNAME").unwrap_or_else(|_| "postgres".to_owned())
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Against a real server: tables of other databases, indexes, vacuums, standbys, probes, and servers that hang.
 
-mod server;
-
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
@@ -18,7 +16,7 @@ use aura_postgres::{
     All, OtherDatabases, Postgres, PostgresOptions, PostgresReading, ProbeError, ProbeModule, Prober, ServerOptions,
     Statistics,
 };
-use server::Server;
+use aura_tests::PostgresServer;
 
 /// Everything here comes within this time, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -98,7 +96,7 @@ fn series(reading: &PostgresReading) -> Vec<String> {
 
 #[test]
 fn the_recorded_catalog_is_that_of_the_version_at_hand() {
-    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    let Some(server) = PostgresServer::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
     server.sql("postgres", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_buffercache");
     let version: u32 = server.sql("postgres", "SHOW server_version_num").parse().unwrap();
     let path = format!("{}/tests/fixtures/catalogs/{}.txt", env!("CARGO_MANIFEST_DIR"), version / 10_000);
@@ -124,14 +122,14 @@ fn the_recorded_catalog_is_that_of_the_version_at_hand() {
 
 #[test]
 fn tables_and_indexes_of_other_databases_are_those_that_each_database_shows() {
-    let Some(server) = Server::start("autovacuum = off") else { return };
+    let Some(server) = PostgresServer::start("autovacuum = off") else { return };
     for (name, rows) in [("one", 10), ("two", 20), ("three", 30)] {
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
         server.sql(name, "CREATE TABLE t (a int PRIMARY KEY, b text)");
         server.sql(name, &format!("INSERT INTO t SELECT n, 'x' FROM generate_series(1, {rows}) n"));
         server.sql(name, "SET enable_seqscan = off; SELECT * FROM t WHERE a = 1");
     }
-    let mut all = options(vec![at(server.port, "postgres")]);
+    let mut all = options(vec![at(server.port(), "postgres")]);
     all.tables.databases = OtherDatabases::All(All::All);
     all.tables.indexes = true;
     let mut source = open(&all);
@@ -187,14 +185,14 @@ fn tables_and_indexes_of_other_databases_are_those_that_each_database_shows() {
 
 #[test]
 fn other_databases_are_bounded_named_and_refused_alone() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", "CREATE ROLE aura LOGIN");
     for name in ["one", "two", "shut"] {
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
         server.sql(name, "CREATE TABLE t (a int)");
     }
     server.sql("postgres", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC");
-    let mut named = options(vec![at(server.port, "aura")]);
+    let mut named = options(vec![at(server.port(), "aura")]);
     named.tables.databases = OtherDatabases::Named(vec!["shut".into(), "one".into(), "two".into(), "none".into()]);
     named.tables.max_databases = 2;
     let mut source = open(&named);
@@ -227,9 +225,9 @@ fn other_databases_are_bounded_named_and_refused_alone() {
 
 #[test]
 fn published_tables_stay_when_larger_ones_come() {
-    let Some(server) = Server::start("autovacuum = off") else { return };
+    let Some(server) = PostgresServer::start("autovacuum = off") else { return };
     server.sql("postgres", "CREATE TABLE small (a int); CREATE TABLE smaller (a int)");
-    let mut few = options(vec![at(server.port, "postgres")]);
+    let mut few = options(vec![at(server.port(), "postgres")]);
     few.tables.limit = 2;
     let mut source = open(&few);
     let names = |statistics: &Statistics| -> BTreeSet<String> {
@@ -253,9 +251,9 @@ fn published_tables_stay_when_larger_ones_come() {
 
 #[test]
 fn a_running_vacuum_is_shown_with_its_phase() {
-    let Some(server) = Server::start("autovacuum = off") else { return };
+    let Some(server) = PostgresServer::start("autovacuum = off") else { return };
     server.sql("postgres", "CREATE TABLE t AS SELECT n, repeat('x', 500) b FROM generate_series(1, 20000) n");
-    let mut source = open(&options(vec![at(server.port, "postgres")]));
+    let mut source = open(&options(vec![at(server.port(), "postgres")]));
     std::thread::scope(|scope| {
         let vacuum = "SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1; VACUUM t";
         let running = scope.spawn(|| server.attempt(vacuum));
@@ -286,12 +284,12 @@ fn a_running_vacuum_is_shown_with_its_phase() {
 
 #[test]
 fn a_standby_says_whom_it_receives_from() {
-    let Some(primary) = Server::start("wal_level = replica\nmax_wal_senders = 4") else { return };
-    let primary_view = open(&options(vec![at(primary.port, "postgres")])).sample().unwrap();
+    let Some(primary) = PostgresServer::start("wal_level = replica\nmax_wal_senders = 4") else { return };
+    let primary_view = open(&options(vec![at(primary.port(), "postgres")])).sample().unwrap();
     let statistics = primary_view.servers[0].up.value().unwrap();
     assert!(statistics.missing().all(|(part, _)| part != "stat_wal_receiver"), "a primary does not miss it");
     let standby = primary.standby("of_the_test");
-    let mut source = open(&options(vec![at(standby.port, "postgres")]));
+    let mut source = open(&options(vec![at(standby.port(), "postgres")]));
     let statistics = until(&mut source, "streaming", |statistics| {
         let receivers = statistics.receivers.value();
         receivers.is_some_and(|all| all.0.iter().any(|one| one.status.as_deref() == Some("streaming")))
@@ -354,9 +352,9 @@ fn passing_to(server: u16) -> Stream {
 
 #[test]
 fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
-    let Some(server) = Server::start("") else { return };
-    let stream = passing_to(server.port);
-    let mut source = open(&options(vec![at(stream.port, "postgres"), at(server.port, "postgres")]));
+    let Some(server) = PostgresServer::start("") else { return };
+    let stream = passing_to(server.port());
+    let mut source = open(&options(vec![at(stream.port, "postgres"), at(server.port(), "postgres")]));
     let start = Instant::now();
     while !source.sample().unwrap().servers.iter().all(|server| server.up.value().is_some()) {
         assert!(start.elapsed() < PATIENCE, "never both there");
@@ -386,10 +384,10 @@ fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
 
 #[test]
 fn a_sample_with_everything_due_takes_at_most_six_round_trips() {
-    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    let Some(server) = PostgresServer::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
     server.sql("postgres", "CREATE EXTENSION pg_stat_statements; CREATE EXTENSION pg_buffercache");
     server.sql("postgres", include_str!("fixtures/debates.sql"));
-    let stream = passing_to(server.port);
+    let stream = passing_to(server.port());
     let mut all = options(vec![at(stream.port, "postgres")]);
     all.slow_interval = Interval::from_millis(1);
     all.tables.interval = Interval::from_millis(1);
@@ -429,8 +427,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 #[test]
 fn a_probe_asks_the_target_once_for_all_who_ask_at_the_same_time() {
-    let Some(server) = Server::start("") else { return };
-    let target = format!("127.0.0.1:{}", server.port);
+    let Some(server) = PostgresServer::start("") else { return };
+    let target = format!("127.0.0.1:{}", server.port());
     let prober = prober(target.clone());
     let (one, other) = block_on(async {
         tokio::join!(prober.probe(Some(&target), Some("watch")), prober.probe(Some(&target), Some("watch")))

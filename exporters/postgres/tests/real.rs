@@ -1,7 +1,5 @@
 //! Against a real server: what is shown is what the server says, and each fault costs what it must and no more.
 
-mod server;
-
 use std::{
     io::Read,
     net::{TcpListener, TcpStream},
@@ -10,7 +8,7 @@ use std::{
 
 use aura_model::{Context, Interval, Reason, Source};
 use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions, Statistics};
-use server::Server;
+use aura_tests::PostgresServer;
 
 fn at(port: u16, user: &str, database: &str) -> ServerOptions {
     ServerOptions {
@@ -56,13 +54,13 @@ fn until(source: &mut Postgres, what: &str, expected: impl Fn(&PostgresReading) 
 
 #[test]
 fn what_is_shown_is_what_the_server_says() {
-    let Some(server) = Server::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
+    let Some(server) = PostgresServer::start("shared_preload_libraries = 'pg_stat_statements'") else { return };
     server.sql("postgres", "CREATE EXTENSION pg_stat_statements");
     server.sql(
         "postgres",
         "CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 1000) n",
     );
-    let mut options = options(vec![at(server.port, "postgres", "postgres")]);
+    let mut options = options(vec![at(server.port(), "postgres", "postgres")]);
     options.statements.metrics = true;
     let mut source = open(&options);
     let reading = until(&mut source, "the rows of t", |reading| {
@@ -100,9 +98,9 @@ fn what_is_shown_is_what_the_server_says() {
 
 #[test]
 fn new_debates_are_read_and_unchanged_ones_are_not() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", include_str!("fixtures/debates.sql"));
-    let mut quiet = options(vec![at(server.port, "postgres", "postgres")]);
+    let mut quiet = options(vec![at(server.port(), "postgres", "postgres")]);
     quiet.slow_interval = Interval::from_secs(3600);
     let mut source = open(&quiet);
     let count = |reading: &PostgresReading| statistics(reading).debates.value().map(|debates| debates.debates.len());
@@ -144,10 +142,10 @@ fn new_debates_are_read_and_unchanged_ones_are_not() {
 
 #[test]
 fn a_role_without_rights_sees_what_it_may_and_is_told_what_to_grant() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", include_str!("fixtures/debates.sql"));
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mut source = open(&options(vec![at(server.port, "aura", "postgres")]));
+    let mut source = open(&options(vec![at(server.port(), "aura", "postgres")]));
     let reading = until(&mut source, "debates denied", |reading| {
         statistics(reading).debates.missing().is_some_and(|missing| missing.reason == Reason::NoPermission)
     });
@@ -163,10 +161,10 @@ fn a_role_without_rights_sees_what_it_may_and_is_told_what_to_grant() {
 
 #[test]
 fn a_server_that_is_killed_and_comes_back_is_read_again() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     let socket = ServerOptions {
         host: Some(server.folder().to_string_lossy().into_owned()),
-        ..at(server.port, "postgres", "postgres")
+        ..at(server.port(), "postgres", "postgres")
     };
     let mut source = open(&options(vec![socket]));
     let first = source.sample().unwrap();
@@ -174,23 +172,24 @@ fn a_server_that_is_killed_and_comes_back_is_read_again() {
     server.kill();
     let away = until(&mut source, "the loss", |reading| reading.servers[0].up.value().is_none());
     assert_eq!(away.servers[0].up.missing().unwrap().reason, Reason::Unreachable);
-    server.up();
+    server.start_again();
     let back = until(&mut source, "the return", |reading| reading.servers[0].up.value().is_some());
     assert_eq!(back.servers[0].connects, 2);
-    server.down();
+    server.stop();
     until(&mut source, "the stop", |reading| reading.servers[0].up.value().is_none());
-    server.up();
+    server.start_again();
     until(&mut source, "the second return", |reading| reading.servers[0].up.value().is_some());
 }
 
 #[test]
 fn when_all_connections_are_taken_it_says_so_and_the_one_that_lasts_goes_on() {
-    let Some(server) = Server::start("max_connections = 6\nsuperuser_reserved_connections = 1\nmax_wal_senders = 0")
+    let Some(server) =
+        PostgresServer::start("max_connections = 6\nsuperuser_reserved_connections = 1\nmax_wal_senders = 0")
     else {
         return;
     };
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mine = options(vec![at(server.port, "aura", "postgres")]);
+    let mine = options(vec![at(server.port(), "aura", "postgres")]);
     let mut source = open(&mine);
     statistics(&source.sample().unwrap());
     let mut others: Vec<Postgres> = (0..6).map(|_| open(&mine)).collect();
@@ -216,8 +215,8 @@ fn hung() -> u16 {
 
 #[test]
 fn a_server_that_never_answers_is_late_alone() {
-    let Some(server) = Server::start("") else { return };
-    let servers = vec![at(server.port, "postgres", "postgres"), at(hung(), "postgres", "postgres")];
+    let Some(server) = PostgresServer::start("") else { return };
+    let servers = vec![at(server.port(), "postgres", "postgres"), at(hung(), "postgres", "postgres")];
     let mut source = open(&options(servers));
     statistics(&source.sample().unwrap());
     for _ in 0..10 {

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -38,10 +37,26 @@ static READS: AtomicU64 = AtomicU64::new(0);
 /// What tells that a file has changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
-    inode: u64,
     size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    modified: Option<SystemTime>,
+    /// Inode and time of its last change of any kind, or of its birth where the system has neither.
+    #[cfg(unix)]
+    changed: (u64, i64, i64),
+    #[cfg(not(unix))]
+    changed: Option<SystemTime>,
+}
+
+impl Mark {
+    fn of(metadata: &fs::Metadata) -> Self {
+        #[cfg(unix)]
+        let changed = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+        };
+        #[cfg(not(unix))]
+        let changed = metadata.created().ok();
+        Self { size: metadata.len(), modified: metadata.modified().ok(), changed }
+    }
 }
 
 impl Copy {
@@ -70,12 +85,7 @@ impl Copy {
             self.fail("no regular file".to_owned());
             return;
         }
-        let mark = Mark {
-            inode: metadata.ino(),
-            size: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        };
+        let mark = Mark::of(&metadata);
         if self.seen == Some(mark) {
             return;
         }

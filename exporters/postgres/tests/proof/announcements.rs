@@ -4,11 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use aura_model::{Context, Interval, Source};
 use aura_postgres::{Debates, Postgres, PostgresReading};
+use aura_tests::PostgresServer;
 
-use crate::{
-    server::Server,
-    watch::{at, options, sample, statistics, until},
-};
+use crate::watch::{at, options, sample, statistics, until};
 
 const ROW: &str =
     "INSERT INTO debates (topic, model_a, model_b, status) VALUES ('Is it?', 'red:1b', 'blue:3b', 'completed')";
@@ -26,11 +24,11 @@ fn debates(reading: &PostgresReading) -> Option<&Arc<Debates>> {
 }
 
 /// A server with such a trigger and a source that has settled.
-fn with(trigger: &str) -> Option<(Server, Postgres)> {
-    let server = Server::start("")?;
+fn with(trigger: &str) -> Option<(PostgresServer, Postgres)> {
+    let server = PostgresServer::start("")?;
     server.sql("postgres", include_str!("../fixtures/debates.sql"));
     server.sql("postgres", trigger);
-    let mut options = options(at(server.port, "postgres"));
+    let mut options = options(at(server.port(), "postgres"));
     options.slow_interval = Interval::from_secs(3600);
     let mut source = Postgres::open(&options, &Context::default()).unwrap();
     until(&mut source, "the debates", |reading| debates(reading).is_some());
@@ -41,14 +39,14 @@ fn with(trigger: &str) -> Option<(Server, Postgres)> {
 }
 
 /// Whether somebody's word on this channel makes the source read the debates anew, though they are as they were.
-fn hears(server: &Server, source: &mut Postgres, channel: &str) -> bool {
+fn hears(server: &PostgresServer, source: &mut Postgres, channel: &str) -> bool {
     let before = sample(source);
     server.sql("postgres", &format!("NOTIFY \"{channel}\""));
     let after = sample(source);
     !Arc::ptr_eq(debates(&before).unwrap(), debates(&after).unwrap())
 }
 
-fn sees_new_rows(server: &Server, source: &mut Postgres) {
+fn sees_new_rows(server: &PostgresServer, source: &mut Postgres) {
     for expected in 1..4 {
         server.sql("postgres", ROW);
         until(source, "the new row", |reading| debates(reading).unwrap().debates.len() == expected);
@@ -67,9 +65,9 @@ fn a_channel_that_a_trigger_names_is_listened_on() {
         assert!(!hears(&server, &mut source, "another"), "{body}");
         sees_new_rows(&server, &mut source);
         // After a restart it listens again.
-        server.down();
+        server.stop();
         until(&mut source, "the stop", |reading| reading.servers[0].up.value().is_none());
-        server.up();
+        server.start_again();
         until(&mut source, "the return", |reading| reading.servers[0].up.value().is_some());
         until(&mut source, "the debates", |reading| debates(reading).is_some());
         sample(&mut source);

@@ -1,9 +1,6 @@
 //! What the source does when something between it and a real server goes wrong: the server, the network, rights,
 //! passwords, certificates, a pooler. What it shows of a healthy one is compared end to end.
 
-#[path = "../server/mod.rs"]
-mod server;
-
 mod announcements;
 mod many_tables;
 mod network;

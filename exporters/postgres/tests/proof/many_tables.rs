@@ -2,19 +2,19 @@
 
 use crate::{
     relay::Relay,
-    server::Server,
     watch::{at, away, open, options, sample, statistics, until},
 };
 use aura_model::{Context, Source};
 use aura_postgres::Postgres;
+use aura_tests::PostgresServer;
 
 const TABLES: usize = 10_000;
 
 #[test]
 fn ten_thousand_tables_make_no_more_questions_and_no_more_rows() {
-    let Some(server) = Server::start("max_locks_per_transaction = 1024\nautovacuum = off") else { return };
+    let Some(server) = PostgresServer::start("max_locks_per_transaction = 1024\nautovacuum = off") else { return };
     let asked = |expected: usize| {
-        let relay = Relay::counting(server.port);
+        let relay = Relay::counting(server.port());
         let mut watched = options(at(relay.port, "postgres"));
         // Behind the relay each trip is slow, and here the number counts.
         watched.answer_timeout = aura_model::Interval::from_secs(60);
@@ -52,7 +52,7 @@ fn ten_thousand_tables_make_no_more_questions_and_no_more_rows() {
     assert_eq!((few, many), (few, few), "as many trips as with one table");
     assert!((1..=6).contains(&many), "{many} trips");
     // The largest is among those that are read.
-    let mut source = open(at(server.port, "postgres"));
+    let mut source = open(at(server.port(), "postgres"));
     let reading = until(&mut source, "the tables", |reading| {
         away(reading).is_none() && statistics(reading).tables.value().is_some()
     });

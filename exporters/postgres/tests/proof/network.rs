@@ -8,12 +8,12 @@ use std::{
 };
 
 use aura_postgres::ServerOptions;
+use aura_tests::PostgresServer;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
     outages::{back, connects, silent},
     relay::Relay,
-    server::Server,
     watch::{at, open, sample, statistics},
 };
 
@@ -81,9 +81,9 @@ fn ip(arguments: &str) -> bool {
 
 #[test]
 fn lost_packets_are_noticed_and_the_connection_made_anew() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     let Some(network) = Network::new() else { return };
-    let relay = Relay::on(network.listen(), server.port);
+    let relay = Relay::on(network.listen(), server.port());
     let mut source = open(ServerOptions { host: Some(network.far.clone()), ..at(relay.port, "postgres") });
     let first = sample(&mut source);
     statistics(&first);

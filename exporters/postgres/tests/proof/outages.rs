@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use aura_model::Reason;
 use aura_postgres::{Postgres, PostgresReading};
+use aura_tests::PostgresServer;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     relay::Relay,
-    server::Server,
     watch::{PATIENCE, at, away, open, sample, statistics, until},
 };
 
@@ -35,8 +35,8 @@ pub(crate) fn back(source: &mut Postgres) -> PostgresReading {
 
 #[test]
 fn a_network_that_loses_everything_is_noticed_and_the_connection_made_anew() {
-    let Some(server) = Server::start("") else { return };
-    let relay = Relay::to(server.port);
+    let Some(server) = PostgresServer::start("") else { return };
+    let relay = Relay::to(server.port());
     let mut source = open(at(relay.port, "postgres"));
     let before = sample(&mut source);
     assert_eq!((connects(&before), relay.accepted()), (1, 1));
@@ -54,8 +54,8 @@ fn a_network_that_loses_everything_is_noticed_and_the_connection_made_anew() {
 
 #[test]
 fn a_server_that_dies_again_and_again_is_counted_each_time() {
-    let Some(server) = Server::start("") else { return };
-    let mut source = open(at(server.port, "postgres"));
+    let Some(server) = PostgresServer::start("") else { return };
+    let mut source = open(at(server.port(), "postgres"));
     let started = |reading: &PostgresReading| statistics(reading).cluster.value().unwrap().started;
     let mut last = started(&sample(&mut source));
     for round in 2..5 {
@@ -63,7 +63,7 @@ fn a_server_that_dies_again_and_again_is_counted_each_time() {
         let lost = until(&mut source, "the loss", |reading| away(reading).is_some());
         assert_eq!(away(&lost).unwrap().reason, Reason::Unreachable);
         assert_eq!(connects(&lost), round - 1);
-        server.up();
+        server.start_again();
         let again = back(&mut source);
         assert_eq!(connects(&again), round);
         assert!(started(&again) > last, "the start of the server that runs now, not of the one that died");
@@ -73,8 +73,8 @@ fn a_server_that_dies_again_and_again_is_counted_each_time() {
 
 #[test]
 fn a_stopped_postmaster_costs_nothing_while_the_connection_lasts_and_new_ones_are_given_up() {
-    let Some(server) = Server::start("") else { return };
-    let mut source = open(at(server.port, "postgres"));
+    let Some(server) = PostgresServer::start("") else { return };
+    let mut source = open(at(server.port(), "postgres"));
     statistics(&sample(&mut source));
     let postmaster = std::fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap();
     let postmaster = process(postmaster.lines().next().unwrap().parse().unwrap());
@@ -82,7 +82,7 @@ fn a_stopped_postmaster_costs_nothing_while_the_connection_lasts_and_new_ones_ar
     // The connection that is there is served by a process of its own.
     let reading = sample(&mut source);
     let stopped = away(&reading).cloned();
-    let mut other = open(at(server.port, "postgres"));
+    let mut other = open(at(server.port(), "postgres"));
     let refused = sample(&mut other);
     kill_process(postmaster, Signal::CONT).unwrap();
     assert_eq!(stopped, None);
@@ -94,8 +94,8 @@ fn a_stopped_postmaster_costs_nothing_while_the_connection_lasts_and_new_ones_ar
 
 #[test]
 fn a_stopped_backend_is_given_up_and_another_asked() {
-    let Some(server) = Server::start("") else { return };
-    let mut source = open(at(server.port, "postgres"));
+    let Some(server) = PostgresServer::start("") else { return };
+    let mut source = open(at(server.port(), "postgres"));
     let reading = sample(&mut source);
     let backends = &statistics(&reading).activity.value().unwrap().backends;
     let own = process(backends.iter().find(|backend| backend.own).unwrap().pid);
@@ -113,8 +113,8 @@ fn a_stopped_backend_is_given_up_and_another_asked() {
 
 #[test]
 fn a_backend_that_is_terminated_is_replaced() {
-    let Some(server) = Server::start("") else { return };
-    let mut source = open(at(server.port, "postgres"));
+    let Some(server) = PostgresServer::start("") else { return };
+    let mut source = open(at(server.port(), "postgres"));
     statistics(&sample(&mut source));
     server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'aura'");
     let after = until(&mut source, "the new connection", |reading| away(reading).is_none() && connects(reading) == 2);

@@ -15,10 +15,9 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{
-    server::Server,
-    watch::{at, away, give, open, sample, statistics, until},
-};
+use aura_tests::PostgresServer;
+
+use crate::watch::{at, away, give, open, sample, statistics, until};
 
 /// A running pgbouncer.
 struct Pooler {
@@ -28,7 +27,7 @@ struct Pooler {
 }
 
 impl Pooler {
-    fn start(server: &Server, settings: &str) -> Option<Self> {
+    fn start(server: &PostgresServer, settings: &str) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from);
         let Some(program) = program.into_iter().find(|path| path.exists()) else {
             assert!(std::env::var("AURA_TEST_STRICT").as_deref() != Ok("1"), "needs pgbouncer");
@@ -42,7 +41,7 @@ impl Pooler {
             "[databases]\npostgres = host=127.0.0.1 port={} dbname=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = users\npool_mode = transaction\n\
              default_pool_size = 4\nserver_round_robin = 1\nlogfile = log\n{settings}\n",
-            server.port
+            server.port()
         );
         write(folder.path(), "users", "\"postgres\" \"\"\n");
         write(folder.path(), "pgbouncer.ini", &config);
@@ -108,7 +107,7 @@ impl Drop for Neighbours {
 
 #[test]
 fn all_parts_are_read_through_a_transaction_pooler() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", include_str!("../fixtures/debates.sql"));
     // The first refuses start options, the second takes them and drops them.
     for settings in ["", "ignore_startup_parameters = options,extra_float_digits"] {

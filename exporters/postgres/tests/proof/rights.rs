@@ -2,22 +2,20 @@
 
 use aura_model::Reason;
 use aura_postgres::PostgresReading;
+use aura_tests::PostgresServer;
 
-use crate::{
-    server::Server,
-    watch::{at, away, open, sample, statistics, until},
-};
+use crate::watch::{at, away, open, sample, statistics, until};
 
 #[test]
 fn what_is_revoked_is_missing_with_the_sql_that_grants_it_and_all_else_goes_on() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", include_str!("../fixtures/debates.sql"));
     server.sql(
         "postgres",
         "CREATE ROLE aura LOGIN; GRANT pg_monitor TO aura; \
          GRANT SELECT ON debates, debate_rounds, model_rankings TO aura",
     );
-    let mut source = open(at(server.port, "aura"));
+    let mut source = open(at(server.port(), "aura"));
     let all = until(&mut source, "the debates", |reading| statistics(reading).debates.value().is_some());
     let now = statistics(&all);
     assert!(now.wal.value().is_some() && now.rankings.value().is_some() && now.rounds.value().is_some());
@@ -56,9 +54,9 @@ fn what_is_revoked_is_missing_with_the_sql_that_grants_it_and_all_else_goes_on()
 
 #[test]
 fn a_role_that_may_no_longer_connect_keeps_its_connection_and_is_told_what_to_grant() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mut source = open(at(server.port, "aura"));
+    let mut source = open(at(server.port(), "aura"));
     statistics(&sample(&mut source));
     server.sql("postgres", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
     statistics(&sample(&mut source));
@@ -74,19 +72,20 @@ fn a_role_that_may_no_longer_connect_keeps_its_connection_and_is_told_what_to_gr
 
 #[test]
 fn when_connections_run_out_the_one_that_is_lost_comes_back_when_there_is_room() {
-    let Some(server) = Server::start("max_connections = 5\nsuperuser_reserved_connections = 1\nmax_wal_senders = 0")
+    let Some(server) =
+        PostgresServer::start("max_connections = 5\nsuperuser_reserved_connections = 1\nmax_wal_senders = 0")
     else {
         return;
     };
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mut first = open(at(server.port, "aura"));
-    let mut others: Vec<_> = (0..3).map(|_| open(at(server.port, "aura"))).collect();
+    let mut first = open(at(server.port(), "aura"));
+    let mut others: Vec<_> = (0..3).map(|_| open(at(server.port(), "aura"))).collect();
     statistics(&sample(&mut first));
     for other in &mut others {
         statistics(&sample(other));
     }
     // All four are taken: the one that loses its own finds it given to somebody else.
-    let mut late = open(at(server.port, "aura"));
+    let mut late = open(at(server.port(), "aura"));
     let refused = sample(&mut late);
     let missing = away(&refused).unwrap();
     assert!(missing.detail.contains("raise max_connections"), "{missing}");

@@ -7,13 +7,11 @@ use std::{
 
 use aura_model::{Missing, Reason};
 use aura_postgres::{ServerOptions, SslMode};
+use aura_tests::PostgresServer;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-use crate::{
-    server::Server,
-    watch::{at, first, give, open, sample, statistics},
-};
+use crate::watch::{at, first, give, open, sample, statistics};
 
 const ALL: [SslMode; 6] =
     [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
@@ -55,12 +53,12 @@ impl Authority {
     }
 
     /// A server with a certificate for this host, that lets in whom these rules let in.
-    fn server(&self, host: &str, rules: &str) -> Option<Server> {
+    fn server(&self, host: &str, rules: &str) -> Option<PostgresServer> {
         let (certificate, key) = self.certify(host);
         let file = self.folder.path().join("hba");
         fs::write(&file, format!("local all all trust\n{rules}\n")).unwrap();
         give(&file, 0o644);
-        Server::start(&format!(
+        PostgresServer::start(&format!(
             "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\nssl_ca_file = '{}'\nhba_file = '{}'",
             certificate.display(),
             key.display(),
@@ -70,17 +68,17 @@ impl Authority {
     }
 }
 
-fn with(server: &Server, mode: SslMode, roots: Option<&Path>) -> ServerOptions {
+fn with(server: &PostgresServer, mode: SslMode, roots: Option<&Path>) -> ServerOptions {
     ServerOptions {
         host: Some("localhost".into()),
         sslmode: Some(mode),
         sslrootcert: roots.map(|path| path.to_string_lossy().into_owned()),
-        ..at(server.port, "postgres")
+        ..at(server.port(), "postgres")
     }
 }
 
 /// Whether the server sees this connection as encrypted.
-fn encrypted(server: &Server, options: ServerOptions) -> Result<bool, Missing> {
+fn encrypted(server: &PostgresServer, options: ServerOptions) -> Result<bool, Missing> {
     let mut source = open(options);
     let reading = sample(&mut source);
     if let Some(missing) = reading.servers[0].up.missing() {
@@ -147,7 +145,7 @@ fn an_unknown_authority_is_refused_where_roots_are_given_or_asked_for() {
 
 #[test]
 fn a_server_without_tls_is_refused_from_require_on() {
-    let Some(server) = Server::start("") else { return };
+    let Some(server) = PostgresServer::start("") else { return };
     for mode in [SslMode::Disable, SslMode::Allow, SslMode::Prefer] {
         assert_eq!(encrypted(&server, with(&server, mode, None)), Ok(false), "{mode:?}");
     }
