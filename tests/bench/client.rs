@@ -30,6 +30,11 @@ impl Answer<'_> {
         self.bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
     }
 
+    /// Length of head and body.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes[self.bytes.len().saturating_sub(self.length)..]).into_owned()
     }

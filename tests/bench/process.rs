@@ -10,6 +10,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 
 use crate::client::Client;
 
@@ -112,6 +116,11 @@ impl Program {
         bail!("{}{path} did not answer with {needle:?} in {PATIENCE:?}", self.address)
     }
 
+    /// Keeps its first thread, which has the event loop, on the first CPU.
+    pub(crate) fn pin(&self) -> Result<()> {
+        pin(Some(Pid::from_child(&self.child)), |cpus| cpus.first().copied())
+    }
+
     /// CPU time of all its threads, by the scheduler's own clock.
     pub(crate) fn cpu(&self) -> Result<Duration> {
         cpu_of(self.child.id())
@@ -133,6 +142,19 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Keeps this thread on the last CPU, away from a server that was pinned.
+pub(crate) fn pin_this_thread() -> Result<()> {
+    pin(None, |cpus| cpus.last().copied())
+}
+
+fn pin(thread: Option<Pid>, choose: fn(&[usize]) -> Option<usize>) -> Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let cpus: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut one = CpuSet::new();
+    one.set(choose(&cpus).context("no CPU")?);
+    Ok(sched_setaffinity(thread, &one)?)
 }
 
 /// CPU time of all threads of a process, by the scheduler's own clock.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::{
     NODE_EXPORTER,
     client::Client,
-    process::Program,
+    process::{self, Program},
     table::{Pairs, Row, Target},
 };
 
@@ -139,13 +139,15 @@ fn scrapes(program: &Program, count: u32, coding: Option<&str>) -> Result<(f64, 
 
 /// Eight connections that ask as fast as they are answered, beside hyper with a constant body.
 pub(crate) fn throughput(rows: &mut Vec<Row>) -> Result<()> {
-    const SLICES: usize = 9;
+    const SLICES: usize = 21;
     let ours = Program::agent(&[])?;
     ours.wait_for("/metrics", "node_load1")?;
+    ours.pin()?;
     for (name, coding) in CODINGS {
-        let length = scrapes(&ours, 5, coding)?.1;
-        let floor = Program::own_server("constant", &length.to_string())?;
-        floor.wait_for("/", "x")?;
+        let mut client = Client::connect(ours.address)?;
+        let answer = client.get("/metrics", coding)?;
+        let (length, size) = (answer.length, answer.size());
+        let floor = constant(size)?;
         let (mut time, mut cpu) = (Pairs::default(), Pairs::default());
         for _ in 0..SLICES {
             let (ours, floors) = (flood(&ours, coding)?, flood(&floor, coding)?);
@@ -159,12 +161,28 @@ pub(crate) fn throughput(rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-/// Microseconds an answer takes, and costs, with eight connections busy for a moment.
+/// A server of constant answers of this size, head included. With a body of the same length instead, its shorter head may
+/// save it a packet: 64 KiB is about the most that one holds.
+fn constant(size: usize) -> Result<Program> {
+    let start = |length: usize| -> Result<Program> {
+        let server = Program::own_server("constant", &length.to_string())?;
+        server.wait_for("/", "x")?;
+        Ok(server)
+    };
+    let whole = Client::connect(start(size)?.address)?.get("/", None)?.size();
+    let server = start(size - (whole - size))?;
+    server.pin()?;
+    Ok(server)
+}
+
+/// Microseconds an answer takes, and costs, with eight connections busy for a moment. Server and clients each have a CPU:
+/// where the scheduler puts them makes a larger difference than the one that is measured.
 fn flood(program: &Program, coding: Option<&str>) -> Result<(f64, f64)> {
     const CONNECTIONS: usize = 8;
-    const MOMENT: Duration = Duration::from_millis(700);
+    const MOMENT: Duration = Duration::from_millis(300);
     let (count, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let ask = || -> Result<()> {
+        process::pin_this_thread()?;
         let mut client = Client::connect(program.address)?;
         while !stop.load(Relaxed) {
             client.get("/metrics", coding)?;
