@@ -5,6 +5,8 @@
 //! of all sources and one final empty block behind them, with the checksum combined from theirs. zstd's readers
 //! do accept several frames in a row.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress};
@@ -24,9 +26,20 @@ pub(super) struct Deflated {
     length: u32,
 }
 
+thread_local! {
+    /// Its 300 KB are kept: taking them from the system for each text cost as much as compressing it.
+    static COMPRESS: RefCell<Option<Compress>> = const { RefCell::new(None) };
+}
+
 /// Compresses one text.
 pub(super) fn deflate(text: &[u8]) -> Deflated {
-    let mut compress = Compress::new(Compression::new(GZIP_LEVEL), false);
+    COMPRESS.with_borrow_mut(|compress| {
+        deflate_with(compress.get_or_insert_with(|| Compress::new(Compression::new(GZIP_LEVEL), false)), text)
+    })
+}
+
+fn deflate_with(compress: &mut Compress, text: &[u8]) -> Deflated {
+    compress.reset();
     let mut blocks = Vec::with_capacity(text.len() / 4 + 64);
     loop {
         let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
