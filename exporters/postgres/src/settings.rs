@@ -36,11 +36,14 @@ pub struct Number {
     unit: Unit,
 }
 
+/// What holds for our own session or role alone would not be true of the server, and what the server has instead is not
+/// told: those are left out.
 pub(crate) fn sql() -> String {
     let columns = Setting::select(|_| None);
     format!(
         "SELECT {columns} FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
-         AND name <> 'sync_commit_cancel_wait' ORDER BY name"
+         AND source NOT IN ('client', 'session', 'user', 'database user') \
+         AND name NOT IN ('sync_commit_cancel_wait', 'transaction_read_only') ORDER BY name"
     )
 }
 

@@ -97,6 +97,30 @@ fn what_is_shown_is_what_the_server_says() {
 }
 
 #[test]
+fn settings_are_the_servers_and_not_those_of_the_agents_own_session() {
+    let Some(server) = PostgresServer::start("statement_timeout = 7s") else { return };
+    server.sql("postgres", "CREATE ROLE aura LOGIN; GRANT pg_monitor TO aura; ALTER ROLE aura SET enable_sort = off");
+    let mut source = open(&options(vec![at(server.port(), "aura", "postgres")]));
+    let reading = until(&mut source, "the settings", |reading| statistics(reading).settings.value().is_some());
+    let shown = statistics(&reading).settings.value().unwrap().clone();
+    // Those without a unit, which are shown as the server writes them; those of a TCP connection differ on psql's socket.
+    let said = server.sql(
+        "postgres",
+        "SELECT name, CASE setting WHEN 'on' THEN '1' WHEN 'off' THEN '0' ELSE setting END FROM pg_settings
+         WHERE (vartype = 'bool' OR vartype IN ('integer', 'real') AND unit IS NULL) AND name NOT LIKE 'tcp_%'",
+    );
+    let mut absent = Vec::new();
+    for (name, value) in said.lines().filter_map(|line| line.split_once('|')) {
+        match shown.get(&name.replace('.', "_")) {
+            Some(shown) => assert_eq!(Some(shown), value.parse().ok(), "{name}"),
+            None => absent.push(name),
+        }
+    }
+    assert_eq!(absent, ["default_transaction_read_only", "enable_sort", "transaction_read_only"]);
+    assert_eq!(shown.get("statement_timeout_seconds"), None);
+}
+
+#[test]
 fn new_debates_are_read_and_unchanged_ones_are_not() {
     let Some(server) = PostgresServer::start("") else { return };
     server.sql("postgres", include_str!("fixtures/debates.sql"));
