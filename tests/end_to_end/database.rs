@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use aura_tests::{Agent, Exposition, PATIENCE, PostgresServer, Setup, wait_until};
+use aura_tests::{Agent, Exposition, PATIENCE, PostgresServer, Setup, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::random::Random;
@@ -204,12 +204,10 @@ fn says(server: &PostgresServer) -> BTreeMap<String, Value> {
 
 /// The live view and the metrics of the same reading.
 fn one_reading(agent: &Agent) -> (Value, Exposition) {
-    loop {
+    wait_for("both of one reading", || {
         let (message, scrape) = (agent.json("/api/database"), agent.scrape("/metrics/postgres"));
-        if agent.json("/api/database")["seq"] == message["seq"] {
-            return (message, scrape);
-        }
-    }
+        (agent.json("/api/database")["seq"] == message["seq"]).then_some((message, scrape))
+    })
 }
 
 /// The same from the agent: the live view, and the metrics where it has no such number.

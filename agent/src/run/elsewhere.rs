@@ -42,6 +42,3 @@ pub(super) fn stopping() {}
 
 /// There is nobody to tell.
 pub(super) async fn watchdog() {}
-
-/// Other systems have other allocators.
-pub(super) fn keep_the_heap_small() {}

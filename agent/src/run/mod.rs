@@ -1,5 +1,6 @@
 //! The running agent: everything is started here, changed by a reload, and stopped in order.
 
+mod heap;
 mod logging;
 mod sources;
 #[cfg(all(unix, not(feature = "portable")))]
@@ -55,7 +56,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// # Errors
 /// What kept the agent from starting.
 pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
-    system::keep_the_heap_small();
+    heap::keep_small();
     let logging = Logging::start(&loaded.config.log);
     info!(version = crate::VERSION, revision = crate::COMMIT, "Aura Agent");
     match &loaded.file {

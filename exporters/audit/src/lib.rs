@@ -15,6 +15,7 @@ mod metrics;
 mod moment;
 mod options;
 mod query;
+mod records;
 mod scan;
 mod sign;
 mod state;

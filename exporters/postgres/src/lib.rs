@@ -6,6 +6,7 @@
 
 mod activity;
 mod ask;
+mod asked_debates;
 mod buffercache;
 mod cluster;
 mod connection;

@@ -1,23 +1,21 @@
 //! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use aura_model::{GroupHealth, Missing, Reason, Section, Switch};
+use aura_model::{Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, PostgresOptions, Ranking,
-    Receivers, Roles, Rounds, Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements,
-    Statistics, Table, TableSizes, Vacuums, Wal, activity,
+    Activity, BufferCache, Cluster, Database, DatabaseSizes, Features, Index, Locks, PostgresOptions, Receivers, Roles,
+    Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements, Statistics, Table,
+    TableSizes, Vacuums, Wal, activity,
     ask::{Asked, Sample},
+    asked_debates::AskedDebates,
     buffercache, cluster,
     connection::{Connection, Limits, MARK, drive},
-    databases, debates, failure, indexes, locks,
+    databases, failure, indexes, locks,
     others::Others,
     receiver, replication, settings, sizes, statements, tables,
     target::Target,
@@ -27,16 +25,6 @@ use crate::{
 /// Pauses between attempts to connect: from the first to the longest, doubling.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
-/// Counting all rows of the debates may take this part of the server's time: one in so many.
-const FINGERPRINT_SHARE: u32 = 50;
-
-/// But a new debate is to be seen within two seconds: with a sample each second it is looked for at each second one
-/// at least.
-const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_millis(900);
-
-/// Where triggers announce what changes, they may still be silent about some of it.
-const LONGEST_PAUSE_WITH_TRIGGERS: Duration = Duration::from_secs(10);
 
 /// How often the progress of vacuums is read.
 const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
@@ -75,14 +63,7 @@ pub(crate) struct Server {
     table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
     statements: Asked<Statements>,
-    channels: Asked<debates::Channels>,
-    /// Triggers announce every change of the debates, and we hear them.
-    listens: bool,
-    fingerprint: Asked<String>,
-    read_fingerprint: Option<Arc<String>>,
-    debates: Asked<Debates>,
-    rankings: Asked<Vec<Ranking>>,
-    rounds: Asked<Vec<Rounds>>,
+    debates: AskedDebates,
 }
 
 impl Server {
@@ -118,13 +99,7 @@ impl Server {
             table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
-            channels: Asked::new("channels", slow),
-            listens: false,
-            fingerprint: Asked::new("debates", Duration::ZERO),
-            read_fingerprint: None,
-            debates: Asked::new("debates", slow),
-            rankings: Asked::new("model_rankings", slow),
-            rounds: Asked::new("debate_rounds", slow),
+            debates: AskedDebates::new(slow),
             options: options.clone(),
             target,
         }
@@ -262,13 +237,7 @@ impl Server {
         self.table_sizes.forget();
         self.slow_statements.forget();
         self.statements.forget();
-        self.channels.forget();
-        self.listens = false;
-        self.fingerprint.forget();
         self.debates.forget();
-        self.rankings.forget();
-        self.rounds.forget();
-        self.read_fingerprint = None;
     }
 
     /// Two round trips at most, three when debates have changed: the queries of each go out together.
@@ -277,6 +246,7 @@ impl Server {
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
         let with_indexes = with_tables && self.options.tables.indexes;
+        let with_debates = self.options.debates != Switch::Off;
         let before = self.cluster.value().cloned();
         let (known, known_sizes) = (self.tables.value().cloned(), self.table_sizes.value().cloned());
         let known_indexes = self.indexes.value().cloned();
@@ -319,22 +289,8 @@ impl Server {
                 }
             },
             async {
-                // Whether there are debates is known from the sample before, so that this goes out with the others.
-                if let Some(cluster) = before.as_deref().filter(|cluster| cluster.has_debates)
-                    && self.options.debates != Switch::Off
-                {
-                    let began = Instant::now();
-                    if self.fingerprint.is_due(sample.now) {
-                        self.fingerprint
-                            .ask(sample, || debates::fingerprint_sql(cluster), debates::read_fingerprint)
-                            .await;
-                        if self.fingerprint.value().is_some() {
-                            let longest =
-                                if self.listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
-                            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
-                            self.fingerprint.set_due(Some(sample.now + pause));
-                        }
-                    }
+                if with_debates && let Some(before) = &before {
+                    self.debates.ask_fingerprint(sample, before).await;
                 }
             },
         );
@@ -351,89 +307,18 @@ impl Server {
                 sample
             ),
         );
-        // The fingerprint was asked for the tables of the sample before: where one has come or gone since, it failed, or
-        // says nothing of the new one.
-        let tables = |cluster: &Arc<Cluster>| (cluster.has_debates, cluster.has_rankings, cluster.has_rounds);
-        if before.as_ref().map(tables) != self.cluster.value().map(tables) {
-            self.fingerprint.set_due(None);
+        match self.cluster.value() {
+            Some(now) if with_debates => self.debates.ask(sample, before.as_deref(), now, notified).await,
+            Some(_) => {
+                let detail = "debates: switched off: sources.postgres.debates is false";
+                self.debates.miss(Missing::new(Reason::NotConfigured, detail), sample);
+            }
+            None => {}
         }
-        self.ask_debates(sample, notified).await;
-    }
-
-    async fn ask_debates(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
-        let Some(cluster) = self.cluster.value().cloned() else { return };
-        if self.options.debates == Switch::Off || !cluster.has_debates {
-            let missing = if cluster.has_debates {
-                Missing::new(Reason::NotConfigured, "debates: switched off: sources.postgres.debates is false")
-            } else {
-                let detail = format!(
-                    "debates: database {} has no table debates; an installation that never held one has none",
-                    cluster.database
-                );
-                Missing::new(Reason::NoTable, detail)
-            };
-            self.debates.miss(missing, sample.server);
-            self.debates.set_due(None);
-            self.read_fingerprint = None;
-            return;
-        }
-        let newest = self.fingerprint.value().cloned();
-        // What was announced came with the answers before this.
-        let announced = notified.swap(false, Ordering::Relaxed);
-        if announced || (newest.is_some() && newest != self.read_fingerprint) {
-            self.debates.set_due(None);
-            self.rankings.set_due(None);
-            self.rounds.set_due(None);
-            self.read_fingerprint = newest;
-        }
-        tokio::join!(
-            Self::listen(&mut self.channels, &mut self.listens, sample, &cluster, notified),
-            self.debates.ask(sample, debates::debates_sql, debates::read),
-            async {
-                if cluster.has_rankings {
-                    self.rankings.ask(sample, debates::rankings_sql, debates::read_rankings).await;
-                } else {
-                    let detail = "model_rankings: there is no such table: models are ranked by their debates alone";
-                    self.rankings.miss(Missing::new(Reason::NoTable, detail), sample.server);
-                }
-            },
-            async {
-                if cluster.has_rounds {
-                    self.rounds.ask(sample, debates::rounds_sql, debates::read_rounds).await;
-                } else {
-                    let detail = "debate_rounds: there is no such table: failed debates cannot be told from others";
-                    self.rounds.miss(Missing::new(Reason::NoTable, detail), sample.server);
-                }
-            },
-        );
-    }
-
-    /// Behind a pooler the session that listens is not ours for long, so there nobody does.
-    async fn listen(
-        channels: &mut Asked<debates::Channels>,
-        listens: &mut bool,
-        sample: &Sample<'_>,
-        cluster: &Cluster,
-        notified: &AtomicBool,
-    ) {
-        if !sample.prepares || !channels.is_due(sample.now) {
-            return;
-        }
-        let known = channels.value().map(|channels| channels.names.clone()).unwrap_or_default();
-        channels.ask(sample, || debates::channels_sql(cluster), debates::read_channels).await;
-        let Some(found) = channels.value() else { return };
-        let mut heard = true;
-        for name in found.names.iter().filter(|name| !known.contains(name)) {
-            let listened = sample.client.query_typed(&format!("LISTEN {}", failure::quoted(name)), &[]).await;
-            heard &= listened.is_ok();
-            // What changed since the debates were read was announced to nobody.
-            notified.store(true, Ordering::Relaxed);
-        }
-        *listens = heard && found.complete;
     }
 
     fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
-        let health = [
+        let mut health = vec![
             self.cluster.health(),
             self.databases.health(),
             self.activity.health(),
@@ -445,11 +330,10 @@ impl Server {
             self.roles.health(),
             self.wal.health(),
             self.vacuums.health(),
-            self.tables.health(),
-            self.table_sizes.health(),
         ];
-        let health: Vec<GroupHealth> =
-            if self.options.tables.enabled == Switch::Off { health[..11].to_vec() } else { health.to_vec() };
+        if self.options.tables.enabled != Switch::Off {
+            health.extend([self.tables.health(), self.table_sizes.health()]);
+        }
         Ok(Arc::new(Statistics {
             version: self.version,
             cluster: self.cluster.answer(),
@@ -473,9 +357,9 @@ impl Server {
             table_sizes: self.table_sizes.answer(),
             slow_statements: self.slow_statements.answer(),
             statements: self.statements.answer(),
-            debates: self.debates.answer(),
-            rankings: self.rankings.answer(),
-            rounds: self.rounds.answer(),
+            debates: self.debates.debates(),
+            rankings: self.debates.rankings(),
+            rounds: self.debates.rounds(),
             health,
         }))
     }

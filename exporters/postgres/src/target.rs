@@ -304,7 +304,7 @@ fn ssl_mode(word: &str) -> Result<SslMode, String> {
 }
 
 fn is_socket(config: &Config) -> bool {
-    config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)))
+    !config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)))
 }
 
 fn address(config: &Config) -> String {

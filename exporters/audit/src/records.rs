@@ -1,0 +1,63 @@
+//! The records of a log, counted as they are read.
+
+use crate::{
+    archives::Position,
+    counts::Counts,
+    event,
+    follow::Rules,
+    frame::{self, LONGEST},
+    moment,
+    options::{Framing, Keys},
+    scan::Scalar,
+    sign::{Key, Verdict},
+};
+
+/// Counts the complete records; returns how many bytes they take.
+pub(crate) fn take(
+    framing: Framing,
+    keys: &Keys,
+    bytes: &[u8],
+    position: &mut Position,
+    counts: &mut Counts,
+    rules: &Rules,
+) -> usize {
+    let mut start = 0;
+    if position.skipping {
+        let Some(end) = frame::resume(framing, bytes) else { return 0 };
+        position.skipping = false;
+        start = end;
+    }
+    let mut last = None;
+    let used = frame::split(framing, &bytes[start..], |record| {
+        if record.len() > LONGEST {
+            counts.skipped.too_long += 1;
+        } else {
+            last = count(record, keys, counts, rules).or(last);
+        }
+    });
+    if let Some(time) = last.and_then(moment::milliseconds) {
+        counts.last_time = Some(time);
+    }
+    start + used
+}
+
+/// Counts one record; returns its time as it stands there.
+pub(crate) fn count<'a>(record: &'a [u8], keys: &'a Keys, counts: &mut Counts, rules: &Rules) -> Option<Scalar<'a>> {
+    match event::read(record, keys) {
+        Ok(event) => {
+            counts.add(&event, rules.kinds, &rules.spikes, rules.now);
+            if let Some((entry, signature)) = event.signed {
+                *match Key::check(rules.key.as_ref(), entry, signature) {
+                    Verdict::Valid => &mut counts.signatures.valid,
+                    Verdict::Invalid => &mut counts.signatures.invalid,
+                    Verdict::NotChecked => &mut counts.signatures.not_checked,
+                } += 1;
+            }
+            event.time
+        }
+        Err(skipped) => {
+            counts.skipped.add(skipped);
+            None
+        }
+    }
+}
