@@ -31,16 +31,17 @@ columns! {
         /// Its process.
         pub pid: i32 = "a.pid",
         /// It is ours: this connection, or one to another database of the server.
-        pub own: bool = "a.pid = pg_backend_pid() OR coalesce(a.application_name = 'aura' AND a.usename = current_user \
-            AND a.client_addr IS NOT DISTINCT FROM inet_client_addr(), false)",
+        pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = 'aura' AND \
+            a.usename = current_user \
+            AND a.client_addr IS NOT DISTINCT FROM pg_catalog.inet_client_addr(), false)",
         /// Its database; none for background processes.
-        pub database: Option<String> = "a.datname::text",
+        pub database: Option<String> = "a.datname::pg_catalog.text",
         /// Its role.
-        pub user: Option<String> = "a.usename::text",
+        pub user: Option<String> = "a.usename::pg_catalog.text",
         /// What the client calls itself.
         pub application: Option<String> = "a.application_name",
         /// Where the client is; none for a local socket.
-        pub client: Option<String> = "host(a.client_addr)",
+        pub client: Option<String> = "pg_catalog.host(a.client_addr)",
         /// `client backend`, or a kind of background process.
         pub kind: Option<String> = "a.backend_type",
         /// `active`, `idle` and so on.
@@ -50,16 +51,18 @@ columns! {
         /// What it waits for.
         pub wait: Option<String> = "a.wait_event",
         /// Age of its transaction in seconds.
-        pub transaction_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.xact_start)::float8",
+        pub transaction_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - \
+            a.xact_start)::float",
         /// Age of its query in seconds.
-        pub query_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.query_start)::float8",
+        pub query_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start)::float",
         /// Seconds in its state.
-        pub state_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.state_change)::float8",
+        pub state_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float",
         /// The first 200 letters of what it runs; not of idle ones.
-        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN left(a.query, 200) END",
+        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN pg_catalog.left(a.query, 200) END",
         /// The processes that it waits for, with commas between.
         pub blocked_by: Option<String> =
-            "CASE WHEN a.wait_event_type = 'Lock' THEN array_to_string(pg_blocking_pids(a.pid), ',') END",
+            "CASE WHEN a.wait_event_type = 'Lock' THEN \
+            pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(a.pid), ',') END",
     }
 }
 
@@ -83,8 +86,11 @@ impl Backend {
 
 pub(crate) fn sql() -> String {
     let columns = Backend::select(|_| None);
-    let names = "(SELECT array_to_string(array_agg(datname), '/') FROM pg_database)";
-    format!("SELECT {columns}, CASE WHEN a.pid = pg_backend_pid() THEN {names} END FROM pg_stat_activity a")
+    let names = "(SELECT pg_catalog.array_to_string(pg_catalog.array_agg(datname), '/') FROM pg_catalog.pg_database)";
+    format!(
+        "SELECT {columns}, CASE WHEN a.pid = pg_catalog.pg_backend_pid() THEN {names} END FROM \
+        pg_catalog.pg_stat_activity a"
+    )
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Activity, Error> {

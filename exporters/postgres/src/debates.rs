@@ -17,9 +17,9 @@ columns! {
     /// One debate. Times are the installation's local clock without a zone, usually UTC.
     pub struct Debate {
         /// Its number.
-        pub id: String = "id::text",
+        pub id: String = "id::pg_catalog.text",
         /// What it is about, cut at 500 letters.
-        pub topic: String = "left(topic, 500)",
+        pub topic: String = "pg_catalog.left(topic, 500)",
         /// The topic's category.
         pub category: Option<String> = "topic_category",
         /// The side that speaks for the topic.
@@ -44,15 +44,17 @@ columns! {
         pub score_b: Option<f64> = "score_b",
         /// What the judge said, of the newest debates only, cut at 1000 letters.
         pub verdict: Option<String> =
-            "CASE WHEN row_number() OVER (ORDER BY coalesce(completed_at, started_at) DESC NULLS LAST) <= 50 \
-             THEN left(verdict, 1000) END",
+            "CASE WHEN pg_catalog.row_number() OVER (ORDER BY coalesce(completed_at, started_at) DESC NULLS \
+            LAST) <= 50 \
+             THEN pg_catalog.left(verdict, 1000) END",
         /// When it began.
-        pub started_at: Option<String> = "to_char(started_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+        pub started_at: Option<String> = "pg_catalog.to_char(started_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
         /// When it ended.
-        pub completed_at: Option<String> = "to_char(completed_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
+        pub completed_at: Option<String> = "pg_catalog.to_char(completed_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS')",
         /// How long it took; one row that begins or ends at infinity, which cannot be subtracted, must not cost the others.
-        pub duration_seconds: Option<f64> = "CASE WHEN isfinite(started_at) AND isfinite(completed_at) \
-             THEN extract(epoch FROM completed_at - started_at)::float8 END",
+        pub duration_seconds: Option<f64> = "CASE WHEN pg_catalog.isfinite(started_at) AND \
+            pg_catalog.isfinite(completed_at) \
+             THEN extract(epoch FROM completed_at - started_at)::float END",
         /// `pending`, `running`, `completed` or `cancelled`.
         pub status: Option<String> = "status",
         /// How many rounds were meant.
@@ -86,11 +88,11 @@ columns! {
     /// The stored rounds of one debate.
     pub struct Rounds {
         /// The debate.
-        pub debate: String = "debate_id::text",
+        pub debate: String = "debate_id::pg_catalog.text",
         /// How many turns are stored.
-        pub turns: i64 = "count(*)",
+        pub turns: i64 = "pg_catalog.count(*)",
         /// How many of them are error messages in the place of an argument.
-        pub errors: i64 = "count(*) FILTER (WHERE substr(argument, 1, 7) = '[Error:')",
+        pub errors: i64 = "pg_catalog.count(*) FILTER (WHERE pg_catalog.substr(argument, 1, 7) = '[Error:')",
     }
 }
 
@@ -112,12 +114,15 @@ pub(crate) fn fingerprint_sql(cluster: &Cluster) -> String {
     if cluster.has_rounds {
         parts.push(sum("debate_rounds"));
     }
-    format!("SELECT concat_ws(' ', {})", parts.join(", "))
+    format!("SELECT pg_catalog.concat_ws(' ', {})", parts.join(", "))
 }
 
 /// A new version of a row has a new xmin, a deleted row changes the count.
 fn sum(table: &str) -> String {
-    format!("(SELECT count(*) || ':' || coalesce(sum(xmin::text::int8), 0) FROM {table})")
+    format!(
+        "(SELECT pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::pg_catalog.text::bigint), 0) \
+        FROM {table})"
+    )
 }
 
 /// Where changes of the tables are announced.
@@ -139,11 +144,13 @@ pub(crate) fn channels_sql(cluster: &Cluster) -> String {
     ];
     let tables: Vec<String> = tables.into_iter().flatten().map(|table| format!("('{table}')")).collect();
     format!(
-        "SELECT announced.channel, coalesce(bit_or(announced.events), 0)::int4 AS events \
+        "SELECT announced.channel, coalesce(pg_catalog.bit_or(announced.events), 0)::int AS events \
          FROM (VALUES {}) AS known (name) LEFT JOIN LATERAL (\
-         SELECT (regexp_match(p.prosrc, $$(?:pg_notify\\s*\\(\\s*'([^']+)'\\s*,|notify\\s+\"?(\\w+))$$, 'i')) AS found, \
-         t.tgtype::int4 AS events FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
-         WHERE t.tgrelid = to_regclass(known.name) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')) triggers \
+         SELECT (pg_catalog.regexp_match(p.prosrc, \
+         $$(?:pg_notify\\s*\\(\\s*'([^']+)'\\s*,|notify\\s+\"?(\\w+))$$, 'i')) AS found, \
+         t.tgtype::int AS events FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+         WHERE t.tgrelid = pg_catalog.to_regclass(known.name) AND NOT t.tgisinternal AND t.tgenabled IN ('O', \
+         'A')) triggers \
          ON triggers.found IS NOT NULL CROSS JOIN LATERAL (\
          SELECT coalesce(triggers.found[1], triggers.found[2]) AS channel, triggers.events) announced \
          GROUP BY known.name, announced.channel",

@@ -12,25 +12,26 @@ columns! {
     /// The counters of one index.
     pub struct Index {
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its table.
-        pub table: String = "t.relname::text",
+        pub table: String = "t.relname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
+        pub name: String = "c.relname::pg_catalog.text",
         /// Its number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Scans.
-        pub scans: i64 = "pg_stat_get_numscans(c.oid)",
+        pub scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Entries returned by them.
-        pub read: i64 = "pg_stat_get_tuples_returned(c.oid)",
+        pub read: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",
         /// Rows of the table fetched by plain scans.
-        pub fetched: i64 = "pg_stat_get_tuples_fetched(c.oid)",
+        pub fetched: i64 = "pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
         /// Blocks read from outside the buffer cache.
-        pub blocks_read: i64 = "pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid)",
+        pub blocks_read: i64 = "pg_catalog.pg_stat_get_blocks_fetched(c.oid) - \
+            pg_catalog.pg_stat_get_blocks_hit(c.oid)",
         /// Blocks found in the buffer cache.
-        pub blocks_hit: i64 = "pg_stat_get_blocks_hit(c.oid)",
+        pub blocks_hit: i64 = "pg_catalog.pg_stat_get_blocks_hit(c.oid)",
     }
 }
 
@@ -38,11 +39,12 @@ columns! {
 pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
     let first = first(before.map(|before| before.iter().map(|index| index.id)), limit);
     format!(
-        "SELECT {} FROM (SELECT oid, relname, relnamespace, indrelid FROM pg_class JOIN pg_index ON indexrelid = oid \
+        "SELECT {} FROM (SELECT oid, relname, relnamespace, indrelid FROM pg_catalog.pg_class JOIN \
+        pg_catalog.pg_index ON indexrelid = oid \
          WHERE relkind = 'i' AND relpersistence <> 't' AND oid >= 16384 \
-         AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace) \
-         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_class t ON t.oid = c.indrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace",
+         AND relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'pg_toast'::pg_catalog.regnamespace) \
+         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_catalog.pg_class t ON t.oid = c.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         Index::select(|_| None)
     )
 }

@@ -16,21 +16,21 @@ columns! {
         /// `starting`, `streaming`, `waiting` and so on.
         pub status: Option<String> = "status",
         /// Position at which it began.
-        pub start_bytes: Option<f64> = "(receive_start_lsn - '0/0')::float8",
+        pub start_bytes: Option<f64> = "(receive_start_lsn - '0/0')::float",
         /// Timeline at which it began.
         pub start_timeline: Option<i32> = "receive_start_tli",
         /// Position up to which all is on disk.
-        pub flushed_bytes: Option<f64> = "(flushed_lsn - '0/0')::float8",
+        pub flushed_bytes: Option<f64> = "(flushed_lsn - '0/0')::float",
         /// Timeline of that position.
         pub timeline: Option<i32> = "received_tli",
         /// When the newest message was sent, Unix seconds of the sender.
-        pub sent: Option<f64> = "extract(epoch FROM last_msg_send_time)::float8",
+        pub sent: Option<f64> = "extract(epoch FROM last_msg_send_time)::float",
         /// When the newest message was received, Unix seconds.
-        pub received: Option<f64> = "extract(epoch FROM last_msg_receipt_time)::float8",
+        pub received: Option<f64> = "extract(epoch FROM last_msg_receipt_time)::float",
         /// Position last reported to the sender.
-        pub reported_bytes: Option<f64> = "(latest_end_lsn - '0/0')::float8",
+        pub reported_bytes: Option<f64> = "(latest_end_lsn - '0/0')::float",
         /// When that was, Unix seconds.
-        pub reported: Option<f64> = "extract(epoch FROM latest_end_time)::float8",
+        pub reported: Option<f64> = "extract(epoch FROM latest_end_time)::float",
     }
 }
 
@@ -39,7 +39,7 @@ columns! {
 pub struct Receivers(pub Vec<Receiver>);
 
 pub(crate) fn sql() -> String {
-    format!("SELECT {} FROM pg_stat_wal_receiver", Receiver::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_stat_wal_receiver", Receiver::select(|_| None))
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Receivers, Error> {

@@ -12,19 +12,21 @@ columns! {
         /// What it calls itself.
         pub application: Option<String> = "r.application_name",
         /// Where it is.
-        pub client: Option<String> = "host(r.client_addr)",
+        pub client: Option<String> = "pg_catalog.host(r.client_addr)",
         /// `streaming`, `catchup` and so on.
         pub state: Option<String> = "r.state",
         /// `sync`, `async`, `quorum` or `potential`.
         pub sync_state: Option<String> = "r.sync_state",
         /// The slot that it uses.
-        pub slot: Option<String> = "s.slot_name::text",
+        pub slot: Option<String> = "s.slot_name::pg_catalog.text",
         /// Our position in the WAL; none on a standby.
-        pub wal_bytes: Option<f64> = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - '0/0' END)::float8",
+        pub wal_bytes: Option<f64> = "(CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN \
+            pg_catalog.pg_current_wal_lsn() - '0/0' END)::float",
         /// How far behind us it is.
-        pub lag_bytes: Option<f64> = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - r.replay_lsn END)::float8",
+        pub lag_bytes: Option<f64> = "(CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN \
+            pg_catalog.pg_current_wal_lsn() - r.replay_lsn END)::float",
         /// How long it takes until it has replayed what we wrote.
-        pub replay_lag_seconds: Option<f64> = "extract(epoch FROM r.replay_lag)::float8",
+        pub replay_lag_seconds: Option<f64> = "extract(epoch FROM r.replay_lag)::float",
     }
 }
 
@@ -32,21 +34,23 @@ columns! {
     /// A replication slot.
     pub struct Slot {
         /// Its name.
-        pub name: String = "slot_name::text",
+        pub name: String = "slot_name::pg_catalog.text",
         /// `physical` or `logical`.
         pub kind: String = "slot_type",
         /// Its database, when it is logical.
-        pub database: Option<String> = "database::text",
+        pub database: Option<String> = "database::pg_catalog.text",
         /// Somebody uses it now.
         pub active: bool = "active",
         /// Our position in the WAL.
         pub current_bytes: Option<f64> =
-            "((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END) - '0/0')::float8",
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - '0/0')::float",
         /// What its user has confirmed.
-        pub confirmed_bytes: Option<f64> = "(confirmed_flush_lsn - '0/0')::float8",
+        pub confirmed_bytes: Option<f64> = "(confirmed_flush_lsn - '0/0')::float",
         /// WAL that is kept for it.
         pub kept_bytes: Option<f64> =
-            "((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END) - restart_lsn)::float8",
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - restart_lsn)::float",
         /// WAL that may still be written before it is lost.
         pub safe_bytes: Option<i64> = "safe_wal_size",
         /// `reserved`, `extended`, `unreserved` or `lost`.
@@ -64,11 +68,14 @@ pub struct Slots(pub Vec<Slot>);
 
 pub(crate) fn senders_sql() -> String {
     let columns = Sender::select(|_| None);
-    format!("SELECT {columns} FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid")
+    format!(
+        "SELECT {columns} FROM pg_catalog.pg_stat_replication r LEFT JOIN pg_catalog.pg_replication_slots s \
+        ON s.active_pid = r.pid"
+    )
 }
 
 pub(crate) fn slots_sql() -> String {
-    format!("SELECT {} FROM pg_replication_slots", Slot::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_replication_slots", Slot::select(|_| None))
 }
 
 pub(crate) fn read_senders(answer: &[Row]) -> Result<Senders, Error> {

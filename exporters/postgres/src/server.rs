@@ -405,7 +405,10 @@ async fn ask_statements(
 
 async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
     let mut connection = Connection::open(target, limits).await?;
-    let sql = format!("SELECT current_setting('server_version_num')::int8, current_setting('{MARK}', true) = 'on'");
+    let sql = format!(
+        "SELECT pg_catalog.current_setting('server_version_num')::bigint, \
+        pg_catalog.current_setting('{MARK}', true) = 'on'"
+    );
     let Connection { client, driver, .. } = &mut connection;
     let answer = drive(driver, limits.answer, client.query_typed(&sql, &[])).await?;
     let (version, marked): (i64, Option<bool>) = answer

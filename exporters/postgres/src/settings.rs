@@ -41,7 +41,7 @@ pub struct Number {
 pub(crate) fn sql() -> String {
     let columns = Setting::select(|_| None);
     format!(
-        "SELECT {columns} FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
+        "SELECT {columns} FROM pg_catalog.pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
          AND source NOT IN ('client', 'session', 'user', 'database user') \
          AND name NOT IN ('sync_commit_cancel_wait', 'transaction_read_only') ORDER BY name"
     )

@@ -10,10 +10,10 @@ columns! {
     /// The size of a database.
     pub struct DatabaseSize {
         /// Its name.
-        pub name: String = "datname::text",
+        pub name: String = "datname::pg_catalog.text",
         /// Bytes on disk; none when we may not ask.
-        pub bytes: Option<i64> = "CASE WHEN has_database_privilege(oid, 'CONNECT') \
-            OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(oid) END",
+        pub bytes: Option<i64> = "CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') \
+            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_catalog.pg_database_size(oid) END",
     }
 }
 
@@ -30,7 +30,7 @@ columns! {
     /// A role.
     pub struct Role {
         /// Its name.
-        pub name: String = "rolname::text",
+        pub name: String = "rolname::pg_catalog.text",
         /// Connections that it may have; -1 for any number.
         pub connection_limit: i32 = "rolconnlimit",
     }
@@ -40,9 +40,9 @@ columns! {
     /// The files of the WAL.
     pub struct Wal {
         /// How many.
-        pub segments: i64 = "count(*)",
+        pub segments: i64 = "pg_catalog.count(*)",
         /// Their bytes.
-        pub bytes: i64 = "coalesce(sum(size), 0)::int8",
+        pub bytes: i64 = "coalesce(pg_catalog.sum(size), 0)::bigint",
     }
 }
 
@@ -51,20 +51,22 @@ columns! {
     pub struct Features {
         /// The schema of pg_stat_statements, when it is installed.
         pub statements_schema: Option<String> =
-            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
+            ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_stat_statements')",
         /// Its version.
         pub statements_version: Option<String> =
-            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements')",
+            "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')",
         /// The schema of pg_buffercache, when it is installed.
         pub buffercache_schema: Option<String> =
-            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
+            ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_buffercache')",
         /// Its version.
         pub buffercache_version: Option<String> =
-            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_buffercache')",
+            "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_buffercache')",
         /// The server's version in words.
-        pub version: String = "version()",
+        pub version: String = "pg_catalog.version()",
     }
 }
 
@@ -73,15 +75,15 @@ columns! {
 pub struct Roles(pub Vec<Role>);
 
 pub(crate) fn databases_sql() -> String {
-    format!("SELECT {} FROM pg_database", DatabaseSize::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_database", DatabaseSize::select(|_| None))
 }
 
 pub(crate) fn roles_sql() -> String {
-    format!("SELECT {} FROM pg_roles WHERE rolcanlogin OR rolconnlimit >= 0", Role::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_roles WHERE rolcanlogin OR rolconnlimit >= 0", Role::select(|_| None))
 }
 
 pub(crate) fn wal_sql() -> String {
-    format!("SELECT {} FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
 }
 
 pub(crate) fn features_sql() -> String {

@@ -14,9 +14,9 @@ columns! {
     /// A statement that is slow on average.
     pub struct SlowStatement {
         /// Its first 200 letters.
-        pub query: Option<String> = "left(s.query, 200)",
+        pub query: Option<String> = "pg_catalog.left(s.query, 200)",
         /// Its database.
-        pub database: Option<String> = "d.datname::text",
+        pub database: Option<String> = "d.datname::pg_catalog.text",
         /// How often it ran.
         pub calls: i64 = "s.calls",
         /// Milliseconds in all.
@@ -32,23 +32,23 @@ columns! {
     /// What one statement took.
     pub struct Statement {
         /// Who ran it.
-        pub user: String = "pg_get_userbyid(s.userid)::text",
+        pub user: String = "pg_catalog.pg_get_userbyid(s.userid)::pg_catalog.text",
         /// Where.
-        pub database: String = "d.datname::text",
+        pub database: String = "d.datname::pg_catalog.text",
         /// The statement's number as a label.
-        pub label: String = "s.queryid::text",
+        pub label: String = "s.queryid::pg_catalog.text",
         /// The statement's number.
         pub id: i64 = "s.queryid",
         /// How often it ran.
-        pub calls: i64 = "sum(s.calls)::int8",
+        pub calls: i64 = "pg_catalog.sum(s.calls)::bigint",
         /// Milliseconds in all.
-        pub total_ms: f64 = "sum(s.total_exec_time)::float8",
+        pub total_ms: f64 = "pg_catalog.sum(s.total_exec_time)::float",
         /// Rows in all.
-        pub rows: i64 = "sum(s.rows)::int8",
+        pub rows: i64 = "pg_catalog.sum(s.rows)::bigint",
         /// Milliseconds spent reading blocks.
-        pub read_ms: f64 = "sum(s.blk_read_time)::float8",
+        pub read_ms: f64 = "pg_catalog.sum(s.blk_read_time)::float",
         /// Milliseconds spent writing blocks.
-        pub write_ms: f64 = "sum(s.blk_write_time)::float8",
+        pub write_ms: f64 = "pg_catalog.sum(s.blk_write_time)::float",
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn slow_sql(features: &Features) -> Option<String> {
     });
     let mean = if old { "mean_time" } else { "mean_exec_time" };
     Some(format!(
-        "SELECT {columns} FROM {schema}.pg_stat_statements s LEFT JOIN pg_database d ON d.oid = s.dbid \
+        "SELECT {columns} FROM {schema}.pg_stat_statements s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
          WHERE s.{mean} > 100 ORDER BY s.{mean} DESC LIMIT 10"
     ))
 }
@@ -92,18 +92,18 @@ pub(crate) fn sql(features: &Features, limit: u32, before: Option<&Statements>) 
     let schema = quoted(features.statements_schema.as_deref()?);
     let version = version(features)?;
     let columns = Statement::select(|column| match column {
-        "total_ms" if version < (1, 8) => Some("sum(s.total_time)::float8"),
-        "read_ms" if version >= (1, 11) => Some("sum(s.shared_blk_read_time)::float8"),
-        "write_ms" if version >= (1, 11) => Some("sum(s.shared_blk_write_time)::float8"),
+        "total_ms" if version < (1, 8) => Some("pg_catalog.sum(s.total_time)::float"),
+        "read_ms" if version >= (1, 11) => Some("pg_catalog.sum(s.shared_blk_read_time)::float"),
+        "write_ms" if version >= (1, 11) => Some("pg_catalog.sum(s.shared_blk_write_time)::float"),
         _ => None,
     });
     let total = if version < (1, 8) { "total_time" } else { "total_exec_time" };
     let known: Vec<String> =
         before.map(|before| before.0.iter().map(|one| one.id.to_string()).collect()).unwrap_or_default();
     Some(format!(
-        "SELECT {columns} FROM {schema}.pg_stat_statements(false) s JOIN pg_database d ON d.oid = s.dbid \
+        "SELECT {columns} FROM {schema}.pg_stat_statements(false) s JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
          WHERE s.queryid IS NOT NULL GROUP BY s.userid, d.datname, s.queryid \
-         ORDER BY s.queryid = ANY ('{{{}}}'::int8[]) DESC, sum(s.{total}) DESC LIMIT {limit}",
+         ORDER BY s.queryid = ANY ('{{{}}}'::bigint[]) DESC, pg_catalog.sum(s.{total}) DESC LIMIT {limit}",
         known.join(",")
     ))
 }

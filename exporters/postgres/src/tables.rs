@@ -13,64 +13,69 @@ columns! {
     /// The counters of one table.
     pub struct Table {
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
+        pub name: String = "c.relname::pg_catalog.text",
         /// Its number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Sequential scans.
-        pub seq_scans: i64 = "pg_stat_get_numscans(c.oid)",
+        pub seq_scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Rows read by them.
-        pub seq_rows: i64 = "pg_stat_get_tuples_returned(c.oid)",
+        pub seq_rows: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",
         /// Index scans; none without an index.
         pub index_scans: Option<i64> = "i.scans",
         /// Rows fetched by them.
-        pub index_rows: Option<i64> = "i.fetched + pg_stat_get_tuples_fetched(c.oid)",
+        pub index_rows: Option<i64> = "i.fetched + pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
         /// Rows inserted.
-        pub inserted: i64 = "pg_stat_get_tuples_inserted(c.oid)",
+        pub inserted: i64 = "pg_catalog.pg_stat_get_tuples_inserted(c.oid)",
         /// Rows updated.
-        pub updated: i64 = "pg_stat_get_tuples_updated(c.oid)",
+        pub updated: i64 = "pg_catalog.pg_stat_get_tuples_updated(c.oid)",
         /// Rows deleted.
-        pub deleted: i64 = "pg_stat_get_tuples_deleted(c.oid)",
+        pub deleted: i64 = "pg_catalog.pg_stat_get_tuples_deleted(c.oid)",
         /// Rows updated without a new index entry.
-        pub hot_updated: i64 = "pg_stat_get_tuples_hot_updated(c.oid)",
+        pub hot_updated: i64 = "pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)",
         /// Rows that are alive, estimated.
-        pub live: i64 = "pg_stat_get_live_tuples(c.oid)",
+        pub live: i64 = "pg_catalog.pg_stat_get_live_tuples(c.oid)",
         /// Rows that wait for vacuum, estimated.
-        pub dead: i64 = "pg_stat_get_dead_tuples(c.oid)",
+        pub dead: i64 = "pg_catalog.pg_stat_get_dead_tuples(c.oid)",
         /// Rows changed since the last analyze.
-        pub changed: i64 = "pg_stat_get_mod_since_analyze(c.oid)",
+        pub changed: i64 = "pg_catalog.pg_stat_get_mod_since_analyze(c.oid)",
         /// Last vacuum by hand, Unix seconds.
-        pub last_vacuum: Option<f64> = "extract(epoch FROM pg_stat_get_last_vacuum_time(c.oid))::float8",
+        pub last_vacuum: Option<f64> = "extract(epoch FROM pg_catalog.pg_stat_get_last_vacuum_time(c.oid))::float",
         /// Last vacuum by autovacuum, Unix seconds.
-        pub last_autovacuum: Option<f64> = "extract(epoch FROM pg_stat_get_last_autovacuum_time(c.oid))::float8",
+        pub last_autovacuum: Option<f64> = "extract(epoch FROM \
+            pg_catalog.pg_stat_get_last_autovacuum_time(c.oid))::float",
         /// Last analyze by hand, Unix seconds.
-        pub last_analyze: Option<f64> = "extract(epoch FROM pg_stat_get_last_analyze_time(c.oid))::float8",
+        pub last_analyze: Option<f64> = "extract(epoch FROM pg_catalog.pg_stat_get_last_analyze_time(c.oid))::float",
         /// Last analyze by autovacuum, Unix seconds.
-        pub last_autoanalyze: Option<f64> = "extract(epoch FROM pg_stat_get_last_autoanalyze_time(c.oid))::float8",
+        pub last_autoanalyze: Option<f64> = "extract(epoch FROM \
+            pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid))::float",
         /// Vacuums by hand.
-        pub vacuums: i64 = "pg_stat_get_vacuum_count(c.oid)",
+        pub vacuums: i64 = "pg_catalog.pg_stat_get_vacuum_count(c.oid)",
         /// Vacuums by autovacuum.
-        pub autovacuums: i64 = "pg_stat_get_autovacuum_count(c.oid)",
+        pub autovacuums: i64 = "pg_catalog.pg_stat_get_autovacuum_count(c.oid)",
         /// Analyzes by hand.
-        pub analyzes: i64 = "pg_stat_get_analyze_count(c.oid)",
+        pub analyzes: i64 = "pg_catalog.pg_stat_get_analyze_count(c.oid)",
         /// Analyzes by autovacuum.
-        pub autoanalyzes: i64 = "pg_stat_get_autoanalyze_count(c.oid)",
+        pub autoanalyzes: i64 = "pg_catalog.pg_stat_get_autoanalyze_count(c.oid)",
         /// Blocks of the table read from outside the buffer cache.
-        pub heap_read: i64 = "pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid)",
+        pub heap_read: i64 = "pg_catalog.pg_stat_get_blocks_fetched(c.oid) - \
+            pg_catalog.pg_stat_get_blocks_hit(c.oid)",
         /// Blocks of the table found in the buffer cache.
-        pub heap_hit: i64 = "pg_stat_get_blocks_hit(c.oid)",
+        pub heap_hit: i64 = "pg_catalog.pg_stat_get_blocks_hit(c.oid)",
         /// Blocks of its indexes read from outside the buffer cache.
         pub index_read: Option<i64> = "i.read",
         /// Blocks of its indexes found in the buffer cache.
         pub index_hit: Option<i64> = "i.hit",
         /// Blocks of its long values read from outside the buffer cache.
         pub toast_read: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN \
-            pg_stat_get_blocks_fetched(c.reltoastrelid) - pg_stat_get_blocks_hit(c.reltoastrelid) END",
+            pg_catalog.pg_stat_get_blocks_fetched(c.reltoastrelid) - \
+            pg_catalog.pg_stat_get_blocks_hit(c.reltoastrelid) END",
         /// Blocks of its long values found in the buffer cache.
-        pub toast_hit: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN pg_stat_get_blocks_hit(c.reltoastrelid) END",
+        pub toast_hit: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN \
+            pg_catalog.pg_stat_get_blocks_hit(c.reltoastrelid) END",
     }
 }
 
@@ -78,17 +83,17 @@ columns! {
     /// The size of one table.
     pub struct TableSize {
         /// The table's number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
+        pub name: String = "c.relname::pg_catalog.text",
         /// Bytes of the table with its long values and maps; none when it was dropped just now.
-        pub table_bytes: Option<i64> = "pg_table_size(c.oid)",
+        pub table_bytes: Option<i64> = "pg_catalog.pg_table_size(c.oid)",
         /// Bytes of its indexes.
-        pub index_bytes: Option<i64> = "pg_indexes_size(c.oid)",
+        pub index_bytes: Option<i64> = "pg_catalog.pg_indexes_size(c.oid)",
     }
 }
 
@@ -106,15 +111,17 @@ pub struct TableSizes {
 pub(crate) fn first(known: Option<impl ExactSizeIterator<Item = i64>>, limit: u32) -> String {
     let Some(known) = known.filter(|known| known.len() >= limit as usize) else { return String::new() };
     let known: Vec<String> = known.map(|id| id.to_string()).collect();
-    format!("oid = ANY ('{{{}}}'::oid[]) DESC, ", known.join(","))
+    format!("oid = ANY ('{{{}}}'::pg_catalog.oid[]) DESC, ", known.join(","))
 }
 
 /// The largest tables. Temporary ones are other sessions' own business.
 fn largest(limit: u32, first: &str) -> String {
     format!(
-        "(SELECT oid, relname, relnamespace, reltoastrelid FROM pg_class WHERE relkind IN ('r', 'm') \
-         AND relpersistence <> 't' AND oid >= 16384 AND relnamespace <> 'information_schema'::regnamespace \
-         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        "(SELECT oid, relname, relnamespace, reltoastrelid FROM pg_catalog.pg_class WHERE relkind IN ('r', 'm') \
+         AND relpersistence <> 't' AND oid >= 16384 AND relnamespace <> \
+         'information_schema'::pg_catalog.regnamespace \
+         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_catalog.pg_namespace n ON n.oid = \
+         c.relnamespace \
          AND n.nspname NOT IN ('pg_catalog', 'pg_toast')"
     )
 }
@@ -122,11 +129,13 @@ fn largest(limit: u32, first: &str) -> String {
 pub(crate) fn sql(limit: u32, before: Option<&Vec<Table>>) -> String {
     let first = first(before.map(|before| before.iter().map(|table| table.id)), limit);
     format!(
-        "SELECT {} FROM {} LEFT JOIN LATERAL (SELECT sum(pg_stat_get_numscans(indexrelid))::int8 AS scans, \
-         sum(pg_stat_get_tuples_fetched(indexrelid))::int8 AS fetched, \
-         sum(pg_stat_get_blocks_fetched(indexrelid) - pg_stat_get_blocks_hit(indexrelid))::int8 AS read, \
-         sum(pg_stat_get_blocks_hit(indexrelid))::int8 AS hit \
-         FROM pg_index WHERE indrelid = c.oid) i ON true",
+        "SELECT {} FROM {} LEFT JOIN LATERAL (SELECT \
+        pg_catalog.sum(pg_catalog.pg_stat_get_numscans(indexrelid))::bigint AS scans, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_tuples_fetched(indexrelid))::bigint AS fetched, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_fetched(indexrelid) - \
+         pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS read, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS hit \
+         FROM pg_catalog.pg_index WHERE indrelid = c.oid) i ON true",
         Table::select(|_| None),
         largest(limit, &first)
     )

@@ -77,7 +77,7 @@ impl Catalog {
 
 /// Words that are neither a relation nor a column of one.
 const WORDS: &str = "select from where join left lateral on and or not is null case when then else end as order by \
-                     desc limit group in distinct epoch true false current_user text float8 int8 oid regclass regnamespace public any";
+                     desc limit group in distinct epoch true false current_user text float bigint int oid regclass regnamespace public any";
 
 /// What a query names that is not there; `known` are the relations of all versions.
 fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String> {
@@ -132,7 +132,7 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
 /// Names and single signs; texts are left out.
 fn tokens(sql: &str) -> Vec<String> {
     let mut tokens = Vec::new();
-    for (index, part) in sql.split('\'').enumerate() {
+    for (index, part) in sql.replace("pg_catalog.", "").split('\'').enumerate() {
         if index % 2 == 1 {
             continue;
         }
