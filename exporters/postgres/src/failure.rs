@@ -8,8 +8,8 @@ use tokio_postgres::{Error, error::SqlState};
 use crate::target::Target;
 
 /// Why there is no connection.
-pub(crate) fn connecting(error: &Error, target: &Target) -> Missing {
-    let (address, user, database) = (&target.address, target.user(), target.database());
+pub(crate) fn connecting(error: &Error, target: &Target, address: &str) -> Missing {
+    let (user, database) = (target.user(), target.database());
     let Some(code) = error.code() else {
         let reason = if root(error).contains("password missing") { Reason::NoPermission } else { Reason::Unreachable };
         let hint = if reason == Reason::NoPermission {
@@ -79,14 +79,17 @@ pub(crate) fn asking(error: &Error, what: &str, user: &str) -> Missing {
 
 /// Whether the connection is over and not only the query.
 pub(crate) fn ends_connection(error: &Error) -> bool {
+    // What we cannot read is our own failure. A broken connection says so itself, to all who wait for it.
     error.is_closed()
-        || error.code().map_or_else(
-            || error.source().is_some(),
-            |code| {
-                matches!(*code, SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW)
-                    || code.code().starts_with("08")
-            },
-        )
+        || error.code().is_some_and(|code| {
+            matches!(*code, SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW)
+                || code.code().starts_with("08")
+        })
+}
+
+/// Whether the server has text that it cannot make UTF-8: bytes of another encoding, or a letter that is cut in two.
+pub(crate) fn is_encoding(error: &Error) -> bool {
+    matches!(error.code(), Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE | &SqlState::UNTRANSLATABLE_CHARACTER))
 }
 
 fn grant(message: &str, user: &str) -> String {
