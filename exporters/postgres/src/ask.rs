@@ -2,14 +2,17 @@
 //! only its own part of the reading.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use aura_model::{GroupHealth, Missing, Reason, Section};
 use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
-use crate::failure;
+use crate::{failure, session::Session};
 
 /// A query that will fail again is not repeated each second: the server would log each failure.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
@@ -22,10 +25,33 @@ pub(crate) struct Sample<'a> {
     pub server: &'a str,
     /// Why the connection is over, if a query found out.
     pub over: &'a OnceLock<Missing>,
-    /// Whether queries may be prepared: planning is most of what a short query costs the server.
-    pub prepares: bool,
+    pub session: Session,
+    /// What begins a transaction in a session that is not ours alone.
+    pub begin: &'a str,
+    /// The server cannot make UTF-8 of all that it has: it is asked for the bytes as they are.
+    pub raw: &'a AtomicBool,
     /// Set when a prepared query is gone: a pooler gave us another session.
     pub pooled: &'a OnceLock<()>,
+}
+
+/// Text comes as the bytes that the server has.
+const RAW: &str = "client_encoding = 'SQL_ASCII'";
+
+/// Asks in a transaction of its own that begins with these statements; if one of them fails, nothing is asked. All
+/// goes out at once: no other query can come between, and it takes one round trip.
+async fn in_transaction(sample: &Sample<'_>, first: &str, sql: &str) -> Result<Vec<Row>, Error> {
+    let raw = sample.session == Session::Shared && sample.raw.load(Ordering::Relaxed);
+    let raw = if raw { format!("SET LOCAL {RAW}; ") } else { String::new() };
+    let first = format!("{}{raw}{first}", sample.begin);
+    let (begun, rows, ended) = tokio::join!(
+        biased;
+        sample.client.batch_execute(&first),
+        sample.client.query_typed(sql, &[]),
+        sample.client.batch_execute("COMMIT"),
+    );
+    begun?;
+    let rows = rows?;
+    ended.map(|()| rows)
 }
 
 /// A query and its last answer.
@@ -35,6 +61,8 @@ pub(crate) struct Asked<T> {
     due: Option<Instant>,
     answer: Section<Arc<T>>,
     took: Duration,
+    /// It failed last because of a text in another encoding.
+    met_encoding: bool,
     prepared: Option<(String, Statement)>,
 }
 
@@ -42,7 +70,7 @@ impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None }
+        Self { name, every, due: None, answer, took: Duration::ZERO, met_encoding: false, prepared: None }
     }
 
     /// Asks if it is due.
@@ -52,10 +80,22 @@ impl<T> Asked<T> {
         sql: impl FnOnce() -> String,
         read: impl FnOnce(&[Row]) -> Result<T, Error>,
     ) {
+        self.ask_behind(sample, None, sql, read).await;
+    }
+
+    /// Asks if it is due, in a transaction that begins with these statements.
+    pub(crate) async fn ask_behind(
+        &mut self,
+        sample: &Sample<'_>,
+        first: Option<&str>,
+        sql: impl FnOnce() -> String,
+        read: impl FnOnce(&[Row]) -> Result<T, Error>,
+    ) {
         if !self.is_due(sample.now) {
             return;
         }
-        let result = self.run(sample, sql()).await.and_then(|rows| read(&rows));
+        let result = self.run(sample, first, sql()).await.and_then(|rows| read(&rows));
+        self.met_encoding = result.as_ref().is_err_and(failure::is_encoding);
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
@@ -85,16 +125,34 @@ impl<T> Asked<T> {
         self.miss(missing, sample.server);
     }
 
-    /// What is asked at each sample is prepared once for each connection.
-    async fn run(&mut self, sample: &Sample<'_>, sql: String) -> Result<Vec<Row>, Error> {
-        if !sample.prepares || !self.every.is_zero() {
-            return sample.client.query_typed(&sql, &[]).await;
+    /// Asks, and once more for bytes as they are where the server has text that cannot be made UTF-8.
+    async fn run(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: String) -> Result<Vec<Row>, Error> {
+        let answer = self.run_once(sample, begin, &sql).await;
+        match answer {
+            Err(error) if failure::is_encoding(&error) && !sample.raw.swap(true, Ordering::Relaxed) => {
+                if sample.session == Session::Own {
+                    sample.client.batch_execute(&format!("SET {RAW}")).await?;
+                }
+                self.run_once(sample, begin, &sql).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// What is asked at each sample is prepared once for each connection: planning is most of what a short query costs
+    /// the server.
+    async fn run_once(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: &str) -> Result<Vec<Row>, Error> {
+        if begin.is_some() || sample.session == Session::Shared {
+            return in_transaction(sample, begin.unwrap_or_default(), sql).await;
+        }
+        if !self.every.is_zero() {
+            return sample.client.query_typed(sql, &[]).await;
         }
         let statement = match &self.prepared {
-            Some((known, statement)) if *known == sql => statement.clone(),
+            Some((known, statement)) if known == sql => statement.clone(),
             _ => {
-                let statement = sample.client.prepare(&sql).await?;
-                self.prepared = Some((sql, statement.clone()));
+                let statement = sample.client.prepare(sql).await?;
+                self.prepared = Some((sql.to_owned(), statement.clone()));
                 statement
             }
         };
@@ -104,6 +162,11 @@ impl<T> Asked<T> {
     /// Whether it is time to ask.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due.is_none_or(|due| now >= due)
+    }
+
+    /// Whether it failed because of a text that is no letters of our database's encoding.
+    pub(crate) fn met_encoding(&self) -> bool {
+        self.met_encoding
     }
 
     /// Asks earlier or later than usual.
@@ -156,7 +219,7 @@ macro_rules! columns {
 
             pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
                 let mut index = 0..;
-                Ok(Self { $($field: row.try_get(index.next().unwrap_or_default())?,)* })
+                Ok(Self { $($field: crate::text::Column::at(row, index.next().unwrap_or_default())?,)* })
             }
         }
     };

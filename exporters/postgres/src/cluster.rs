@@ -28,12 +28,6 @@ columns! {
         /// Age of the newest replayed transaction, whether or not there was anything to replay.
         pub last_replay_seconds: Option<f64> = "extract(epoch FROM pg_catalog.now() - \
             pg_catalog.pg_last_xact_replay_timestamp())::float",
-        /// Whether there are tables of debates.
-        pub has_debates: bool = "pg_catalog.to_regclass('debates') IS NOT NULL",
-        /// Whether there are tables of rankings.
-        pub has_rankings: bool = "pg_catalog.to_regclass('model_rankings') IS NOT NULL",
-        /// Whether there are tables of rounds.
-        pub has_rounds: bool = "pg_catalog.to_regclass('debate_rounds') IS NOT NULL",
         /// Whether we may see other roles' activity.
         pub sees_all: bool = "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
         /// Checkpoints that were due by time.

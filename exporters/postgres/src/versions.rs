@@ -67,7 +67,7 @@ impl Catalog {
             tables::sql(500, None),
             tables::sizes_sql(500, None),
             indexes::sql(500, None),
-            statements::slow_sql(&features).expect("statements are there"),
+            statements::slow_sql(&features, true).expect("statements are there"),
             statements::sql(&features, 50, None).expect("statements are there"),
         ];
         queries.extend(buffercache::sql(&features));

@@ -15,7 +15,8 @@ fn server(url: &str) -> PostgresOptions {
 
 /// Name, user, database, mode of TLS, password.
 fn shown(target: &Target) -> String {
-    let password = target.login().unwrap().get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let password =
+        target.hosts().unwrap()[0].config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let tls = target.tls();
     format!(
         "{} user={} database={} tls={:?} roots={:?} password={password:?}",
@@ -53,10 +54,10 @@ fn urls_and_keywords_as_libpq_reads_them() {
 #[test]
 fn mistakes_say_what_to_write_and_never_the_password() {
     for (url, expected) in [
-        ("mysql://me:hunter2@db/aura", "is not PostgreSQL"),
-        ("postgres://me:hunter2@db:port/aura", "write postgres://"),
+        ("mysql://me:hunter2@db/aura", "not PostgreSQL"),
+        ("postgres://me:hunter2@db:port/aura", "no number from 1 to 65535"),
         ("postgres://me:hunter2@db/aura?sslmode=full", "verify-full"),
-        ("host=db password='hunter2", "write host="),
+        ("host=db password='hunter2", "never ends"),
     ] {
         let missing = found(&server(url), &[]).unwrap_err();
         assert!(missing.detail.contains(expected) && missing.detail.contains("servers[0]"), "{missing}");
