@@ -1,6 +1,13 @@
 //! `/api/governance/roles` and `/api/governance/audit-logs`.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use aura_audit::{KeyRing, Outcome, QueryError, Request, page};
 use aura_model::Interval;
@@ -29,6 +36,8 @@ const LIMIT: usize = 50;
 const LONGEST_PAGE: usize = 1000;
 const FARTHEST_OFFSET: usize = 10_000;
 const LONGEST_TEXT: usize = 200;
+/// So long is waited for a place to read in.
+const PLACE_PATIENCE: Duration = Duration::from_millis(250);
 const PARAMETERS: [&str; 11] =
     ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
@@ -63,14 +72,19 @@ async fn audit_logs(
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", message)
             .hint("set sources.audit.roots to the root folder of an installation, or sources.audit.files"));
     }
-    let place = Arc::clone(&governance.readers).try_acquire_owned().map_err(|_| {
+    // Those who left give their places back in a moment.
+    let place = tokio::time::timeout(PLACE_PATIENCE, Arc::clone(&governance.readers).acquire_owned()).await;
+    let place = place.ok().and_then(Result::ok).ok_or_else(|| {
         let message = "as many pages are being read as may be at once";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_pages", message).retry_after(1)
     })?;
+    // This future is dropped when its client leaves; the search ends then too.
+    let waiting = Waiting(Arc::default());
+    let gone = Arc::clone(&waiting.0);
     let reading = tokio::task::spawn_blocking(move || {
         let _place = place;
         let key = sources.key_file.as_deref().and_then(|path| KeyRing::read(path).ok());
-        page(&sources.logs, key.as_ref(), &request)
+        page(&sources.logs, key.as_ref(), &request, &gone)
     });
     let page = reading.await.map_err(|error| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", format!("the page was not finished: {error}"))
@@ -93,6 +107,15 @@ async fn audit_logs(
         complete: page.complete,
         problems: page.problems,
     }))
+}
+
+/// Somebody waits for a page; when this goes, nobody does.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What is asked for. Everything may be left out, and what is empty is.
