@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -12,7 +12,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, message::Shown};
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, Query};
 
 /// The routes, without their state.
 pub fn routes() -> Router<Arc<App>> {
@@ -55,6 +55,7 @@ async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> 
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     limit: Option<usize>,
     model: Option<String>,

@@ -6,6 +6,7 @@ pub mod auth;
 mod body;
 mod certificates;
 pub mod client;
+mod client_address;
 mod control;
 mod error;
 mod front;
@@ -13,19 +14,25 @@ mod guard;
 mod listener;
 mod metrics;
 mod page;
+mod query;
 pub mod rate_limit;
 mod router;
 pub mod stream;
+mod target;
 mod tls;
 pub mod web_config;
+mod wire;
 
 pub use self::{
     app::{App, Live, Reload, Settings},
     body::Shared,
+    client_address::ClientAddress,
     control::ControlToken,
     error::ApiError,
     front::Front,
     guard::Trust,
     listener::{Serving, listen},
+    query::Query,
     stream::Stream,
+    wire::{Waiting, Wire},
 };

@@ -7,7 +7,7 @@ use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -20,7 +20,7 @@ use super::{
     jobs::{Job, Order, Progress},
     status,
 };
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, Query};
 
 /// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
 const WAIT: Duration = Duration::from_secs(100);
@@ -62,7 +62,8 @@ struct Asked {
     wait: Option<bool>,
 }
 
-type Queried = Result<Query<Asked>, QueryRejection>;
+/// Who may not ask at all is not told first how to ask.
+type Queried = Result<Query<Asked>, ApiError>;
 
 async fn load(
     State(app): State<Arc<App>>,
@@ -126,10 +127,7 @@ fn permitted(app: &App, headers: &HeaderMap, query: Queried) -> Result<Asked, Ap
         return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
     }
     app.settings().may_control(headers)?;
-    let Query(asked) = query.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text())
-            .hint("there are keep_alive, host and wait")
-    })?;
+    let Query(asked) = query.map_err(|error| error.hint("there are keep_alive, host and wait"))?;
     Ok(asked)
 }
 
