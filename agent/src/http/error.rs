@@ -3,6 +3,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::guard;
@@ -11,22 +12,33 @@ use super::guard;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
-    body: Body,
+    body: ErrorBody,
     fields: Vec<(HeaderName, &'static str)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Body {
-    code: &'static str,
-    message: String,
-    hint: Option<String>,
-    retry_after_s: Option<u64>,
+/// What every error says.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ErrorBody {
+    /// A word for programs.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+    /// After how many seconds it is worth to try again.
+    pub retry_after_s: Option<u64>,
+}
+
+/// An error as it is answered.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ErrorAnswer {
+    error: ErrorBody,
 }
 
 impl ApiError {
     /// An error with its code for programs and its sentence for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let body = Body { code, message: message.into(), hint: None, retry_after_s: None };
+        let body = ErrorBody { code, message: message.into(), hint: None, retry_after_s: None };
         Self { status, body, fields: Vec::new() }
     }
 
@@ -111,12 +123,8 @@ impl ApiError {
     }
 
     fn json(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            error: &'a Body,
-        }
         // Text and numbers can always be written.
-        serde_json::to_vec(&Envelope { error: &self.body }).unwrap_or_default()
+        serde_json::to_vec(&ErrorAnswer { error: self.body.clone() }).unwrap_or_default()
     }
 }
 

@@ -8,7 +8,7 @@ mod certificates;
 pub mod client;
 mod client_address;
 mod control;
-mod error;
+pub(crate) mod error;
 mod front;
 mod guard;
 mod listener;
@@ -28,7 +28,7 @@ pub use self::{
     body::Shared,
     client_address::ClientAddress,
     control::ControlToken,
-    error::ApiError,
+    error::{ApiError, ErrorBody},
     front::Front,
     guard::Trust,
     listener::{Serving, listen},

@@ -5,7 +5,7 @@ mod alerts;
 mod derive;
 mod history;
 pub mod message;
-mod stats;
+pub(crate) mod stats;
 
 use std::{
     collections::VecDeque,
