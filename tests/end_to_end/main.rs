@@ -6,6 +6,7 @@ mod database;
 mod debates;
 mod documents;
 mod drop_in;
+mod errors;
 mod exposition;
 mod faults;
 mod feed;

@@ -15,6 +15,7 @@ use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
 use self::standings::{Standings, Tables, standings};
 pub use self::{message::DebateUpdate, routes::routes};
+pub(crate) use self::routes::{History, Leaderboard};
 use crate::{
     hub::{FRESH_INTERVALS, Snapshot},
     system::rfc3339,

@@ -14,13 +14,12 @@ use aura_model::Interval;
 use aura_roles::RoleFiles;
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     message::{EventView, PageAnswer, RolesAnswer},
@@ -28,7 +27,7 @@ use super::{
 };
 use crate::{
     config::suggestion,
-    http::{ApiError, App},
+    http::{ApiError, App, Query},
 };
 
 /// Events on a page when nobody says.
@@ -51,19 +50,19 @@ async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see sources.roles in the configuration, and aura_source_missing_info in /metrics/aura")
     })?;
-    Ok(fresh(RolesAnswer {
+    Ok(Json(RolesAnswer {
         status: "ok",
         timestamp: rfc3339(Timestamp::now()),
         sampled_at: rfc3339(snapshot.sampled_at),
         data: roles_view(&snapshot),
-    }))
+    })
+    .into_response())
 }
 
 async fn audit_logs(
     State(app): State<Arc<App>>,
-    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    Query(asked): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let Query(asked) = asked.map_err(|rejection| bad("bad_query", rejection.body_text()))?;
     let request = request(asked)?;
     let governance = &app.views.governance;
     let sources = governance.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -97,7 +96,7 @@ async fn audit_logs(
                 .hint(suggestion(name, known.iter().map(String::as_str)))
         }
     })?;
-    Ok(fresh(PageAnswer {
+    Ok(Json(PageAnswer {
         status: "ok",
         count: page.events.len(),
         events: page.events.into_iter().map(EventView::from).collect(),
@@ -106,7 +105,8 @@ async fn audit_logs(
         skipped: page.skipped,
         complete: page.complete,
         problems: page.problems,
-    }))
+    })
+    .into_response())
 }
 
 /// Somebody waits for a page; when this goes, nobody does.
@@ -121,7 +121,12 @@ impl Drop for Waiting {
 /// What is asked for. Everything may be left out, and what is empty is.
 fn request(asked: Vec<(String, String)>) -> Result<Request, ApiError> {
     let mut request = Request { limit: LIMIT, ..Request::default() };
+    let mut seen: Vec<String> = Vec::new();
     for (name, value) in asked {
+        if seen.contains(&name) {
+            return Err(bad("bad_query", format!("{name} stands more than once")).hint("each parameter stands once"));
+        }
+        seen.push(name.clone());
         if !PARAMETERS.contains(&name.as_str()) {
             let message = format!("there is no parameter {name:?}");
             return Err(bad("bad_query", message).hint(suggestion(&name, PARAMETERS)));
@@ -195,10 +200,4 @@ fn moment(text: &str) -> Result<i64, ApiError> {
 
 fn bad(code: &'static str, message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code, message)
-}
-
-fn fresh(answer: impl Serialize) -> Response {
-    let mut response = Json(answer).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    routing::{any, get, post},
+    routing::{get, post},
 };
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{ApiError, App, api, page};
 use crate::{database, debates};
 
 /// No request of ours has a longer body.
-const BODY_BYTES: usize = 16 << 10;
+pub(super) const BODY_BYTES: usize = 16 << 10;
 
 /// Builds the routes.
 pub(super) fn router(app: Arc<App>) -> Router {
@@ -22,7 +22,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/{feed}", get(api::newest))
         .route("/api/system/stats", get(api::stats))
         .route("/api/system/history", get(api::history))
-        .route("/ws/{feed}", any(api::live))
+        .route("/ws/{feed}", get(api::live))
         .merge(database::routes())
         .merge(debates::routes())
         .route("/-/healthy", get(healthy))
@@ -75,6 +75,8 @@ async fn not_found(uri: Uri) -> ApiError {
         .hint("the page is at /, the metrics are at /metrics, the API is at /api/system")
 }
 
+/// Every route of ours is asked or is told.
 async fn wrong_method(request: Request) -> ApiError {
-    ApiError::wrong_method(request.method(), request.uri())
+    let reads = !matches!(*request.method(), Method::GET | Method::HEAD);
+    ApiError::wrong_method(request.method(), request.uri(), if reads { "GET,HEAD" } else { "POST" })
 }
