@@ -38,7 +38,7 @@ pub struct HostOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectorOptions {
-    /// Collectors that are off unless they are named here: `kernel_hung`, `meminfo_numa`.
+    /// Collectors that are off unless they are named here: `meminfo_numa`. `processes` named here reads every thread too.
     pub enable: Vec<String>,
     /// Collectors that are not read, such as `hwmon` or `mdadm`. The names are those of the node_exporter and of
     /// `collect[]`; docs/compatibility.md lists them.

@@ -11,7 +11,6 @@ mod mounts;
 use std::{io, path::Path};
 
 use aura_model::{Context, Emit, Metric, Missing, Name, Reason, Unit, gauge};
-use rustix::fs::StatVfsMountFlags;
 use serde::Serialize;
 
 use self::{
@@ -39,7 +38,8 @@ pub struct Filesystem {
     pub major: Name,
     /// Minor number of the device.
     pub minor: Name,
-    /// Mounted read-only, or turned so after an error.
+    /// Mounted read-only, or turned so after an error, as the table of mounts says. What `statfs` says is true of the
+    /// path that we reach it by: in a container that is a read-only bind of what may be written to.
     pub readonly: bool,
     /// Its sizes; missing when it refused or has not answered.
     pub usage: Option<Usage>,
@@ -60,9 +60,6 @@ pub struct Usage {
     pub files: u64,
     /// Inodes free.
     pub files_free: u64,
-    /// Mounted read-only, or turned so after an error.
-    #[serde(skip)]
-    pub readonly: bool,
 }
 
 /// The mounts that the filters let through.
@@ -186,7 +183,7 @@ impl Collector for Reader {
                 fstype: mount.fstype.clone(),
                 major: mount.major.clone(),
                 minor: mount.minor.clone(),
-                readonly: usage.map_or(mount.readonly, |usage| usage.readonly),
+                readonly: mount.readonly,
                 usage,
                 error,
             }
@@ -226,7 +223,6 @@ fn statfs(path: &Path) -> io::Result<Usage> {
         available: bytes(answer.f_bavail),
         files: answer.f_files,
         files_free: answer.f_ffree,
-        readonly: answer.f_flag.contains(StatVfsMountFlags::RDONLY),
     })
 }
 
