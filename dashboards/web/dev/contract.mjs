@@ -42,14 +42,22 @@ function open(schema) {
   });
 }
 
-/** What is checked of a message: which members there are, and of which type. Words and limits are the agent's business. */
+/**
+ * What is checked of a message: which members there are, and of which type. Words and limits are the agent's business, and a member that
+ * may be null may as well be left out.
+ */
 function atTheEdge(schema) {
   return walk(schema, (part) => {
     const words = part.enum ?? part.oneOf?.map((one) => one.const);
     if (words?.every((word) => typeof word === "string")) return { type: "string" };
-    const { $schema, title, description, format, minimum, maximum, minItems, maxItems, ...rest } = part;
-    return rest;
+    const { $schema, title, description, format, minimum, maximum, minItems, maxItems, required, ...rest } = part;
+    const needed = required?.filter((name) => !nullable(part.properties?.[name]));
+    return needed?.length > 0 ? { ...rest, required: needed } : rest;
   });
+}
+
+function nullable(schema) {
+  return schema?.type === "null" || schema?.type?.includes?.("null") || schema?.anyOf?.some(nullable);
 }
 
 /** The schema with `change` made to it and to each schema inside it, the innermost first. */

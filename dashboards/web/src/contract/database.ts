@@ -24,11 +24,11 @@ export interface DatabaseUpdate {
   /**
    * The first server; `null` when no reading is on time.
    */
-  metrics?: Metrics | null;
+  metrics: Metrics | null;
   /**
    * Why `metrics` is `null`.
    */
-  missing: {
+  missing?: {
     [k: string]: Missing;
   };
   /**
@@ -59,7 +59,7 @@ export interface Metrics {
   /**
    * Rates of all databases together.
    */
-  activity?: Rates | null;
+  activity: Rates | null;
   /**
    * How long before that its values were read, while its newest sample has not returned; else 0.
    */
@@ -67,11 +67,11 @@ export interface Metrics {
   /**
    * Backends that wait for a lock, and for whom, up to 20.
    */
-  blocked?: Blocked[] | null;
+  blocked: Blocked[] | null;
   /**
    * Who is connected.
    */
-  connections?: Connections | null;
+  connections: Connections | null;
   /**
    * The database that we are connected to.
    */
@@ -79,11 +79,11 @@ export interface Metrics {
   /**
    * Size of the database that we are connected to.
    */
-  database_size?: Size | null;
+  database_size: Size | null;
   /**
    * Each database.
    */
-  databases?: Database[] | null;
+  databases: Database[] | null;
   /**
    * Why it is not connected.
    */
@@ -96,7 +96,7 @@ export interface Metrics {
   /**
    * Transactions that have been running for more than 30 s, longest first, up to 20.
    */
-  long_running?: Running[] | null;
+  long_running: Running[] | null;
   /**
    * Why something is `null` or absent, by its path.
    */
@@ -110,11 +110,11 @@ export interface Metrics {
   /**
    * Replication.
    */
-  replication?: Replication | null;
+  replication: Replication | null;
   /**
    * `primary` or `replica`.
    */
-  role?: string | null;
+  role: string | null;
   /**
    * Statements that take more than 100 ms on average; absent when there is none or nobody counts.
    */
@@ -126,7 +126,7 @@ export interface Metrics {
   /**
    * The largest tables, up to 20.
    */
-  table_sizes?: TableSize[] | null;
+  table_sizes: TableSize[] | null;
   /**
    * When it was asked, RFC 3339.
    */
@@ -134,15 +134,15 @@ export interface Metrics {
   /**
    * Tables with most rows that wait for vacuum, up to 10.
    */
-  vacuum_debt?: VacuumDebt[] | null;
+  vacuum_debt: VacuumDebt[] | null;
   /**
    * Vacuums that run now.
    */
-  vacuums?: Vacuum[] | null;
+  vacuums: Vacuum[] | null;
   /**
    * Its version.
    */
-  version?: string | null;
+  version: string | null;
 }
 /**
  * Rates over the last seconds.
@@ -151,7 +151,7 @@ export interface Rates {
   /**
    * Blocks found in the buffer cache by all that were wanted; `null` when none was.
    */
-  cache_hit_ratio?: number | null;
+  cache_hit_ratio: number | null;
   /**
    * Transactions committed a second.
    */
@@ -163,7 +163,7 @@ export interface Rates {
   /**
    * Rolled back by all; `null` without a transaction.
    */
-  rollback_ratio?: number | null;
+  rollback_ratio: number | null;
   /**
    * Transactions rolled back a second.
    */
@@ -210,7 +210,7 @@ export interface Blocked {
   /**
    * Where.
    */
-  database?: string | null;
+  database: string | null;
   /**
    * Its process.
    */
@@ -218,15 +218,15 @@ export interface Blocked {
   /**
    * The first 200 letters of its query.
    */
-  query?: string | null;
+  query: string | null;
   /**
    * How long its query has been running.
    */
-  seconds?: number | null;
+  seconds: number | null;
   /**
    * Who waits.
    */
-  user?: string | null;
+  user: string | null;
 }
 /**
  * A backend that others wait for.
@@ -239,15 +239,15 @@ export interface Blocker {
   /**
    * The first 200 letters of its query.
    */
-  query?: string | null;
+  query: string | null;
   /**
    * What it does; `idle in transaction` holds its locks without doing anything.
    */
-  state?: string | null;
+  state: string | null;
   /**
    * Whose it is.
    */
-  user?: string | null;
+  user: string | null;
 }
 /**
  * Clients and their limit; our own connection is left out.
@@ -256,7 +256,7 @@ export interface Connections {
   /**
    * Clients whose query runs now.
    */
-  active?: number | null;
+  active: number | null;
   /**
    * The server's own processes: not counted against the limit.
    */
@@ -268,15 +268,15 @@ export interface Connections {
   /**
    * Clients that wait for nothing.
    */
-  idle?: number | null;
+  idle: number | null;
   /**
    * Clients inside a transaction that do nothing.
    */
-  idle_in_transaction?: number | null;
+  idle_in_transaction: number | null;
   /**
    * `max_connections`.
    */
-  max?: number | null;
+  max: number | null;
   /**
    * Clients of the database that we are connected to.
    */
@@ -288,7 +288,7 @@ export interface Connections {
   /**
    * `total` by `max`, 0 to 100.
    */
-  utilization_percent?: number | null;
+  utilization_percent: number | null;
 }
 /**
  * Who holds connections.
@@ -301,7 +301,7 @@ export interface Holder {
   /**
    * Where it is; `null` for a local socket.
    */
-  client?: string | null;
+  client: string | null;
   /**
    * How many.
    */
@@ -309,7 +309,7 @@ export interface Holder {
   /**
    * The database.
    */
-  database?: string | null;
+  database: string | null;
   /**
    * The role.
    */
@@ -351,7 +351,7 @@ export interface Database {
   /**
    * Blocks found in the buffer cache by all, since the counts began.
    */
-  cache_hit_ratio?: number | null;
+  cache_hit_ratio: number | null;
   /**
    * Deadlocks since the counts began.
    */
@@ -371,15 +371,15 @@ export interface Database {
   /**
    * Rates over the last seconds.
    */
-  rates?: Rates | null;
+  rates: Rates | null;
   /**
    * Transactions rolled back by all, since the counts began.
    */
-  rollback_ratio?: number | null;
+  rollback_ratio: number | null;
   /**
    * Its size in bytes.
    */
-  size_bytes?: number | null;
+  size_bytes: number | null;
   /**
    * How much of the transaction numbers is used before the server must stop, 0 to 100.
    */
@@ -396,11 +396,11 @@ export interface Health {
   /**
    * Backends that wait for a lock.
    */
-  blocked_queries?: number | null;
+  blocked_queries: number | null;
   /**
    * Queries that have been running for more than 30 s.
    */
-  long_running_queries?: number | null;
+  long_running_queries: number | null;
   /**
    * What is not well, with its number.
    */
@@ -412,7 +412,7 @@ export interface Health {
   /**
    * How long it has been running.
    */
-  uptime_seconds?: number | null;
+  uptime_seconds: number | null;
 }
 /**
  * A transaction that takes long.
@@ -421,11 +421,11 @@ export interface Running {
   /**
    * What the client calls itself.
    */
-  application?: string | null;
+  application: string | null;
   /**
    * Where.
    */
-  database?: string | null;
+  database: string | null;
   /**
    * Its process.
    */
@@ -433,7 +433,7 @@ export interface Running {
   /**
    * The first 200 letters of its query.
    */
-  query?: string | null;
+  query: string | null;
   /**
    * How long the transaction has been running.
    */
@@ -441,11 +441,11 @@ export interface Running {
   /**
    * What it does.
    */
-  state?: string | null;
+  state: string | null;
   /**
    * Who runs it.
    */
-  user?: string | null;
+  user: string | null;
 }
 /**
  * A value that is not there: the code for programs, the sentence for people.
@@ -464,7 +464,7 @@ export interface Replication {
   /**
    * Slots that nobody uses and that keep WAL.
    */
-  inactive_slots?: InactiveSlot[] | null;
+  inactive_slots: InactiveSlot[] | null;
   /**
    * It replays another server's changes.
    */
@@ -472,11 +472,11 @@ export interface Replication {
   /**
    * How far it is behind, in seconds; 0 when all that was received is replayed.
    */
-  lag_seconds?: number | null;
+  lag_seconds: number | null;
   /**
    * Those that receive its changes.
    */
-  receivers?: Receiver[] | null;
+  receivers: Receiver[] | null;
 }
 /**
  * A slot that nobody uses.
@@ -485,7 +485,7 @@ export interface InactiveSlot {
   /**
    * WAL that is kept for it.
    */
-  kept_bytes?: number | null;
+  kept_bytes: number | null;
   /**
    * Its name.
    */
@@ -498,23 +498,23 @@ export interface Receiver {
   /**
    * What it calls itself.
    */
-  application?: string | null;
+  application: string | null;
   /**
    * Where it is.
    */
-  client?: string | null;
+  client: string | null;
   /**
    * How far it is behind.
    */
-  lag_bytes?: number | null;
+  lag_bytes: number | null;
   /**
    * How long it takes.
    */
-  lag_seconds?: number | null;
+  lag_seconds: number | null;
   /**
    * `streaming`, `catchup` and so on.
    */
-  state?: string | null;
+  state: string | null;
 }
 /**
  * A slow statement.
@@ -527,7 +527,7 @@ export interface SlowQuery {
   /**
    * Its database.
    */
-  database?: string | null;
+  database: string | null;
   /**
    * Milliseconds each time.
    */
@@ -535,7 +535,7 @@ export interface SlowQuery {
   /**
    * The first 200 letters; `null` when it is another role's and we may not see it.
    */
-  query?: string | null;
+  query: string | null;
   /**
    * Rows in all.
    */
@@ -593,7 +593,7 @@ export interface VacuumDebt {
   /**
    * When either vacuum last ran, Unix seconds.
    */
-  last_vacuum?: number | null;
+  last_vacuum: number | null;
   /**
    * Rows that are alive, estimated.
    */
@@ -614,17 +614,17 @@ export interface Vacuum {
   /**
    * Its database.
    */
-  database?: string | null;
+  database: string | null;
   /**
    * What it does; `null` when it is another role's and we may not see it.
    */
-  phase?: string | null;
+  phase: string | null;
   /**
    * How much of the table it has scanned, 0 to 100.
    */
-  scanned_percent?: number | null;
+  scanned_percent: number | null;
   /**
    * Its table: by name in the database that we are connected to, by number elsewhere.
    */
-  table?: string | null;
+  table: string | null;
 }

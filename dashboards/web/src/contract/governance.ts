@@ -52,7 +52,7 @@ export interface PageAnswer {
   /**
    * The `cursor` of the page with older ones; `null` when there are none.
    */
-  next?: string | null;
+  next: string | null;
   /**
    * Files that could not be read, and why.
    */
@@ -77,7 +77,7 @@ export interface EventView {
   /**
    * Who did it; `null` when neither the line nor its kind says.
    */
-  actor?: string | null;
+  actor: string | null;
   /**
    * All other fields as the log has them.
    */
@@ -110,7 +110,7 @@ export interface EventView {
   /**
    * When it happened, RFC 3339; `null` when the line does not say.
    */
-  time?: string | null;
+  time: string | null;
   /**
    * The line has no time that can be read.
    */
@@ -118,7 +118,7 @@ export interface EventView {
   /**
    * The same as `time`.
    */
-  timestamp?: string | null;
+  timestamp: string | null;
 }
 /**
  * Where an event stands.
@@ -193,7 +193,7 @@ export interface InstallationView {
   /**
    * When a role file last changed, RFC 3339.
    */
-  last_change?: string | null;
+  last_change: string | null;
   /**
    * Its registry's `meta`, as the file has it.
    */
@@ -220,7 +220,7 @@ export interface Draft {
   /**
    * When it was made, in Unix seconds.
    */
-  created?: number | null;
+  created: number | null;
   /**
    * How many pieces of evidence it names.
    */
@@ -242,15 +242,15 @@ export interface Draft {
   /**
    * Why it is proposed.
    */
-  reason?: string | null;
+  reason: string | null;
   /**
    * 0 to 1: what the draft says, else the proposed role's own.
    */
-  risk?: number | null;
+  risk: number | null;
   /**
    * The role that it is about.
    */
-  role?: string | null;
+  role: string | null;
   /**
    * Who made it: `create`, `propose`, `evolver` or `unknown`.
    */
@@ -285,31 +285,31 @@ export interface Migration {
   /**
    * Where the version before is kept.
    */
-  backup_path?: string | null;
+  backup_path: string | null;
   /**
    * What went wrong.
    */
-  error?: string | null;
+  error: string | null;
   /**
    * The version before.
    */
-  from_version?: string | null;
+  from_version: string | null;
   /**
    * Its number.
    */
-  migration_id?: string | null;
+  migration_id: string | null;
   /**
    * What became of it.
    */
-  status?: string | null;
+  status: string | null;
   /**
    * When, as the file has it: local time without a zone.
    */
-  timestamp?: string | null;
+  timestamp: string | null;
   /**
    * The version after.
    */
-  to_version?: string | null;
+  to_version: string | null;
 }
 /**
  * How many roles, and how new.
@@ -318,7 +318,7 @@ export interface RolesMeta {
   /**
    * When a role file last changed, RFC 3339.
    */
-  last_updated?: string | null;
+  last_updated: string | null;
   /**
    * Roles of all installations.
    */
@@ -326,7 +326,7 @@ export interface RolesMeta {
   /**
    * The scale of the first role; each role names its own.
    */
-  trust_scale?: TrustScale | null;
+  trust_scale: TrustScale | null;
 }
 /**
  * A role and where it is from.
@@ -347,7 +347,7 @@ export interface RoleView {
   /**
    * Its children in the taxonomy, as its own entry has them.
    */
-  child_roles: string[];
+  child_roles?: string[];
   /**
    * 0 to 1.
    */
@@ -371,7 +371,7 @@ export interface RoleView {
   /**
    * All other keys, as the file has them.
    */
-  other: {
+  other?: {
     [k: string]: unknown;
   };
   /**
@@ -381,7 +381,7 @@ export interface RoleView {
   /**
    * What it is for.
    */
-  purpose?: string | null;
+  purpose: string | null;
   /**
    * 0 to 1.
    */
@@ -443,7 +443,7 @@ export interface AuditUpdate {
   /**
    * The newest events, the newest first.
    */
-  audit_logs?: EventView[] | null;
+  audit_logs: EventView[] | null;
   /**
    * Why there are none.
    */
@@ -453,7 +453,7 @@ export interface AuditUpdate {
   /**
    * When the logs were looked at, RFC 3339.
    */
-  sampled_at?: string | null;
+  sampled_at: string | null;
   /**
    * When the answer was made, RFC 3339.
    */
@@ -480,11 +480,11 @@ export interface GovernanceUpdate {
   /**
    * How the logs fare.
    */
-  audit?: AuditView | null;
+  audit: AuditView | null;
   /**
    * The newest events, the newest first.
    */
-  audit_logs?: EventView[] | null;
+  audit_logs: EventView[] | null;
   /**
    * Why what is `null` is missing, by its key.
    */
@@ -494,11 +494,11 @@ export interface GovernanceUpdate {
   /**
    * The roles.
    */
-  roles?: RolesView | null;
+  roles: RolesView | null;
   /**
    * When the newest of the two sources was read, RFC 3339; `null` when neither was.
    */
-  sampled_at?: string | null;
+  sampled_at: string | null;
   /**
    * One more with each message since the agent started.
    */
@@ -523,7 +523,7 @@ export interface AuditView {
   /**
    * Whether each line is counted once also over restarts; `null` without a folder for that.
    */
-  position_kept?: boolean | null;
+  position_kept: boolean | null;
   /**
    * What does not work as it should.
    */
@@ -548,11 +548,11 @@ export interface LogView {
   /**
    * The time of the event read last, RFC 3339.
    */
-  last_event?: string | null;
+  last_event: string | null;
   /**
    * Why it cannot be read.
    */
-  missing?: Missing | null;
+  missing: Missing | null;
   /**
    * Its name.
    */
@@ -564,7 +564,7 @@ export interface LogView {
   /**
    * Size of the live file.
    */
-  size_bytes?: number | null;
+  size_bytes: number | null;
   /**
    * Lines that are no events.
    */
@@ -657,11 +657,11 @@ export interface RolesUpdate {
   /**
    * The roles.
    */
-  roles?: RolesView | null;
+  roles: RolesView | null;
   /**
    * When the files were looked at, RFC 3339.
    */
-  sampled_at?: string | null;
+  sampled_at: string | null;
   /**
    * When the answer was made, RFC 3339.
    */

@@ -20,7 +20,7 @@ export interface ModelUpdate {
   /**
    * Names of the models on disk of the hosts that answer.
    */
-  available_models?: string[] | null;
+  available_models: string[] | null;
   controls: Controls;
   /**
    * The servers.
@@ -29,7 +29,7 @@ export interface ModelUpdate {
   /**
    * The same with all that is known of them.
    */
-  installed_models?: Installed[] | null;
+  installed_models: Installed[] | null;
   /**
    * From one sample to the next, in seconds.
    */
@@ -37,7 +37,7 @@ export interface ModelUpdate {
   /**
    * Models in memory of the hosts that answer; `null` when none does.
    */
-  loaded_models?: Loaded[] | null;
+  loaded_models: Loaded[] | null;
   memory_usage: MemoryUsage;
   /**
    * Why what is `null` is missing, by its path.
@@ -48,17 +48,17 @@ export interface ModelUpdate {
   /**
    * Which model a gateway takes for which mode; none is read here.
    */
-  mode_mappings?: {
+  mode_mappings: {
     [k: string]: string;
   } | null;
   /**
    * The leaderboard's rows; none are read here.
    */
-  model_stats?: string[] | null;
+  model_stats: string[] | null;
   /**
    * When Ollama was asked, RFC 3339; `null` while it is not watched.
    */
-  sampled_at?: string | null;
+  sampled_at: string | null;
   /**
    * One more with each message since the agent started.
    */
@@ -96,7 +96,7 @@ export interface Job {
   /**
    * What went wrong.
    */
-  error?: JobError | null;
+  error: JobError | null;
   /**
    * The server.
    */
@@ -112,7 +112,7 @@ export interface Job {
   /**
    * How many come before it on its server.
    */
-  position?: number | null;
+  position: number | null;
   /**
    * When it was asked for, RFC 3339.
    */
@@ -120,7 +120,7 @@ export interface Job {
   /**
    * How long it has been running, or ran.
    */
-  seconds?: number | null;
+  seconds: number | null;
   /**
    * `queued`, `running`, `done` or `failed`.
    */
@@ -150,11 +150,11 @@ export interface Host {
   /**
    * When it last answered in full, RFC 3339.
    */
-  answered_at?: string | null;
+  answered_at: string | null;
   /**
    * Why it does not answer, as a sentence.
    */
-  detail?: string | null;
+  detail: string | null;
   /**
    * `HOST:PORT`.
    */
@@ -162,15 +162,15 @@ export interface Host {
   /**
    * Models on its disk.
    */
-  models_installed?: number | null;
+  models_installed: number | null;
   /**
    * Models in its memory.
    */
-  models_loaded?: number | null;
+  models_loaded: number | null;
   /**
    * Why it does not answer, as a code.
    */
-  reason?: string | null;
+  reason: string | null;
   /**
    * Since when, RFC 3339.
    */
@@ -186,7 +186,7 @@ export interface Host {
   /**
    * Its version.
    */
-  version?: string | null;
+  version: string | null;
 }
 /**
  * A model on disk.
@@ -195,11 +195,11 @@ export interface Installed {
   /**
    * What it can do.
    */
-  capabilities?: string[] | null;
+  capabilities: string[] | null;
   /**
    * The longest context it was made for, in tokens.
    */
-  context_length?: number | null;
+  context_length: number | null;
   /**
    * Identity of this version of it.
    */
@@ -207,11 +207,11 @@ export interface Installed {
   /**
    * Architecture.
    */
-  family?: string | null;
+  family: string | null;
   /**
    * File format.
    */
-  format?: string | null;
+  format: string | null;
   /**
    * The server it is on.
    */
@@ -223,7 +223,7 @@ export interface Installed {
   /**
    * When it was pulled or made.
    */
-  modified_at?: string | null;
+  modified_at: string | null;
   /**
    * Its name with its tag.
    */
@@ -231,15 +231,15 @@ export interface Installed {
   /**
    * Number of parameters.
    */
-  parameter_count?: number | null;
+  parameter_count: number | null;
   /**
    * As in `7.6B`.
    */
-  parameter_size?: string | null;
+  parameter_size: string | null;
   /**
    * As in `Q4_K_M`.
    */
-  quantization?: string | null;
+  quantization: string | null;
   /**
    * A model in the cloud, which is never loaded here.
    */
@@ -247,7 +247,7 @@ export interface Installed {
   /**
    * Bytes on disk.
    */
-  size?: number | null;
+  size: number | null;
 }
 /**
  * A model in memory.
@@ -260,7 +260,7 @@ export interface Loaded {
   /**
    * Allocated context in tokens.
    */
-  context_length?: number | null;
+  context_length: number | null;
   /**
    * Identity of this version of it.
    */
@@ -268,15 +268,15 @@ export interface Loaded {
   /**
    * When it is unloaded unless it is used, as Ollama writes it.
    */
-  expires_at?: string | null;
+  expires_at: string | null;
   /**
    * Architecture.
    */
-  family?: string | null;
+  family: string | null;
   /**
    * What its process takes of each GPU, as the GPU's driver tells; `null` when no process is known to be its.
    */
-  gpu_memory?: GpuMemory[] | null;
+  gpu_memory: GpuMemory[] | null;
   /**
    * The server it is on.
    */
@@ -284,27 +284,27 @@ export interface Loaded {
   /**
    * Since then, in minutes.
    */
-  idle_minutes?: number | null;
+  idle_minutes: number | null;
   /**
    * When it was last seen to finish a request, RFC 3339; `null` when it was not.
    */
-  last_used?: string | null;
+  last_used: string | null;
   /**
    * When it was first seen in memory, RFC 3339; `null` when it was there before the agent.
    */
-  loaded_at?: string | null;
+  loaded_at: string | null;
   /**
    * Bytes of them in RAM.
    */
-  memory_ram?: number | null;
+  memory_ram: number | null;
   /**
    * Bytes of memory in all.
    */
-  memory_usage?: number | null;
+  memory_usage: number | null;
   /**
    * Bytes of them on GPUs.
    */
-  memory_vram?: number | null;
+  memory_vram: number | null;
   /**
    * Its name with its tag.
    */
@@ -312,11 +312,11 @@ export interface Loaded {
   /**
    * As in `7.6B`.
    */
-  parameter_size?: string | null;
+  parameter_size: string | null;
   /**
    * As in `Q4_K_M`.
    */
-  quantization?: string | null;
+  quantization: string | null;
   /**
    * `loaded`, or `stopping` when its time is over and it still finishes a request.
    */
@@ -324,7 +324,7 @@ export interface Loaded {
   /**
    * Until then; `null` when it stays.
    */
-  unloads_in_seconds?: number | null;
+  unloads_in_seconds: number | null;
 }
 /**
  * What a process that runs a model takes of a GPU.
@@ -333,7 +333,7 @@ export interface GpuMemory {
   /**
    * Bytes; `null` when the driver does not tell.
    */
-  bytes?: number | null;
+  bytes: number | null;
   /**
    * The GPU's number.
    */
@@ -354,19 +354,19 @@ export interface MemoryUsage {
   /**
    * In all; `null` unless every host answers.
    */
-  current_gb?: number | null;
+  current_gb: number | null;
   /**
    * How much there may be; Ollama does not say.
    */
-  max_gb?: number | null;
+  max_gb: number | null;
   /**
    * In RAM.
    */
-  ram_gb?: number | null;
+  ram_gb: number | null;
   /**
    * On GPUs.
    */
-  vram_gb?: number | null;
+  vram_gb: number | null;
 }
 /**
  * A value that is not there: the code for programs, the sentence for people.

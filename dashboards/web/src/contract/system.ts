@@ -95,11 +95,11 @@ export interface Metrics {
   /**
    * Memory; `null` when it could not be read.
    */
-  memory?: Memory | null;
+  memory: Memory | null;
   /**
    * Network.
    */
-  network?: Network | null;
+  network: Network | null;
   platform: Platform;
   /**
    * Share of time in which tasks waited for something; absent when the kernel does not say.
@@ -108,7 +108,7 @@ export interface Metrics {
   /**
    * The processes that use most.
    */
-  processes?: Processes | null;
+  processes: Processes | null;
   /**
    * Temperatures by chip; absent without a sensor.
    */
@@ -127,36 +127,36 @@ export interface Cpu {
   /**
    * Hardware threads that are online.
    */
-  count_logical?: number | null;
+  count_logical: number | null;
   /**
    * Cores; `null` when the kernel does not say.
    */
-  count_physical?: number | null;
+  count_physical: number | null;
   /**
    * Clock of all together, in MHz.
    */
-  frequency?: Frequency | null;
+  frequency: Frequency | null;
   /**
    * Runnable and uninterruptible tasks, averaged over 1, 5 and 15 minutes.
    *
    * @minItems 3
    * @maxItems 3
    */
-  load_average?: [number, number, number] | null;
+  load_average: [number, number, number] | null;
   /**
    * Share of time in each mode.
    */
-  mode_percent?: {
+  mode_percent: {
     [k: string]: number;
   } | null;
   /**
    * Share of time in which each worked, in the order of their numbers.
    */
-  per_cpu_percent?: number[] | null;
+  per_cpu_percent: number[] | null;
   /**
    * Share of time in which they worked.
    */
-  usage_percent?: number | null;
+  usage_percent: number | null;
 }
 /**
  * Clock in MHz: the mean now, the lowest and the highest that the processor can do.
@@ -169,11 +169,11 @@ export interface Frequency {
   /**
    * Highest.
    */
-  max?: number | null;
+  max: number | null;
   /**
    * Lowest.
    */
-  min?: number | null;
+  min: number | null;
 }
 /**
  * Disks: the root file system first, as older dashboards want it, then all.
@@ -190,15 +190,15 @@ export interface Disk {
   /**
    * Bytes that users can still fill.
    */
-  free?: number | null;
+  free: number | null;
   /**
    * GiB.
    */
-  free_gb?: number | null;
+  free_gb: number | null;
   /**
    * All disks together, partitions not counted again.
    */
-  io?: DiskSpeed | null;
+  io: DiskSpeed | null;
   /**
    * Where the root file system is mounted; what follows up to `free_gb` is about it.
    */
@@ -206,23 +206,23 @@ export interface Disk {
   /**
    * `used` as a share of what users can fill.
    */
-  percent?: number | null;
+  percent: number | null;
   /**
    * Bytes.
    */
-  total?: number | null;
+  total: number | null;
   /**
    * GiB.
    */
-  total_gb?: number | null;
+  total_gb: number | null;
   /**
    * Bytes.
    */
-  used?: number | null;
+  used: number | null;
   /**
    * GiB.
    */
-  used_gb?: number | null;
+  used_gb: number | null;
 }
 /**
  * A disk; `null` until there are two readings.
@@ -231,7 +231,7 @@ export interface Device {
   /**
    * Share of time in which it had something to do.
    */
-  busy_percent?: number | null;
+  busy_percent: number | null;
   /**
    * Its name.
    */
@@ -239,19 +239,19 @@ export interface Device {
   /**
    * Bytes.
    */
-  read_bytes_per_second?: number | null;
+  read_bytes_per_second: number | null;
   /**
    * Completed reads.
    */
-  reads_per_second?: number | null;
+  reads_per_second: number | null;
   /**
    * Bytes.
    */
-  write_bytes_per_second?: number | null;
+  write_bytes_per_second: number | null;
   /**
    * Completed writes.
    */
-  writes_per_second?: number | null;
+  writes_per_second: number | null;
 }
 /**
  * A mounted file system; sizes in bytes, `null` when it does not answer.
@@ -260,7 +260,7 @@ export interface Filesystem {
   /**
    * Not in use and open to users.
    */
-  available?: number | null;
+  available: number | null;
   /**
    * What is mounted.
    */
@@ -268,19 +268,19 @@ export interface Filesystem {
   /**
    * Why it does not answer.
    */
-  error?: string | null;
+  error: string | null;
   /**
    * Inodes.
    */
-  files?: number | null;
+  files: number | null;
   /**
    * Inodes not in use.
    */
-  files_free?: number | null;
+  files_free: number | null;
   /**
    * Not in use.
    */
-  free?: number | null;
+  free: number | null;
   /**
    * Kind.
    */
@@ -292,7 +292,7 @@ export interface Filesystem {
   /**
    * `used` as a share of `used` and `available`, as df has it.
    */
-  percent?: number | null;
+  percent: number | null;
   /**
    * Whether it is mounted read-only.
    */
@@ -300,11 +300,11 @@ export interface Filesystem {
   /**
    * All there is.
    */
-  size?: number | null;
+  size: number | null;
   /**
    * In use.
    */
-  used?: number | null;
+  used: number | null;
 }
 /**
  * MiB a second.
@@ -326,27 +326,27 @@ export interface Gpu {
   /**
    * Clock of the chip.
    */
-  clock_mhz?: number | null;
+  clock_mhz: number | null;
   /**
    * Share of time in which the video decoder worked.
    */
-  decoder_percent?: number | null;
+  decoder_percent: number | null;
   /**
    * The same as a sentence.
    */
-  detail?: string | null;
+  detail: string | null;
   /**
    * Memory errors that were not corrected, since the driver was loaded.
    */
-  ecc_uncorrected?: number | null;
+  ecc_uncorrected: number | null;
   /**
    * Share of time in which the video encoder worked.
    */
-  encoder_percent?: number | null;
+  encoder_percent: number | null;
   /**
    * The fastest fan, as a share of its highest speed.
    */
-  fan_percent?: number | null;
+  fan_percent: number | null;
   /**
    * Its number.
    */
@@ -358,27 +358,27 @@ export interface Gpu {
   /**
    * The driver's newest error report; `null` when there was none.
    */
-  last_error?: GpuError | null;
+  last_error: GpuError | null;
   /**
    * Share of time in which something ran.
    */
-  load_percent?: number | null;
+  load_percent: number | null;
   /**
    * Clock of the memory.
    */
-  memory_clock_mhz?: number | null;
+  memory_clock_mhz: number | null;
   /**
    * `memory_used_mb` as a share of `memory_total_mb`.
    */
-  memory_percent?: number | null;
+  memory_percent: number | null;
   /**
    * All memory.
    */
-  memory_total_mb?: number | null;
+  memory_total_mb: number | null;
   /**
    * Memory that programs use.
    */
-  memory_used_mb?: number | null;
+  memory_used_mb: number | null;
   /**
    * Its name.
    */
@@ -386,35 +386,35 @@ export interface Gpu {
   /**
    * What may be drawn.
    */
-  power_limit_watts?: number | null;
+  power_limit_watts: number | null;
   /**
    * Drawn now.
    */
-  power_watts?: number | null;
+  power_watts: number | null;
   /**
    * The processes that use it, those with most memory first; `null` when the driver does not tell.
    */
-  processes?: GpuProcess[] | null;
+  processes: GpuProcess[] | null;
   /**
    * Why nothing of it can be read, as a code: it is lost, asleep or without a driver, or its reading is late.
    */
-  reason?: string | null;
+  reason: string | null;
   /**
    * Degrees Celsius.
    */
-  temperature?: number | null;
+  temperature: number | null;
   /**
    * Of the memory, in degrees Celsius.
    */
-  temperature_memory?: number | null;
+  temperature_memory: number | null;
   /**
    * Where clocks are lowered, in degrees Celsius.
    */
-  temperature_slowdown?: number | null;
+  temperature_slowdown: number | null;
   /**
    * Why clocks are lower than they could be; `null` when it does not say.
    */
-  throttle?: string[] | null;
+  throttle: string[] | null;
   /**
    * Its unique number; its place on the bus where it has none.
    */
@@ -431,15 +431,15 @@ export interface GpuInstance {
   /**
    * The number of its GPU instance.
    */
-  id?: number | null;
+  id: number | null;
   /**
    * All memory.
    */
-  memory_total_mb?: number | null;
+  memory_total_mb: number | null;
   /**
    * Memory that programs use.
    */
-  memory_used_mb?: number | null;
+  memory_used_mb: number | null;
   /**
    * Its kind: `1g.10gb`.
    */
@@ -456,7 +456,7 @@ export interface GpuError {
   /**
    * When last, RFC 3339.
    */
-  at?: string | null;
+  at: string | null;
   /**
    * Its code.
    */
@@ -473,19 +473,19 @@ export interface GpuProcess {
   /**
    * Share of time in which its work ran; `null` when it was not measured.
    */
-  load_percent?: number | null;
+  load_percent: number | null;
   /**
    * Its memory on the GPU.
    */
-  memory_mb?: number | null;
+  memory_mb: number | null;
   /**
    * The model that it runs, if it is a runner of an Ollama on this machine; `null` when none is known.
    */
-  model?: string | null;
+  model: string | null;
   /**
    * Its name; `null` when it is gone or hidden.
    */
-  name?: string | null;
+  name: string | null;
   /**
    * Its number.
    */
@@ -506,11 +506,11 @@ export interface Memory {
   /**
    * Buffers of block devices.
    */
-  buffers?: number | null;
+  buffers: number | null;
   /**
    * Page cache.
    */
-  cached?: number | null;
+  cached: number | null;
   /**
    * Not used for anything.
    */
@@ -522,7 +522,7 @@ export interface Memory {
   /**
    * Swap; `null` when the kernel does not say.
    */
-  swap?: Swap | null;
+  swap: Swap | null;
   /**
    * All there is.
    */
@@ -551,7 +551,7 @@ export interface Swap {
   /**
    * `used` as a share of `total`; `null` without swap.
    */
-  percent?: number | null;
+  percent: number | null;
   /**
    * All there is.
    */
@@ -596,7 +596,7 @@ export interface Network {
   /**
    * MiB a second.
    */
-  speed?: NetworkSpeed | null;
+  speed: NetworkSpeed | null;
 }
 /**
  * A network interface; rates are `null` until there are two readings.
@@ -609,11 +609,11 @@ export interface Interface {
   /**
    * `up`, `down`, `unknown` and so on, as the kernel says.
    */
-  operstate?: string | null;
+  operstate: string | null;
   /**
    * Bytes.
    */
-  receive_bytes_per_second?: number | null;
+  receive_bytes_per_second: number | null;
   /**
    * Since boot.
    */
@@ -621,11 +621,11 @@ export interface Interface {
   /**
    * Link speed in bytes a second.
    */
-  speed_bytes?: number | null;
+  speed_bytes: number | null;
   /**
    * Bytes.
    */
-  transmit_bytes_per_second?: number | null;
+  transmit_bytes_per_second: number | null;
   /**
    * Since boot.
    */
@@ -651,35 +651,35 @@ export interface Platform {
   /**
    * When the kernel started, RFC 3339.
    */
-  boot_time?: string | null;
+  boot_time: string | null;
   /**
    * Distribution, as it calls itself.
    */
-  distribution?: string | null;
+  distribution: string | null;
   /**
    * Host name.
    */
-  hostname?: string | null;
+  hostname: string | null;
   /**
    * Architecture.
    */
-  machine?: string | null;
+  machine: string | null;
   /**
    * Processor model.
    */
-  processor?: string | null;
+  processor: string | null;
   /**
    * Kernel's release.
    */
-  release?: string | null;
+  release: string | null;
   /**
    * Kernel's name: `Linux`.
    */
-  system?: string | null;
+  system: string | null;
   /**
    * How long it has been running.
    */
-  uptime_seconds?: number | null;
+  uptime_seconds: number | null;
 }
 /**
  * Pressure stall information: the share of time in which tasks waited.
@@ -688,15 +688,15 @@ export interface Pressure {
   /**
    * For a processor.
    */
-  cpu?: Stall | null;
+  cpu: Stall | null;
   /**
    * For disks.
    */
-  io?: Stall | null;
+  io: Stall | null;
   /**
    * For memory.
    */
-  memory?: Stall | null;
+  memory: Stall | null;
 }
 /**
  * Share of time in which some, and in which all tasks waited.
@@ -705,7 +705,7 @@ export interface Stall {
   /**
    * All tasks waited.
    */
-  full?: Averages | null;
+  full: Averages | null;
   some: Averages;
 }
 /**
@@ -732,15 +732,15 @@ export interface Processes {
   /**
    * How many wait for a disk now.
    */
-  blocked?: number | null;
+  blocked: number | null;
   /**
    * How many run now.
    */
-  running?: number | null;
+  running: number | null;
   /**
    * When the table was read, RFC 3339.
    */
-  sampled_at?: string | null;
+  sampled_at: string | null;
   /**
    * Those that used most processor time since the table was last read.
    */
@@ -752,7 +752,7 @@ export interface Processes {
   /**
    * How many there are.
    */
-  total?: number | null;
+  total: number | null;
 }
 /**
  * A process.
@@ -761,7 +761,7 @@ export interface Process {
   /**
    * Share of one processor, so more than 100 is possible; `null` until it was seen twice.
    */
-  cpu_percent?: number | null;
+  cpu_percent: number | null;
   /**
    * Memory in RAM.
    */
@@ -769,7 +769,7 @@ export interface Process {
   /**
    * The same as a share of all memory.
    */
-  memory_percent?: number | null;
+  memory_percent: number | null;
   /**
    * Its name, as the kernel has it: 15 bytes at most.
    */
@@ -781,7 +781,7 @@ export interface Process {
   /**
    * Whose it is.
    */
-  user?: string | null;
+  user: string | null;
 }
 /**
  * A temperature in degrees Celsius.
@@ -790,7 +790,7 @@ export interface Temperature {
   /**
    * Where it gets dangerous.
    */
-  critical?: number | null;
+  critical: number | null;
   /**
    * Now.
    */
@@ -798,7 +798,7 @@ export interface Temperature {
   /**
    * Where it gets warm.
    */
-  high?: number | null;
+  high: number | null;
   /**
    * What it is of.
    */
@@ -821,15 +821,15 @@ export interface SourceState {
   /**
    * Age of its newest reading.
    */
-  age_seconds?: number | null;
+  age_seconds: number | null;
   /**
    * Why it is not fresh, as a sentence.
    */
-  detail?: string | null;
+  detail: string | null;
   /**
    * How long its newest sample took.
    */
-  duration_seconds?: number | null;
+  duration_seconds: number | null;
   /**
    * From one of its samples to the next.
    */
@@ -841,7 +841,7 @@ export interface SourceState {
   /**
    * Why it is not fresh, as a code.
    */
-  reason?: string | null;
+  reason: string | null;
   /**
    * `fresh`, `stale`, `starting` or `off`.
    */
