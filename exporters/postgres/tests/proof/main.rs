@@ -9,5 +9,6 @@ mod passwords;
 mod pooler;
 mod relay;
 mod rights;
+mod strangers;
 mod tls;
 mod watch;
