@@ -2,6 +2,7 @@
 //! passwords, certificates, a pooler. What it shows of a healthy one is compared end to end.
 
 mod announcements;
+mod hosts;
 mod letters;
 mod many_tables;
 mod network;
