@@ -61,7 +61,7 @@ pub(crate) struct Asked<T> {
     due: Option<Instant>,
     answer: Section<Arc<T>>,
     took: Duration,
-    /// It failed last because of a text in another encoding.
+    /// It has failed in a way that a text in another encoding may be the cause of.
     met_encoding: bool,
     prepared: Option<(String, Statement)>,
 }
@@ -95,7 +95,7 @@ impl<T> Asked<T> {
             return;
         }
         let result = self.run(sample, first, sql()).await.and_then(|rows| read(&rows));
-        self.met_encoding = result.as_ref().is_err_and(failure::is_encoding);
+        self.met_encoding |= result.as_ref().is_err_and(failure::may_be_encoding);
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
@@ -164,7 +164,8 @@ impl<T> Asked<T> {
         self.due.is_none_or(|due| now >= due)
     }
 
-    /// Whether it failed because of a text that is no letters of our database's encoding.
+    /// Whether it has failed, since the connection began, perhaps because of a text that is no letters of our
+    /// database's encoding.
     pub(crate) fn met_encoding(&self) -> bool {
         self.met_encoding
     }
@@ -185,6 +186,7 @@ impl<T> Asked<T> {
     /// A new connection, perhaps to another server behind the same address: nothing that was known holds.
     pub(crate) fn forget(&mut self) {
         self.due = None;
+        self.met_encoding = false;
         self.prepared = None;
         if self.answer.value().is_some() {
             self.answer = Section::off(Reason::Stale, format!("{}: not read since the connection was lost", self.name));

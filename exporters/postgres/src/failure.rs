@@ -96,6 +96,11 @@ pub(crate) fn is_encoding(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE | &SqlState::UNTRANSLATABLE_CHARACTER))
 }
 
+/// Whether it may be one: between some encodings there is no function that converts.
+pub(crate) fn may_be_encoding(error: &Error) -> bool {
+    is_encoding(error) || error.code() == Some(&SqlState::UNDEFINED_FUNCTION)
+}
+
 /// What to grant. The server's words tell a table from its schema, if they are English; in any language, `what` is a
 /// table of debates or something that the server itself keeps from others.
 fn grant(message: &str, what: &str, user: &str) -> String {

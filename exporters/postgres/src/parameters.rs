@@ -137,7 +137,7 @@ pub(crate) fn known(name: &str) -> Result<&'static str, String> {
     }
     let near = PARAMETERS.iter().map(|known| (distance(known.name, name), known.name)).min();
     Err(near
-        .filter(|(steps, near)| *steps <= 2 && *steps * 3 <= near.len())
+        .filter(|(steps, near)| *steps <= 2 && *steps * 2 <= near.len())
         .map_or_else(String::new, |(_, near)| format!("; is {near} meant?")))
 }
 

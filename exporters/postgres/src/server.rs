@@ -422,7 +422,8 @@ async fn ask_statements(
 ) {
     let Some(features) = features else { return };
     let published = statements.value().cloned();
-    let Some(slow) = statements::slow_sql(features, true) else {
+    let had_text = !slow_statements.met_encoding();
+    let Some(slow) = statements::slow_sql(features, had_text) else {
         let detail = "statements: pg_stat_statements is not installed in this database; add it to \
                       shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
         let missing = Missing::new(Reason::NotConfigured, detail);
@@ -437,7 +438,8 @@ async fn ask_statements(
         async {
             slow_statements.ask(sample, || slow, statements::read_slow).await;
             // The text of one statement that our database's encoding cannot hold costs all texts, but no more.
-            if slow_statements.met_encoding()
+            if had_text
+                && slow_statements.met_encoding()
                 && let Some(numbers) = statements::slow_sql(features, false)
             {
                 slow_statements.set_due(None);
