@@ -51,7 +51,9 @@ async fn probe(
         asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
     let prober = Arc::clone(&app.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
+    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    encoding.report("postgres");
+    let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }
 

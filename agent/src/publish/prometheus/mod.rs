@@ -6,6 +6,7 @@
 
 mod compress;
 mod encode;
+mod left_out;
 mod negotiate;
 mod reference;
 mod scrape;
@@ -13,6 +14,7 @@ mod scraper;
 
 pub use self::{
     encode::{Encoding, encode},
+    left_out::left_out,
     negotiate::{Coding, Format},
     reference::metrics_reference,
     scrape::{Scrape, ScrapeError},
