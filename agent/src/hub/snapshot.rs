@@ -38,13 +38,7 @@ pub struct Encodings {
 
 impl Encodings {
     /// The text of this source's reading in this format.
-    pub fn get<R>(
-        &self,
-        source: &'static str,
-        groups: &'static [Group<R>],
-        reading: &R,
-        format: Format,
-    ) -> &Encoding {
+    pub fn get<R>(&self, source: &'static str, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
         self.texts[format as usize].get_or_init(|| {
             let encoding = encode(groups, reading, format);
             if !self.reported.swap(true, Ordering::Relaxed) {

@@ -35,7 +35,10 @@ use crate::{
     http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::Hub,
     own::{Events, Own},
-    publish::feed::{Feeds, Limits},
+    publish::{
+        feed::{Feeds, Limits},
+        prometheus::declared,
+    },
     views::{self, Views},
 };
 
@@ -89,7 +92,9 @@ impl Agent {
             warn!("{warning}");
         }
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
+        let context = Context::new(config.paths.clone().into())
+            .with_storage(config.storage.path.clone())
+            .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;

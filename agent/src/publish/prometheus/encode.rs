@@ -88,7 +88,13 @@ pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> En
     encoder.rows.clear();
     SEEN.set((encoder.names, encoder.rows));
     encoder.out.shrink_to_fit();
-    Encoding { text: encoder.out.into(), groups: ranges, left_out: encoder.left_out, deflated: OnceLock::new(), zstd: OnceLock::new() }
+    Encoding {
+        text: encoder.out.into(),
+        groups: ranges,
+        left_out: encoder.left_out,
+        deflated: OnceLock::new(),
+        zstd: OnceLock::new(),
+    }
 }
 
 /// Writes families one after the other. A family's head is written at once and taken back when no sample follows.
@@ -312,7 +318,8 @@ impl Emit for Encoder {
             self.out.push(b'}');
         }
         let place = SUFFIXES.iter().position(|known| *known == suffix);
-        let stays = place.is_some_and(|place| self.admits(place)) && self.is_new(row) && self.has_new_labels(suffix, labels);
+        let stays =
+            place.is_some_and(|place| self.admits(place)) && self.is_new(row) && self.has_new_labels(suffix, labels);
         self.end(row, stays, value);
     }
 }

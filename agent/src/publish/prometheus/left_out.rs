@@ -41,7 +41,10 @@ impl LeftOut {
         total.count += self.count;
         for series in &self.series {
             if total.said.len() < SAID && total.said.insert(series.clone()) {
-                warn!(source, "a series is left out of the metrics, as an equal one is there or its name is none: {series:?}");
+                warn!(
+                    source,
+                    "a series is left out of the metrics, as an equal one is there or its name is none: {series:?}"
+                );
             }
         }
     }

@@ -5,6 +5,7 @@
 //! next ones get what it got.
 
 mod compress;
+mod declared;
 mod encode;
 mod left_out;
 mod negotiate;
@@ -13,6 +14,7 @@ mod scrape;
 mod scraper;
 
 pub use self::{
+    declared::declared,
     encode::{Encoding, encode},
     left_out::left_out,
     negotiate::{Coding, Format},

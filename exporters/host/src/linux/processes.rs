@@ -189,10 +189,7 @@ impl Reader {
         seek(&handle, SeekFrom::Start(0))?;
         let now = Instant::now();
         let known = self.previous_at.is_some() && self.previous.len() < MOST;
-        let mut counts = ProcessCounts {
-            thread_states: self.threads.then(BTreeMap::new),
-            ..ProcessCounts::default()
-        };
+        let mut counts = ProcessCounts { thread_states: self.threads.then(BTreeMap::new), ..ProcessCounts::default() };
         let (mut total, mut seen) = (0, Vec::with_capacity(self.previous.len() + 8));
         let (mut top_cpu, mut top_memory) = (Top::default(), Top::default());
         let mut folder = RawDir::new(&handle, &mut self.entries);
@@ -453,7 +450,9 @@ mod tests {
     fn processes_and_threads_are_counted_by_state_the_threads_when_asked() {
         let fake = Fake::new();
         let state = |pid, state, threads| {
-            line(pid, "x) y", 0, 0, 0, 0).replace(") S ", &format!(") {state} ")).replace("20 0 1 0", &format!("20 0 {threads} 0"))
+            line(pid, "x) y", 0, 0, 0, 0)
+                .replace(") S ", &format!(") {state} "))
+                .replace("20 0 1 0", &format!("20 0 {threads} 0"))
         };
         fake.process(1, &state(1, "S", 3));
         fake.process(7, &state(7, "Z", 1));

@@ -264,7 +264,8 @@ fn a_family_stands_once_under_every_name_that_it_takes() {
 
 /// What a scraper would see: each series' name and its labels that are not empty.
 fn series(text: &str) -> Vec<(String, std::collections::BTreeMap<String, String>)> {
-    let label = |pair: &str| pair.split_once('=').map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()));
+    let label =
+        |pair: &str| pair.split_once('=').map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()));
     let sample = |line: &str| {
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
