@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn no_name_is_declared_twice_by_whatever_source_and_in_whatever_format() {
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-        for (source, family) in all() {
+        for (source, family) in all().into_iter().filter(|(_, family)| !family.name.contains('*')) {
             let mut names = vec![family.name.to_owned()];
             match family.kind {
                 Kind::Histogram => {
