@@ -17,7 +17,7 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
         GenerateCommand::Man => clap_mangen::Man::new(Arguments::command()).render(&mut output)?,
         GenerateCommand::Docs { directory } => return documents(directory),
     }
-    print(output)
+    print(String::from_utf8(output)?)
 }
 
 /// The generated files by name. A test compares them with what is committed.

@@ -46,7 +46,9 @@ struct Probed {
 async fn probe(State(app): State<Arc<App>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
     let prober = Arc::clone(&app.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
+    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    encoding.report("postgres");
+    let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }
 

@@ -39,7 +39,10 @@ use crate::{
     http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::Hub,
     own::{Events, Own},
-    publish::feed::{Feeds, Limits},
+    publish::{
+        feed::{Feeds, Limits},
+        prometheus::declared,
+    },
     views::{self, Views},
 };
 
@@ -96,7 +99,9 @@ impl Agent {
         }
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
+        let context = Context::new(config.paths.clone().into())
+            .with_storage(config.storage.path.clone())
+            .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;

@@ -83,7 +83,7 @@ pub use self::{
     os::Os,
     powersupplyclass::{PowerSupplies, PowerSupply},
     pressure::{Pressure, Stall, Waiting},
-    processes::{Process, Processes},
+    processes::{Process, ProcessCounts, Processes},
     rapl::{Rapl, RaplZone},
     schedstat::{Schedstat, ScheduledCpu},
     selinux::Selinux,

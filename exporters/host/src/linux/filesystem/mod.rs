@@ -233,3 +233,36 @@ fn words_of(error: &io::Error) -> String {
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use aura_model::Paths;
+
+    use super::*;
+
+    /// A bind of ours may be read-only where the file system is not, and the other way round: `statfs` speaks of the
+    /// former.
+    #[test]
+    fn read_only_is_what_the_table_says_and_not_the_path_that_we_reach_it_by() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = root.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        folder("data");
+        let table = folder("proc/1").join("mountinfo");
+        let paths = Paths { procfs: folder("proc"), rootfs: root.path().to_owned(), ..Paths::default() };
+        let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
+        for (options, expected) in [("rw - ext4 /dev/sda1 rw", false), ("rw - ext4 /dev/sda1 rw,emergency_ro", true)] {
+            std::fs::write(&table, format!("27 1 8:1 / /data {options}\n")).unwrap();
+            let mount = loop {
+                let mounts = reader.read(&mut Buffer::default()).unwrap().mounts;
+                if let Some(mount) = mounts.into_iter().find(|mount| mount.usage.is_some()) {
+                    break mount;
+                }
+            };
+            assert_eq!(mount.readonly, expected, "{options}");
+        }
+    }
+}
