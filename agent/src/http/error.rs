@@ -47,11 +47,10 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// A method that means nothing there.
-    pub(super) fn wrong_method(method: &Method, uri: &Uri, allowed: &'static str) -> Self {
+    /// A method that means nothing there. Which ones do is said in the field `Allow`.
+    pub(super) fn wrong_method(method: &Method, uri: &Uri) -> Self {
         let message = format!("{method} is not answered at {}", uri.path());
-        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
-        error.hint(format!("ask with {allowed}")).field(header::ALLOW, allowed)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message).hint("see the field Allow")
     }
 
     /// What the HTTP server refuses by itself, before there is a request.
