@@ -88,6 +88,7 @@ fn every_mistake_at_every_route_is_answered_in_one_shape() {
             (get(path, "Bad\x01name: x\r\n"), 400, "bad_request"),
             (get(path, &format!("X: {long}\r\n")), 431, "head_too_large"),
             (get(path, &"X: 1\r\n".repeat(200)), 431, "head_too_large"),
+            (get(&format!("{path}?{long}"), ""), 414, "uri_too_long"),
             (format!("{method} {path}?{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "x".repeat(15_000)), 0, ""),
             (format!("{method} {path} HTTP/7.1\r\nHost: {host}\r\n\r\n"), 400, "bad_request"),
             (format!("{method}{path}\r\n\r\n"), 400, "bad_request"),

@@ -59,7 +59,7 @@ impl ApiError {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 ("head_too_large", "the head of the request is too large", "16 KiB and 100 fields are taken")
             }
-            StatusCode::URI_TOO_LONG => ("uri_too_long", "the address asked for is too long", "64 KiB are taken"),
+            StatusCode::URI_TOO_LONG => ("uri_too_long", "the address asked for is too long", "16 KiB are taken"),
             StatusCode::REQUEST_TIMEOUT => {
                 ("too_slow", "the request did not come to an end in time", "send a request at once, within 5 s")
             }
