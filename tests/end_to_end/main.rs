@@ -1,5 +1,6 @@
 //! The real binary against real peers.
 
+mod answers;
 mod audit_logs;
 mod audit_mount;
 mod database;
@@ -18,9 +19,11 @@ mod model_faults;
 mod models;
 mod probe;
 mod prometheus;
+mod proxies;
 mod random;
 mod reload;
 mod security;
+mod shortage;
 mod stale;
 mod supervisor;
 mod tls;

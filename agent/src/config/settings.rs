@@ -144,7 +144,7 @@ pub struct Feed {
     /// Clients served at once; more are refused with 503. One that stops reading holds up to 32 KB of the
     /// kernel's memory, so 1000 of them cost 32 MB at the worst.
     pub max_clients: u32,
-    /// Clients from one address. Behind a proxy all have the proxy's.
+    /// Clients from one address. Behind a proxy all have the proxy's, unless `web.trusted_proxies` names it.
     pub max_clients_per_address: u32,
     /// The longest message a client may send, in bytes.
     pub max_message_bytes: u32,

@@ -13,9 +13,9 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
+pub(crate) use self::routes::{History, Leaderboard};
 use self::standings::{Standings, Tables, standings};
 pub use self::{message::DebateUpdate, routes::routes};
-pub(crate) use self::routes::{History, Leaderboard};
 use crate::{
     hub::{FRESH_INTERVALS, Snapshot},
     system::rfc3339,

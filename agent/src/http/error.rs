@@ -47,11 +47,10 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// A method that means nothing there.
-    pub(super) fn wrong_method(method: &Method, uri: &Uri, allowed: &'static str) -> Self {
+    /// A method that means nothing there. Which ones do is said in the field `Allow`.
+    pub(super) fn wrong_method(method: &Method, uri: &Uri) -> Self {
         let message = format!("{method} is not answered at {}", uri.path());
-        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message);
-        error.hint(format!("ask with {allowed}")).field(header::ALLOW, allowed)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message).hint("see the field Allow")
     }
 
     /// What the HTTP server refuses by itself, before there is a request.
@@ -60,7 +59,7 @@ impl ApiError {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
                 ("head_too_large", "the head of the request is too large", "16 KiB and 100 fields are taken")
             }
-            StatusCode::URI_TOO_LONG => ("uri_too_long", "the address asked for is too long", "64 KiB are taken"),
+            StatusCode::URI_TOO_LONG => ("uri_too_long", "the address asked for is too long", "16 KiB are taken"),
             StatusCode::REQUEST_TIMEOUT => {
                 ("too_slow", "the request did not come to an end in time", "send a request at once, within 5 s")
             }

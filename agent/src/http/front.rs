@@ -10,7 +10,7 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{Method, Request};
+use http::{Method, Request, header};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 use tracing::{Level, debug, enabled};
@@ -64,7 +64,8 @@ impl Front {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return metrics::answer(&self.app, part, &request);
         }
-        ApiError::wrong_method(request.method(), request.uri(), "GET,HEAD").into_response()
+        let error = ApiError::wrong_method(request.method(), request.uri());
+        error.field(header::ALLOW, "GET,HEAD").into_response()
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     routing::{get, post},
 };
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{ApiError, App, api, page};
@@ -75,8 +75,6 @@ async fn not_found(uri: Uri) -> ApiError {
         .hint("the page is at /, the metrics are at /metrics, the API is at /api/system")
 }
 
-/// Every route of ours is asked or is told.
 async fn wrong_method(request: Request) -> ApiError {
-    let reads = !matches!(*request.method(), Method::GET | Method::HEAD);
-    ApiError::wrong_method(request.method(), request.uri(), if reads { "GET,HEAD" } else { "POST" })
+    ApiError::wrong_method(request.method(), request.uri())
 }

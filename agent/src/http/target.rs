@@ -22,7 +22,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), ApiError> {
     if !request.uri().path().starts_with('/') || request.method() == Method::CONNECT {
         let asks_for_all = matches!(*request.method(), Method::OPTIONS | Method::CONNECT);
         return Err(if asks_for_all {
-            ApiError::wrong_method(request.method(), request.uri(), "GET,HEAD,POST")
+            ApiError::wrong_method(request.method(), request.uri()).field(header::ALLOW, "GET,HEAD,POST")
         } else {
             ApiError::bad("bad_target", "what is asked for is no path").hint("ask for a path that begins with /")
         });

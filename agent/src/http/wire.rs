@@ -49,6 +49,8 @@ pub struct Wire {
     stream: Stream,
     waiting: Arc<Waiting>,
     fresh: bool,
+    /// Nothing but the begin of a request's first line has come.
+    in_first_line: bool,
     /// What goes out in place of the server's words, and how much of it is gone.
     ours: Option<(Vec<u8>, usize)>,
 }
@@ -57,7 +59,7 @@ impl Wire {
     /// A connection on which nothing was said yet.
     #[must_use]
     pub fn new(stream: Stream, waiting: Arc<Waiting>) -> Self {
-        Self { stream, waiting, fresh: true, ours: None }
+        Self { stream, waiting, fresh: true, in_first_line: true, ours: None }
     }
 
     /// The connection without the server.
@@ -79,6 +81,11 @@ impl Wire {
     /// Keeps the server's answer back where it says nothing but a status.
     fn exchange(&mut self, words: &[u8]) -> bool {
         let Some(status) = bare_error(words) else { return false };
+        // The server counts the whole head, and calls it too large also when the address alone is too long.
+        let status = match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if self.in_first_line => StatusCode::URI_TOO_LONG,
+            status => status,
+        };
         self.ours.get_or_insert_with(|| (ApiError::unreadable(status).on_the_wire(), 0));
         true
     }
@@ -106,8 +113,10 @@ impl AsyncRead for Wire {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        if let Some(first) = buffer.filled().get(before) {
-            this.waiting.begun.store(true, Relaxed);
+        let read = &buffer.filled()[before..];
+        if let Some(first) = read.first() {
+            let begins = !this.waiting.begun.swap(true, Relaxed);
+            this.in_first_line = (begins || this.in_first_line) && !read.contains(&b'\n');
             if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream, Stream::Plain(_)) {
                 tracing::debug!("a client speaks TLS where plain HTTP is spoken: it should ask for http://");
                 // It could not read an answer.

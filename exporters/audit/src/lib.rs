@@ -62,6 +62,8 @@ pub struct Audit {
     rules: Rules,
     key_ring: Option<KeyRing>,
     storage: Option<Storage>,
+    /// Whether the state could not be kept the last time.
+    storage_fails: bool,
     patience: Duration,
     /// Whose turn it is first.
     first: usize,
@@ -182,6 +184,7 @@ impl Source for Audit {
             rules,
             key_ring,
             storage,
+            storage_fails: false,
             patience: (options.schedule().interval.get() / SHARE).min(options.schedule().timeout.get() / 2),
             first: 0,
             buffer: Vec::new(),
@@ -200,6 +203,7 @@ impl Source for Audit {
         let kept = self.storage.as_mut().map(|storage| {
             storage.keep(now, self.followers.iter().map(|follower| (follower.log.path.as_path(), &follower.state)))
         });
+        self.tell_of_storage(kept.as_ref());
         self.note_changes(&looks);
         let logs =
             self.followers.iter().zip(looks).map(|(follower, look)| read(follower, look, now, &self.rules.spikes));
@@ -237,12 +241,28 @@ impl Source for Audit {
                 "no storage.path: after a restart, counting begins anew with what the live files hold".to_owned(),
             );
         }
-        lines.extend(reading.problems.clone());
+        // That the state cannot be kept, which comes last, is said where it happens.
+        let problems = reading.problems.len() - usize::from(reading.kept == Some(false));
+        lines.extend(reading.problems.iter().take(problems).cloned());
         lines
     }
 }
 
 impl Audit {
+    /// Says once that the state cannot be kept, a full disk say, and once when it can be again.
+    fn tell_of_storage(&mut self, kept: Option<&Result<(), Missing>>) {
+        match kept {
+            Some(Err(missing)) if !self.storage_fails => {
+                tracing::warn!(source = "audit", "a restart would count lines again: {missing}");
+            }
+            Some(Ok(())) if self.storage_fails => {
+                tracing::info!(source = "audit", "positions and numbers are kept again");
+            }
+            _ => {}
+        }
+        self.storage_fails = matches!(kept, Some(Err(_)));
+    }
+
     fn note_changes(&mut self, looks: &[Result<Look, Missing>]) {
         let state: Vec<(u64, u64, Option<u64>)> = self
             .followers
