@@ -207,6 +207,10 @@ fn the_wrong_protocol_is_told_so() {
     let answer = raw(&agent, &Request::new("GET", "/metrics").bytes(agent.address()));
     assert_eq!((answer.status, check("plain HTTP", &answer).as_str()), (400, "plain_http"));
     assert!(answer.text().contains("https://"), "{}", answer.text());
+    let mut wire = authority.connect(agent.address());
+    wire.write_all(b"hello\r\n\r\n").unwrap();
+    let answer = receive(&mut wire).unwrap();
+    assert_eq!((answer.status, check("nonsense over TLS", &answer).as_str()), (400, "bad_request"));
 
     let plain = Setup::default().argument("--log.level=debug").start();
     let mut wire = authority.connect(plain.address());

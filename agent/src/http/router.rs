@@ -61,12 +61,15 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
     let (answer, answered) = oneshot::channel();
-    let failed = |message: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "reload_failed", message);
-    app.reload.send(answer).await.map_err(|_| failed("the agent is stopping".into()))?;
+    let stopping = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    app.reload.send(answer).await.map_err(|_| stopping())?;
     match answered.await {
         Ok(Ok(())) => Ok("The configuration was loaded.\n"),
-        Ok(Err(problems)) => Err(failed(problems).hint("the old configuration keeps running")),
-        Err(_) => Err(failed("the agent is stopping".into())),
+        Ok(Err(problems)) => {
+            let error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "reload_failed", problems);
+            Err(error.hint("the old configuration keeps running"))
+        }
+        Err(_) => Err(stopping()),
     }
 }
 
