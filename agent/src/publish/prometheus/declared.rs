@@ -58,7 +58,7 @@ mod tests {
             let mut names = vec![family.name.to_owned()];
             match family.kind {
                 Kind::Histogram => {
-                    names.extend(["_bucket", "_sum", "_count"].map(|end| format!("{}{end}", family.name)))
+                    names.extend(["_bucket", "_sum", "_count"].map(|end| format!("{}{end}", family.name)));
                 }
                 Kind::Summary => names.extend(["_sum", "_count"].map(|end| format!("{}{end}", family.name))),
                 // As OpenMetrics calls it.

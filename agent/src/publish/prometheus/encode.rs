@@ -198,11 +198,10 @@ impl Encoder {
         if let Some(admitted) = self.admitted[place] {
             return admitted;
         }
-        if self.admitted == [None; SUFFIXES.len()] {
-            if !self.names.insert(&self.out[self.title.clone()]) {
-                self.admitted = [Some(false); SUFFIXES.len()];
-                return false;
-            }
+        let is_first = self.admitted == [None; SUFFIXES.len()];
+        if is_first && !self.names.insert(&self.out[self.title.clone()]) {
+            self.admitted = [Some(false); SUFFIXES.len()];
+            return false;
         }
         self.key.clear();
         self.key.extend_from_slice(&self.name);

@@ -551,8 +551,10 @@ mod tests {
         assert_eq!(reader.read(&mut Buffer::default()).unwrap().temperatures().next().map(|t| t.current), Some(46.0));
     }
 
+    type Chip<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
     /// Chips of `sys/class/hwmon`: folder, device, files.
-    fn tree(chips: &[(&str, &str, &[(&str, &str)])]) -> (tempfile::TempDir, Reader) {
+    fn tree(chips: &[Chip<'_>]) -> (tempfile::TempDir, Reader) {
         let root = tempfile::tempdir().unwrap();
         for (chip, device, files) in chips {
             let folder = root.path().join("class/hwmon").join(chip);
