@@ -51,7 +51,8 @@ impl Connection {
             });
         }
         // One that swallows what is sent to it must not take the time of those behind it.
-        let patience = limits.answer / u32::try_from(hosts.len()).unwrap_or(1).max(1);
+        let attempts = hosts.len() * target.role().in_turn().len();
+        let patience = limits.answer / u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
         let mut refused = None;
         for role in target.role().in_turn() {
             for host in &hosts {
