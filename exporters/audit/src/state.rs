@@ -148,7 +148,9 @@ fn understand(bytes: &[u8]) -> Result<State, Misread> {
 /// The first format had no version: one file that was renamed (`previous`) beside the live one, and of those that were
 /// finished the beginnings alone.
 fn migrate(mut value: Value) -> Value {
-    value["version"] = json!(VERSION);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("version".to_owned(), json!(VERSION));
+    }
     let Some(logs) = value.get_mut("logs").and_then(Value::as_object_mut) else { return value };
     for log in logs.values_mut().filter_map(Value::as_object_mut) {
         log.remove("quiet");

@@ -220,11 +220,14 @@ impl<'a> Stream<'a> {
             _ => Place { offset: self.from, before: Vec::new() },
         };
         let beginning = self.beginning(listed).unwrap_or_default();
+        let Place { offset, before } = place;
+        let length = before.len();
+        let mark = if before.is_empty() { "0".to_owned() } else { hash(&before)[..12].to_owned() };
         let twins = older.iter().filter(|other| {
-            other.size == listed.size && self.beginning(other).is_some_and(|other| other == beginning)
+            self.beginning(other).is_some_and(|other| other == beginning)
+                && self.stands_before(other, offset, length, &mark, false)
         });
-        let mark = if place.before.is_empty() { "0".to_owned() } else { hash(&place.before)[..12].to_owned() };
-        format!("{log}.{beginning}.{:x}.{:x}-{mark}.{:x}", twins.count(), place.before.len(), place.offset)
+        format!("{log}.{beginning}.{:x}.{length:x}-{mark}.{offset:x}", twins.count())
     }
 
     fn go_to(&mut self, cursor: &str) -> Result<(), QueryError> {

@@ -31,6 +31,9 @@ const NEAR: usize = 32;
 const REMEMBERED: usize = 64;
 /// A packed file that cannot be read may still be being written, for so long.
 const PACKING: Duration = Duration::from_secs(60);
+/// How much of a file is looked through for the line that was counted last.
+const TRIMMED: u64 = 64 << 20;
+const WITHIN: u64 = 8 << 20;
 /// How much of a file's beginning is looked at for lines that tell it from others.
 const TELLING: usize = 64 << 10;
 
@@ -56,7 +59,8 @@ fn is_zero(number: &u32) -> bool {
 
 impl Known {
     /// A file that somebody may still append to.
-    pub(crate) fn growing(at: Position) -> Self {
+    pub(crate) fn growing(mut at: Position) -> Self {
+        at.seal();
         Self { at, ..Self::default() }
     }
 
@@ -414,6 +418,7 @@ impl Follower {
         }
         if let Some(current) = &self.current
             && identity(&current.metadata()?) != identity(&metadata)
+            && files.iter().all(|other| other.metadata.len() == 0 || !same_file(other, current))
         {
             let other = Opened { archive: None, file: current.try_clone()?, metadata: current.metadata()? };
             let copy = archive.is_some() && identity(&other.metadata) == live;
@@ -421,7 +426,16 @@ impl Follower {
             best = Counted { doubtful: shared.doubtful && !copy, ..shared };
         }
         if best.bytes == 0 {
-            best = self.agreed(file, archive, &beginning)?;
+            best = self.trimmed(file, &renamed)?;
+            let others = files.iter().rev().filter(|other| !other.packed()).map(|other| &other.file);
+            for other in self.current.iter().chain(others.take(4)) {
+                if best.bytes == 0 && identity(&other.metadata()?) != identity(&metadata) {
+                    best = self.within(file, other)?;
+                }
+            }
+        }
+        if best.bytes == 0 {
+            best = self.agreed(file, archive, &beginning, &renamed)?;
         }
         Ok(best)
     }
@@ -460,8 +474,52 @@ impl Follower {
         Ok(Counted { bytes: shared, skipping: false, doubtful: !(telling && whole) })
     }
 
+    /// How much of a file was counted that only lost its first lines, as when somebody keeps the last thousand.
+    fn trimmed(&self, file: &File, renamed: &dyn Fn(&dyn Fn(&Opened) -> bool) -> bool) -> io::Result<Counted> {
+        for at in self.state.current.iter().chain(self.state.known.iter().rev().take(2).map(|known| &known.at)) {
+            if let Some((bytes, sure)) = at.trimmed(file, TRIMMED)? {
+                let lines = peek(file, 0, TELLING.min(bytes as usize))?;
+                let telling = telling(&self.log, &lines);
+                if telling || !renamed(&|opened| at.is(&opened.metadata)) {
+                    return Ok(Counted { bytes, skipping: false, doubtful: !(telling && sure) });
+                }
+            }
+        }
+        Ok(Counted::default())
+    }
+
+    /// How much of a file was counted in another one, where it does not stand at the beginning.
+    fn within(&self, file: &File, other: &File) -> io::Result<Counted> {
+        let beginning = peek(file, 0, WINDOW)?;
+        let Some(end) = memchr::memchr(b'\n', &beginning) else { return Ok(Counted::default()) };
+        let line = &beginning[..=end];
+        let most = self.counted_in(other)?;
+        if most == 0 || !telling(&self.log, line) {
+            return Ok(Counted::default());
+        }
+        let from = most.saturating_sub(WITHIN);
+        let bytes = peek(other, from, (most - from) as usize)?;
+        // A line that stands there more than once tells nothing.
+        if memchr::memmem::find_iter(&bytes, line).nth(1).is_some() {
+            return Ok(Counted::default());
+        }
+        let starts = |at: &usize| *at == 0 && from == 0 || *at > 0 && bytes[at - 1] == b'\n';
+        let Some(start) = memchr::memmem::find_iter(&bytes, line).find(starts) else { return Ok(Counted::default()) };
+        let there = peek(file, 0, bytes.len() - start)?;
+        let same = there.iter().zip(&bytes[start..]).take_while(|(one, other)| one == other).count();
+        let whole = start + same == bytes.len() || same as u64 == file.metadata()?.len();
+        let shared = if whole { same as u64 } else { line_end(file, same as u64)? };
+        Ok(Counted { bytes: shared, skipping: false, doubtful: !whole || same == line.len() })
+    }
+
     /// What was counted is at hand no more: what its marks tell.
-    fn agreed(&self, file: &File, archive: Option<&Opened>, beginning: &[u8]) -> io::Result<Counted> {
+    fn agreed(
+        &self,
+        file: &File,
+        archive: Option<&Opened>,
+        beginning: &[u8],
+        renamed: &dyn Fn(&dyn Fn(&Opened) -> bool) -> bool,
+    ) -> io::Result<Counted> {
         let size = file.metadata()?.len();
         for at in self.all_known() {
             let (agreed, ends) = at.agrees(file)?;
@@ -470,8 +528,8 @@ impl Follower {
                 continue;
             }
             let lines = &beginning[..beginning.len().min(agreed as usize)];
-            if agreed <= first && !telling(&self.log, lines) {
-                // A first line that each file has.
+            if !telling(&self.log, lines) && (agreed <= first || renamed(&|opened| at.is(&opened.metadata))) {
+                // A first line that each file has, or the same lines again.
                 continue;
             }
             let bytes = if archive.is_some() { size } else { line_end(file, size)? };
@@ -550,6 +608,10 @@ impl Follower {
         self.state.counts.gaps += 1;
         warn!(log = self.log.name, "{what}");
     }
+}
+
+fn same_file(opened: &Opened, file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| identity(&metadata) == identity(&opened.metadata))
 }
 
 /// Unpacks up to there, or to the end.

@@ -41,7 +41,7 @@ fn shown(events: &[AuditEvent]) -> String {
 #[test]
 fn every_shape_of_line() {
     let options = fixtures();
-    let key = aura_audit::KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
+    let key = KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
     let mut text = String::new();
     for log in options.logs() {
         let wanted = Request { log: Some(log.name.clone()), ..request(200) };
