@@ -170,7 +170,7 @@ impl Follower {
     fn read_growing(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
         for index in 0..self.state.known.len() {
             let Some(mut known) = self.state.known.get(index).filter(|known| !known.done).cloned() else { continue };
-            if known.at.offset == 0 || known.is_packed() {
+            if known.is_packed() {
                 continue;
             }
             let Some(file) = self.find_growing(&mut known.at)? else {
