@@ -162,7 +162,10 @@ impl Follower {
     pub(crate) fn finding(&self) -> Option<String> {
         let beginning = self.state.current.as_ref()?.beginning();
         event::utf16(beginning).then(|| {
-            format!("{}: this is UTF-16, so no line of it can be read: let it be written as UTF-8", self.log.path.display())
+            format!(
+                "{}: this is UTF-16, so no line of it can be read: let it be written as UTF-8",
+                self.log.path.display()
+            )
         })
     }
 

@@ -219,10 +219,12 @@ impl Position {
         Ok(Some((end, sure && before.len() > self.last.length)))
     }
 
-    /// Without what is only needed while the file grows.
+    /// Without what is only needed while the file grows; a few marks tell what was cut from it.
     pub(crate) fn finished(mut self) -> Self {
         self.seal();
-        self.marks.clear();
+        if self.marks.len() > 4 {
+            self.marks.drain(2..self.marks.len() - 2);
+        }
         self.trail = Trail::default();
         self
     }
@@ -251,17 +253,30 @@ impl Position {
     /// How far the file agrees with what was counted, as far as marks tell; and whether it ends before the next.
     pub(crate) fn agrees(&self, file: &File) -> io::Result<(u64, bool)> {
         let size = file.metadata()?.len();
+        let (agreed, ends) =
+            self.agrees_with(|offset| Ok(if offset > size { None } else { Some(hash(&window(file, offset)?)) }))?;
+        Ok((agreed, ends || size < self.offset && agreed == self.marks.last().map_or(0, |mark| mark.offset)))
+    }
+
+    /// The same for something that is not at hand: `stands` gives what stands before a place; none where it ends earlier.
+    pub(crate) fn agrees_with(
+        &self,
+        mut stands: impl FnMut(u64) -> io::Result<Option<String>>,
+    ) -> io::Result<(u64, bool)> {
         let mut agreed = 0;
         for mark in &self.marks {
-            if mark.offset > size {
-                return Ok((agreed, true));
+            match stands(mark.offset)? {
+                None => return Ok((agreed, true)),
+                Some(hash) if hash != mark.hash => return Ok((agreed, false)),
+                Some(_) => agreed = mark.offset,
             }
-            if hash(&window(file, mark.offset)?) != mark.hash {
-                return Ok((agreed, false));
-            }
-            agreed = mark.offset;
         }
-        Ok((agreed, size < self.offset))
+        Ok((agreed, false))
+    }
+
+    /// What stands before the place that was reached.
+    pub(crate) fn stands(&self) -> String {
+        hash(&self.trail.tail)
     }
 
     /// Whether these values can be true. What is kept may have been damaged.
@@ -270,7 +285,13 @@ impl Position {
         let sound = |head: &Head| head.length <= WINDOW && head.length as u64 <= self.offset;
         let last = self.marks.last().is_none_or(|mark| mark.offset <= self.offset);
         let told = self.offset == 0 || (self.head.length > 0 && self.tail.length > 0);
-        sound(&self.head) && sound(&self.tail) && sound(&self.last) && told && ascending && last && self.offset < 1 << 53
+        sound(&self.head)
+            && sound(&self.tail)
+            && sound(&self.last)
+            && told
+            && ascending
+            && last
+            && self.offset < 1 << 53
     }
 }
 

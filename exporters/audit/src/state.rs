@@ -84,18 +84,19 @@ impl Storage {
     pub(crate) fn keep<'a>(
         &mut self,
         now: i64,
-        logs: impl Iterator<Item = (&'a Path, &'a LogState)> + Clone,
+        logs: impl IntoIterator<Item = (&'a Path, &'a LogState)>,
     ) -> Result<(), Missing> {
-        if logs.clone().all(|(path, state)| self.kept.logs.get(path) == Some(state)) {
+        let logs: Vec<(&Path, &LogState)> = logs.into_iter().collect();
+        if logs.iter().all(|&(path, state)| self.kept.logs.get(path) == Some(state)) {
             return Ok(());
         }
         let before = self.kept.clone();
         (self.kept.version, self.kept.written) = (VERSION, Some(now));
-        for (path, state) in logs.clone() {
+        for &(path, state) in &logs {
             self.kept.logs.insert(path.to_owned(), state.clone());
         }
         if self.kept.logs.len() > MOST {
-            self.kept.logs.retain(|path, _| logs.clone().any(|(followed, _)| followed == path));
+            self.kept.logs.retain(|path, _| logs.iter().any(|(followed, _)| *followed == path));
         }
         let result = self.write().map_err(|error| Missing::from_io(&self.path, &error));
         if result.is_err() {

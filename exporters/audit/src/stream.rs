@@ -179,7 +179,8 @@ impl<'a> Stream<'a> {
         }
         if !listed.archive.packed && peek(&file, 0, 4).is_ok_and(|beginning| event::utf16(&beginning)) {
             let path = listed.archive.path.display();
-            self.problems.push(format!("{path}: this is UTF-16, so no line of it can be read: let it be written as UTF-8"));
+            self.problems
+                .push(format!("{path}: this is UTF-16, so no line of it can be read: let it be written as UTF-8"));
         }
         self.backward = Some(Backward::new(&listed.archive, file, self.log.framing, from, self.gone));
     }
@@ -334,7 +335,9 @@ fn list(log: &Log) -> Vec<Listed> {
         let again = look();
         let same = again.len() == files.len()
             && again.iter().zip(&files).all(|(one, other)| {
-                one.archive == other.archive && one.identity == other.identity && one.file.is_some() == other.file.is_some()
+                one.archive == other.archive
+                    && one.identity == other.identity
+                    && one.file.is_some() == other.file.is_some()
             });
         files = again;
         if same {

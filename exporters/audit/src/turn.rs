@@ -93,6 +93,9 @@ impl Read for Unpacking {
     }
 }
 
+/// Whether a file for which this holds has another name now, and the live one is another.
+type Renamed<'a> = dyn Fn(&dyn Fn(&Opened) -> bool) -> bool + 'a;
+
 /// How much of a file was counted, and whether that is in doubt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counted {
@@ -400,13 +403,7 @@ impl Follower {
     }
 
     /// How much of this file was counted; `archive` is none for the live one.
-    fn counted(
-        &self,
-        file: &File,
-        archive: Option<&Opened>,
-        live: Identity,
-        files: &[Opened],
-    ) -> io::Result<Counted> {
+    fn counted(&self, file: &File, archive: Option<&Opened>, live: Identity, files: &[Opened]) -> io::Result<Counted> {
         let metadata = file.metadata()?;
         let own = |at: &&Position| at.is(&metadata);
         let mut best = Counted::default();
@@ -428,7 +425,7 @@ impl Follower {
             // Lines that are all the same were written again, where the file that held them went to another name.
             if telling || !renamed(&|opened| at.is(&opened.metadata)) {
                 // What lies behind the live file and holds the same is a copy of it.
-                let doubtful = !telling && !(archive.is_some() && at.identity() == live);
+                let doubtful = !(telling || archive.is_some() && at.identity() == live);
                 best = Counted { bytes: at.offset, skipping: at.skipping, doubtful };
             }
         }
@@ -498,7 +495,7 @@ impl Follower {
     }
 
     /// How much of a file was counted that only lost its first lines, as when somebody keeps the last thousand.
-    fn trimmed(&self, file: &File, renamed: &dyn Fn(&dyn Fn(&Opened) -> bool) -> bool) -> io::Result<Counted> {
+    fn trimmed(&self, file: &File, renamed: &Renamed<'_>) -> io::Result<Counted> {
         let mut best = Counted::default();
         for at in self.state.current.iter().chain(self.state.known.iter().rev().take(4).map(|known| &known.at)) {
             if let Some((bytes, sure)) = at.trimmed(file, TRIMMED)? {
@@ -547,7 +544,7 @@ impl Follower {
         archive: Option<&Opened>,
         beginning: &[u8],
         sure: u64,
-        renamed: &dyn Fn(&dyn Fn(&Opened) -> bool) -> bool,
+        renamed: &Renamed<'_>,
     ) -> io::Result<Option<Counted>> {
         let metadata = file.metadata()?;
         let size = metadata.len();
@@ -601,6 +598,18 @@ impl Follower {
                         opened.unpacked()?.take(length as u64).read_to_end(&mut bytes).map(|_| bytes)
                     };
                     counted = self.within(&beginning, &mut read, other)?;
+                }
+            }
+            for at in self.all_known() {
+                let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
+                let (agreed, ends) = at.agrees_with(|offset| {
+                    pass_to(&mut unpacked, &mut position, offset)?;
+                    Ok((position.offset == offset).then(|| position.stands()))
+                })?;
+                let lines = &beginning[..beginning.len().min(agreed as usize)];
+                if agreed > counted.bytes && telling(&self.log, lines) {
+                    pass_to(&mut unpacked, &mut position, u64::MAX)?;
+                    counted = Counted { bytes: position.offset, skipping: false, doubtful: !ends };
                 }
             }
             if counted.bytes > 0 {

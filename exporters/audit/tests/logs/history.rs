@@ -87,7 +87,12 @@ impl World {
     /// Each line has a kind of its own, so that the numbers name it.
     fn line(&mut self) -> String {
         self.next += 1;
-        format!("{{\"ts\": {}.5, \"type\": \"k{}\", \"x\": \"{}\"}}\n", 1_765_800_000 + self.next, self.next, "y".repeat(60))
+        format!(
+            "{{\"ts\": {}.5, \"type\": \"k{}\", \"x\": \"{}\"}}\n",
+            1_765_800_000 + self.next,
+            self.next,
+            "y".repeat(60)
+        )
     }
 
     fn write(&self, path: &Path, text: &str) {
@@ -148,7 +153,8 @@ impl World {
                 text = fs::read_to_string(path).unwrap();
             }
             text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
-            let kinds = text.split("\"type\": \"k").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<u32>().ok());
+            let kinds =
+                text.split("\"type\": \"k").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<u32>().ok());
             found.extend(kinds);
         }
         found
@@ -158,7 +164,8 @@ impl World {
     /// went with the agent.
     fn take(&mut self, step: Step, audit: &mut Option<Audit>) {
         // A line is not torn by what rotates the file: that is the writer's fault, and a line of its own.
-        if !matches!(step, Step::Append(_) | Step::Half | Step::Look | Step::Stop | Step::Kill(_)) && self.live.exists() {
+        if !matches!(step, Step::Append(_) | Step::Half | Step::Look | Step::Stop | Step::Kill(_)) && self.live.exists()
+        {
             self.finish_line();
         }
         let before = self.on_disk();
