@@ -23,7 +23,7 @@ use crate::{
     event,
     frame::LONGEST,
     options::Log,
-    position::{Head, Position, common, identity},
+    position::{Head, Position, common},
     records::{count, take},
     sign::Key,
     turn::{Known, Unpacking},
@@ -162,7 +162,10 @@ impl Follower {
     pub(crate) fn finding(&self) -> Option<String> {
         let beginning = self.state.current.as_ref()?.beginning();
         event::utf16(beginning).then(|| {
-            format!("{}: this is UTF-16, so no line of it can be read: let it be written as UTF-8", self.log.path.display())
+            format!(
+                "{}: this is UTF-16, so no line of it can be read: let it be written as UTF-8",
+                self.log.path.display()
+            )
         })
     }
 
@@ -170,7 +173,7 @@ impl Follower {
     fn read_growing(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
         for index in 0..self.state.known.len() {
             let Some(mut known) = self.state.known.get(index).filter(|known| !known.done).cloned() else { continue };
-            if known.at.offset == 0 || known.is_packed() {
+            if known.is_packed() {
                 continue;
             }
             let Some(file) = self.find_growing(&mut known.at)? else {
@@ -180,16 +183,9 @@ impl Follower {
                 continue;
             };
             let before = known.at.offset;
-            if let (Some(position), Some(current)) = (&self.state.current, &self.current)
-                && file.metadata()?.len() > before
-                && identity(&current.metadata()?) != known.at.identity()
-            {
-                // A copy that grows is still being made: what was counted in the live file is not new.
-                let most = position.offset.min(file.metadata()?.len());
-                let shared = if most > before { common(&file, current, most)? } else { 0 };
-                if shared > before {
-                    known.at = Position::at(&file, shared, false)?;
-                }
+            let copied = self.counted_live(&file, &known.at)?;
+            if copied > before {
+                known.at = Position::at(&file, copied, false)?;
             }
             self.consume_file(&file, &mut known.at, rules, buffer, Some(deadline))?;
             known.at.seal();
@@ -204,6 +200,26 @@ impl Follower {
             self.state.known[index] = known;
         }
         Ok(())
+    }
+
+    /// A copy that grows is still being made: what was counted in the live file is not new. Says how far that reaches.
+    fn counted_live(&self, file: &File, at: &Position) -> io::Result<u64> {
+        let size = file.metadata()?.len();
+        let Some(position) = self.state.current.as_ref().filter(|_| size > at.offset) else { return Ok(0) };
+        if position.identity() == at.identity() {
+            return Ok(0);
+        }
+        if position.offset > 0 && position.clone().holds(file)? {
+            return Ok(position.offset);
+        }
+        if let Some(current) = &self.current
+            && position.clone().holds(current)?
+        {
+            return common(file, current, position.offset.min(size));
+        }
+        // The live file was cut meanwhile.
+        let (agreed, ends) = position.agrees(file)?;
+        Ok(if agreed > 0 && ends { size } else { agreed })
     }
 
     /// The file that may still grow; after a restart it has a number now.

@@ -37,18 +37,18 @@ use std::{
 use aura_model::{Context, Group, Missing, Options, Reason, Source};
 use serde::Serialize;
 
-pub use self::{
-    counts::{SignatureCounts, SkippedCounts, Spike},
-    event::{Level, Outcome},
-    options::{AuditOptions, FileOptions, Log},
-    query::{AuditEvent, KeyRing, Page, Place, QueryError, Request, page},
-};
 use self::{
     clock::Clock,
     follow::{Follower, Look, Rules},
     recent::Recent,
     sign::Key,
     state::Storage,
+};
+pub use self::{
+    counts::{SignatureCounts, SkippedCounts, Spike},
+    event::{Level, Outcome},
+    options::{AuditOptions, FileOptions, Log},
+    query::{AuditEvent, KeyRing, Page, Place, QueryError, Request, page},
 };
 
 /// Following may take this part of the time, so that catching up with gigabytes leaves the machine to others.
@@ -277,7 +277,8 @@ impl Audit {
             return;
         }
         let changed = |index: usize| {
-            let size = |state: &[(u64, u64, Option<u64>)]| state.get(index).map(|(_, rotations, size)| (*rotations, *size));
+            let size =
+                |state: &[(u64, u64, Option<u64>)]| state.get(index).map(|(_, rotations, size)| (*rotations, *size));
             size(&self.before) != size(&state)
         };
         self.recent.read((0..state.len()).filter(|&index| changed(index)), self.key_ring.as_ref());

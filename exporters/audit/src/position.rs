@@ -59,6 +59,8 @@ pub(crate) struct Position {
     pub(crate) skipping: bool,
     head: Head,
     tail: Head,
+    /// The last line, where it was one.
+    last: Head,
     /// From the first line on, with ever smaller distances towards the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     marks: Vec<Mark>,
@@ -166,13 +168,63 @@ impl Position {
                 }
             }
         }
+        if tail != self.tail {
+            let bytes = &self.trail.tail;
+            let body = bytes.len().saturating_sub(1);
+            let start = memchr::memrchr(b'\n', &bytes[..body]).map_or(0, |end| end + 1);
+            self.last = if bytes.last() == Some(&b'\n') { Head::of(&bytes[start..]) } else { Head::default() };
+        }
         self.tail = tail;
     }
 
-    /// Without what is only needed while the file grows.
+    /// The place behind what was counted last in a file whose first lines were taken away: its bytes, and whether all
+    /// that stands before it there is known to have been counted.
+    pub(crate) fn trimmed(&self, file: &File, most: u64) -> io::Result<Option<(u64, bool)>> {
+        const BLOCK: usize = 256 << 10;
+        if self.last.length == 0 {
+            return Ok(None);
+        }
+        let mut found = None;
+        let (mut start, most) = (0, most.min(file.metadata()?.len()));
+        while start < most {
+            let bytes = peek(file, start, BLOCK)?;
+            let mut line = 0;
+            for end in memchr::memchr_iter(b'\n', &bytes) {
+                if end + 1 - line == self.last.length && hash(&bytes[line..=end]) == self.last.hash {
+                    found = Some(start + end as u64 + 1);
+                }
+                line = end + 1;
+            }
+            if bytes.len() < BLOCK {
+                break;
+            }
+            // A line that is longer than all this is none that was remembered.
+            start += if line == 0 { bytes.len() as u64 } else { line as u64 };
+        }
+        let Some(end) = found else { return Ok(None) };
+        let before = window(file, end)?;
+        let tail = &self.trail.tail;
+        let sure = if tail.is_empty() {
+            if before.len() >= self.tail.length && !self.ends(&before) {
+                return Ok(None);
+            }
+            before.len() >= self.tail.length
+        } else {
+            let length = before.len().min(tail.len());
+            if before[before.len() - length..] != tail[tail.len() - length..] {
+                return Ok(None);
+            }
+            true
+        };
+        Ok(Some((end, sure && before.len() > self.last.length)))
+    }
+
+    /// Without what is only needed while the file grows; a few marks tell what was cut from it.
     pub(crate) fn finished(mut self) -> Self {
         self.seal();
-        self.marks.clear();
+        if self.marks.len() > 4 {
+            self.marks.drain(2..self.marks.len() - 2);
+        }
         self.trail = Trail::default();
         self
     }
@@ -201,17 +253,30 @@ impl Position {
     /// How far the file agrees with what was counted, as far as marks tell; and whether it ends before the next.
     pub(crate) fn agrees(&self, file: &File) -> io::Result<(u64, bool)> {
         let size = file.metadata()?.len();
+        let (agreed, ends) =
+            self.agrees_with(|offset| Ok(if offset > size { None } else { Some(hash(&window(file, offset)?)) }))?;
+        Ok((agreed, ends || size < self.offset && agreed == self.marks.last().map_or(0, |mark| mark.offset)))
+    }
+
+    /// The same for something that is not at hand: `stands` gives what stands before a place; none where it ends earlier.
+    pub(crate) fn agrees_with(
+        &self,
+        mut stands: impl FnMut(u64) -> io::Result<Option<String>>,
+    ) -> io::Result<(u64, bool)> {
         let mut agreed = 0;
         for mark in &self.marks {
-            if mark.offset > size {
-                return Ok((agreed, true));
+            match stands(mark.offset)? {
+                None => return Ok((agreed, true)),
+                Some(hash) if hash != mark.hash => return Ok((agreed, false)),
+                Some(_) => agreed = mark.offset,
             }
-            if hash(&window(file, mark.offset)?) != mark.hash {
-                return Ok((agreed, false));
-            }
-            agreed = mark.offset;
         }
-        Ok((agreed, size < self.offset))
+        Ok((agreed, false))
+    }
+
+    /// What stands before the place that was reached.
+    pub(crate) fn stands(&self) -> String {
+        hash(&self.trail.tail)
     }
 
     /// Whether these values can be true. What is kept may have been damaged.
@@ -220,7 +285,13 @@ impl Position {
         let sound = |head: &Head| head.length <= WINDOW && head.length as u64 <= self.offset;
         let last = self.marks.last().is_none_or(|mark| mark.offset <= self.offset);
         let told = self.offset == 0 || (self.head.length > 0 && self.tail.length > 0);
-        sound(&self.head) && sound(&self.tail) && told && ascending && last && self.offset < 1 << 53
+        sound(&self.head)
+            && sound(&self.tail)
+            && sound(&self.last)
+            && told
+            && ascending
+            && last
+            && self.offset < 1 << 53
     }
 }
 

@@ -84,18 +84,19 @@ impl Storage {
     pub(crate) fn keep<'a>(
         &mut self,
         now: i64,
-        logs: impl Iterator<Item = (&'a Path, &'a LogState)> + Clone,
+        logs: impl IntoIterator<Item = (&'a Path, &'a LogState)>,
     ) -> Result<(), Missing> {
-        if logs.clone().all(|(path, state)| self.kept.logs.get(path) == Some(state)) {
+        let logs: Vec<(&Path, &LogState)> = logs.into_iter().collect();
+        if logs.iter().all(|&(path, state)| self.kept.logs.get(path) == Some(state)) {
             return Ok(());
         }
         let before = self.kept.clone();
         (self.kept.version, self.kept.written) = (VERSION, Some(now));
-        for (path, state) in logs.clone() {
+        for &(path, state) in &logs {
             self.kept.logs.insert(path.to_owned(), state.clone());
         }
         if self.kept.logs.len() > MOST {
-            self.kept.logs.retain(|path, _| logs.clone().any(|(followed, _)| followed == path));
+            self.kept.logs.retain(|path, _| logs.iter().any(|(followed, _)| *followed == path));
         }
         let result = self.write().map_err(|error| Missing::from_io(&self.path, &error));
         if result.is_err() {
@@ -148,7 +149,9 @@ fn understand(bytes: &[u8]) -> Result<State, Misread> {
 /// The first format had no version: one file that was renamed (`previous`) beside the live one, and of those that were
 /// finished the beginnings alone.
 fn migrate(mut value: Value) -> Value {
-    value["version"] = json!(VERSION);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("version".to_owned(), json!(VERSION));
+    }
     let Some(logs) = value.get_mut("logs").and_then(Value::as_object_mut) else { return value };
     for log in logs.values_mut().filter_map(Value::as_object_mut) {
         log.remove("quiet");

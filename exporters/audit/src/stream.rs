@@ -179,7 +179,8 @@ impl<'a> Stream<'a> {
         }
         if !listed.archive.packed && peek(&file, 0, 4).is_ok_and(|beginning| event::utf16(&beginning)) {
             let path = listed.archive.path.display();
-            self.problems.push(format!("{path}: this is UTF-16, so no line of it can be read: let it be written as UTF-8"));
+            self.problems
+                .push(format!("{path}: this is UTF-16, so no line of it can be read: let it be written as UTF-8"));
         }
         self.backward = Some(Backward::new(&listed.archive, file, self.log.framing, from, self.gone));
     }
@@ -220,11 +221,14 @@ impl<'a> Stream<'a> {
             _ => Place { offset: self.from, before: Vec::new() },
         };
         let beginning = self.beginning(listed).unwrap_or_default();
+        let Place { offset, before } = place;
+        let length = before.len();
+        let mark = if before.is_empty() { "0".to_owned() } else { hash(&before)[..12].to_owned() };
         let twins = older.iter().filter(|other| {
-            other.size == listed.size && self.beginning(other).is_some_and(|other| other == beginning)
+            self.beginning(other).is_some_and(|other| other == beginning)
+                && self.stands_before(other, offset, length, &mark, false)
         });
-        let mark = if place.before.is_empty() { "0".to_owned() } else { hash(&place.before)[..12].to_owned() };
-        format!("{log}.{beginning}.{:x}.{:x}-{mark}.{:x}", twins.count(), place.before.len(), place.offset)
+        format!("{log}.{beginning}.{:x}.{length:x}-{mark}.{offset:x}", twins.count())
     }
 
     fn go_to(&mut self, cursor: &str) -> Result<(), QueryError> {
@@ -331,7 +335,9 @@ fn list(log: &Log) -> Vec<Listed> {
         let again = look();
         let same = again.len() == files.len()
             && again.iter().zip(&files).all(|(one, other)| {
-                one.archive == other.archive && one.identity == other.identity && one.file.is_some() == other.file.is_some()
+                one.archive == other.archive
+                    && one.identity == other.identity
+                    && one.file.is_some() == other.file.is_some()
             });
         files = again;
         if same {

@@ -31,6 +31,9 @@ const NEAR: usize = 32;
 const REMEMBERED: usize = 64;
 /// A packed file that cannot be read may still be being written, for so long.
 const PACKING: Duration = Duration::from_secs(60);
+/// How much of a file is looked through for the line that was counted last.
+const TRIMMED: u64 = 64 << 20;
+const WITHIN: u64 = 8 << 20;
 /// How much of a file's beginning is looked at for lines that tell it from others.
 const TELLING: usize = 64 << 10;
 
@@ -56,7 +59,8 @@ fn is_zero(number: &u32) -> bool {
 
 impl Known {
     /// A file that somebody may still append to.
-    pub(crate) fn growing(at: Position) -> Self {
+    pub(crate) fn growing(mut at: Position) -> Self {
+        at.seal();
         Self { at, ..Self::default() }
     }
 
@@ -89,6 +93,9 @@ impl Read for Unpacking {
     }
 }
 
+/// Whether a file for which this holds has another name now, and the live one is another.
+type Renamed<'a> = dyn Fn(&dyn Fn(&Opened) -> bool) -> bool + 'a;
+
 /// How much of a file was counted, and whether that is in doubt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counted {
@@ -102,13 +109,23 @@ impl Follower {
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         for archive in archives(&self.log.path).into_iter().take(NEAR) {
             let Ok(file) = open_file(&archive.path) else { continue };
-            let opened = Opened { metadata: file.metadata()?, archive: Some(archive), file };
-            let known = if opened.packed() {
-                Known::done(Position::default(), Some(opened.seal()?))
-            } else {
-                Known::done(Position::at(&opened.file, opened.metadata.len(), false)?, None)
-            };
-            self.remember(known);
+            self.pass_over(&Opened { metadata: file.metadata()?, archive: Some(archive), file })?;
+        }
+        Ok(())
+    }
+
+    /// What lies before all that is counted is known from now on.
+    fn pass_over(&mut self, opened: &Opened) -> io::Result<()> {
+        if opened.packed() {
+            let seal = opened.seal()?;
+            if !self.state.known.iter().any(|known| known.packed.as_ref() == Some(&seal)) {
+                self.remember(Known::done(Position::default(), Some(seal)));
+            }
+        } else {
+            let named = identity(&opened.metadata);
+            if !self.state.known.iter().any(|known| !known.is_packed() && known.at.identity() == named) {
+                self.remember(Known::done(Position::at(&opened.file, opened.metadata.len(), false)?, None));
+            }
         }
         Ok(())
     }
@@ -161,6 +178,9 @@ impl Follower {
                 return Ok(false);
             }
         }
+        for older in &files[..from] {
+            self.pass_over(older)?;
+        }
         let counted = self.counted(live, None, live_identity, &files)?;
         if counted.doubtful {
             self.gap("the live file begins like one that was counted: its lines up to here were taken for those");
@@ -191,6 +211,7 @@ impl Follower {
                 return Ok(Some(index));
             }
         }
+        let mut place = None;
         for (index, opened) in files.iter().enumerate().rev() {
             let found = match &opened.archive {
                 Some(archive) if archive.packed => {
@@ -204,10 +225,15 @@ impl Follower {
                 _ => old.clone().holds(&opened.file)?,
             };
             if found {
-                return Ok(Some(index));
+                let lines = opened.beginning()?;
+                place = Some(index);
+                // Of files that begin alike the oldest may be it.
+                if telling(&self.log, &lines[..lines.len().min(old.offset as usize)]) {
+                    break;
+                }
             }
         }
-        Ok(None)
+        Ok(place)
     }
 
     /// What was read last is nowhere.
@@ -377,13 +403,7 @@ impl Follower {
     }
 
     /// How much of this file was counted; `archive` is none for the live one.
-    fn counted(
-        &self,
-        file: &File,
-        archive: Option<&Opened>,
-        live: Identity,
-        files: &[Opened],
-    ) -> io::Result<Counted> {
+    fn counted(&self, file: &File, archive: Option<&Opened>, live: Identity, files: &[Opened]) -> io::Result<Counted> {
         let metadata = file.metadata()?;
         let own = |at: &&Position| at.is(&metadata);
         let mut best = Counted::default();
@@ -405,7 +425,7 @@ impl Follower {
             // Lines that are all the same were written again, where the file that held them went to another name.
             if telling || !renamed(&|opened| at.is(&opened.metadata)) {
                 // What lies behind the live file and holds the same is a copy of it.
-                let doubtful = !telling && !(archive.is_some() && at.identity() == live);
+                let doubtful = !(telling || archive.is_some() && at.identity() == live);
                 best = Counted { bytes: at.offset, skipping: at.skipping, doubtful };
             }
         }
@@ -414,16 +434,30 @@ impl Follower {
         }
         if let Some(current) = &self.current
             && identity(&current.metadata()?) != identity(&metadata)
+            && files.iter().all(|other| other.metadata.len() == 0 || !same_file(other, current))
         {
             let other = Opened { archive: None, file: current.try_clone()?, metadata: current.metadata()? };
             let copy = archive.is_some() && identity(&other.metadata) == live;
             let shared = self.shared(file, &metadata, &other, false, best)?;
             best = Counted { doubtful: shared.doubtful && !copy, ..shared };
         }
-        if best.bytes == 0 {
-            best = self.agreed(file, archive, &beginning)?;
+        // A file that is known may have been a shorter copy of what this one is one of.
+        let own = best.bytes > 0 && self.state.current.as_ref().is_some_and(|at| at.offset == best.bytes);
+        if best.bytes < metadata.len() && !own {
+            let mut other = self.trimmed(file, &renamed)?;
+            let plain = files.iter().rev().filter(|other| !other.packed()).map(|other| &other.file);
+            for held in self.current.iter().chain(plain.take(4)) {
+                if other.bytes == 0 && identity(&held.metadata()?) != identity(&metadata) {
+                    let mut read = |length| peek(file, 0, length);
+                    other = self.within(&beginning, &mut read, held)?;
+                }
+            }
+            if other.bytes > best.bytes {
+                best = other;
+            }
         }
-        Ok(best)
+        let agreed = self.agreed(file, archive, &beginning, best.bytes, &renamed)?;
+        Ok(agreed.unwrap_or(best))
     }
 
     /// How much of this file was counted in another one.
@@ -460,24 +494,79 @@ impl Follower {
         Ok(Counted { bytes: shared, skipping: false, doubtful: !(telling && whole) })
     }
 
+    /// How much of a file was counted that only lost its first lines, as when somebody keeps the last thousand.
+    fn trimmed(&self, file: &File, renamed: &Renamed<'_>) -> io::Result<Counted> {
+        let mut best = Counted::default();
+        for at in self.state.current.iter().chain(self.state.known.iter().rev().take(4).map(|known| &known.at)) {
+            if let Some((bytes, sure)) = at.trimmed(file, TRIMMED)? {
+                let lines = peek(file, 0, TELLING.min(bytes as usize))?;
+                let telling = telling(&self.log, &lines);
+                if bytes > best.bytes && (telling || !renamed(&|opened| at.is(&opened.metadata))) {
+                    best = Counted { bytes, skipping: false, doubtful: !(telling && sure) };
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// How much of a file was counted in another one, where it does not stand at the beginning.
+    fn within(
+        &self,
+        beginning: &[u8],
+        read: &mut dyn FnMut(usize) -> io::Result<Vec<u8>>,
+        other: &File,
+    ) -> io::Result<Counted> {
+        let Some(end) = memchr::memchr(b'\n', beginning) else { return Ok(Counted::default()) };
+        let line = &beginning[..=end];
+        let most = self.counted_in(other)?;
+        if most == 0 || !telling(&self.log, line) {
+            return Ok(Counted::default());
+        }
+        let from = most.saturating_sub(WITHIN);
+        let bytes = peek(other, from, (most - from) as usize)?;
+        // A line that stands there more than once tells nothing.
+        if memchr::memmem::find_iter(&bytes, line).nth(1).is_some() {
+            return Ok(Counted::default());
+        }
+        let starts = |at: &usize| *at == 0 && from == 0 || *at > 0 && bytes[at - 1] == b'\n';
+        let Some(start) = memchr::memmem::find_iter(&bytes, line).find(starts) else { return Ok(Counted::default()) };
+        let there = read(bytes.len() - start)?;
+        let same = there.iter().zip(&bytes[start..]).take_while(|(one, other)| one == other).count();
+        let whole = start + same == bytes.len() || same == there.len();
+        let shared = if whole { same } else { memchr::memrchr(b'\n', &there[..same]).map_or(0, |end| end + 1) };
+        Ok(Counted { bytes: shared as u64, skipping: false, doubtful: !whole || same == line.len() })
+    }
+
     /// What was counted is at hand no more: what its marks tell.
-    fn agreed(&self, file: &File, archive: Option<&Opened>, beginning: &[u8]) -> io::Result<Counted> {
-        let size = file.metadata()?.len();
-        for at in self.all_known() {
+    fn agreed(
+        &self,
+        file: &File,
+        archive: Option<&Opened>,
+        beginning: &[u8],
+        sure: u64,
+        renamed: &Renamed<'_>,
+    ) -> io::Result<Option<Counted>> {
+        let metadata = file.metadata()?;
+        let size = metadata.len();
+        for at in self.all_known().filter(|at| at.offset > sure && size > sure) {
+            // What is sure may come from a copy that is shorter than what was cut.
             let (agreed, ends) = at.agrees(file)?;
+            if sure > 0 && agreed <= sure && !at.is(&metadata) {
+                continue;
+            }
             let first = memchr::memchr(b'\n', beginning).map_or(0, |end| end as u64 + 1);
             if agreed == 0 {
                 continue;
             }
             let lines = &beginning[..beginning.len().min(agreed as usize)];
-            if agreed <= first && !telling(&self.log, lines) {
-                // A first line that each file has.
+            if !telling(&self.log, lines) && (agreed <= first || renamed(&|opened| at.is(&opened.metadata))) {
+                // A first line that each file has, or the same lines again.
                 continue;
             }
             let bytes = if archive.is_some() { size } else { line_end(file, size)? };
-            return Ok(Counted { bytes, skipping: false, doubtful: archive.is_none() || !ends });
+            return Ok(Some(Counted { bytes, skipping: false, doubtful: archive.is_none() || !ends }));
         }
-        Ok(Counted::default())
+        Ok(None)
     }
 
     /// How much of a packed file was counted. What is found is remembered under its seal.
@@ -500,7 +589,36 @@ impl Follower {
             }
         }
         if alike.is_empty() && others.is_empty() {
-            return Ok(Counted::default());
+            let mut counted = Counted::default();
+            let plain = files.iter().rev().filter(|other| !other.packed()).map(|other| &other.file);
+            for other in self.current.iter().chain(plain.take(4)) {
+                if counted.bytes == 0 {
+                    let mut read = |length| {
+                        let mut bytes = Vec::new();
+                        opened.unpacked()?.take(length as u64).read_to_end(&mut bytes).map(|_| bytes)
+                    };
+                    counted = self.within(&beginning, &mut read, other)?;
+                }
+            }
+            for at in self.all_known() {
+                let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
+                let (agreed, ends) = at.agrees_with(|offset| {
+                    pass_to(&mut unpacked, &mut position, offset)?;
+                    Ok((position.offset == offset).then(|| position.stands()))
+                })?;
+                let lines = &beginning[..beginning.len().min(agreed as usize)];
+                if agreed > counted.bytes && telling(&self.log, lines) {
+                    pass_to(&mut unpacked, &mut position, u64::MAX)?;
+                    counted = Counted { bytes: position.offset, skipping: false, doubtful: !ends };
+                }
+            }
+            if counted.bytes > 0 {
+                let (mut unpacked, mut at) = (opened.unpacked()?, Position::default());
+                pass_to(&mut unpacked, &mut at, counted.bytes)?;
+                at.seal();
+                self.remember(Known { at, packed: Some(seal.clone()), done: false, quiet: 0 });
+            }
+            return Ok(counted);
         }
         let mut unpacked = opened.unpacked()?;
         let (mut position, mut found) = (Position::default(), None);
@@ -531,7 +649,9 @@ impl Follower {
         if position.offset == found.offset {
             self.unpacking = Some(Unpacking { seal: seal.clone(), rest: Vec::new(), unpacked });
         }
-        let counted = Counted { bytes: found.offset, skipping: found.skipping, doubtful: false };
+        let lines = &beginning[..beginning.len().min(found.offset as usize)];
+        let doubtful = !telling(&self.log, lines);
+        let counted = Counted { bytes: found.offset, skipping: found.skipping, doubtful };
         self.remember(Known { at: found, packed: Some(seal.clone()), done: false, quiet: 0 });
         Ok(counted)
     }
@@ -550,6 +670,10 @@ impl Follower {
         self.state.counts.gaps += 1;
         warn!(log = self.log.name, "{what}");
     }
+}
+
+fn same_file(opened: &Opened, file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| identity(&metadata) == identity(&opened.metadata))
 }
 
 /// Unpacks up to there, or to the end.

@@ -50,7 +50,7 @@ fn what_is_newer_or_broken_is_set_aside_and_never_written_over() {
         fs::write(folder.path().join("audit.json"), newer).unwrap();
         let mut storage = Storage::open(folder.path()).unwrap();
         assert!(storage.kept.logs.is_empty());
-        storage.keep(1, [(Path::new("/b"), &LogState { begun: true, ..LogState::default() })].into_iter()).unwrap();
+        storage.keep(1, [(Path::new("/b"), &LogState { begun: true, ..LogState::default() })]).unwrap();
         let aside = if round == 1 { "audit.json.version-2" } else { "audit.json.version-2.2" };
         assert_eq!(fs::read_to_string(folder.path().join(aside)).unwrap(), newer);
     }
@@ -88,9 +88,9 @@ fn a_log_that_is_not_followed_for_a_run_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (Path::new("/one"), Path::new("/two"));
     let state = LogState { begun: true, ..LogState::default() };
-    Storage::open(folder.path()).unwrap().keep(1, [(one, &state), (two, &state)].into_iter()).unwrap();
+    Storage::open(folder.path()).unwrap().keep(1, [(one, &state), (two, &state)]).unwrap();
     let changed = LogState { seen: [Head::of(b"x")].into(), ..state.clone() };
-    Storage::open(folder.path()).unwrap().keep(2, [(two, &changed)].into_iter()).unwrap();
+    Storage::open(folder.path()).unwrap().keep(2, [(two, &changed)]).unwrap();
     let storage = Storage::open(folder.path()).unwrap();
     assert_eq!((storage.log(one), storage.log(two)), (state, changed));
     assert_eq!(storage.written(), Some(2));

@@ -41,7 +41,7 @@ fn shown(events: &[AuditEvent]) -> String {
 #[test]
 fn every_shape_of_line() {
     let options = fixtures();
-    let key = aura_audit::KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
+    let key = KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
     let mut text = String::new();
     for log in options.logs() {
         let wanted = Request { log: Some(log.name.clone()), ..request(200) };
@@ -305,7 +305,8 @@ fn byte_order_marks_are_no_part_of_a_line() {
     let page = ask(&options.logs(), &Request { text: Some("Ü".into()), ..request(10) });
     assert_eq!((page.events.len(), page.events[0].details["x"].as_str()), (1, Some("ü")));
 
-    let wide = |mark: &[u8]| [mark, &"{\"ts\": 1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()].concat();
+    let wide =
+        |mark: &[u8]| [mark, &"{\"ts\": 1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()].concat();
     for mark in [&b"\xff\xfe"[..], b""] {
         fs::write(folder.path().join("events.jsonl"), wide(mark)).unwrap();
         let reading = Audit::open(&options, &Context::default()).unwrap().sample().unwrap();
