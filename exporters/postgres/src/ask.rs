@@ -36,13 +36,21 @@ pub(crate) struct Asked<T> {
     answer: Section<Arc<T>>,
     took: Duration,
     prepared: Option<(String, Statement)>,
+    hides: fn(&T) -> bool,
 }
 
 impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None }
+        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None, hides: |_| false }
+    }
+
+    /// The server shows a role without rights some rows with nothing in them: what is made of such an answer would be
+    /// false, so that it counts as refused.
+    pub(crate) fn unless(mut self, hides: fn(&T) -> bool) -> Self {
+        self.hides = hides;
+        self
     }
 
     /// Asks if it is due.
@@ -55,10 +63,17 @@ impl<T> Asked<T> {
         if !self.is_due(sample.now) {
             return;
         }
-        let result = self.run(sample, sql()).await.and_then(|rows| read(&rows));
+        let sql = sql();
+        let mut result = self.run(sample, &sql).await;
+        // A lock that was taken between looking for locks and reading: now it is seen.
+        if matches!(&result, Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)) {
+            result = self.run(sample, &sql).await;
+        }
+        let result = result.and_then(|rows| read(&rows));
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
+            Ok(answer) if (self.hides)(&answer) => failure::hidden(self.name, sample.user),
             Ok(answer) => {
                 if self.answer.missing().is_some_and(|missing| missing.reason != Reason::NotConfigured) {
                     tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
@@ -86,15 +101,15 @@ impl<T> Asked<T> {
     }
 
     /// What is asked at each sample is prepared once for each connection.
-    async fn run(&mut self, sample: &Sample<'_>, sql: String) -> Result<Vec<Row>, Error> {
+    async fn run(&mut self, sample: &Sample<'_>, sql: &str) -> Result<Vec<Row>, Error> {
         if !sample.prepares || !self.every.is_zero() {
-            return sample.client.query_typed(&sql, &[]).await;
+            return sample.client.query_typed(sql, &[]).await;
         }
         let statement = match &self.prepared {
             Some((known, statement)) if *known == sql => statement.clone(),
             _ => {
-                let statement = sample.client.prepare(&sql).await?;
-                self.prepared = Some((sql, statement.clone()));
+                let statement = sample.client.prepare(sql).await?;
+                self.prepared = Some((sql.to_owned(), statement.clone()));
                 statement
             }
         };

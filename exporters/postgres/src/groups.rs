@@ -1,11 +1,13 @@
-//! The groups of metrics, under the names of postgres_exporter's collectors. With one server the labels are exactly
-//! upstream's; with several, each sample says first which server it is of.
+//! The groups of metrics, under the names of postgres_exporter's collectors. With one server the labels are upstream's,
+//! which names the server in a few families only; with several, each sample says first which server it is of.
 
-use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge};
+use std::collections::BTreeSet;
+
+use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge, unknown};
 
 use crate::{
     Index, PostgresReading, ServerReading, Statistics, Table, TableSizes, activity, buffercache, cluster, databases,
-    indexes, locks, receiver, replication, settings, sizes, statements, tables, vacuum,
+    indexes, locks, receiver, replication, settings, sizes, standby, statements, tables, vacuum,
 };
 
 macro_rules! groups {
@@ -66,6 +68,7 @@ groups! {
     "wal": wal, sizes::WAL;
     "stat_statements": statements, statements::METRICS;
     "stat_wal_receiver": receivers, receiver::METRICS;
+    "standby": standby, standby::METRICS;
     "stat_progress_vacuum": vacuums, vacuum::METRICS;
     "buffercache_summary": buffer_cache, buffercache::METRICS;
     databases:
@@ -79,30 +82,43 @@ groups! {
 /// Tables of the database that we are connected to, then of each other that is watched.
 fn tables_of(all: &Statistics) -> Vec<&Vec<Table>> {
     let others = all.others.iter().filter_map(|other| other.tables.value()?.tables.value());
-    all.tables.value().into_iter().chain(others).map(|part| &**part).collect()
+    let parts = all.tables.value().into_iter().chain(others).map(|part| &**part);
+    once(parts, |tables| tables.first().map(|table| &table.database))
 }
 
 fn sizes_of(all: &Statistics) -> Vec<&TableSizes> {
-    let others = all.others.iter().filter_map(|other| other.tables.value()?.table_sizes.value());
-    all.table_sizes.value().into_iter().chain(others).map(|part| &**part).collect()
+    once(all.all_table_sizes(), |sizes| sizes.tables.first().map(|table| &table.database))
 }
 
 fn indexes_of(all: &Statistics) -> Vec<&Vec<Index>> {
     let others = all.others.iter().filter_map(|other| other.tables.value()?.indexes.as_ref()?.value());
-    all.indexes.value().into_iter().chain(others).map(|part| &**part).collect()
+    let parts = all.indexes.value().into_iter().chain(others).map(|part| &**part);
+    once(parts, |indexes| indexes.first().map(|index| &index.database))
+}
+
+/// A pooler may lead two names to one database: it is shown once.
+fn once<'a, P>(parts: impl Iterator<Item = &'a P>, database: fn(&P) -> Option<&String>) -> Vec<&'a P> {
+    let mut seen = BTreeSet::new();
+    parts.filter(|part| database(part).is_none_or(|name| seen.insert(name.clone()))).collect()
 }
 
 const UP: &[Metric<ServerReading>] = &[
     gauge("pg_up", "Whether the server answers.", Unit::None, &[], |server, emit| {
         emit.value(server.up.value().is_some());
     }),
-    gauge("pg_static", "The server's version; 1.", Unit::None, &["short_version", "version"], |server, emit| {
-        let Some(statistics) = server.up.value() else { return };
-        if let Some(features) = statistics.features.value() {
-            let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
-            emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
-        }
-    }),
+    unknown(
+        "pg_static",
+        "The server's version; 1.",
+        Unit::None,
+        &["server", "short_version", "version"],
+        |server: &ServerReading, emit: &mut dyn Emit| {
+            let Some(statistics) = server.up.value() else { return };
+            if let Some(features) = statistics.features.value() {
+                let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
+                emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
+            }
+        },
+    ),
     gauge(
         "pg_exporter_last_scrape_error",
         "Whether the newest sample failed or a part of it was refused.",
@@ -181,7 +197,8 @@ fn refused(statistics: &Statistics) -> bool {
     statistics.health.iter().any(|health| !health.success)
 }
 
-/// Walks a table of metrics over all servers: each family is opened once.
+/// Walks a table of metrics over all servers: each family is opened once. A family that is declared with the label
+/// `server` has it with one server too; its samples leave it to be put in here.
 fn walk<'a, R: 'a>(
     metrics: &[Metric<R>],
     reading: &'a PostgresReading,
@@ -190,13 +207,16 @@ fn walk<'a, R: 'a>(
 ) {
     for metric in metrics {
         emit.family(&metric.family);
+        let (named, labels) = match metric.family.labels {
+            ["server", labels @ ..] => (true, labels),
+            labels => (reading.servers.len() != 1, labels),
+        };
         for server in &reading.servers {
             for part in pick(server) {
-                if reading.servers.len() == 1 {
-                    (metric.take)(part, emit);
+                if named {
+                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels });
                 } else {
-                    let mut labelled = Labelled { emit, server: &server.name, labels: metric.family.labels };
-                    (metric.take)(part, &mut labelled);
+                    (metric.take)(part, emit);
                 }
             }
         }

@@ -26,6 +26,8 @@ mod replication;
 mod server;
 mod settings;
 mod sizes;
+mod sizing;
+mod standby;
 mod statements;
 mod tables;
 mod target;
@@ -58,7 +60,8 @@ pub use self::{
     receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
-    sizes::{DatabaseSize, DatabaseSizes, Features, Role, Roles, Wal},
+    sizes::{DatabaseSize, DatabaseSizes, Features, Listed, Role, Roles, Wal},
+    standby::Standby,
     statements::{SlowStatement, SlowStatements, Statement, Statements},
     tables::{Table, TableSize, TableSizes},
     vacuum::{Vacuum, Vacuums},
