@@ -41,7 +41,7 @@ impl PostgresServer {
 
     fn start_from(programs: PathBuf, settings: &str) -> Self {
         let server = Self::empty(programs);
-        server.run("initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]);
+        server.run("initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N"]);
         let file = server.folder.path().join("data/postgresql.conf");
         let before = fs::read_to_string(&file).expect("initdb has written it");
         fs::write(&file, format!("{before}\nfsync = off\nlog_min_messages = error\n{settings}\n")).expect("our folder");

@@ -124,7 +124,9 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
             Database {
                 name: one.name.clone(),
                 size_bytes: size.and_then(|size| size.bytes),
-                size_age_seconds: size.filter(|size| size.bytes.is_some()).map(|size| (now_unix - size.read_at).max(0.0)),
+                size_age_seconds: size
+                    .filter(|size| size.bytes.is_some())
+                    .map(|size| (now_unix - size.read_at).max(0.0)),
                 growth: sizes.growth([&server.name, &one.name, "", ""]),
                 backends: one.backends,
                 cache_hit_ratio: ratio(one.blocks_hit, one.blocks_read),
@@ -234,9 +236,7 @@ pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>)
         idle: counted(&["idle"]),
         idle_in_transaction: counted(&["idle in transaction", "idle in transaction (aborted)"]),
         total: Some(total),
-        this_database: Some(
-            clients.iter().filter(|client| client.database.as_deref() == Some(database)).count() as u64
-        ),
+        this_database: Some(clients.iter().filter(|client| client.database.as_deref() == Some(database)).count() as u64),
         background: Some(others.count() as u64),
         max: max.map(|max| max as u64),
         utilization_percent: max.filter(|max| *max > 0.0).map(|max| total as f64 / max * 100.0),

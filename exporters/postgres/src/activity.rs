@@ -155,11 +155,17 @@ const LABELS: &[&str] =
     &["datname", "state", "usename", "application_name", "backend_type", "wait_event_type", "wait_event"];
 
 pub(crate) const METRICS: &[Metric<Activity>] = &[
-    gauge("pg_stat_activity_count", "Number of connections in this state, without our own.", Unit::None, LABELS, |activity, emit| {
-        for (key, (count, _)) in groups(activity) {
-            emit.sample(&key, count.into());
-        }
-    }),
+    gauge(
+        "pg_stat_activity_count",
+        "Number of connections in this state, without our own.",
+        Unit::None,
+        LABELS,
+        |activity, emit| {
+            for (key, (count, _)) in groups(activity) {
+                emit.sample(&key, count.into());
+            }
+        },
+    ),
     gauge(
         "pg_stat_activity_max_tx_duration",
         "Age of the longest transaction in this state, in seconds.",
@@ -175,8 +181,7 @@ pub(crate) const METRICS: &[Metric<Activity>] = &[
 
 /// Transactions that are under way, without autovacuum's and our own.
 fn transactions(activity: &Activity) -> impl Iterator<Item = f64> {
-    let counts =
-        |backend: &&Backend| !backend.own && !backend.vacuums() && backend.state.as_deref() != Some("idle");
+    let counts = |backend: &&Backend| !backend.own && !backend.vacuums() && backend.state.as_deref() != Some("idle");
     activity.backends.iter().filter(counts).filter_map(|backend| backend.transaction_seconds)
 }
 

@@ -185,12 +185,8 @@ pub(crate) const CONFLICTS: &[Metric<Databases>] = &[
         Unit::None,
         |d| d.conflicts_tablespace
     ),
-    conflict!(
-        "pg_stat_database_conflicts_confl_lock",
-        "Queries cancelled due to lock timeouts.",
-        Unit::None,
-        |d| d.conflicts_lock
-    ),
+    conflict!("pg_stat_database_conflicts_confl_lock", "Queries cancelled due to lock timeouts.", Unit::None, |d| d
+        .conflicts_lock),
     conflict!(
         "pg_stat_database_conflicts_confl_snapshot",
         "Queries cancelled due to old snapshots.",
@@ -203,12 +199,8 @@ pub(crate) const CONFLICTS: &[Metric<Databases>] = &[
         Unit::None,
         |d| d.conflicts_bufferpin
     ),
-    conflict!(
-        "pg_stat_database_conflicts_confl_deadlock",
-        "Queries cancelled due to deadlocks.",
-        Unit::None,
-        |d| d.conflicts_deadlock
-    ),
+    conflict!("pg_stat_database_conflicts_confl_deadlock", "Queries cancelled due to deadlocks.", Unit::None, |d| d
+        .conflicts_deadlock),
     unknown(
         "pg_stat_database_conflicts_confl_active_logicalslot",
         "Uses of logical replication slots cancelled due to conflicts with recovery; from PostgreSQL 16.",

@@ -273,3 +273,183 @@ impl Emit for Labelled<'_> {
         self.emit.labelled(suffix, &all, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aura_model::{Missing, Reason, Section};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Activity, Backend, Number, Sender, Senders, Settings, Vacuum, Vacuums};
+
+    /// What may be twice in an answer, under few names so that it is.
+    #[derive(Debug)]
+    struct Found {
+        backends: Vec<(u8, u8, u8, u8)>,
+        senders: Vec<(u8, u8, u8)>,
+        vacuums: Vec<(u8, u8)>,
+        settings: Vec<u8>,
+    }
+
+    fn found() -> impl Strategy<Value = Found> {
+        let backends = proptest::collection::vec((0..3_u8, 0..3_u8, 0..6_u8, 0..3_u8), 0..30);
+        let senders = proptest::collection::vec((0..2_u8, 0..2_u8, 0..2_u8), 0..8);
+        let vacuums = proptest::collection::vec((0..2_u8, 0..40_u8), 0..4);
+        let settings = proptest::collection::vec(0..8_u8, 0..10);
+        (backends, senders, vacuums, settings).prop_map(|(backends, senders, vacuums, settings)| Found {
+            backends,
+            senders,
+            vacuums,
+            settings,
+        })
+    }
+
+    fn word<const N: usize>(words: [&str; N], number: u8) -> Option<String> {
+        Some(words[usize::from(number) % N].to_owned())
+    }
+
+    fn statistics(found: &Found) -> Statistics {
+        let off = || Missing::new(Reason::NotConfigured, "not in this test");
+        let backends = found.backends.iter().enumerate().map(|(pid, (database, state, query, user))| Backend {
+            pid: pid as i32,
+            own: *user == 2 && *query == 5,
+            database: word(["a/b", "a", "b"], *database),
+            user: word(["a", "b/a", ""], *user),
+            application: word(["", "x"], *state),
+            client: None,
+            kind: word(["client backend", "autovacuum worker"], *query),
+            state: word(["active", "idle", "idle in transaction"], *state),
+            wait_kind: None,
+            wait: None,
+            transaction_began: Some(f64::from(*state)),
+            transaction_seconds: Some(1.0),
+            query_seconds: Some(1.0),
+            state_seconds: Some(1.0),
+            query: word(["SELECT 1", "autovacuum: VACUUM s.t", "", "autovacuum: VACUUM ANALYZE s.t"], *query),
+            blocked_by: None,
+        });
+        let databases = ["a/b", "a", "b"].map(str::to_owned).to_vec();
+        let activity = Activity { backends: backends.collect(), databases, hides: false };
+        let senders = found.senders.iter().enumerate().map(|(pid, (application, client, state))| Sender {
+            application: word(["walreceiver", "x"], *application),
+            client: None,
+            network: word(["127.0.0.1/32", "10.0.0.1/32"], *client),
+            pid: pid.to_string(),
+            state: word(["streaming", "catchup"], *state),
+            sync_state: None,
+            slot: None,
+            wal_bytes: Some(1.0),
+            lag_bytes: Some(1.0),
+            replay_lag_seconds: None,
+        });
+        // The server lets one vacuum at a time into a table.
+        let mut seen = BTreeSet::new();
+        let vacuums = found.vacuums.iter().filter(|vacuum| seen.insert(**vacuum)).map(|(database, table)| Vacuum {
+            database: word(["a", "b"], *database),
+            table: Some(table.to_string()),
+            phase: word(["scanning heap"], 0),
+            blocks: Some(1),
+            scanned: Some(1),
+            vacuumed: Some(1),
+            index_rounds: Some(1),
+            most_dead: None,
+            dead: Some(1),
+        });
+        Statistics {
+            version: 150_000,
+            activity: Section::Fresh(Arc::new(activity)),
+            senders: Section::Fresh(Arc::new(Senders(senders.collect()))),
+            vacuums: Section::Fresh(Arc::new(Vacuums(vacuums.collect()))),
+            settings: Section::Fresh(Arc::new(settings::tests::named(&found.settings))),
+            cluster: Section::Off { missing: off() },
+            databases: Section::Off { missing: off() },
+            locks: Section::Off { missing: off() },
+            receivers: Section::Off { missing: off() },
+            standby: Section::Off { missing: off() },
+            buffer_cache: Section::Off { missing: off() },
+            slots: Section::Off { missing: off() },
+            database_sizes: Section::Off { missing: off() },
+            roles: Section::Off { missing: off() },
+            wal: Section::Off { missing: off() },
+            features: Section::Off { missing: off() },
+            tables: Section::Off { missing: off() },
+            table_sizes: Section::Off { missing: off() },
+            indexes: Section::Off { missing: off() },
+            others: Vec::new(),
+            left_out: None,
+            slow_statements: Section::Off { missing: off() },
+            statements: Section::Off { missing: off() },
+            debates: Section::Off { missing: off() },
+            rankings: Section::Off { missing: off() },
+            rounds: Section::Off { missing: off() },
+            health: Vec::new(),
+        }
+    }
+
+    #[derive(Default)]
+    struct Once {
+        family: String,
+        labels: Vec<String>,
+        seen: BTreeSet<String>,
+        twice: Vec<String>,
+    }
+
+    impl Emit for Once {
+        fn family(&mut self, family: &Family<'_>) {
+            family.name.clone_into(&mut self.family);
+            self.labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
+            if !self.seen.insert(format!("family {}", family.name)) {
+                self.twice.push(family.name.to_owned());
+            }
+        }
+
+        fn sample(&mut self, values: &[&str], value: Value) {
+            assert_eq!(values.len(), self.labels.len(), "{}", self.family);
+            let names = self.labels.clone();
+            let labels: Vec<_> = names.iter().map(String::as_str).zip(values.iter().copied()).collect();
+            self.labelled("", &labels, value);
+        }
+
+        fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], _: Value) {
+            let key = format!("{}{suffix}{labels:?}", self.family);
+            if !self.seen.insert(key.clone()) {
+                self.twice.push(key);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_series_is_there_twice_whatever_the_server_has(each in proptest::collection::vec(found(), 1..3)) {
+            let servers = each.iter().enumerate().map(|(index, found)| ServerReading {
+                name: format!("server{index}").into(),
+                address: "127.0.0.1:5432".into(),
+                user: "aura".into(),
+                database: "a".into(),
+                up: Section::Fresh(Arc::new(statistics(found))),
+                seconds: 0.1,
+                age_seconds: 0.0,
+                scrapes: 1,
+                connects: 1,
+            });
+            let reading = PostgresReading { servers: servers.collect() };
+            let mut once = Once::default();
+            for group in GROUPS {
+                (group.walk)(&reading, &mut once);
+            }
+            prop_assert_eq!(once.twice, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn settings_whose_names_come_to_the_same_are_shown_once() {
+        let names: Vec<Number> = settings::tests::named(&[0, 1, 2, 3]).0;
+        assert_eq!(
+            names.iter().map(|number| number.metric.as_str()).collect::<Vec<_>>(),
+            ["pg_settings_a_b", "pg_settings_a_c"]
+        );
+        let _ = Settings(names);
+    }
+}

@@ -40,7 +40,7 @@ columns! {
 pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
     let known = known(before.map(|before| before.iter().map(|index| index.id)), limit);
     let columns = "c.oid, c.relname, c.relnamespace, c.indrelid";
-    let all = "(SELECT c.oid, c.relname, c.relnamespace, c.relpages, i.indrelid FROM pg_catalog.pg_class c JOIN \
+    let all = "(SELECT c.oid, c.relname, c.relnamespace, c.relpages, i.indrelid AS indrelid FROM pg_catalog.pg_class c JOIN \
         pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE c.relkind = 'i' AND c.relpersistence <> 't' AND \
         c.oid >= 16384 AND c.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, \
         'pg_toast'::pg_catalog.regnamespace)) c";
@@ -54,9 +54,9 @@ pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
     );
     let chosen = match known {
         None => ranked,
-        Some(known) => format!(
-            "((SELECT {columns} FROM {all} WHERE c.oid = ANY ({known})) UNION ALL {ranked} LIMIT {limit})"
-        ),
+        Some(known) => {
+            format!("((SELECT {columns} FROM {all} WHERE c.oid = ANY ({known})) UNION ALL {ranked} LIMIT {limit})")
+        }
     };
     format!(
         "WITH {LOCKED} SELECT {} FROM {chosen} c JOIN pg_catalog.pg_class t ON t.oid = c.indrelid \

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, OtherDatabase, Ranking,
-    Receivers, Roles, Rounds, Senders, Settings, Slots, SlowStatements, Standby, Statements, Table, TableSizes, Vacuums, Wal,
+    Receivers, Roles, Rounds, Senders, Settings, Slots, SlowStatements, Standby, Statements, Table, TableSizes,
+    Vacuums, Wal,
 };
 
 /// All servers at one moment.
@@ -143,10 +144,7 @@ impl Statistics {
             ("roles", self.roles.missing()),
             ("wal", self.wal.missing()),
             ("stat_user_tables", self.tables.missing()),
-            (
-                "table_sizes",
-                refused(self.table_sizes.missing()).or_else(|| self.table_sizes.value()?.without.as_ref()),
-            ),
+            ("table_sizes", refused(self.table_sizes.missing()).or_else(|| self.table_sizes.value()?.without.as_ref())),
             ("stat_user_indexes", refused(self.indexes.missing())),
             ("other_databases", self.left_out.as_ref().or(other)),
             ("statements", self.slow_statements.missing()),

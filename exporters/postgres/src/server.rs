@@ -8,9 +8,9 @@ use std::{
 use aura_model::{Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles,
-    Senders, ServerReading, Settings, Slots, SlowStatements, Standby, StatementOptions, Statements, Statistics, Table,
-    Vacuums, Wal, activity,
+    Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles, Senders,
+    ServerReading, Settings, Slots, SlowStatements, Standby, StatementOptions, Statements, Statistics, Table, Vacuums,
+    Wal, activity,
     ask::{Asked, Sample},
     asked_debates::AskedDebates,
     buffercache, cluster,
@@ -423,8 +423,8 @@ async fn ask_statements(
     if options.metrics && !features.sees_all {
         statements.miss(failure::hidden("stat_statements", sample.user), sample.server);
     }
-    let metrics = statements::sql(features, options, published.as_deref())
-        .filter(|_| options.metrics && features.sees_all);
+    let metrics =
+        statements::sql(features, options, published.as_deref()).filter(|_| options.metrics && features.sees_all);
     tokio::join!(slow_statements.ask(sample, || slow, statements::read_slow), async {
         if let Some(metrics) = metrics {
             statements.ask(sample, || metrics, statements::read).await;

@@ -120,8 +120,19 @@ pub(crate) fn open(number: &Number, emit: &mut dyn Emit) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Settings whose names come to two metrics.
+    pub(crate) fn named(numbers: &[u8]) -> Settings {
+        let each = numbers.iter().map(|number| Setting {
+            name: ["a.b", "a_b", "a-b", "a.c"][usize::from(*number) % 4].to_owned(),
+            text: number.to_string(),
+            unit: None,
+            kind: "integer".to_owned(),
+        });
+        super::numbers(&each.collect::<Vec<_>>())
+    }
 
     #[test]
     fn every_unit_becomes_a_base_unit() {

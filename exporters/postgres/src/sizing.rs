@@ -263,7 +263,9 @@ impl Measuring {
             health.push(self.tables.health());
         }
         let databases = match &self.missing {
-            Some(missing) if databases.iter().all(|one| one.bytes.is_none()) => Section::Off { missing: missing.clone() },
+            Some(missing) if databases.iter().all(|one| one.bytes.is_none()) => {
+                Section::Off { missing: missing.clone() }
+            }
             _ => Section::Fresh(Arc::new(DatabaseSizes { databases, without })),
         };
         let tables = match &self.missing {

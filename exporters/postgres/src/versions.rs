@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Features, StatementOptions, activity, buffercache, cluster, databases, indexes, locks, receiver, replication, settings, sizes,
-    statements, tables, vacuum,
+    Features, StatementOptions, activity, buffercache, cluster, databases, indexes, locks, receiver, replication,
+    settings, sizes, statements, tables, vacuum,
 };
 
 /// Relations and functions that give rows, with their columns; extensions with their versions.
@@ -70,7 +70,8 @@ impl Catalog {
             tables::sizes_sql(version, 500, None),
             indexes::sql(500, None),
             statements::slow_sql(&features).expect("statements are there"),
-            statements::sql(&features, &StatementOptions { query_length: 9, ..StatementOptions::default() }, None).expect("statements are there"),
+            statements::sql(&features, &StatementOptions { query_length: 9, ..StatementOptions::default() }, None)
+                .expect("statements are there"),
         ];
         queries.extend(buffercache::sql(&features));
         queries
@@ -104,7 +105,7 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
                 index + 1
             };
             if free(token(behind)) {
-                aliases.insert(token(behind).to_owned(), columns);
+                aliases.entry(token(behind).to_owned()).or_insert_with(Vec::new).push(columns);
             }
         }
         let behind = token(index + 1);
@@ -127,7 +128,10 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
         }
         let there = if qualified {
             let of = token(index - 2);
-            aliases.get(of).map_or_else(|| made.contains(of), |columns| columns.contains(name))
+            // One letter may stand for a relation here and for what was made of it there.
+            let known = aliases.get(of);
+            let made_there = made.contains(of) && (known.is_none() || made.contains(name));
+            made_there || known.is_some_and(|each| each.iter().any(|columns| columns.contains(name)))
         } else {
             used.iter().any(|columns| columns.contains(name)) || aliases.contains_key(name) || made.contains(name)
         };

@@ -65,7 +65,10 @@ fn what_is_shown_is_what_the_server_says() {
     let mut source = open(&options);
     let reading = until(&mut source, "the rows of t", |reading| {
         let tables = statistics(reading).tables.value();
-        tables.is_some_and(|tables| tables.iter().any(|table| table.name == "t" && table.inserted == 1000))
+        let sizes = statistics(reading).table_sizes.value();
+        sizes.is_some_and(|sizes| sizes.tables.iter().any(|table| table.name == "t"))
+            && statistics(reading).database_sizes.value().is_some_and(|sizes| sizes.without.is_none())
+            && tables.is_some_and(|tables| tables.iter().any(|table| table.name == "t" && table.inserted == 1000))
     });
     let now = statistics(&reading);
     let shown: Vec<_> = now.missing().map(|(part, missing)| (part, missing.reason)).collect();
