@@ -409,6 +409,22 @@ mod tests {
         assert_eq!(keys, ["servers[0].url", "servers[1].url", "answer_timeout"]);
     }
 
+    /// Two servers of one name would be the same series twice.
+    #[test]
+    fn a_name_is_given_once_whether_it_is_said_or_follows_from_the_address() {
+        let url = |text: &str| ServerOptions { url: Some(DatabaseUrl(text.into())), ..Default::default() };
+        let named = |server: ServerOptions, name: &str| ServerOptions { name: Some(name.into()), ..server };
+        let keys = |servers: Vec<ServerOptions>| -> Vec<String> {
+            let options = PostgresOptions { servers, ..PostgresOptions::default() };
+            options.problems().into_iter().map(|(key, _)| key).collect()
+        };
+        let (one, other) = (url("postgres://a@b:5432/c"), url("postgres://a@b/d"));
+        assert_eq!(keys(vec![one.clone(), other.clone()]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), named(url("postgres://a@e/c"), "x")]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), other]), [""; 0]);
+        assert_eq!(keys(vec![one, url("postgres://a@b:5433/c")]), [""; 0]);
+    }
+
     #[test]
     fn what_may_be_probed_is_checked_before_it_is_asked() {
         let mut options = PostgresOptions::default();

@@ -61,8 +61,7 @@ impl Drop for Sizing {
 impl Sizing {
     /// Begins to read the sizes of a server of this version.
     pub(crate) fn start(target: &Target, options: &PostgresOptions, version: u32) -> Self {
-        let nothing = Read { databases: not_yet("database"), tables: not_yet("table_sizes"), health: Vec::new() };
-        let latest = Arc::new(Mutex::new(nothing));
+        let latest = Arc::new(Mutex::new(Read::nothing()));
         let (done, first) = oneshot::channel();
         let task = tokio::spawn(Measuring::new(target, options, version).run(Arc::clone(&latest), done));
         Self { latest, first: Some(first), task }
@@ -77,6 +76,12 @@ impl Sizing {
 
     pub(crate) fn newest(&self) -> Read {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Read {
+    pub(crate) fn nothing() -> Self {
+        Self { databases: not_yet("database"), tables: not_yet("table_sizes"), health: Vec::new() }
     }
 }
 

@@ -138,7 +138,7 @@ pub(crate) const LOCKED: &str = "\
     locked AS MATERIALIZED (SELECT h.id FROM hit h UNION SELECT c.oid FROM pg_catalog.pg_class c JOIN hit h ON \
     h.id = c.reltoastrelid)";
 
-/// So many tables may be looked at for their true size when the largest are chosen: 20 to 50 ms of the server's time.
+/// So many tables may be looked at for their true size when the largest are chosen: a tenth of a second of the server's time.
 pub(crate) const LOOKED_AT: u32 = 1000;
 
 /// The largest tables. Temporary ones are other sessions' own business.
