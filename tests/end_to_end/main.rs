@@ -1,11 +1,13 @@
 //! The real binary against real peers.
 
+mod answers;
 mod audit_logs;
 mod audit_mount;
 mod database;
 mod debates;
 mod documents;
 mod drop_in;
+mod errors;
 mod exposition;
 mod faults;
 mod feed;
@@ -17,9 +19,11 @@ mod model_faults;
 mod models;
 mod probe;
 mod prometheus;
+mod proxies;
 mod random;
 mod reload;
 mod security;
+mod shortage;
 mod stale;
 mod supervisor;
 mod tls;

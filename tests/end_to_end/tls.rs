@@ -6,7 +6,7 @@ use aura_tests::{Agent, Authority, Feed, Request, Setup, receive, wait_until};
 use rustix::process::Signal;
 
 /// Puts a new certificate and its key into a folder, and returns what trusts it.
-fn certify(folder: &Path) -> Authority {
+pub(crate) fn certify(folder: &Path) -> Authority {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();

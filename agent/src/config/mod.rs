@@ -8,6 +8,7 @@ mod check;
 mod deserialize;
 mod environment;
 mod interpolate;
+mod network;
 pub mod node;
 mod problem;
 pub mod reference;
@@ -30,6 +31,7 @@ use node::{Node, Origin, Scalar, Value};
 
 pub(crate) use deserialize::deserialize;
 pub use interpolate::Variables;
+pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
 pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, Storage, Web};

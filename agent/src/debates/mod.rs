@@ -13,6 +13,7 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
+pub(crate) use self::routes::{History, Leaderboard};
 use self::standings::{Standings, Tables, standings};
 pub use self::{message::DebateUpdate, routes::routes};
 use crate::{

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{ControlToken, Trust, auth::Authenticator, rate_limit::RateLimit};
 use crate::{
+    config::Network,
     hub::Hub,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
@@ -61,6 +62,8 @@ pub struct Settings {
     pub rate_limit: Option<Arc<RateLimit>>,
     /// Asks database servers that a request names.
     pub prober: Arc<Prober>,
+    /// Those whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Fields of every answer, from the web configuration.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }

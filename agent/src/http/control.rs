@@ -75,7 +75,8 @@ impl Settings {
             return Ok(());
         }
         let hint = "send Authorization: Bearer with the token of web.control_token_file";
-        Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the control token is needed here").hint(hint))
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the control token is needed here");
+        Err(error.hint(hint).field(header::WWW_AUTHENTICATE, "Bearer realm=\"aura\""))
     }
 }
 

@@ -3,18 +3,19 @@
 //! Scrapes take no part in routing. They are the requests that come again and again for as long as the agent runs, and
 //! routing, layers and boxed handlers cost as much as the rest of their answer.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, Request, header};
+use http::{Method, Request, header};
 use hyper::body::Incoming;
 use tower::ServiceExt;
+use tracing::{Level, debug, enabled};
 
-use super::{ApiError, App, guard, metrics, router::router};
+use super::{ApiError, App, ClientAddress, guard, metrics, router::router, target};
 
 /// Answers requests.
 pub struct Front {
@@ -31,13 +32,23 @@ impl Front {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
+    pub(super) async fn answer(&self, peer: IpAddr, mut request: Request<Incoming>) -> Response {
         let settings = self.app.settings();
-        let mut response = match guard::admit(&settings, &request).await {
+        let client = ClientAddress::of(peer, request.headers(), &settings.trusted_proxies);
+        request.extensions_mut().insert(client);
+        let asked = enabled!(Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let admitted = match target::check(&mut request) {
+            Ok(()) => guard::admit(&settings, &request).await,
+            Err(refusal) => Err(refusal.into_response()),
+        };
+        let mut response = match admitted {
             Ok(()) => self.pass(request).await,
             Err(refusal) => refusal,
         };
-        guard::mark(&settings, response.headers_mut());
+        guard::mark(&settings.fields, response.headers_mut());
+        if let Some((method, path)) = asked {
+            debug!(client = %client.0, %method, ?path, status = response.status().as_u16(), "asked");
+        }
         self.app.events.note(|counts| {
             counts.requests += 1;
             counts.failed_requests += u64::from(response.status().is_server_error());
@@ -53,9 +64,8 @@ impl Front {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return metrics::answer(&self.app, part, &request);
         }
-        let mut response = ApiError::wrong_method(request.method(), request.uri()).into_response();
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-        response
+        let error = ApiError::wrong_method(request.method(), request.uri());
+        error.field(header::ALLOW, "GET,HEAD").into_response()
     }
 }
 

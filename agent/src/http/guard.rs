@@ -91,12 +91,14 @@ pub(super) async fn admit<B>(settings: &Settings, request: &Request<B>) -> Resul
     settings.authenticate(request.headers()).await
 }
 
-/// Adds the fields of every answer.
-pub(super) fn mark(settings: &Settings, fields: &mut HeaderMap) {
+/// Adds the fields of every answer, those of the web configuration last. What does not say how long it holds is true for
+/// this moment only, errors included.
+pub(super) fn mark(configured: &[(HeaderName, HeaderValue)], fields: &mut HeaderMap) {
     for (name, value) in FIELDS {
         fields.insert(name, value);
     }
-    for (name, value) in &settings.fields {
+    fields.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in configured {
         fields.insert(name.clone(), value.clone());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    io::{self, ErrorKind},
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::extract::ConnectInfo;
+use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -25,9 +25,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::{Front, Stream};
+use super::{ApiError, Front, Stream, Waiting, Wire};
 
 /// A request head is far smaller; a larger one is refused with 431.
 const HEAD_BYTES: usize = 16 << 10;
@@ -37,6 +37,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(5);
 const NEXT_REQUEST: Duration = Duration::from_secs(120);
 /// Connections that speak HTTP; feeds are counted on their own.
 const CONNECTIONS: usize = 1024;
+/// Who is too slow gets this long to hear it.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// After so long without a refused connection, the shortage is over.
+const CALM: Duration = Duration::from_secs(10);
 /// Connections beyond those that are told so at once, and how long each may take to hear it.
 const REFUSALS: usize = 64;
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -56,11 +60,15 @@ pub struct Serving {
 pub async fn listen(listener: TcpListener, mut serving: Serving) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let mut short: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = serving.stopping.wait_for(|&stopping| stopping) => break,
         };
+        if accepted.is_ok() && short.take_if(|last| last.elapsed() > CALM).is_some() {
+            info!("connections are accepted again");
+        }
         match accepted {
             Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => {
@@ -75,15 +83,19 @@ pub async fn listen(listener: TcpListener, mut serving: Serving) {
                     let place = Arc::clone(&refusals).try_acquire_owned().ok().filter(|_| serving.tls.is_none());
                     if let Some(place) = place {
                         tokio::spawn(async move {
-                            let _ = timeout(REFUSAL, refuse(stream)).await;
+                            let _ = timeout(REFUSAL, refuse(stream, no_place())).await;
                             drop(place);
                         });
                     }
                 }
             },
+            // The client left before it was its turn.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                // Out of descriptors, most likely: say so and let some close before trying again.
-                warn!("connections are not accepted: {error}");
+                // Out of descriptors, most likely: say so once, and let some close before trying again.
+                if short.replace(Instant::now()).is_none() {
+                    warn!("connections are not accepted: {error}");
+                }
                 sleep(Duration::from_millis(200)).await;
             }
         }
@@ -92,20 +104,31 @@ pub async fn listen(listener: TcpListener, mut serving: Serving) {
     let _ = places.acquire_many(CONNECTIONS as u32).await;
 }
 
-/// Says that there is no place, and reads what the client says meanwhile: a connection that is closed with bytes
-/// unread is reset, and the client would not get to read why.
-async fn refuse(mut stream: TcpStream) -> io::Result<()> {
-    const BODY: &str = r#"{"error":{"code":"too_many_connections","message":"all connections are in use","hint":"close some, or ask less often","retry_after_s":5}}"#;
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
-    );
-    stream.write_all(answer.as_bytes()).await?;
+fn no_place() -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "all connections are in use")
+        .hint("close some, or ask less often")
+        .retry_after(5)
+}
+
+/// Says why not, and reads what the client says meanwhile: a connection that is closed with bytes unread is reset, and
+/// the client would not get to read it.
+async fn refuse(mut stream: TcpStream, error: ApiError) -> io::Result<()> {
+    stream.write_all(&error.on_the_wire()).await?;
     stream.shutdown().await?;
     let mut unread = [0; 512];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())
+}
+
+/// Agrees on TLS. Who speaks plain HTTP instead is told so: methods are written in capitals, and no TLS begins with one.
+async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> io::Result<Stream> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
+        let message = "this is a port for HTTPS, and plain HTTP was sent to it";
+        refuse(stream, ApiError::bad("plain_http", message).hint("ask for https:// instead of http://")).await?;
+        return Err(io::Error::other("plain HTTP was sent"));
+    }
+    Ok(Stream::Tls(Box::new(tls.accept(stream).await?)))
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
@@ -113,8 +136,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     let begun = Instant::now();
     let stream = match &serving.tls {
         None => Stream::Plain(stream),
-        Some(tls) => match timeout(FIRST_REQUEST, tls.accept(stream)).await {
-            Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+        Some(tls) => match timeout(FIRST_REQUEST, shake_hands(tls, stream)).await {
+            Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return debug!(%peer, "TLS handshake failed: {error}"),
             Err(_) => return debug!(%peer, "TLS handshake took too long"),
         },
@@ -127,15 +150,16 @@ async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Servin
     // Milliseconds from the connection to its last request, and how many there were.
     let last = AtomicU64::new(0);
     let requests = AtomicU64::new(0);
-    let service = service_fn(|mut request: http::Request<Incoming>| {
+    let waiting = Arc::new(Waiting::default());
+    let service = service_fn(|request: http::Request<Incoming>| {
+        waiting.whole();
         last.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
         requests.fetch_add(1, Ordering::Relaxed);
-        request.extensions_mut().insert(ConnectInfo(peer));
         let front = &*front;
-        async move { Ok::<_, Infallible>(front.answer(request).await) }
+        async move { Ok::<_, Infallible>(front.answer(peer.ip(), request).await) }
     });
-    let connection =
-        http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&waiting)));
+    let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(wire, service).with_upgrades();
     let mut connection = pin!(connection);
     let mut asked_to_stop = false;
     loop {
@@ -151,7 +175,7 @@ async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Servin
             () = sleep(deadline.saturating_sub(begun.elapsed())) => {
                 let limit = if requests.load(Ordering::Relaxed) == 0 { FIRST_REQUEST } else { NEXT_REQUEST };
                 if begun.elapsed() >= Duration::from_millis(last.load(Ordering::Relaxed)) + limit {
-                    return debug!(%peer, "connection closed: no request in time");
+                    break;
                 }
             }
             _ = stopping.wait_for(|&stopping| stopping), if !asked_to_stop => {
@@ -160,4 +184,7 @@ async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Servin
             }
         }
     }
+    waiting.give_up();
+    let _ = timeout(GOODBYE, connection).await;
+    debug!(%peer, "connection closed: no request in time");
 }

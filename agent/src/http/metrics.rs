@@ -34,7 +34,8 @@ fn scrape<B>(app: &App, part: Option<&str>, request: &Request<B>) -> Result<Resp
         .hint("scrape less often, or raise web.max_requests")
         .retry_after(1)
     })?;
-    let (format, coding) = (Format::negotiate(request.headers()), Coding::negotiate(request.headers()));
+    let format = Format::negotiate(request.headers());
+    let coding = Coding::negotiate(request.headers(), &Coding::ALL).ok_or_else(ApiError::no_coding)?;
     let body = Scrape::parse(part, request.uri().query())
         .and_then(|wanted| app.scraper.answer(&app.hub.sources(), wanted, format, coding))
         .map_err(|error| match &error {

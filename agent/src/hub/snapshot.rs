@@ -1,7 +1,10 @@
 //! One reading, when it was taken, and its encodings: each made once, for the first who asks, and shared.
 
 use std::{
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,12 +30,22 @@ pub struct Snapshot<S: Source> {
 
 /// A reading's texts: each is made by the first who asks for it.
 #[derive(Default)]
-pub struct Encodings([OnceLock<Encoding>; Format::COUNT]);
+pub struct Encodings {
+    texts: [OnceLock<Encoding>; Format::COUNT],
+    /// What must be left out of one format is left out of the other too, and counts once.
+    reported: AtomicBool,
+}
 
 impl Encodings {
-    /// The text in this format.
-    pub fn get<R>(&self, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
-        self.0[format as usize].get_or_init(|| encode(groups, reading, format))
+    /// The text of this source's reading in this format.
+    pub fn get<R>(&self, source: &'static str, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
+        self.texts[format as usize].get_or_init(|| {
+            let encoding = encode(groups, reading, format);
+            if !self.reported.swap(true, Ordering::Relaxed) {
+                encoding.report(source);
+            }
+            encoding
+        })
     }
 }
 
@@ -62,6 +75,6 @@ pub trait Exposition: Send + Sync {
 
 impl<S: Source> Exposition for Snapshot<S> {
     fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(S::groups(), &self.reading, format)
+        self.encodings.get(S::NAME, S::groups(), &self.reading, format)
     }
 }

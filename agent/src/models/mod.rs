@@ -7,8 +7,8 @@ mod derive;
 mod explain;
 mod jobs;
 pub mod message;
-mod routes;
-mod status;
+pub(crate) mod routes;
+pub(crate) mod status;
 
 use std::{
     sync::{

@@ -2,7 +2,10 @@
 
 mod heap;
 mod logging;
+#[cfg(all(unix, not(feature = "portable")))]
+mod notify;
 mod sources;
+mod storage;
 #[cfg(all(unix, not(feature = "portable")))]
 #[path = "unix.rs"]
 mod system;
@@ -11,6 +14,7 @@ mod system;
 mod system;
 
 use std::{
+    fs::File,
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -35,7 +39,10 @@ use crate::{
     http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
     hub::Hub,
     own::{Events, Own},
-    publish::feed::{Feeds, Limits},
+    publish::{
+        feed::{Feeds, Limits},
+        prometheus::declared,
+    },
     views::{self, Views},
 };
 
@@ -79,6 +86,8 @@ struct Agent {
     web: WebConfig,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
+    /// Held for as long as the agent runs.
+    _storage: Option<File>,
 }
 
 impl Agent {
@@ -88,8 +97,11 @@ impl Agent {
         for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
+        let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
+        let context = Context::new(config.paths.clone().into())
+            .with_storage(config.storage.path.clone())
+            .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
@@ -100,7 +112,7 @@ impl Agent {
         hub.add(Arc::new(Own::new(&hub, live.iter().map(|live| live.feed.clone()).collect(), Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         let app = Arc::new(App::new(hub, views, live, events, scrapes(config), reload, settings));
-        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads })
+        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads, _storage: storage })
     }
 
     async fn serve(mut self) -> anyhow::Result<()> {
@@ -205,6 +217,7 @@ fn settings(config: &Config, web: &WebConfig) -> Settings {
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
         prober: Arc::new(Prober::new(&config.sources.postgres)),
+        trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
     }
 }

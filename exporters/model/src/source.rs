@@ -67,6 +67,8 @@ pub struct Context {
     pub paths: Paths,
     /// The one folder that may be written to, for what outlives a restart; none unless one is configured.
     pub storage: Option<PathBuf>,
+    /// The names of all metrics that the agent declares, as declared: what comes from outside must take no other's.
+    pub declared: Arc<[&'static str]>,
     watched: Arc<AtomicBool>,
 }
 
@@ -74,13 +76,19 @@ impl Context {
     /// A context over these roots.
     #[must_use]
     pub fn new(paths: Paths) -> Self {
-        Self { paths, storage: None, watched: Arc::default() }
+        Self { paths, storage: None, declared: [].into(), watched: Arc::default() }
     }
 
     /// The same with a folder for what outlives a restart.
     #[must_use]
     pub fn with_storage(self, storage: Option<PathBuf>) -> Self {
         Self { storage, ..self }
+    }
+
+    /// The same with the names that are taken.
+    #[must_use]
+    pub fn with_declared(self, declared: Arc<[&'static str]>) -> Self {
+        Self { declared, ..self }
     }
 
     /// Whether somebody looks at the live page now: the time for readings that are too dear to take otherwise.

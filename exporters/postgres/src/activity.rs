@@ -6,7 +6,10 @@ use aura_model::{Emit, Metric, Unit, Value, gauge};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::{
+    ask::{columns, rows},
+    text::{self, Column},
+};
 
 /// The states that a client backend may be in.
 const STATES: [&str; 6] =
@@ -31,7 +34,8 @@ columns! {
         /// Its process.
         pub pid: i32 = "a.pid",
         /// It is ours: this connection, or one to another database of the server.
-        pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = 'aura' AND \
+        pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = \
+            pg_catalog.current_setting('application_name') AND \
             a.usename = current_user \
             AND a.client_addr IS NOT DISTINCT FROM pg_catalog.inet_client_addr(), false)",
         /// Its database; none for background processes.
@@ -59,8 +63,10 @@ columns! {
         pub query_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start)::float",
         /// Seconds in its state.
         pub state_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float",
-        /// The first 200 letters of what it runs; not of idle ones.
-        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN pg_catalog.left(a.query, 200) END",
+        /// The first 200 letters of what it runs; not of idle ones. Bytes that are no letters of our database, as where
+        /// one is cut in two at the end, are none that it can cut: short ones are cut here.
+        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN CASE WHEN pg_catalog.octet_length(a.query) <= 1024 \
+            THEN a.query ELSE pg_catalog.left(a.query, 200) END END",
         /// The processes that it waits for, with commas between.
         pub blocked_by: Option<String> =
             "CASE WHEN a.wait_event_type = 'Lock' THEN \
@@ -109,11 +115,15 @@ pub(crate) fn read(answer: &[Row]) -> Result<Activity, Error> {
     let (mut databases, mut hides) = (Vec::new(), false);
     for row in answer {
         hides |= row.try_get::<_, bool>(row.len() - 2)?;
-        if let Some(names) = row.try_get(row.len() - 1)? {
+        if let Some(names) = <Option<Vec<String>> as Column>::at(row, row.len() - 1)? {
             databases = names;
         }
     }
-    Ok(Activity { backends: rows(answer, Backend::read)?, databases, hides })
+    let mut backends = rows(answer, Backend::read)?;
+    for query in backends.iter_mut().filter_map(|backend| backend.query.as_mut()) {
+        text::cut(query, 200);
+    }
+    Ok(Activity { backends, databases, hides })
 }
 
 type Key<'a> = [&'a str; 7];

@@ -31,12 +31,6 @@ columns! {
         /// On a standby: whether it is told of a server to receive from; none when the role may not see it.
         pub has_primary: Option<bool> = "(SELECT setting <> '' FROM pg_catalog.pg_settings WHERE \
             name = 'primary_conninfo' AND pg_catalog.pg_is_in_recovery())",
-        /// Whether there are tables of debates.
-        pub has_debates: bool = "pg_catalog.to_regclass('debates') IS NOT NULL",
-        /// Whether there are tables of rankings.
-        pub has_rankings: bool = "pg_catalog.to_regclass('model_rankings') IS NOT NULL",
-        /// Whether there are tables of rounds.
-        pub has_rounds: bool = "pg_catalog.to_regclass('debate_rounds') IS NOT NULL",
         /// Whether we may see other roles' activity.
         pub sees_all: bool = "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
         /// Checkpoints that were due by time.
@@ -354,9 +348,6 @@ pub(crate) mod tests {
             replay_lag_seconds: Some(0.0),
             last_replay_seconds: None,
             has_primary: None,
-            has_debates: false,
-            has_rankings: false,
-            has_rounds: false,
             sees_all: true,
             checkpoints_timed: 0,
             checkpoints_requested: 0,

@@ -10,6 +10,7 @@ mod asked_debates;
 mod buffercache;
 mod cluster;
 mod connection;
+mod conninfo;
 mod databases;
 mod debates;
 mod failure;
@@ -18,19 +19,24 @@ mod indexes;
 mod locks;
 mod options;
 mod others;
+mod parameters;
 mod passfile;
 mod probe;
 mod reading;
 mod receiver;
 mod replication;
 mod server;
+mod service;
+mod session;
 mod settings;
 mod sizes;
 mod sizing;
 mod standby;
+mod standing;
 mod statements;
 mod tables;
 mod target;
+mod text;
 mod tls;
 mod vacuum;
 #[cfg(test)]
@@ -51,8 +57,8 @@ pub use self::{
     indexes::Index,
     locks::Locks,
     options::{
-        All, DatabaseUrl, OtherDatabases, PostgresOptions, ProbeModule, ProbeOptions, ServerOptions, SslMode,
-        StatementOptions, TableOptions,
+        All, DatabaseUrl, DebateOptions, OtherDatabases, PostgresOptions, ProbeModule, ProbeOptions, ServerOptions,
+        SslMode, StatementOptions, TableOptions,
     },
     others::{DatabaseTables, OtherDatabase},
     probe::{ProbeError, Prober},

@@ -6,6 +6,8 @@ use aura_model::{Interval, Name, Options, Schedule, Switch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::conninfo;
+
 /// PostgreSQL servers and the debates that one of them holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -36,8 +38,28 @@ pub struct PostgresOptions {
     pub statements: StatementOptions,
     /// What `/probe` may ask; nothing unless both modules and targets are given.
     pub probe: ProbeOptions,
-    /// Whether the debates of the tables `debates` and `model_rankings` are read: `auto` where they are.
-    pub debates: Switch,
+    /// The debates that the tables `debates`, `model_rankings` and `debate_rounds` hold.
+    pub debates: DebateOptions,
+}
+
+/// Which debates are read. Only plain tables are that depend on nothing but PostgreSQL's own functions and types,
+/// unless their owner is trusted: whatever else a table's owner puts there runs with the rights of those who read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DebateOptions {
+    /// Whether debates are read: `auto` where their tables are.
+    pub enabled: Switch,
+    /// The schema that holds the tables.
+    pub schema: String,
+    /// Roles whose tables are read even if they are views, foreign tables or have policies, or types and indexes with
+    /// code of their own: all of it may do what the agent's role may.
+    pub trusted_owners: Vec<String>,
+}
+
+impl Default for DebateOptions {
+    fn default() -> Self {
+        Self { enabled: Switch::Auto, schema: "public".to_owned(), trusted_owners: Vec::new() }
+    }
 }
 
 /// Servers that are asked when a request to `/probe?target=...&auth_module=...` names them, and not otherwise.
@@ -201,7 +223,7 @@ impl Default for PostgresOptions {
             tables: TableOptions::default(),
             statements: StatementOptions::default(),
             probe: ProbeOptions::default(),
-            debates: Switch::Auto,
+            debates: DebateOptions::default(),
         }
     }
 }
@@ -326,58 +348,19 @@ impl From<String> for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&without_password(&self.0))
+        formatter.write_str(&conninfo::shown(&self.0))
     }
 }
 
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", without_password(&self.0))
+        write!(formatter, "{:?}", conninfo::shown(&self.0))
     }
 }
 
 impl Serialize for DatabaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// A URL's scheme and the rest; none for `host=... password='a://b'`.
-pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    url.split_once("://")
-        .filter(|(scheme, _)| scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '+'))
-}
-
-fn without_password(url: &str) -> String {
-    const HIDDEN: &str = "***";
-    if let Some((scheme, rest)) = split_scheme(url) {
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        // A password may hold an unescaped @ or /: everything up to the last @ is taken for one.
-        let at = rest.rfind('@').filter(|at| rest[..*at].contains(':') || *at < end);
-        let (login, place) = at.map_or(("", rest), |at| (&rest[..at], &rest[at + 1..]));
-        let user = login.split(':').next().unwrap_or_default();
-        let mut shown = format!("{scheme}://{user}");
-        if login.contains(':') {
-            shown += &format!(":{HIDDEN}");
-        }
-        if at.is_some() {
-            shown.push('@');
-        }
-        let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
-        shown += place;
-        if let Some(query) = query {
-            let kept = query.split('&').map(|pair| match pair.split_once('=') {
-                Some((key, _)) if key.contains("password") => format!("{key}={HIDDEN}"),
-                _ => pair.to_owned(),
-            });
-            shown += &format!("?{}", kept.collect::<Vec<_>>().join("&"));
-        }
-        return shown;
-    }
-    match url.find("password") {
-        // A quoted password may hold anything: what follows is not shown at all.
-        Some(start) => format!("{}password={HIDDEN}", &url[..start]),
-        None => url.to_owned(),
     }
 }
 
@@ -461,10 +444,15 @@ mod tests {
     fn urls_are_shown_without_their_passwords() {
         for (url, shown) in [
             ("postgres://u:secret@h:1/d?sslmode=require", "postgres://u:***@h:1/d?sslmode=require"),
-            ("postgres://u:sec@ret/x@h/d", "postgres://u:***@h/d"),
+            ("postgres://u:sec@ret/x@h/d", "postgres://***"),
+            ("postgres://u:sec/ret@h/d", "postgres://***"),
+            ("postgres://u@h/d?user=x&password=a&secret=1", "postgres://***"),
+            ("postgres://u:secret@a:1,b:2/d,postgres://u:secret@h/d", "postgres://***"),
+            ("host=h password=a secret dbname=d", "***"),
             ("postgresql://u@h/d?password=secret&user=x", "postgresql://u@h/d?password=***&user=x"),
             ("postgres://h/d", "postgres://h/d"),
-            ("host=h password='secret x' user=u", "host=h password=***"),
+            ("host=h password='secret x' user=u", "host=h password=*** user=u"),
+            ("host=h sslpassword=secret options='-c a=b'", "host=h sslpassword=*** options='-c a=b'"),
         ] {
             let url = DatabaseUrl(url.into());
             assert_eq!(url.to_string(), shown);

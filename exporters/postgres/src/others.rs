@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use crate::{
     Database, Index, PostgresOptions, Table, TableSizes,
     ask::{Asked, Sample},
-    connection::{Connection, Limits, drive},
+    connection::{Connection, drive},
     indexes,
     options::OtherDatabases,
+    session::{Limits, Session},
     tables,
     target::Target,
 };
@@ -139,7 +140,9 @@ struct Asking {
     limit: u32,
     with_indexes: bool,
     connection: Option<Connection>,
-    prepares: bool,
+    session: Session,
+    begin: String,
+    raw: AtomicBool,
     tables: Asked<Vec<Table>>,
     table_sizes: Asked<TableSizes>,
     indexes: Asked<Vec<Index>>,
@@ -156,7 +159,9 @@ impl Asking {
             limit: options.tables.limit,
             with_indexes: options.tables.indexes,
             connection: None,
-            prepares: true,
+            session: Session::Own,
+            begin: Limits::of_others(options).begin(),
+            raw: AtomicBool::new(false),
             tables: Asked::new("stat_user_tables", Duration::ZERO),
             table_sizes: Asked::new("table_sizes", options.slow_interval.get()),
             indexes: Asked::new("stat_user_indexes", Duration::ZERO),
@@ -191,10 +196,13 @@ impl Asking {
                 self.tables.forget();
                 self.table_sizes.forget();
                 self.indexes.forget();
+                self.raw = AtomicBool::new(false);
                 Box::pin(Connection::open(&self.target, &self.limits)).await?
             }
         };
-        self.prepares &= connection.limited;
+        if connection.session == Session::Shared {
+            self.session = Session::Shared;
+        }
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let sample = Sample {
             client: &connection.client,
@@ -202,7 +210,9 @@ impl Asking {
             user: self.target.user(),
             server: &self.target.name,
             over: &over,
-            prepares: self.prepares,
+            session: self.session,
+            begin: &self.begin,
+            raw: &self.raw,
             pooled: &pooled,
         };
         let (version, limit, with_indexes) = (self.version, self.limit, self.with_indexes);
@@ -228,7 +238,9 @@ impl Asking {
         // Each may meet a lock and be asked twice.
         let patience = self.limits.patience(6);
         let asked = drive(&mut connection.driver, patience, Box::pin(work)).await;
-        self.prepares &= pooled.get().is_none();
+        if pooled.get().is_some() {
+            self.session = Session::Shared;
+        }
         let place = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
         asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(place)?;
         self.connection = Some(connection);

@@ -150,7 +150,7 @@ impl Prober {
         // What the environment says is meant for the servers that are watched.
         let target = Target::new(&server, &|_| None).map_err(ProbeError::BadTarget)?;
         let mut options = self.options.clone();
-        options.debates = Switch::Off;
+        options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
         let mut server = Server::new(target, &options);
         let patience = options.probe.timeout.get();

@@ -1,7 +1,10 @@
 //! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,10 +17,12 @@ use crate::{
     ask::{Asked, Sample},
     asked_debates::AskedDebates,
     buffercache, cluster,
-    connection::{Connection, Limits, MARK, drive},
+    connection::{Connection, drive},
     databases, failure, indexes, locks,
     others::Others,
-    receiver, replication, settings, sizes,
+    receiver, replication,
+    session::{Limits, Session},
+    settings, sizes,
     sizing::{Read, Sizing, not_yet},
     standby::Listening,
     statements, tables,
@@ -39,8 +44,10 @@ pub(crate) struct Server {
     options: PostgresOptions,
     connection: Option<Connection>,
     version: u32,
-    /// Queries may be prepared: nothing gives us another session from one to the next.
-    prepares: bool,
+    session: Session,
+    /// The statements that begin a transaction in a session that is not ours alone.
+    begin: String,
+    raw: AtomicBool,
     connects: u64,
     scrapes: u64,
     pause: Duration,
@@ -78,7 +85,9 @@ impl Server {
             limits: Limits::of_samples(options),
             connection: None,
             version: 0,
-            prepares: true,
+            session: Session::Own,
+            begin: Limits::of_samples(options).begin(),
+            raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
             pause: FIRST_PAUSE,
@@ -108,7 +117,7 @@ impl Server {
             tables: Asked::new("stat_user_tables", options.tables.interval.get()),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
-            debates: AskedDebates::new(slow),
+            debates: AskedDebates::new(slow, &options.debates),
             options: options.clone(),
             target,
         }
@@ -157,13 +166,26 @@ impl Server {
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, notified, .. } = &mut connection;
-        let sample =
-            Sample { client, now, user: &user, server: &name, over: &over, prepares: self.prepares, pooled: &pooled };
+        let begin = std::mem::take(&mut self.begin);
+        let raw = AtomicBool::new(self.raw.load(Ordering::Relaxed));
+        let sample = Sample {
+            client,
+            now,
+            user: &user,
+            server: &name,
+            over: &over,
+            session: self.session,
+            begin: &begin,
+            raw: &raw,
+            pooled: &pooled,
+        };
         // The future of all queries is large: it is kept off the stack of the source's thread.
         let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
+        self.raw = raw;
+        self.begin = begin;
         if pooled.get().is_some() {
             tracing::info!(source = "postgres", server = &*name, "a pooler stands between: queries are not prepared");
-            self.prepares = false;
+            self.session = Session::Shared;
         }
         match asked.and(over.into_inner().map_or(Ok(()), Err)) {
             Ok(()) => {
@@ -193,22 +215,25 @@ impl Server {
         {
             return Err(missing.clone());
         }
-        match Box::pin(login(&self.target, &self.limits)).await {
-            Ok((connection, version)) => {
+        match Box::pin(Connection::open(&self.target, &self.limits)).await {
+            Ok(connection) => {
                 self.connects += 1;
-                self.version = version;
+                self.version = connection.version;
                 self.pause = FIRST_PAUSE;
                 self.next_attempt = None;
-                let limits = if connection.limited {
-                    ""
-                } else {
-                    "; start options do not reach it, as behind a pooler: set default_transaction_read_only and statement_timeout \
-                     for the role itself"
+                if connection.session == Session::Shared {
+                    self.session = Session::Shared;
+                }
+                let pooler = match self.session {
+                    Session::Own => "",
+                    Session::Shared => {
+                        "; start options do not reach it, as behind a pooler: each query is a transaction"
+                    }
                 };
                 let name = &*self.target.name;
                 let version = self.version / 10_000;
-                tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{limits}");
-                self.prepares &= connection.limited;
+                tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{pooler}");
+                self.raw = AtomicBool::new(false);
                 self.connection = Some(connection);
                 self.forget();
                 self.sizing = Some(Sizing::start(&self.target, &self.options, self.version));
@@ -260,11 +285,20 @@ impl Server {
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
         let with_indexes = with_tables && self.options.tables.indexes;
-        let with_debates = self.options.debates != Switch::Off;
+        let with_debates = self.options.debates.enabled != Switch::Off;
         let before = self.cluster.value().cloned();
         let known = self.tables.value().cloned();
         let known_indexes = self.indexes.value().cloned();
+        let standings = self.debates.standings().cloned();
         let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
+        // An extension that is gone may have left its names to somebody else.
+        let has = |extension: fn(&Features) -> bool| self.features.value().is_some_and(|features| extension(features));
+        let metrics = self.options.statements.metrics && self.statements.is_due(sample.now);
+        if has(|features| features.statements_schema.is_some()) && (metrics || self.slow_statements.is_due(sample.now))
+            || has(|features| features.buffercache_schema.is_some()) && self.buffer_cache.is_due(sample.now)
+        {
+            self.features.set_due(None);
+        }
         tokio::join!(
             self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
             self.databases.ask(sample, || databases::sql(version), databases::read),
@@ -296,8 +330,8 @@ impl Server {
                 }
             },
             async {
-                if with_debates && let Some(before) = &before {
-                    self.debates.ask_fingerprint(sample, before).await;
+                if with_debates {
+                    self.debates.ask_first(sample, version, standings.as_deref()).await;
                 }
             },
         );
@@ -315,9 +349,12 @@ impl Server {
             ),
         );
         match self.cluster.value() {
-            Some(now) if with_debates => self.debates.ask(sample, before.as_deref(), now, notified).await,
+            Some(now) if with_debates => {
+                let database = now.database.clone();
+                self.debates.ask(sample, version, standings.as_deref(), &database, notified).await;
+            }
             Some(_) => {
-                let detail = "debates: switched off: sources.postgres.debates is false";
+                let detail = "debates: switched off: sources.postgres.debates.enabled is false";
                 self.debates.miss(Missing::new(Reason::NotConfigured, detail), sample);
             }
             None => {}
@@ -406,7 +443,8 @@ async fn ask_statements(
 ) {
     let Some(features) = features else { return };
     let published = statements.value().cloned();
-    let Some(slow) = statements::slow_sql(features) else {
+    let had_text = !slow_statements.met_encoding();
+    let Some(slow) = statements::slow_sql(features, had_text) else {
         let detail = "statements: pg_stat_statements is not installed in this database; add it to \
                       shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
         let missing = Missing::new(Reason::NotConfigured, detail);
@@ -419,36 +457,30 @@ async fn ask_statements(
     if options.metrics && !features.sees_all {
         statements.miss(failure::hidden("stat_statements", sample.user), sample.server);
     }
+    // Texts that our database's encoding cannot hold cost all texts, but no more.
+    let query_length = if statements.met_encoding() { 0 } else { options.query_length };
+    let with_texts = StatementOptions { query_length, ..options.clone() };
     let metrics =
-        statements::sql(features, options, published.as_deref()).filter(|_| options.metrics && features.sees_all);
-    tokio::join!(slow_statements.ask(sample, || slow, statements::read_slow), async {
-        if let Some(metrics) = metrics {
-            statements.ask(sample, || metrics, statements::read).await;
+        statements::sql(features, &with_texts, published.as_deref()).filter(|_| options.metrics && features.sees_all);
+    tokio::join!(
+        async {
+            slow_statements.ask(sample, || slow, statements::read_slow).await;
+            // The text of one statement that our database's encoding cannot hold costs all texts, but no more.
+            if had_text
+                && slow_statements.met_encoding()
+                && let Some(numbers) = statements::slow_sql(features, false)
+            {
+                slow_statements.set_due(None);
+                slow_statements.ask(sample, || numbers, statements::read_slow).await;
+            }
+        },
+        async {
+            if let Some(metrics) = metrics {
+                statements.ask(sample, || metrics, statements::read).await;
+            }
         }
-    });
-}
-
-async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
-    let mut connection = Connection::open(target, limits).await?;
-    let sql = format!(
-        "SELECT pg_catalog.current_setting('server_version_num')::bigint, \
-        pg_catalog.current_setting('{MARK}', true) = 'on'"
     );
-    let Connection { client, driver, .. } = &mut connection;
-    let answer = drive(driver, limits.answer, client.query_typed(&sql, &[])).await?;
-    let (version, marked): (i64, Option<bool>) = answer
-        .and_then(|rows| rows.first().map_or(Ok((0, None)), |row| Ok((row.try_get(0)?, row.try_get(1)?))))
-        .map_err(|error| failure::asking(&error, "version", target.user()))?;
-    connection.limited &= marked == Some(true);
-    if version < OLDEST {
-        let detail = format!("{}: version {version} is too old: 13 and later are supported", target.address);
-        return Err(Missing::new(Reason::Unreadable, detail));
-    }
-    Ok((connection, version as u32))
 }
-
-/// `server_version_num` of the oldest version that is supported.
-const OLDEST: i64 = 130_000;
 
 /// A reader of answers that have one row.
 fn one<T: 'static>(

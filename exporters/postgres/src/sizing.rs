@@ -4,20 +4,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
 use aura_model::{GroupHealth, Missing, Reason, Section, Switch};
 use tokio::{sync::oneshot, task::JoinHandle};
-use tokio_postgres::{Error, error::SqlState};
+use tokio_postgres::{Client, Error, error::SqlState};
 
 use crate::{
     DatabaseSize, DatabaseSizes, Listed, PostgresOptions, TableSizes,
-    ask::{Asked, Sample},
-    connection::{Connection, Limits, drive},
+    ask::{Asked, Sample, rows},
+    connection::{Connection, drive},
     failure,
     failure::quoted,
+    session::{Limits, Session},
     sizes,
     tables::{self, some_of},
     target::Target,
@@ -109,7 +110,10 @@ struct Measuring {
     every: Duration,
     with_tables: bool,
     limit: u32,
+    begin: String,
+    raw: AtomicBool,
     connection: Option<Connection>,
+    listed: Asked<Vec<Listed>>,
     databases: BTreeMap<i64, Known>,
     took: Duration,
     tables: Asked<TableSizes>,
@@ -128,7 +132,10 @@ impl Measuring {
             every: options.slow_interval.get(),
             with_tables: options.tables.enabled != Switch::Off,
             limit: options.tables.limit,
+            begin: Limits::of_others(options).begin(),
+            raw: AtomicBool::new(false),
             connection: None,
+            listed: Asked::new("database", Duration::ZERO),
             databases: BTreeMap::new(),
             took: Duration::ZERO,
             tables: Asked::new("table_sizes", options.slow_interval.get()),
@@ -159,24 +166,25 @@ impl Measuring {
     async fn round(&mut self, latest: &Latest, began: Instant) -> Result<(), Missing> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Box::pin(Connection::open(&self.target, &self.limits)).await?,
+            None => {
+                self.raw = AtomicBool::new(false);
+                self.listed.forget();
+                Box::pin(Connection::open(&self.target, &self.limits)).await?
+            }
         };
-        if self.with_tables {
-            self.ask_tables(&mut connection).await?;
-        }
+        self.ask_lists(&mut connection).await?;
         let databases_began = Instant::now();
-        let Connection { client, driver, .. } = &mut connection;
-        let patience = self.limits.patience(1);
-        let listed = drive(driver, patience, client.query_typed(&sizes::databases_sql(), &[])).await?;
-        let listed: Result<Vec<Listed>, Error> = listed.and_then(|rows| rows.iter().map(Listed::read).collect());
-        self.list(listed.map_err(|error| failure::asking(&error, "database", self.target.user()))?);
         let round = (self.every / SHARE).max(SHORTEST_ROUND);
         let mut shown = Instant::now();
         for id in self.in_turn() {
             if began.elapsed() > round {
                 break;
             }
-            let answer = drive(driver, patience, client.query_typed(&sizes::database_sql(id), &[])).await?;
+            let (over, pooled) = (OnceLock::new(), OnceLock::new());
+            let sql = sizes::database_sql(id);
+            let Connection { client, driver, session, .. } = &mut connection;
+            let sample = self.sample(client, *session, &over, &pooled);
+            let answer = drive(driver, self.limits.patience(1), sample.query(&sql)).await?;
             self.note(id, answer.and_then(|rows| rows.first().map_or(Ok(None), |row| row.try_get(0))))?;
             if shown.elapsed() > SHORTEST_ROUND {
                 self.publish(latest);
@@ -188,32 +196,63 @@ impl Measuring {
         Ok(())
     }
 
-    async fn ask_tables(&mut self, connection: &mut Connection) -> Result<(), Missing> {
+    /// Asks for the sizes of tables, and which databases there are.
+    async fn ask_lists(&mut self, connection: &mut Connection) -> Result<(), Missing> {
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
-        let Connection { client, driver, .. } = connection;
-        let sample = Sample {
+        let Connection { client, driver, session, .. } = connection;
+        let (mut tables, mut listed) = (
+            std::mem::replace(&mut self.tables, Asked::new("table_sizes", self.every)),
+            std::mem::replace(&mut self.listed, Asked::new("database", Duration::ZERO)),
+        );
+        let sample = self.sample(client, *session, &over, &pooled);
+        let (version, limit, before) = (self.version, self.limit, tables.value().cloned());
+        tables.set_due(None);
+        let work = async {
+            if self.with_tables {
+                let sql = || tables::sizes_sql(version, limit, before.as_deref());
+                tables.ask(&sample, sql, tables::read_sizes).await;
+            }
+            listed.ask(&sample, sizes::databases_sql, |answer| rows(answer, Listed::read)).await;
+        };
+        // What meets a lock is asked twice.
+        let asked = drive(driver, self.limits.patience(3), work).await;
+        (self.tables, self.listed) = (tables, listed);
+        asked.and(over.into_inner().map_or(Ok(()), Err))?;
+        let listed = self.listed.answer();
+        match listed.missing() {
+            Some(missing) => return Err(missing.clone()),
+            None => self.list(listed.value().map_or(&[], |listed| &listed[..])),
+        }
+        Ok(())
+    }
+
+    fn sample<'a>(
+        &'a self,
+        client: &'a Client,
+        session: Session,
+        over: &'a OnceLock<Missing>,
+        pooled: &'a OnceLock<()>,
+    ) -> Sample<'a> {
+        Sample {
             client,
             now: Instant::now(),
             user: self.target.user(),
             server: &self.target.name,
-            over: &over,
-            prepares: false,
-            pooled: &pooled,
-        };
-        let (version, limit, before) = (self.version, self.limit, self.tables.value().cloned());
-        self.tables.set_due(None);
-        let sql = || tables::sizes_sql(version, limit, before.as_deref());
-        // It is asked twice when it meets a lock.
-        drive(driver, self.limits.patience(2), self.tables.ask(&sample, sql, tables::read_sizes)).await?;
-        over.into_inner().map_or(Ok(()), Err)
+            over,
+            session,
+            begin: &self.begin,
+            raw: &self.raw,
+            pooled,
+        }
     }
 
     /// Takes in which databases there are.
-    fn list(&mut self, listed: Vec<Listed>) {
+    fn list(&mut self, listed: &[Listed]) {
         self.databases.retain(|id, _| listed.iter().any(|one| one.id == *id));
         for Listed { id, name, allowed } in listed {
-            let known = self.databases.entry(id).or_default();
-            (known.name, known.allowed) = (name, allowed);
+            let known = self.databases.entry(*id).or_default();
+            known.name.clone_from(name);
+            known.allowed = *allowed;
         }
     }
 

@@ -75,18 +75,19 @@ pub(crate) fn number(version: Option<&str>) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// None without the extension.
-pub(crate) fn slow_sql(features: &Features) -> Option<String> {
+/// None without the extension. The extension makes all its texts at once, each in our database's encoding, or none.
+pub(crate) fn slow_sql(features: &Features, with_text: bool) -> Option<String> {
     let schema = quoted(features.statements_schema.as_deref()?);
     let old = version(features)? < (1, 8);
     let columns = SlowStatement::select(|column| match column {
+        "query" if !with_text => Some("NULL::pg_catalog.text"),
         "total_ms" if old => Some("s.total_time"),
         "mean_ms" if old => Some("s.mean_time"),
         _ => None,
     });
     let mean = if old { "mean_time" } else { "mean_exec_time" };
     Some(format!(
-        "SELECT {columns} FROM {schema}.pg_stat_statements s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
+        "SELECT {columns} FROM {schema}.pg_stat_statements({with_text}) s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
          WHERE s.{mean} > 100 ORDER BY s.{mean} DESC LIMIT 10"
     ))
 }

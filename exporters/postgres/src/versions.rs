@@ -69,7 +69,7 @@ impl Catalog {
             tables::sql(version, 500, None),
             tables::sizes_sql(version, 500, None),
             indexes::sql(500, None),
-            statements::slow_sql(&features).expect("statements are there"),
+            statements::slow_sql(&features, true).expect("statements are there"),
             statements::sql(&features, &StatementOptions { query_length: 9, ..StatementOptions::default() }, None)
                 .expect("statements are there"),
         ];

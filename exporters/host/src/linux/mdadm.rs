@@ -28,7 +28,7 @@ const STATES: [&str; 5] = ["active", "inactive", "recovering", "resync", "check"
 pub struct MdArray {
     /// Its name: `md127`.
     pub device: Name,
-    /// `active`, `inactive`, `recovering`, `resync`, `check` or `reshape`.
+    /// `active`, `inactive`, `recovering`, `resync`, `check`, `reshape` or `broken`.
     pub state: &'static str,
     /// Disks in step.
     pub active: u64,
@@ -191,12 +191,13 @@ fn first_line(line: &[u8], names: &mut Names) -> Option<MdArray> {
     let state = match all.next()? {
         b"active" => "active",
         b"inactive" => "inactive",
+        b"broken" => "broken",
         _ => return None,
     };
     let members: Vec<&[u8]> = all.filter(|word| word.contains(&b'[')).collect();
     let marked = |mark: &[u8]| members.iter().filter(|member| member.ends_with(mark)).count() as u64;
     let (failed, spare) = (marked(b"(F)"), marked(b"(S)"));
-    let active = if state == "active" { members.len() as u64 - failed - spare } else { 0 };
+    let active = if state != "inactive" { members.len() as u64 - failed - spare } else { 0 };
     Some(MdArray { device, state, active, failed, spare, down: 0, required: active, blocks: 0, blocks_synced: 0 })
 }
 
