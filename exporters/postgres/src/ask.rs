@@ -34,6 +34,16 @@ pub(crate) struct Sample<'a> {
     pub pooled: &'a OnceLock<()>,
 }
 
+impl Sample<'_> {
+    /// Asks what has no text in its answer and is not asked often.
+    pub(crate) async fn query(&self, sql: &str) -> Result<Vec<Row>, Error> {
+        match self.session {
+            Session::Shared => in_transaction(self, "", sql).await,
+            Session::Own => self.client.query_typed(sql, &[]).await,
+        }
+    }
+}
+
 /// Text comes as the bytes that the server has.
 const RAW: &str = "client_encoding = 'SQL_ASCII'";
 
@@ -64,13 +74,30 @@ pub(crate) struct Asked<T> {
     /// It has failed in a way that a text in another encoding may be the cause of.
     met_encoding: bool,
     prepared: Option<(String, Statement)>,
+    hides: fn(&T) -> bool,
 }
 
 impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO, met_encoding: false, prepared: None }
+        Self {
+            name,
+            every,
+            due: None,
+            answer,
+            took: Duration::ZERO,
+            met_encoding: false,
+            prepared: None,
+            hides: |_| false,
+        }
+    }
+
+    /// The server shows a role without rights some rows with nothing in them: what is made of such an answer would be
+    /// false, so that it counts as refused.
+    pub(crate) fn unless(mut self, hides: fn(&T) -> bool) -> Self {
+        self.hides = hides;
+        self
     }
 
     /// Asks if it is due.
@@ -94,11 +121,18 @@ impl<T> Asked<T> {
         if !self.is_due(sample.now) {
             return;
         }
-        let result = self.run(sample, first, sql()).await.and_then(|rows| read(&rows));
+        let sql = sql();
+        let mut result = self.run(sample, first, &sql).await;
+        // A lock that was taken between looking for locks and reading: now it is seen.
+        if matches!(&result, Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)) {
+            result = self.run(sample, first, &sql).await;
+        }
+        let result = result.and_then(|rows| read(&rows));
         self.met_encoding |= result.as_ref().is_err_and(failure::may_be_encoding);
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
+            Ok(answer) if (self.hides)(&answer) => failure::hidden(self.name, sample.user),
             Ok(answer) => {
                 if self.answer.missing().is_some_and(|missing| missing.reason != Reason::NotConfigured) {
                     tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
@@ -126,14 +160,14 @@ impl<T> Asked<T> {
     }
 
     /// Asks, and once more for bytes as they are where the server has text that cannot be made UTF-8.
-    async fn run(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: String) -> Result<Vec<Row>, Error> {
-        let answer = self.run_once(sample, begin, &sql).await;
+    async fn run(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: &str) -> Result<Vec<Row>, Error> {
+        let answer = self.run_once(sample, begin, sql).await;
         match answer {
             Err(error) if failure::is_encoding(&error) && !sample.raw.swap(true, Ordering::Relaxed) => {
                 if sample.session == Session::Own {
                     sample.client.batch_execute(&format!("SET {RAW}")).await?;
                 }
-                self.run_once(sample, begin, &sql).await
+                self.run_once(sample, begin, sql).await
             }
             answer => answer,
         }

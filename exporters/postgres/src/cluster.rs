@@ -28,6 +28,9 @@ columns! {
         /// Age of the newest replayed transaction, whether or not there was anything to replay.
         pub last_replay_seconds: Option<f64> = "extract(epoch FROM pg_catalog.now() - \
             pg_catalog.pg_last_xact_replay_timestamp())::float",
+        /// On a standby: whether it is told of a server to receive from; none when the role may not see it.
+        pub has_primary: Option<bool> = "(SELECT setting <> '' FROM pg_catalog.pg_settings WHERE \
+            name = 'primary_conninfo' AND pg_catalog.pg_is_in_recovery())",
         /// Whether we may see other roles' activity.
         pub sees_all: bool = "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
         /// Checkpoints that were due by time.
@@ -188,7 +191,7 @@ pub(crate) const BGWRITER: &[Metric<Cluster>] = &[
         "When these statistics were last reset, Unix seconds.",
         Unit::Seconds,
         &[],
-        |cluster, emit| emit.maybe(&[], cluster.bgwriter_reset),
+        |cluster, emit| emit.maybe(&[], cluster.bgwriter_reset.map(f64::floor)),
     ),
 ];
 
@@ -255,7 +258,7 @@ pub(crate) const CHECKPOINTER: &[Metric<Cluster>] = &[
         "When these statistics were last reset, Unix seconds.",
         Unit::Seconds,
         &[],
-        |cluster, emit| emit.maybe(&[], cluster.checkpointer_reset),
+        |cluster, emit| emit.maybe(&[], cluster.checkpointer_reset.map(f64::floor)),
     ),
 ];
 
@@ -331,8 +334,41 @@ pub(crate) const XLOG: &[Metric<Cluster>] = &[gauge(
 )];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A standby that has done nothing.
+    pub(crate) fn cluster() -> Cluster {
+        Cluster {
+            database: "postgres".into(),
+            now: 1000.0,
+            started: 0.0,
+            in_recovery: true,
+            wal_bytes: None,
+            replay_lag_seconds: Some(0.0),
+            last_replay_seconds: None,
+            has_primary: None,
+            sees_all: true,
+            checkpoints_timed: 0,
+            checkpoints_requested: 0,
+            checkpoint_write_ms: 0.0,
+            checkpoint_sync_ms: 0.0,
+            buffers_checkpoint: 0,
+            buffers_clean: 0,
+            maxwritten_clean: 0,
+            buffers_backend: None,
+            buffers_backend_fsync: None,
+            buffers_alloc: 0,
+            bgwriter_reset: None,
+            archived: 0,
+            archive_failed: 0,
+            last_archive_age: None,
+            restartpoints_timed: None,
+            restartpoints_requested: None,
+            restartpoints_done: None,
+            checkpointer_reset: None,
+        }
+    }
 
     /// Columns as the manuals of the versions list them.
     #[test]

@@ -1,6 +1,6 @@
 //! Each database's counters, from pg_stat_database.
 
-use aura_model::{Emit, Metric, Unit, counter, gauge};
+use aura_model::{Emit, Metric, Unit, counter, gauge, unknown};
 use tokio_postgres::{Error, Row};
 
 use crate::ask::{columns, rows};
@@ -70,12 +70,18 @@ columns! {
         pub conflicts_bufferpin: i64 = "pg_catalog.pg_stat_get_db_conflict_bufferpin(s.datid)",
         /// Queries cancelled because of deadlocks.
         pub conflicts_deadlock: i64 = "pg_catalog.pg_stat_get_db_conflict_startup_deadlock(s.datid)",
+        /// Uses of logical slots cancelled; from version 16.
+        pub conflicts_slot: Option<i64> = "pg_catalog.pg_stat_get_db_conflict_logicalslot(s.datid)",
     }
 }
 
 /// The query for a version, given as `server_version_num`.
 pub(crate) fn sql(version: u32) -> String {
-    let columns = Database::select(|column| (column == "active_ms" && version < 140_000).then_some("NULL::float"));
+    let columns = Database::select(|column| match column {
+        "active_ms" if version < 140_000 => Some("NULL::float"),
+        "conflicts_slot" if version < 160_000 => Some("NULL::bigint"),
+        _ => None,
+    });
     format!(
         "SELECT {columns} FROM pg_catalog.pg_stat_database s JOIN pg_catalog.pg_database d ON d.oid = \
         s.datid ORDER BY s.datid"
@@ -158,41 +164,53 @@ pub(crate) const METRICS: &[Metric<Databases>] = &[
     ),
 ];
 
+/// postgres_exporter names the server in these alone.
+const CONFLICT_LABELS: &[&str] = &["server", "datid", "datname"];
+
+macro_rules! conflict {
+    ($name:literal, $help:literal, $unit:expr, $value:expr) => {
+        counter($name, $help, $unit, CONFLICT_LABELS, |databases: &Databases, emit: &mut dyn Emit| {
+            for database in databases {
+                let value: fn(&Database) -> _ = $value;
+                emit.sample(&[&database.label, &database.name], value(database).into());
+            }
+        })
+    };
+}
+
 pub(crate) const CONFLICTS: &[Metric<Databases>] = &[
-    each!(
-        counter,
+    conflict!(
         "pg_stat_database_conflicts_confl_tablespace",
         "Queries cancelled due to dropped tablespaces.",
         Unit::None,
         |d| d.conflicts_tablespace
     ),
-    each!(
-        counter,
-        "pg_stat_database_conflicts_confl_lock",
-        "Queries cancelled due to lock timeouts.",
-        Unit::None,
-        |d| d.conflicts_lock
-    ),
-    each!(
-        counter,
+    conflict!("pg_stat_database_conflicts_confl_lock", "Queries cancelled due to lock timeouts.", Unit::None, |d| d
+        .conflicts_lock),
+    conflict!(
         "pg_stat_database_conflicts_confl_snapshot",
         "Queries cancelled due to old snapshots.",
         Unit::None,
         |d| d.conflicts_snapshot
     ),
-    each!(
-        counter,
+    conflict!(
         "pg_stat_database_conflicts_confl_bufferpin",
         "Queries cancelled due to pinned buffers.",
         Unit::None,
         |d| d.conflicts_bufferpin
     ),
-    each!(
-        counter,
-        "pg_stat_database_conflicts_confl_deadlock",
-        "Queries cancelled due to deadlocks.",
+    conflict!("pg_stat_database_conflicts_confl_deadlock", "Queries cancelled due to deadlocks.", Unit::None, |d| d
+        .conflicts_deadlock),
+    unknown(
+        "pg_stat_database_conflicts_confl_active_logicalslot",
+        "Uses of logical replication slots cancelled due to conflicts with recovery; from PostgreSQL 16.",
         Unit::None,
-        |d| d.conflicts_deadlock
+        CONFLICT_LABELS,
+        |databases, emit| {
+            for database in databases {
+                emit.maybe(&[&database.label, &database.name], database.conflicts_slot);
+            }
+        },
     ),
 ];
 

@@ -66,7 +66,10 @@ pub(crate) fn asking(error: &Error, what: &str, user: &str) -> Missing {
         SqlState::UNDEFINED_COLUMN | SqlState::UNDEFINED_FUNCTION => {
             (Reason::NoTable, "; not in this version of PostgreSQL or of the extension".to_owned())
         }
-        SqlState::QUERY_CANCELED => (Reason::Unreadable, "; raise statement_timeout if this is usual".to_owned()),
+        SqlState::QUERY_CANCELED => (
+            Reason::Unreadable,
+            "; if this is usual raise statement_timeout, for all but sizes answer_timeout and timeout too".to_owned(),
+        ),
         // Nothing else is divided by than what was looked at.
         SqlState::DIVISION_BY_ZERO if TABLES.contains(&what) => {
             (Reason::Unreadable, "; the table became another while it was looked at".to_owned())
@@ -79,6 +82,12 @@ pub(crate) fn asking(error: &Error, what: &str, user: &str) -> Missing {
         _ => (Reason::Unreadable, String::new()),
     };
     Missing::new(reason, format!("{what}: {message} ({}){hint}", code.code()))
+}
+
+/// Why an answer is of no use: the server keeps what is in it from our role.
+pub(crate) fn hidden(what: &str, user: &str) -> Missing {
+    let detail = format!("{what}: the role may not see what others do; run: GRANT pg_monitor TO {};", quoted(user));
+    Missing::new(Reason::NoPermission, detail)
 }
 
 /// Whether the connection is over and not only the query.

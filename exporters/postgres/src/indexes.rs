@@ -5,7 +5,7 @@ use tokio_postgres::{Error, Row};
 
 use crate::{
     ask::{columns, rows},
-    tables::first,
+    tables::{LOCKED, LOOKED_AT, known},
 };
 
 columns! {
@@ -35,15 +35,31 @@ columns! {
     }
 }
 
-/// The largest indexes; those that were published before come first.
+/// The largest indexes; those that were published before come first. An index is known to the catalog as large as it
+/// was when it was made or last vacuumed: those of the tables with most rows are looked at themselves.
 pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
-    let first = first(before.map(|before| before.iter().map(|index| index.id)), limit);
+    let known = known(before.map(|before| before.iter().map(|index| index.id)), limit);
+    let columns = "c.oid, c.relname, c.relnamespace, c.indrelid";
+    let all = "(SELECT c.oid, c.relname, c.relnamespace, c.relpages, i.indrelid AS indrelid FROM pg_catalog.pg_class c JOIN \
+        pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE c.relkind = 'i' AND c.relpersistence <> 't' AND \
+        c.oid >= 16384 AND c.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, \
+        'pg_toast'::pg_catalog.regnamespace)) c";
+    let others = known.as_ref().map_or_else(String::new, |known| format!("WHERE c.oid <> ALL ({known}) "));
+    let ranked = format!(
+        "(SELECT {columns} FROM (SELECT {columns}, c.relpages, pg_catalog.row_number() OVER (ORDER BY \
+         pg_catalog.pg_stat_get_live_tuples(c.indrelid) DESC, c.oid) AS place FROM {all} {others}) c ORDER BY CASE WHEN \
+         c.place <= {LOOKED_AT} AND c.indrelid NOT IN (SELECT id FROM locked) AND (SELECT pg_catalog.count(*) FROM \
+         {all}) > {limit} THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint \
+         ELSE c.relpages END DESC NULLS LAST, c.oid LIMIT {limit})"
+    );
+    let chosen = match known {
+        None => ranked,
+        Some(known) => {
+            format!("((SELECT {columns} FROM {all} WHERE c.oid = ANY ({known})) UNION ALL {ranked} LIMIT {limit})")
+        }
+    };
     format!(
-        "SELECT {} FROM (SELECT oid, relname, relnamespace, indrelid FROM pg_catalog.pg_class JOIN \
-        pg_catalog.pg_index ON indexrelid = oid \
-         WHERE relkind = 'i' AND relpersistence <> 't' AND oid >= 16384 \
-         AND relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'pg_toast'::pg_catalog.regnamespace) \
-         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_catalog.pg_class t ON t.oid = c.indrelid \
+        "WITH {LOCKED} SELECT {} FROM {chosen} c JOIN pg_catalog.pg_class t ON t.oid = c.indrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         Index::select(|_| None)
     )

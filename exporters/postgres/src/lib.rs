@@ -30,6 +30,8 @@ mod service;
 mod session;
 mod settings;
 mod sizes;
+mod sizing;
+mod standby;
 mod standing;
 mod statements;
 mod tables;
@@ -64,7 +66,8 @@ pub use self::{
     receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
-    sizes::{DatabaseSize, DatabaseSizes, Features, Role, Roles, Wal},
+    sizes::{DatabaseSize, DatabaseSizes, Features, Listed, Role, Roles, Wal},
+    standby::Standby,
     statements::{SlowStatement, SlowStatements, Statement, Statements},
     tables::{Table, TableSize, TableSizes},
     vacuum::{Vacuum, Vacuums},

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aura_model::{Interval, Options, Schedule, Switch};
+use aura_model::{Interval, Name, Options, Schedule, Switch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -24,11 +24,13 @@ pub struct PostgresOptions {
     pub servers: Vec<ServerOptions>,
     /// A connection that is not there after so long, and a sample that is not answered, count as failed.
     pub answer_timeout: Interval,
-    /// A query that runs longer is stopped by the server.
+    /// A query that runs longer is stopped by the server. This holds for sizes, which nobody waits for, and for the
+    /// tables of other databases; all else is stopped after two thirds of `answer_timeout`, if that is sooner.
     pub statement_timeout: Interval,
     /// A query that waits longer for a lock is stopped by the server.
     pub lock_timeout: Interval,
-    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements.
+    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
+    /// of the time at most; one that cannot be read again is shown for ten of these intervals.
     pub slow_interval: Interval,
     /// Statistics of tables.
     pub tables: TableOptions,
@@ -202,6 +204,9 @@ pub struct StatementOptions {
     /// At most so many statements: those that took most time. One that was published stays as long as the server
     /// knows it.
     pub limit: u32,
+    /// So many letters of each statement's text are in `pg_stat_statements_query_id`; none with 0. What stands in a
+    /// statement is then seen by all who read the metrics.
+    pub query_length: u32,
 }
 
 impl Default for PostgresOptions {
@@ -238,7 +243,7 @@ impl Default for TableOptions {
 
 impl Default for StatementOptions {
     fn default() -> Self {
-        Self { metrics: false, limit: 50 }
+        Self { metrics: false, limit: 50, query_length: 0 }
     }
 }
 
@@ -259,6 +264,23 @@ impl Options for PostgresOptions {
                 && let Err(error) = crate::target::parse(url)
             {
                 problems.push((format!("servers[{index}].url"), error));
+            }
+        }
+        let environment = |name: &str| std::env::var(name).ok();
+        let names: Vec<Option<Name>> = self
+            .servers
+            .iter()
+            .map(|server| crate::target::Target::new(server, &environment).ok().map(|target| target.name))
+            .collect();
+        for (index, name) in names.iter().enumerate() {
+            if let Some(name) = name
+                && names[..index].contains(&Some(name.clone()))
+            {
+                let message = format!(
+                    "{name:?} is there twice: give each server a name of its own; tables of several databases of one \
+                     server are read with tables.databases"
+                );
+                problems.push((format!("servers[{index}].name"), message));
             }
         }
         for (index, target) in self.probe.targets.iter().enumerate() {
@@ -287,6 +309,9 @@ impl Options for PostgresOptions {
         if self.tables.max_databases > MOST_DATABASES {
             problems.push(("tables.max_databases".to_owned(), format!("more than {MOST_DATABASES}")));
         }
+        if self.statements.query_length > MOST_LETTERS {
+            problems.push(("statements.query_length".to_owned(), format!("more than {MOST_LETTERS}")));
+        }
         if self.statements.limit > MOST_STATEMENTS {
             problems.push(("statements.limit".to_owned(), format!("more than {MOST_STATEMENTS}")));
         }
@@ -300,6 +325,8 @@ const MOST_TABLES: u32 = 20_000;
 const MOST_DATABASES: u32 = 100;
 /// Each statement gives five series.
 const MOST_STATEMENTS: u32 = 5_000;
+/// A label that is longer is refused by some who scrape.
+const MOST_LETTERS: u32 = 1_000;
 
 /// A URL that is shown without its password.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -363,6 +390,22 @@ mod tests {
         };
         let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["servers[0].url", "servers[1].url", "answer_timeout"]);
+    }
+
+    /// Two servers of one name would be the same series twice.
+    #[test]
+    fn a_name_is_given_once_whether_it_is_said_or_follows_from_the_address() {
+        let url = |text: &str| ServerOptions { url: Some(DatabaseUrl(text.into())), ..Default::default() };
+        let named = |server: ServerOptions, name: &str| ServerOptions { name: Some(name.into()), ..server };
+        let keys = |servers: Vec<ServerOptions>| -> Vec<String> {
+            let options = PostgresOptions { servers, ..PostgresOptions::default() };
+            options.problems().into_iter().map(|(key, _)| key).collect()
+        };
+        let (one, other) = (url("postgres://a@b:5432/c"), url("postgres://a@b/d"));
+        assert_eq!(keys(vec![one.clone(), other.clone()]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), named(url("postgres://a@e/c"), "x")]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), other]), [""; 0]);
+        assert_eq!(keys(vec![one, url("postgres://a@b:5433/c")]), [""; 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! who are connected to it, so each has a connection, a task and a deadline of its own: none waits for another.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -74,7 +74,7 @@ impl Others {
     }
 
     /// Starts to watch the databases that are wanted and exist, and stops with those that are gone.
-    pub(crate) fn follow(&mut self, databases: &[Database], connected: &str) {
+    pub(crate) fn follow(&mut self, databases: &[Database], connected: &str, version: u32) {
         let wanted = wanted(&self.options.tables.databases, databases, connected);
         self.watched.retain(|name, _| wanted.contains(&name.as_str()));
         let most = self.options.tables.max_databases as usize;
@@ -88,7 +88,7 @@ impl Others {
         for name in new {
             let detail = format!("tables of {name}: not asked yet");
             let latest: Latest = Arc::new(Mutex::new(Section::off(Reason::NotConfigured, detail)));
-            let asking = Asking::new(self.target.with_database(&name), &self.options, name.clone());
+            let asking = Asking::new(self.target.with_database(&name), &self.options, name.clone(), version);
             let task = tokio::spawn(asking.run(Arc::clone(&latest)));
             self.watched.insert(name, Watched { latest, task });
         }
@@ -125,8 +125,8 @@ fn wanted<'a>(choice: &'a OtherDatabases, databases: &'a [Database], connected: 
             .collect(),
         OtherDatabases::Named(names) => names.iter().map(String::as_str).collect(),
     };
-    names.retain(|name| *name != connected);
-    names.dedup();
+    let mut seen = BTreeSet::from([connected]);
+    names.retain(|name| seen.insert(name));
     names
 }
 
@@ -135,6 +135,7 @@ struct Asking {
     target: Target,
     limits: Limits,
     name: String,
+    version: u32,
     interval: Duration,
     limit: u32,
     with_indexes: bool,
@@ -148,17 +149,18 @@ struct Asking {
 }
 
 impl Asking {
-    fn new(target: Target, options: &PostgresOptions, name: String) -> Self {
+    fn new(target: Target, options: &PostgresOptions, name: String, version: u32) -> Self {
         Self {
             target,
-            limits: Limits::from(options),
+            limits: Limits::of_others(options),
             name,
+            version,
             interval: options.tables.interval.get(),
             limit: options.tables.limit,
             with_indexes: options.tables.indexes,
             connection: None,
             session: Session::Own,
-            begin: Limits::from(options).begin(),
+            begin: Limits::of_others(options).begin(),
             raw: AtomicBool::new(false),
             tables: Asked::new("stat_user_tables", Duration::ZERO),
             table_sizes: Asked::new("table_sizes", options.slow_interval.get()),
@@ -213,14 +215,17 @@ impl Asking {
             raw: &self.raw,
             pooled: &pooled,
         };
-        let (limit, with_indexes) = (self.limit, self.with_indexes);
+        let (version, limit, with_indexes) = (self.version, self.limit, self.with_indexes);
         let (known, known_sizes, known_indexes) =
             (self.tables.value().cloned(), self.table_sizes.value().cloned(), self.indexes.value().cloned());
         let (asked_tables, asked_sizes, asked_indexes) = (&mut self.tables, &mut self.table_sizes, &mut self.indexes);
         let work = async {
             tokio::join!(
-                asked_tables.ask(&sample, || tables::sql(limit, known.as_deref()), tables::read),
-                asked_sizes.ask(&sample, || tables::sizes_sql(limit, known_sizes.as_deref()), tables::read_sizes),
+                asked_tables.ask(&sample, || tables::sql(version, limit, known.as_deref()), tables::read),
+                async {
+                    let sql = || tables::sizes_sql(version, limit, known_sizes.as_deref());
+                    asked_sizes.ask(&sample, sql, tables::read_sizes).await;
+                },
                 async {
                     if with_indexes {
                         asked_indexes
@@ -230,7 +235,8 @@ impl Asking {
                 },
             );
         };
-        let patience = self.limits.answer;
+        // Each may meet a lock and be asked twice.
+        let patience = self.limits.patience(6);
         let asked = drive(&mut connection.driver, patience, Box::pin(work)).await;
         if pooled.get().is_some() {
             self.session = Session::Shared;

@@ -7,6 +7,7 @@ use tokio_postgres::{Error, Row};
 use crate::ask::{columns, rows};
 
 columns! {
+    #[derive(Default)]
     /// The process that receives the WAL. All but its presence is hidden from those without pg_read_all_stats.
     pub struct Receiver {
         /// The server that it receives from.
@@ -29,6 +30,8 @@ columns! {
         pub received: Option<f64> = "extract(epoch FROM last_msg_receipt_time)::float",
         /// Position last reported to the sender.
         pub reported_bytes: Option<f64> = "(latest_end_lsn - '0/0')::float",
+        /// The number of the node in the slot's name, where repmgr made it.
+        pub node: Option<i64> = "pg_catalog.substring(slot_name, '^repmgr_slot_([0-9]{1,18})$')::bigint",
         /// When that was, Unix seconds.
         pub reported: Option<f64> = "extract(epoch FROM latest_end_time)::float",
     }
@@ -59,27 +62,44 @@ fn status(word: &str) -> Option<i64> {
     })
 }
 
-const LABELS: &[&str] = &["upstream_host", "slot_name"];
-
 macro_rules! each {
     ($kind:ident, $name:literal, $help:literal, $unit:expr, $value:expr) => {
-        $kind($name, $help, $unit, LABELS, |receivers: &Receivers, emit: &mut dyn Emit| {
-            for one in &receivers.0 {
-                let value: fn(&Receiver) -> Option<_> = $value;
-                let labels = [one.host.as_deref().unwrap_or_default(), one.slot.as_deref().unwrap_or_default()];
-                emit.maybe(&labels, value(one));
-            }
-        })
+        $kind(
+            $name,
+            $help,
+            $unit,
+            &["upstream_host", "slot_name", "status"],
+            |receivers: &Receivers, emit: &mut dyn Emit| {
+                for one in &receivers.0 {
+                    let value: fn(&Receiver) -> Option<_> = $value;
+                    let [host, slot, status] =
+                        [&one.host, &one.slot, &one.status].map(|part| part.as_deref().unwrap_or_default());
+                    emit.maybe(&[host, slot, status], value(one));
+                }
+            },
+        )
     };
 }
 
 pub(crate) const METRICS: &[Metric<Receivers>] = &[
-    each!(
-        gauge,
+    gauge(
         "pg_stat_wal_receiver_status",
         "What the receiver does: -1 stopping, 0 stopped, 1 starting, 2 streaming, 3 waiting, 4 restarting.",
         Unit::None,
-        |one| status(one.status.as_deref()?)
+        &["upstream_host", "slot_name"],
+        |receivers, emit| {
+            for one in &receivers.0 {
+                let labels = [&one.host, &one.slot].map(|part| part.as_deref().unwrap_or_default());
+                emit.maybe(&labels, one.status.as_deref().and_then(status));
+            }
+        },
+    ),
+    each!(
+        gauge,
+        "pg_stat_wal_receiver_upstream_node",
+        "The number of the node that is received from, out of the name of repmgr's slot.",
+        Unit::None,
+        |one| one.node
     ),
     each!(
         counter,

@@ -11,18 +11,21 @@ use std::{
 use aura_model::{Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, BufferCache, Cluster, Database, DatabaseSizes, Features, Index, Locks, PostgresOptions, Receivers, Roles,
-    Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements, Statistics, Table,
-    TableSizes, Vacuums, Wal, activity,
+    Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles, Senders,
+    ServerReading, Settings, Slots, SlowStatements, Standby, StatementOptions, Statements, Statistics, Table, Vacuums,
+    Wal, activity,
     ask::{Asked, Sample},
     asked_debates::AskedDebates,
     buffercache, cluster,
     connection::{Connection, drive},
-    databases, indexes, locks,
+    databases, failure, indexes, locks,
     others::Others,
     receiver, replication,
     session::{Limits, Session},
-    settings, sizes, statements, tables,
+    settings, sizes,
+    sizing::{Read, Sizing, not_yet},
+    standby::Listening,
+    statements, tables,
     target::Target,
     vacuum,
 };
@@ -57,17 +60,19 @@ pub(crate) struct Server {
     senders: Asked<Senders>,
     slots: Asked<Slots>,
     settings: Asked<Settings>,
-    database_sizes: Asked<DatabaseSizes>,
+    /// There is one as long as there is a connection.
+    sizing: Option<Sizing>,
     roles: Asked<Roles>,
     wal: Asked<Wal>,
     features: Asked<Features>,
     receivers: Asked<Receivers>,
+    listening: Listening,
+    standby: Section<Arc<Standby>>,
     vacuums: Asked<Vacuums>,
     buffer_cache: Asked<BufferCache>,
     indexes: Asked<Vec<Index>>,
     others: Others,
     tables: Asked<Vec<Table>>,
-    table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
     statements: Asked<Statements>,
     debates: AskedDebates,
@@ -77,11 +82,11 @@ impl Server {
     pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
         let slow = options.slow_interval.get();
         Self {
-            limits: Limits::from(options),
+            limits: Limits::of_samples(options),
             connection: None,
             version: 0,
             session: Session::Own,
-            begin: Limits::from(options).begin(),
+            begin: Limits::of_samples(options).begin(),
             raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
@@ -90,22 +95,26 @@ impl Server {
             missing: None,
             cluster: Asked::new("cluster", Duration::ZERO),
             databases: Asked::new("stat_database", Duration::ZERO),
-            activity: Asked::new("stat_activity", Duration::ZERO),
+            activity: Asked::new("stat_activity", Duration::ZERO).unless(|activity: &Activity| activity.hides),
             locks: Asked::new("locks", Duration::ZERO),
-            senders: Asked::new("stat_replication", Duration::ZERO),
+            senders: Asked::new("stat_replication", Duration::ZERO)
+                .unless(|senders: &Senders| senders.0.iter().any(|one| one.state.is_none())),
             slots: Asked::new("replication_slot", Duration::ZERO),
             settings: Asked::new("settings", slow),
-            database_sizes: Asked::new("database", slow),
+            sizing: None,
             roles: Asked::new("roles", slow),
             wal: Asked::new("wal", slow),
             features: Asked::new("features", slow),
-            receivers: Asked::new("stat_wal_receiver", Duration::ZERO),
-            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL),
+            receivers: Asked::new("stat_wal_receiver", Duration::ZERO)
+                .unless(|receivers: &Receivers| receivers.0.iter().any(|one| one.status.is_none())),
+            listening: Listening::default(),
+            standby: not_yet("standby"),
+            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL)
+                .unless(|vacuums: &Vacuums| vacuums.0.iter().any(|one| one.phase.is_none())),
             buffer_cache: Asked::new("buffercache_summary", options.tables.interval.get()),
             indexes: Asked::new("stat_user_indexes", options.tables.interval.get()),
             others: Others::new(&target, options),
             tables: Asked::new("stat_user_tables", options.tables.interval.get()),
-            table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
             debates: AskedDebates::new(slow, &options.debates),
@@ -181,7 +190,11 @@ impl Server {
         match asked.and(over.into_inner().map_or(Ok(()), Err)) {
             Ok(()) => {
                 self.connection = Some(connection);
-                self.statistics()
+                if let Some(sizing) = &mut self.sizing {
+                    sizing.first().await;
+                }
+                self.listen(now);
+                Ok(self.statistics())
             }
             Err(missing) => {
                 let missing = Missing::new(missing.reason, format!("{}: {}", self.target.address, missing.detail));
@@ -223,6 +236,7 @@ impl Server {
                 self.raw = AtomicBool::new(false);
                 self.connection = Some(connection);
                 self.forget();
+                self.sizing = Some(Sizing::start(&self.target, &self.options, self.version));
                 Ok(())
             }
             Err(missing) => {
@@ -237,6 +251,7 @@ impl Server {
 
     fn lost(&mut self, missing: Missing, now: Instant) {
         self.connection = None;
+        self.sizing = None;
         self.missing = Some(missing);
         self.next_attempt = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -250,16 +265,15 @@ impl Server {
         self.senders.forget();
         self.slots.forget();
         self.settings.forget();
-        self.database_sizes.forget();
         self.roles.forget();
         self.wal.forget();
         self.features.forget();
         self.receivers.forget();
+        self.listening = Listening::default();
         self.vacuums.forget();
         self.buffer_cache.forget();
         self.indexes.forget();
         self.tables.forget();
-        self.table_sizes.forget();
         self.slow_statements.forget();
         self.statements.forget();
         self.debates.forget();
@@ -273,7 +287,7 @@ impl Server {
         let with_indexes = with_tables && self.options.tables.indexes;
         let with_debates = self.options.debates.enabled != Switch::Off;
         let before = self.cluster.value().cloned();
-        let (known, known_sizes) = (self.tables.value().cloned(), self.table_sizes.value().cloned());
+        let known = self.tables.value().cloned();
         let known_indexes = self.indexes.value().cloned();
         let standings = self.debates.standings().cloned();
         let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
@@ -293,19 +307,12 @@ impl Server {
             self.senders.ask(sample, replication::senders_sql, replication::read_senders),
             self.slots.ask(sample, replication::slots_sql, replication::read_slots),
             self.settings.ask(sample, settings::sql, settings::read),
-            self.database_sizes.ask(sample, sizes::databases_sql, sizes::read_databases),
             self.roles.ask(sample, sizes::roles_sql, sizes::read_roles),
             self.wal.ask(sample, sizes::wal_sql, one(Wal::read)),
             self.features.ask(sample, sizes::features_sql, one(Features::read)),
             async {
                 if with_tables {
-                    self.tables.ask(sample, || tables::sql(limit, known.as_deref()), tables::read).await;
-                }
-            },
-            async {
-                if with_tables {
-                    let sql = || tables::sizes_sql(limit, known_sizes.as_deref());
-                    self.table_sizes.ask(sample, sql, tables::read_sizes).await;
+                    self.tables.ask(sample, || tables::sql(version, limit, known.as_deref()), tables::read).await;
                 }
             },
             async {
@@ -329,7 +336,7 @@ impl Server {
             },
         );
         if with_tables && let (Some(databases), Some(cluster)) = (self.databases.value(), self.cluster.value()) {
-            self.others.follow(databases, &cluster.database);
+            self.others.follow(databases, &cluster.database, version);
         }
         tokio::join!(
             ask_buffer_cache(&mut self.buffer_cache, self.features.value(), sample),
@@ -354,7 +361,20 @@ impl Server {
         }
     }
 
-    fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
+    /// A standby is told from what it heard before.
+    fn listen(&mut self, now: Instant) {
+        self.standby = match self.cluster.value() {
+            Some(cluster) if cluster.in_recovery => {
+                let timeout = self.settings.value().and_then(|settings| settings.get("wal_receiver_timeout_seconds"));
+                let receivers = self.receivers.value().map(|receivers| &**receivers);
+                Section::Fresh(Arc::new(self.listening.take(cluster, receivers, timeout, now)))
+            }
+            _ => Section::off(Reason::NotConfigured, "standby: the server is a primary"),
+        };
+    }
+
+    fn statistics(&self) -> Arc<Statistics> {
+        let sizes = self.sizing.as_ref().map_or_else(Read::nothing, Sizing::newest);
         let mut health = vec![
             self.cluster.health(),
             self.databases.health(),
@@ -363,15 +383,15 @@ impl Server {
             self.senders.health(),
             self.slots.health(),
             self.settings.health(),
-            self.database_sizes.health(),
             self.roles.health(),
             self.wal.health(),
             self.vacuums.health(),
         ];
         if self.options.tables.enabled != Switch::Off {
-            health.extend([self.tables.health(), self.table_sizes.health()]);
+            health.push(self.tables.health());
         }
-        Ok(Arc::new(Statistics {
+        health.extend(sizes.health);
+        Arc::new(Statistics {
             version: self.version,
             cluster: self.cluster.answer(),
             databases: self.databases.answer(),
@@ -380,25 +400,26 @@ impl Server {
             senders: self.senders.answer(),
             slots: self.slots.answer(),
             settings: self.settings.answer(),
-            database_sizes: self.database_sizes.answer(),
+            database_sizes: sizes.databases,
             roles: self.roles.answer(),
             wal: self.wal.answer(),
             features: self.features.answer(),
             receivers: self.receivers.answer(),
+            standby: self.standby.clone(),
             vacuums: self.vacuums.answer(),
             buffer_cache: self.buffer_cache.answer(),
             indexes: self.indexes.answer(),
             others: self.others.newest(),
             left_out: self.others.left_out(),
             tables: self.tables.answer(),
-            table_sizes: self.table_sizes.answer(),
+            table_sizes: sizes.tables,
             slow_statements: self.slow_statements.answer(),
             statements: self.statements.answer(),
             debates: self.debates.debates(),
             rankings: self.debates.rankings(),
             rounds: self.debates.rounds(),
             health,
-        }))
+        })
     }
 }
 
@@ -433,7 +454,14 @@ async fn ask_statements(
         }
         return;
     };
-    let metrics = statements::sql(features, options.limit, published.as_deref()).filter(|_| options.metrics);
+    if options.metrics && !features.sees_all {
+        statements.miss(failure::hidden("stat_statements", sample.user), sample.server);
+    }
+    // Texts that our database's encoding cannot hold cost all texts, but no more.
+    let query_length = if statements.met_encoding() { 0 } else { options.query_length };
+    let with_texts = StatementOptions { query_length, ..options.clone() };
+    let metrics =
+        statements::sql(features, &with_texts, published.as_deref()).filter(|_| options.metrics && features.sees_all);
     tokio::join!(
         async {
             slow_statements.ask(sample, || slow, statements::read_slow).await;

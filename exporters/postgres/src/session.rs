@@ -31,17 +31,28 @@ pub(crate) struct Limits {
     lock: Duration,
 }
 
-impl From<&PostgresOptions> for Limits {
-    fn from(options: &PostgresOptions) -> Self {
+impl Limits {
+    /// Of the connection that samples go over. No query may take so long that the sample is given up for it, and the
+    /// connection with it: however long a query is allowed, here it ends before.
+    pub(crate) fn of_samples(options: &PostgresOptions) -> Self {
+        let answer = options.answer_timeout.get();
+        Self { statement: options.statement_timeout.get().min(answer * 2 / 3), ..Self::of_others(options) }
+    }
+
+    /// Of connections that nobody waits for.
+    pub(crate) fn of_others(options: &PostgresOptions) -> Self {
         Self {
             answer: options.answer_timeout.get(),
             statement: options.statement_timeout.get(),
             lock: options.lock_timeout.get(),
         }
     }
-}
 
-impl Limits {
+    /// So long so many queries of such a connection may take.
+    pub(crate) fn patience(&self, queries: u32) -> Duration {
+        self.answer + self.statement * queries
+    }
+
     fn settings(&self) -> [(&'static str, String); 4] {
         [
             ("search_path", "pg_catalog,pg_temp".to_owned()),

@@ -22,10 +22,14 @@ columns! {
     pub struct Vacuum {
         /// Its database.
         pub database: Option<String> = "datname::pg_catalog.text",
-        /// Its table: by name in the database that we are connected to, by number elsewhere.
-        pub table: Option<String> =
-            "CASE WHEN datname = pg_catalog.current_database() THEN relid::pg_catalog.regclass::pg_catalog.text \
-            ELSE relid::pg_catalog.text END",
+        /// Its table: by name in the database that we are connected to (with its schema unless that is
+        /// `public`), by number elsewhere.
+        pub table: Option<String> = "CASE WHEN datname = pg_catalog.current_database() THEN coalesce((SELECT \
+            CASE WHEN n.nspname = 'pg_catalog' OR n.nspname = 'public' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+            WHERE relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND relname = c.relname) THEN \
+            pg_catalog.quote_ident(c.relname) ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END \
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.oid = relid), relid::pg_catalog.text) ELSE relid::pg_catalog.text END",
         /// What it does now.
         pub phase: Option<String> = "phase",
         /// Blocks of the table.

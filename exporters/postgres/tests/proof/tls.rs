@@ -120,7 +120,7 @@ fn encrypted(server: &PostgresServer, options: ServerOptions) -> Result<bool, Mi
     statistics(&reading);
     let seen = server.sql(
         "postgres",
-        "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'aura'",
+        "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'aura'",
     );
     Ok(seen == "t")
 }

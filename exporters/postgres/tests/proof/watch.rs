@@ -37,6 +37,13 @@ pub(crate) fn open(server: ServerOptions) -> Postgres {
     Postgres::open(&options(server), &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
 }
 
+/// The same, but after the first sizes the connection that reads them is closed.
+pub(crate) fn open_without_sizes(server: ServerOptions) -> Postgres {
+    let mut options = options(server);
+    options.slow_interval = Interval::from_secs(3600);
+    Postgres::open(&options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
 /// A sample; why there is none is a part of it.
 pub(crate) fn sample(source: &mut Postgres) -> PostgresReading {
     source.sample().unwrap_or_else(|missing| panic!("{missing}"))
