@@ -161,8 +161,13 @@ impl Follower {
             let held_identity = identity(&metadata);
             let named = files.iter().any(|opened| identity(&opened.metadata) == held_identity);
             if held_identity != live_identity && !named {
-                // Its name is gone, but not yet what it holds.
-                files.insert(0, Opened { archive: None, file: held.try_clone()?, metadata });
+                // Its name is gone, but not yet what it holds: what comes before all others, or, where it was cut, after.
+                let whole = match &self.state.current {
+                    Some(old) => old.clone().holds(held)?,
+                    None => false,
+                };
+                let place = if whole { 0 } else { files.len() };
+                files.insert(place, Opened { archive: None, file: held.try_clone()?, metadata });
             }
         }
         if let Some(old) = self.state.current.clone().filter(|old| old.offset > 0) {
@@ -178,7 +183,7 @@ impl Follower {
                 return Ok(false);
             }
         }
-        for older in &files[..from] {
+        for older in files[..from].iter().filter(|older| older.archive.is_some()) {
             self.pass_over(older)?;
         }
         let counted = self.counted(live, None, live_identity, &files)?;
@@ -548,6 +553,8 @@ impl Follower {
     ) -> io::Result<Option<Counted>> {
         let metadata = file.metadata()?;
         let size = metadata.len();
+        // Nobody appends to what was renamed or copied; what is or was live may have been cut and grown again.
+        let named = archive.is_some_and(|opened| opened.archive.is_some());
         for at in self.all_known().filter(|at| at.offset > sure && size > sure) {
             // What is sure may come from a copy that is shorter than what was cut.
             let (agreed, ends) = at.agrees(file)?;
@@ -564,7 +571,7 @@ impl Follower {
                 continue;
             }
             let bytes = if archive.is_some() { size } else { line_end(file, size)? };
-            return Ok(Some(Counted { bytes, skipping: false, doubtful: archive.is_none() || !ends }));
+            return Ok(Some(Counted { bytes, skipping: false, doubtful: !(named && ends) }));
         }
         Ok(None)
     }
