@@ -22,9 +22,12 @@ columns! {
     pub struct Vacuum {
         /// Its database.
         pub database: Option<String> = "datname::pg_catalog.text",
-        /// Its table: by name in the database that we are connected to, by number elsewhere.
-        pub table: Option<String> =
-            "CASE WHEN datname = pg_catalog.current_database() THEN relid::pg_catalog.regclass::pg_catalog.text \
+        /// Its table: by name in the database that we are connected to, with the schema unless that is public; by number
+        /// elsewhere.
+        pub table: Option<String> = "CASE WHEN datname = pg_catalog.current_database() THEN \
+            (SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE pg_catalog.quote_ident(n.nspname) || '.' END \
+            || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c \
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relid) \
             ELSE relid::pg_catalog.text END",
         /// What it does now.
         pub phase: Option<String> = "phase",
