@@ -125,7 +125,7 @@ impl AskedDebates {
             self.fingerprint.set_due(None);
         }
         if !now[0].is_read() {
-            let missing = self.not_read(&now, 0, &format!("; database {database} never held any"));
+            let missing = self.not_read(&now, 0, database, "an installation that never held one has none");
             self.miss(missing, sample);
             return;
         }
@@ -138,8 +138,8 @@ impl AskedDebates {
             self.rounds.set_due(None);
             self.read_fingerprint = newest;
         }
-        let no_rankings = self.not_read(&now, 1, ": models are ranked by their debates alone");
-        let no_rounds = self.not_read(&now, 2, ": failed debates cannot be told from others");
+        let no_rankings = self.not_read(&now, 1, database, "models are ranked by their debates alone");
+        let no_rounds = self.not_read(&now, 2, database, "failed debates cannot be told from others");
         let options = &self.options;
         let names: Vec<&str> = those_read(&now).iter().map(|(name, _)| *name).collect();
         let channels = debates::channels_sql(options, &names);
@@ -168,7 +168,7 @@ impl AskedDebates {
     }
 
     /// Why a table is not read, and what follows if it is not there.
-    fn not_read(&self, standings: &Standings, index: usize, absent: &str) -> Missing {
+    fn not_read(&self, standings: &Standings, index: usize, database: &str, absent: &str) -> Missing {
         let (table, schema) = (TABLES[index], &self.options.schema);
         match &standings[index] {
             Standing::Refused { why, owner } => {
@@ -180,8 +180,8 @@ impl AskedDebates {
             }
             _ => {
                 let detail = format!(
-                    "{table}: there is no table {schema}.{table}{absent}; another schema is named with \
-                     sources.postgres.debates.schema"
+                    "{table}: database {database} has no table {table} in schema {schema}: {absent}; \
+                     sources.postgres.debates.schema names another schema"
                 );
                 Missing::new(Reason::NoTable, detail)
             }
