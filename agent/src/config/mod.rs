@@ -166,11 +166,7 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
     if length.map_err(|error| whole(format!("cannot be read: {error}")))? as u64 > MAX_FILE_BYTES {
         return Err(whole("is longer than 1 MiB: this is no configuration".to_owned()));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        whole(format!("is not UTF-8 text: line {line} has bytes that are no character"))
-    })
+    aura_model::text(&bytes).map(str::to_owned).map_err(whole)
 }
 
 /// The file that was named, else the first of the usual places that has one.

@@ -233,6 +233,7 @@ impl Host {
                 .and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
+            odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
             commands: ledger::commands(&self.name),
             missing,

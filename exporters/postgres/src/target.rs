@@ -188,7 +188,8 @@ impl Target {
     pub(crate) fn login(&self) -> Result<Config, Missing> {
         let mut config = self.config.clone();
         if let Some(path) = &self.password_file {
-            let password = std::fs::read_to_string(path).map_err(|error| Missing::from_io(path, &error))?;
+            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
+            let password = passfile::decoded(path, &bytes)?;
             config.password(password.trim_end_matches(['\r', '\n']));
         } else if config.get_password().is_none()
             && let Some(path) = &self.passfile
