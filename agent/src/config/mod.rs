@@ -32,7 +32,7 @@ pub(crate) use deserialize::deserialize;
 pub use interpolate::Variables;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
-pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, Storage, Web};
+pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
 pub use thresholds::{Threshold, Thresholds};
 
 /// Everything that can be set. Every key has a default that works.
@@ -54,6 +54,10 @@ pub struct Config {
     /// Values worth a warning on the page and in the feed. Each has `warning` and `critical`, the values above which
     /// it is shown (leave one empty to have none), and `for`, how long the value must stay there first.
     pub thresholds: Thresholds,
+    /// So long the last values are shown, with their age, while newer ones do not come: a machine that is out of memory
+    /// stands still for seconds. Of a source that is asked seldom, three of its intervals where that is longer. Older
+    /// values are absent.
+    pub stale_after: StaleAfter,
     /// What is watched, each with its own options. `enabled` is auto (when the machine has it), true or false.
     pub sources: Sources,
 }

@@ -38,7 +38,7 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
     };
     let silent = match &moment.reading {
         Err(why) => Some(why.clone()),
-        Ok(_) => hosts.iter().find_map(|host| host.missing.clone()),
+        Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
     };
     let runners = moment.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
     let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(moment.gpus?, host, model));

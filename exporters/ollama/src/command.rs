@@ -1,8 +1,8 @@
 //! Loading and unloading, each on a connection of its own and finished only when `/api/ps` says so.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aura_model::{Interval, Name};
+use aura_model::{Interval, Name, Stopwatch};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -204,9 +204,9 @@ async fn noted(
     action: Action,
     work: impl Future<Output = Result<(), CommandError>>,
 ) -> Result<Done, CommandError> {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let result = work.await;
-    let took = begun.elapsed();
+    let took = begun.started().elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
     ledger::note(&server.address.authority(), action, outcome, took);
     result.map(|()| Done { took })
@@ -225,7 +225,7 @@ async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) ->
 
 /// Asks until the list holds the model, or no longer does; whether that came true in time.
 async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Duration) -> Result<bool, CommandError> {
-    let deadline = Instant::now() + within;
+    let begun = Stopwatch::start();
     loop {
         match client.get("/api/ps", ANSWER).await {
             Ok(answer) => {
@@ -237,7 +237,7 @@ async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Dur
             Err(Failure::Busy { .. }) => {}
             Err(failure) => return Err(failure.into()),
         }
-        if Instant::now() >= deadline {
+        if begun.left(within).is_zero() {
             return Ok(false);
         }
         sleep(LOOK).await;

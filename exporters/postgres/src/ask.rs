@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{GroupHealth, Missing, Reason, Section};
+use aura_model::{Context, GroupHealth, Missing, Reason, Section, Stopwatch};
 use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
 use crate::failure;
@@ -34,6 +34,10 @@ pub(crate) struct Asked<T> {
     every: Duration,
     due: Option<Instant>,
     answer: Section<Arc<T>>,
+    /// When the answer was asked for.
+    asked: Option<Stopwatch>,
+    /// The newest question had no answer in time, and what is shown is an earlier one.
+    is_late: bool,
     took: Duration,
     prepared: Option<(String, Statement)>,
 }
@@ -42,7 +46,7 @@ impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None }
+        Self { name, every, due: None, answer, asked: None, is_late: false, took: Duration::ZERO, prepared: None }
     }
 
     /// Asks if it is due.
@@ -55,6 +59,7 @@ impl<T> Asked<T> {
         if !self.is_due(sample.now) {
             return;
         }
+        let asked = Stopwatch::start();
         let result = self.run(sample, sql()).await.and_then(|rows| read(&rows));
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
@@ -64,6 +69,8 @@ impl<T> Asked<T> {
                     tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
                 }
                 self.answer = Section::Fresh(Arc::new(answer));
+                self.asked = Some(asked);
+                self.is_late = false;
                 return;
             }
             Err(error) => {
@@ -71,6 +78,10 @@ impl<T> Asked<T> {
                 {
                     let _ = sample.pooled.set(());
                     self.prepared = None;
+                }
+                self.is_late = matches!(error.code(), Some(&SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE));
+                if self.is_late && self.is_recent() {
+                    return;
                 }
                 let missing = failure::asking(&error, self.name, sample.user);
                 if failure::ends_connection(&error) {
@@ -99,6 +110,12 @@ impl<T> Asked<T> {
             }
         };
         sample.client.query(&statement, &[]).await
+    }
+
+    /// Whether there is an answer that is worth showing while the server has no time for a newer one.
+    fn is_recent(&self) -> bool {
+        let limit = Context::STALE_AFTER.max(self.every * 3);
+        self.answer.value().is_some() && self.asked.is_some_and(|asked| asked.elapsed() <= limit)
     }
 
     /// Whether it is time to ask.
@@ -137,7 +154,7 @@ impl<T> Asked<T> {
     }
 
     pub(crate) fn health(&self) -> GroupHealth {
-        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() }
+        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() && !self.is_late }
     }
 }
 

@@ -11,8 +11,11 @@ use std::{
     time::Duration,
 };
 
-use aura_model::{Missing, Reason};
-use tokio::io::{AsyncRead, AsyncWrite};
+use aura_model::{Missing, Reason, within};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_postgres::{AsyncMessage, Client, Error};
 
 use crate::{PostgresOptions, failure, target::Target};
@@ -59,14 +62,11 @@ impl Connection {
                 other => Ok(other),
             }
         };
-        match tokio::time::timeout(limits.answer, attempt).await {
-            Ok(Ok(Ok(connection))) => Ok(connection),
-            Ok(Ok(Err(error))) => Err(failure::connecting(&error, target)),
-            Ok(Err(missing)) => Err(missing),
-            Err(_) => {
-                let detail = format!("{}: accepts no login within {:?}", target.address, limits.answer);
-                Err(Missing::new(Reason::Unreachable, detail))
-            }
+        match within(limits.answer, sleep, attempt).await {
+            Some(Ok(Ok(connection))) => Ok(connection),
+            Some(Ok(Err(error))) => Err(failure::connecting(&error, target)),
+            Some(Err(missing)) => Err(missing),
+            None => Err(silent(format!("{}: accepts no login within {:?}", target.address, limits.answer))),
         }
     }
 
@@ -131,12 +131,19 @@ pub(crate) async fn drive<T>(
             }),
         }
     };
-    match tokio::time::timeout(patience, both).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
-        Err(_) => {
-            let detail = format!("connected, but no answer within {patience:?}");
-            Err(Missing::new(Reason::Unreachable, detail))
-        }
+    match within(patience, sleep, both).await {
+        Some(Ok(done)) => Ok(done),
+        Some(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
+        None => Err(silent(format!("connected, but no answer within {patience:?}"))),
     }
+}
+
+/// Nobody said no: what was known holds for a while, see [`is_silence`].
+fn silent(detail: String) -> Missing {
+    Missing::new(Reason::Stale, detail)
+}
+
+/// Whether there was no answer at all, from which nothing follows yet: a machine without memory takes its time.
+pub(crate) fn is_silence(missing: &Missing) -> bool {
+    missing.reason == Reason::Stale
 }
