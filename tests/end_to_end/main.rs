@@ -21,6 +21,7 @@ mod random;
 mod reload;
 mod security;
 mod stale;
+mod stall;
 mod supervisor;
 mod tls;
 mod users;

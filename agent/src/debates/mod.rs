@@ -7,7 +7,6 @@ mod standings;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use aura_model::{Missing, Reason};
@@ -15,10 +14,7 @@ use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
 use self::standings::{Standings, Tables, standings};
 pub use self::{message::DebateUpdate, routes::routes};
-use crate::{
-    hub::{Snapshot},
-    system::rfc3339,
-};
+use crate::{hub::Snapshot, system::rfc3339};
 
 /// So many debates go into each message; the history has all that were read.
 const RECENT: usize = 20;
@@ -111,8 +107,7 @@ impl Debates {
             }
         }
         state.seq += 1;
-        let moment =
-            Arc::new(Moment { now, seq: state.seq, server, standings: state.standings.clone(), missing });
+        let moment = Arc::new(Moment { now, seq: state.seq, server, standings: state.standings.clone(), missing });
         state.current = Some(moment.clone());
         moment
     }

@@ -164,7 +164,9 @@ fn a_sample_that_returns_late_is_shown_with_its_own_time() {
     let hang = Step::Hang(Duration::from_millis(700));
     static LATE: AtomicU64 = AtomicU64::new(1 << 32);
     let script = LATE.fetch_add(1, Ordering::Relaxed);
-    with(script, |target| *target = Script { samples: vec![Step::Fine, hang, Step::Hang(Duration::from_secs(20))], ..Script::default() });
+    with(script, |target| {
+        *target = Script { samples: vec![Step::Fine, hang, Step::Hang(Duration::from_secs(20))], ..Script::default() }
+    });
     let channel = Hub::default().register::<Actor>();
     let _running = channel.start(Scripted { script }, Context::default());
     wait_until("the second sample has come", || channel.latest().is_some_and(|latest| latest.reading == 2));

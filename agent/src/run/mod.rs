@@ -92,7 +92,8 @@ impl Agent {
             warn!("no thread for ticks: a machine that stands still will look like sources that do: {error}");
         }
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone())
+        let context = Context::new(config.paths.clone().into())
+            .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);

@@ -370,10 +370,7 @@ mod tests {
             ..Default::default()
         };
         let wrong = ServerOptions { url: Some(DatabaseUrl("postgres://a@b:port/c".into())), ..Default::default() };
-        let options = PostgresOptions {
-            servers: vec![server, wrong],
-            ..PostgresOptions::default()
-        };
+        let options = PostgresOptions { servers: vec![server, wrong], ..PostgresOptions::default() };
         let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["servers[0].url", "servers[1].url"]);
     }

@@ -48,9 +48,8 @@ fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
     let reading =
         until(&mut source, 1, "the other is read", |host| host.installed.value().map(|all| all.len()) == Some(2));
     assert_eq!(failures(&reading.hosts[0], Trouble::Timeout), 0, "the other waited for the silent one's time-out");
-    let reading = until(&mut source, 0, "it is busy", |host| {
-        host.standing == Standing::Busy && host.loaded.value().is_none()
-    });
+    let reading =
+        until(&mut source, 0, "it is busy", |host| host.standing == Standing::Busy && host.loaded.value().is_none());
     assert_eq!(reading.hosts[0].loaded.missing().map(|missing| missing.reason), Some(Reason::Stale));
     assert_eq!(reading.hosts[0].version.as_deref(), Some("0.24.0"), "busy is not away");
     let reading = until(&mut source, 0, "the question is given up", |host| failures(host, Trouble::Timeout) > 0);
@@ -72,7 +71,10 @@ fn what_a_silent_server_last_said_holds_and_a_late_answer_counts() {
     let host = &reading.hosts[0];
     assert_eq!((host.standing, loaded(host)), (Standing::Busy, Some(vec!["llama3.1:8b".into()])));
     assert!(host.installed.value().is_some_and(|models| models.len() == 1));
-    assert!(host.missing.is_some() && host.answered_at.is_some_and(|time| Some(time) >= answered_at), "its age is told");
+    assert!(
+        host.missing.is_some() && host.answered_at.is_some_and(|time| Some(time) >= answered_at),
+        "its age is told"
+    );
     simulator.set_fault("/api/ps", Some(Fault::Slow(Duration::from_millis(2200))));
     let before = host.answered_at;
     let mut was_busy = false;
