@@ -71,7 +71,15 @@ fn sample(root: &Path) -> Value {
 /// One line with bytes that do not belong there.
 fn spoil(content: &[u8], random: &mut Random) -> Vec<u8> {
     const ODD: [&[u8]; 9] = [
-        b"\xff\xfe", b"-1", b"18446744073709551616", b"999999999999999999999999", b"NaN", b"", b"\0", b"(((", b"\xc3 \t :",
+        b"\xff\xfe",
+        b"-1",
+        b"18446744073709551616",
+        b"999999999999999999999999",
+        b"NaN",
+        b"",
+        b"\0",
+        b"(((",
+        b"\xc3 \t :",
     ];
     let mut lines: Vec<Vec<u8>> = content.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
     let count = lines.len();
