@@ -95,12 +95,12 @@ fn spoiled(index: usize, spoils: &[Spoil]) -> String {
             Spoil::Whole(odd) => *entry = place(odd),
             Spoil::Set(at, odd) => {
                 if let Some(key) = nth(entry, *at) {
-                    entry[key] = place(odd)
+                    entry[key] = place(odd);
                 }
             }
             Spoil::Remove(at) => {
                 if let Some(key) = nth(entry, *at) {
-                    drop(entry.as_object_mut().unwrap().remove(&key))
+                    drop(entry.as_object_mut().unwrap().remove(&key));
                 }
             }
             Spoil::Detail(at, odd) => {
@@ -110,7 +110,7 @@ fn spoiled(index: usize, spoils: &[Spoil]) -> String {
             }
             Spoil::NameOf(_) => {
                 if entry.is_object() {
-                    entry["name"] = neighbour
+                    entry["name"] = neighbour;
                 }
             }
         }
