@@ -12,9 +12,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use aura_model::Stopwatch;
 use axum::extract::ConnectInfo;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -110,7 +111,7 @@ async fn refuse(mut stream: TcpStream) -> io::Result<()> {
 
 async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     let _ = stream.set_nodelay(true);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let stream = match &serving.tls {
         None => Stream::Plain(stream),
         Some(tls) => match timeout(FIRST_REQUEST, tls.accept(stream)).await {
@@ -122,7 +123,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     serve(stream, peer, begun, serving).await;
 }
 
-async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Serving) {
+async fn serve(stream: Stream, peer: SocketAddr, begun: Stopwatch, serving: Serving) {
     let Serving { front, mut stopping, .. } = serving;
     // Milliseconds from the connection to its last request, and how many there were.
     let last = AtomicU64::new(0);

@@ -52,6 +52,12 @@ impl<S: Source> Snapshot<S> {
         Self { taken, ..snapshot }
     }
 
+    /// The same, shown for another time, for tests.
+    #[cfg(test)]
+    pub(crate) fn shown_for(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
+    }
+
     pub(super) fn new(
         reading: S::Reading,
         sampled_at: Timestamp,
