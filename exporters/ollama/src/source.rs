@@ -55,6 +55,8 @@ struct Asking {
 
 struct Latest {
     came: Stopwatch,
+    /// The server has not been away since: what it said may still be so.
+    holds: bool,
     answers: Answers,
     loaded: Arc<Vec<LoadedModel>>,
 }
@@ -192,7 +194,7 @@ impl Host {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
         self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
-        self.latest = Some(Latest { came: Stopwatch::start(), answers, loaded: Arc::new(loaded) });
+        self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
         self.stand(Standing::Answering, None);
     }
 
@@ -205,6 +207,9 @@ impl Host {
         };
         if standing == Standing::Away {
             self.observer.forget();
+            if let Some(latest) = &mut self.latest {
+                latest.holds = false;
+            }
         }
         self.stand(standing, Some(silence.missing.clone()));
     }
@@ -236,8 +241,7 @@ impl Host {
         };
         let latest = self.latest.as_ref();
         // Silence says nothing about the models: for a while they are what they were.
-        let fresh =
-            latest.filter(|latest| self.standing != Standing::Away && latest.came.elapsed() <= self.stale_after);
+        let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
         HostReading {
             host: self.name.clone(),
             url: self.server.address.to_string(),
@@ -246,9 +250,7 @@ impl Host {
             since: self.since,
             answered_at: latest.map(|latest| latest.answers.answered_at.as_duration().as_secs_f64()),
             clock_offset_seconds: latest.map_or(0.0, |latest| latest.answers.clock_offset_seconds),
-            version: latest
-                .filter(|_| self.standing != Standing::Away)
-                .and_then(|latest| latest.answers.version.clone()),
+            version: latest.filter(|latest| latest.holds).and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
