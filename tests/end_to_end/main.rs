@@ -25,6 +25,7 @@ mod reload;
 mod security;
 mod shortage;
 mod stale;
+mod stall;
 mod supervisor;
 mod tls;
 mod users;

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use aura_model::Interval;
+use aura_model::{Context, Interval};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -108,6 +108,17 @@ pub struct Storage {
     /// written unless a folder is named.
     #[schemars(example = "/var/lib/aura")]
     pub path: Option<PathBuf>,
+}
+
+/// How long values are shown that no newer ones follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StaleAfter(pub Interval);
+
+impl Default for StaleAfter {
+    fn default() -> Self {
+        Self(Interval::from_secs(Context::STALE_AFTER.as_secs()))
+    }
 }
 
 /// Where the outside world is mounted: elsewhere in a container.

@@ -30,7 +30,8 @@ impl ControlToken {
         if length > LONGEST {
             return Err(wrong(format!("is longer than {LONGEST} bytes: this is no token")));
         }
-        let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+        let text = aura_model::text(&bytes).map_err(wrong)?;
         let token = text.trim();
         if token.len() < SHORTEST || token.contains(char::is_whitespace) {
             let help = "make one with `openssl rand -hex 32`";

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_model::Stopwatch;
 use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -133,7 +134,7 @@ async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> io::Result<Stream>
 
 async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     let _ = stream.set_nodelay(true);
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let stream = match &serving.tls {
         None => Stream::Plain(stream),
         Some(tls) => match timeout(FIRST_REQUEST, shake_hands(tls, stream)).await {
@@ -145,7 +146,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     serve(stream, peer, begun, serving).await;
 }
 
-async fn serve(stream: Stream, peer: SocketAddr, begun: Instant, serving: Serving) {
+async fn serve(stream: Stream, peer: SocketAddr, begun: Stopwatch, serving: Serving) {
     let Serving { front, mut stopping, .. } = serving;
     // Milliseconds from the connection to its last request, and how many there were.
     let last = AtomicU64::new(0);

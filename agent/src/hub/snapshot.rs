@@ -8,10 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Group, Source};
+#[cfg(test)]
+use aura_model::Context;
+use aura_model::{Group, Source, Stopwatch};
 use jiff::Timestamp;
 
 use crate::publish::prometheus::{Encoding, Format, encode};
+
+const LONGEST_STOP: Duration = Duration::from_secs(60);
 
 /// One reading of a source.
 pub struct Snapshot<S: Source> {
@@ -21,6 +25,10 @@ pub struct Snapshot<S: Source> {
     pub sampled_at: Timestamp,
     /// When the sample began, by the clock that never jumps: rates are made with this one.
     pub taken: Instant,
+    /// The same moment, by time in which the machine ran us.
+    pub(super) watch: Stopwatch,
+    /// So long it is shown when no newer one follows.
+    pub(super) stale_after: Duration,
     /// How long it took.
     pub duration: Duration,
     /// The number of this sample since the source was started.
@@ -53,17 +61,32 @@ impl<S: Source> Snapshot<S> {
     /// A reading taken at this moment, for tests.
     #[cfg(test)]
     pub(crate) fn of(reading: S::Reading, taken: Instant) -> Self {
-        Self::new(reading, Timestamp::now(), taken, Duration::ZERO, 1)
+        let snapshot = Self::new(reading, Timestamp::now(), Stopwatch::start(), Context::STALE_AFTER, 1);
+        Self { taken, ..snapshot }
+    }
+
+    /// The same, shown for another time, for tests.
+    #[cfg(test)]
+    pub(crate) fn shown_for(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
     }
 
     pub(super) fn new(
         reading: S::Reading,
         sampled_at: Timestamp,
-        taken: Instant,
-        duration: Duration,
+        watch: Stopwatch,
+        stale_after: Duration,
         number: u64,
     ) -> Self {
-        Self { reading, sampled_at, taken, duration, number, encodings: Encodings::default() }
+        let (taken, encodings) = (watch.started(), Encodings::default());
+        Self { reading, sampled_at, taken, watch, stale_after, duration: taken.elapsed(), number, encodings }
+    }
+
+    /// Whether it is young enough to be shown. Time in which the machine stood still does not count, as nobody could
+    /// have read anything newer, but no more than a minute of it: after a long stop old values are no values.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.watch.elapsed() <= self.stale_after && self.taken.elapsed() <= self.stale_after + LONGEST_STOP
     }
 }
 

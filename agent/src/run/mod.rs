@@ -37,7 +37,7 @@ use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, ListenAddress, Loaded, Overrides, process_variables},
     http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
-    hub::Hub,
+    hub::{Hub, start_ticking},
     own::{Events, Own},
     publish::{
         feed::{Feeds, Limits},
@@ -97,10 +97,14 @@ impl Agent {
         for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
+        if let Err(error) = start_ticking() {
+            warn!("no thread for ticks: a machine that stands still will look like sources that do: {error}");
+        }
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
         let context = Context::new(config.paths.clone().into())
             .with_storage(config.storage.path.clone())
+            .with_stale_after(config.stale_after.0.get())
             .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
@@ -182,6 +186,7 @@ impl Agent {
             ("log.format", old.log.format != new.log.format),
             ("storage.path", old.storage != new.storage),
             ("paths", old.paths != new.paths),
+            ("stale_after", old.stale_after != new.stale_after),
             ("history", old.history != new.history),
             ("whether TLS is spoken", self.web.tls().is_some() != web.tls().is_some()),
         ];

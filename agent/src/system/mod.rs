@@ -21,7 +21,7 @@ use self::{alerts::Alerts, history::History, message::Alert};
 pub use self::{derive::Vitals, history::Window};
 use crate::{
     config::{self, Thresholds},
-    hub::{FRESH_INTERVALS, Hub, Snapshot},
+    hub::{Hub, Snapshot},
 };
 
 /// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
@@ -133,9 +133,8 @@ impl System {
     /// The newest reading, unless the source is off or too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.state().current.clone()?;
-        let fresh = moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS;
         let off = self.hub.channel::<Host>().is_some_and(|host| host.latest().is_none());
-        (fresh && !off).then_some(moment)
+        (moment.now.is_shown() && !off).then_some(moment)
     }
 
     /// Appends the feed's message of a moment.

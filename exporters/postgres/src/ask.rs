@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{GroupHealth, Missing, Reason, Section};
+use aura_model::{Context, GroupHealth, Missing, Reason, Section, Stopwatch};
 use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
 use crate::{failure, session::Session};
@@ -70,6 +70,10 @@ pub(crate) struct Asked<T> {
     every: Duration,
     due: Option<Instant>,
     answer: Section<Arc<T>>,
+    /// When the answer was asked for.
+    asked: Option<Stopwatch>,
+    /// The newest question had no answer in time, and what is shown is an earlier one.
+    is_late: bool,
     took: Duration,
     /// It has failed in a way that a text in another encoding may be the cause of.
     met_encoding: bool,
@@ -86,6 +90,8 @@ impl<T> Asked<T> {
             every,
             due: None,
             answer,
+            asked: None,
+            is_late: false,
             took: Duration::ZERO,
             met_encoding: false,
             prepared: None,
@@ -121,6 +127,7 @@ impl<T> Asked<T> {
         if !self.is_due(sample.now) {
             return;
         }
+        let asked = Stopwatch::start();
         let sql = sql();
         let mut result = self.run(sample, first, &sql).await;
         // A lock that was taken between looking for locks and reading: now it is seen.
@@ -138,6 +145,8 @@ impl<T> Asked<T> {
                     tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
                 }
                 self.answer = Section::Fresh(Arc::new(answer));
+                self.asked = Some(asked);
+                self.is_late = false;
                 return;
             }
             Err(error) => {
@@ -145,6 +154,10 @@ impl<T> Asked<T> {
                 {
                     let _ = sample.pooled.set(());
                     self.prepared = None;
+                }
+                self.is_late = matches!(error.code(), Some(&SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE));
+                if self.is_late && self.is_recent() {
+                    return;
                 }
                 let missing = failure::asking(&error, self.name, sample.user);
                 if failure::ends_connection(&error) {
@@ -193,6 +206,12 @@ impl<T> Asked<T> {
         sample.client.query(&statement, &[]).await
     }
 
+    /// Whether there is an answer that is worth showing while the server has no time for a newer one.
+    fn is_recent(&self) -> bool {
+        let limit = Context::STALE_AFTER.max(self.every * 3);
+        self.answer.value().is_some() && self.asked.is_some_and(|asked| asked.elapsed() <= limit)
+    }
+
     /// Whether it is time to ask.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due.is_none_or(|due| now >= due)
@@ -236,7 +255,7 @@ impl<T> Asked<T> {
     }
 
     pub(crate) fn health(&self) -> GroupHealth {
-        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() }
+        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() && !self.is_late }
     }
 }
 

@@ -14,8 +14,11 @@ use std::{
     time::Duration,
 };
 
-use aura_model::{Missing, Reason};
-use tokio::io::{AsyncRead, AsyncWrite};
+use aura_model::{Missing, Reason, within};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_postgres::{AsyncMessage, Client, Config, Error};
 
 use crate::{
@@ -57,15 +60,16 @@ impl Connection {
         for role in target.role().in_turn() {
             for host in &hosts {
                 let attempt = Self::log_in(&host.config, target, &host.address, limits, *role);
-                match tokio::time::timeout(patience, attempt).await {
-                    Ok(Ok(connection)) => return Ok(connection),
+                match within(patience, sleep, attempt).await {
+                    Some(Ok(connection)) => return Ok(connection),
                     // The first that lets nobody in says more than the last that is a standby.
-                    Ok(Err(missing)) => {
+                    Some(Err(missing)) => {
                         refused.get_or_insert(missing);
                     }
-                    Err(_) => {
-                        let detail = format!("{}: accepts no login within {patience:?}", host.address);
-                        refused.get_or_insert(Missing::new(Reason::Unreachable, detail));
+                    None => {
+                        refused.get_or_insert_with(|| {
+                            silent(format!("{}: accepts no login within {patience:?}", host.address))
+                        });
                     }
                 }
             }
@@ -177,12 +181,19 @@ pub(crate) async fn drive<T>(
             }),
         }
     };
-    match tokio::time::timeout(patience, both).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
-        Err(_) => {
-            let detail = format!("connected, but no answer within {patience:?}");
-            Err(Missing::new(Reason::Unreachable, detail))
-        }
+    match within(patience, sleep, both).await {
+        Some(Ok(done)) => Ok(done),
+        Some(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
+        None => Err(silent(format!("connected, but no answer within {patience:?}"))),
     }
+}
+
+/// Nobody said no: what was known holds for a while, see [`is_silence`].
+fn silent(detail: String) -> Missing {
+    Missing::new(Reason::Stale, detail)
+}
+
+/// Whether there was no answer at all, from which nothing follows yet: a machine without memory takes its time.
+pub(crate) fn is_silence(missing: &Missing) -> bool {
+    missing.reason == Reason::Stale
 }

@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section};
+use aura_model::{Context, Missing, Reason, Section};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::{
     Database, Index, PostgresOptions, Table, TableSizes,
     ask::{Asked, Sample},
-    connection::{Connection, drive},
+    connection::{Connection, drive, is_silence},
     indexes,
     options::OtherDatabases,
     session::{Limits, Session},
@@ -175,6 +175,10 @@ impl Asking {
             pause = if answer.is_ok() { self.interval } else { (pause * 2).min(LONGEST_PAUSE.max(self.interval)) };
             let section = match answer {
                 Ok(tables) => Section::Fresh(Arc::new(tables)),
+                Err(missing) if is_silence(&missing) && self.is_recent(&latest) => {
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
                 Err(missing) => Section::Off { missing },
             };
             let before =
@@ -187,6 +191,13 @@ impl Asking {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether what was last read is worth showing while there is no answer.
+    fn is_recent(&self, latest: &Latest) -> bool {
+        let limit = Context::STALE_AFTER.max(self.interval * 3).as_secs_f64();
+        let latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.value().is_some_and(|tables| (0.0..=limit).contains(&(crate::unix_now() - tables.read_at)))
     }
 
     async fn ask(&mut self) -> Result<DatabaseTables, Missing> {

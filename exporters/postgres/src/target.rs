@@ -247,7 +247,8 @@ impl Target {
     pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
         let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
-            let password = std::fs::read_to_string(path).map_err(|error| Missing::from_io(path, &error))?;
+            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
+            let password = passfile::decoded(path, &bytes)?;
             base.password(password.trim_end_matches(['\r', '\n']));
         }
         let each = self.places.iter().map(|place| {

@@ -255,8 +255,9 @@ fn take(path: &Path, stamp: &Stamp) -> Result<Arc<Vec<TextFamily>>, String> {
     if stamp.size > LARGEST {
         return Err(format!("{}: larger than 4 MiB", path.display()));
     }
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut families = parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?;
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = aura_model::text(&bytes).map_err(|why| format!("{}: {why}", path.display()))?;
+    let mut families = parse(text).map_err(|problem| format!("{}: {problem}", path.display()))?;
     for family in families.iter_mut().filter(|family| family.help.is_none()) {
         family.help = Some(format!("Metric read from {}", path.display()));
         family.help_is_ours = true;

@@ -33,8 +33,14 @@ pub(crate) fn options(server: ServerOptions) -> PostgresOptions {
     options
 }
 
+/// Statistics of a silent server are shown for three intervals, the least there is.
 pub(crate) fn open(server: ServerOptions) -> Postgres {
-    Postgres::open(&options(server), &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
+    open_showing(server, Duration::ZERO)
+}
+
+pub(crate) fn open_showing(server: ServerOptions, stale_after: Duration) -> Postgres {
+    let context = Context::default().with_stale_after(stale_after);
+    Postgres::open(&options(server), &context).unwrap_or_else(|missing| panic!("{missing}"))
 }
 
 /// The same, but after the first sizes the connection that reads them is closed.
