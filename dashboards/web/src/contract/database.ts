@@ -250,7 +250,8 @@ export interface Blocker {
   user: string | null;
 }
 /**
- * Clients and their limit; our own connection is left out.
+ * Clients and their limit; our own connections are left out. All but the limit is `null` where the role may not see what
+ * others do.
  */
 export interface Connections {
   /**
@@ -260,11 +261,11 @@ export interface Connections {
   /**
    * The server's own processes: not counted against the limit.
    */
-  background: number;
+  background: number | null;
   /**
    * Who holds them, most first, up to 20.
    */
-  holders: Holder[];
+  holders: Holder[] | null;
   /**
    * Clients that wait for nothing.
    */
@@ -280,11 +281,11 @@ export interface Connections {
   /**
    * Clients of the database that we are connected to.
    */
-  this_database: number;
+  this_database: number | null;
   /**
    * Clients of all databases.
    */
-  total: number;
+  total: number | null;
   /**
    * `total` by `max`, 0 to 100.
    */
@@ -377,6 +378,10 @@ export interface Database {
    */
   rollback_ratio: number | null;
   /**
+   * How long ago that was read, in seconds.
+   */
+  size_age_seconds: number | null;
+  /**
    * Its size in bytes.
    */
   size_bytes: number | null;
@@ -462,6 +467,10 @@ export interface Missing {
  */
 export interface Replication {
   /**
+   * Whether a standby should receive changes and does not.
+   */
+  cut_off: boolean | null;
+  /**
    * Slots that nobody uses and that keep WAL.
    */
   inactive_slots: InactiveSlot[] | null;
@@ -470,13 +479,17 @@ export interface Replication {
    */
   is_replica: boolean;
   /**
-   * How far it is behind, in seconds; 0 when all that was received is replayed.
+   * How far it is behind, in seconds; 0 when all that was received is replayed, `null` when it is cut off.
    */
   lag_seconds: number | null;
   /**
    * Those that receive its changes.
    */
   receivers: Receiver[] | null;
+  /**
+   * How long, at least, a standby has heard nothing from the server that it receives from.
+   */
+  silent_seconds: number | null;
 }
 /**
  * A slot that nobody uses.

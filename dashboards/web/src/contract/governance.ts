@@ -269,8 +269,8 @@ export interface Finding {
    */
   detail: string;
   /**
-   * What it is: `unreadable_file`, `not_an_object`, `trust_out_of_range`, `number_out_of_range`, `missing_parent`,
-   * `missing_child`, `several_parents`, `cycle`, `too_deep` or `too_many_files`.
+   * What it is: `unreadable_file`, `not_an_object`, `wrong_type`, `trust_out_of_range`, `number_out_of_range`,
+   * `missing_parent`, `missing_child`, `several_parents`, `cycle`, `too_deep` or `too_many_files`.
    */
   kind: string;
   /**
