@@ -378,8 +378,8 @@ fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
         }
         assert!(start.elapsed() < PATIENCE, "still shown as if it answered");
     }
-    // What was shown meanwhile said how old it was, and was given up soon.
-    assert!(oldest > 0.0 && oldest < 10.0, "{oldest}");
+    // What was shown meanwhile said how old it was, and was given up when it was too old.
+    assert!(oldest > 0.0 && oldest < Context::STALE_AFTER.as_secs_f64() + 5.0, "{oldest}");
     stream.frozen.store(false, Ordering::Relaxed);
     until(&mut source, "the return", |statistics| statistics.cluster.value().is_some());
 }
