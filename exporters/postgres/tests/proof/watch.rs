@@ -39,15 +39,19 @@ pub(crate) fn open(server: ServerOptions) -> Postgres {
 }
 
 pub(crate) fn open_showing(server: ServerOptions, stale_after: Duration) -> Postgres {
-    let context = Context::default().with_stale_after(stale_after);
-    Postgres::open(&options(server), &context).unwrap_or_else(|missing| panic!("{missing}"))
+    started(&options(server), stale_after)
 }
 
 /// The same, but after the first sizes the connection that reads them is closed.
 pub(crate) fn open_without_sizes(server: ServerOptions) -> Postgres {
     let mut options = options(server);
     options.slow_interval = Interval::from_secs(3600);
-    Postgres::open(&options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
+    started(&options, Duration::ZERO)
+}
+
+fn started(options: &PostgresOptions, stale_after: Duration) -> Postgres {
+    let context = Context::default().with_stale_after(stale_after);
+    Postgres::open(options, &context).unwrap_or_else(|missing| panic!("{missing}"))
 }
 
 /// A sample; why there is none is a part of it.
