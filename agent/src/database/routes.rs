@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
     routing::get,
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::why;
 use crate::{
-    http::{ApiError, App},
+    http::{Admitted, ApiError, App},
     publish::prometheus::{Format, encode},
 };
 
@@ -44,12 +44,12 @@ struct Probed {
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
 async fn probe(
-    State(app): State<Arc<App>>,
+    Extension(admitted): Extension<Admitted>,
     asked: Result<Query<Probed>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(asked) =
         asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
-    let prober = Arc::clone(&app.settings().prober);
+    let prober = Arc::clone(&admitted.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
     let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())

@@ -4,14 +4,14 @@ use std::{net::SocketAddr, sync::Arc};
 
 use aura_model::Interval;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{ConnectInfo, Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{ApiError, App, Live};
+use super::{Admitted, ApiError, App, Live};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
@@ -51,9 +51,13 @@ pub(super) async fn live(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(admitted): Extension<Admitted>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
-    Ok(find(&app, &name)?.feed.serve(&mut request, peer.ip()))
+    let feed = &find(&app, &name)?.feed;
+    let origins = admitted.settings().trust.origins.clone();
+    let pass = admitted.pass(request.method().clone(), request.headers(), app.watch_settings());
+    Ok(feed.serve_while(&mut request, peer.ip(), &origins, Some(Box::new(pass))))
 }
 
 fn find<'a>(app: &'a App, name: &str) -> Result<&'a Live, ApiError> {

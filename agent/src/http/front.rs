@@ -8,34 +8,63 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, Request, header};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
-use super::{ApiError, App, guard, metrics, router::router};
+use super::{
+    ApiError, App,
+    guard::{self, Admission},
+    guest::{Admitted, Guest},
+    metrics,
+    places::Standing,
+    router::router,
+};
 
 /// Answers requests.
 pub struct Front {
     app: Arc<App>,
-    telemetry_path: String,
     routes: Router,
 }
 
 impl Front {
-    /// The agent's answers; `telemetry_path` is where the metrics are, usually `/metrics`.
+    /// The agent's answers.
     #[must_use]
-    pub fn new(app: Arc<App>, telemetry_path: &str) -> Self {
-        Self { routes: router(Arc::clone(&app)), telemetry_path: telemetry_path.to_owned(), app }
+    pub fn new(app: Arc<App>) -> Self {
+        Self { routes: router(Arc::clone(&app)), app }
+    }
+
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
-        let settings = self.app.settings();
-        let mut response = match guard::admit(&settings, &request).await {
-            Ok(()) => self.pass(request).await,
-            Err(refusal) => refusal,
+    pub(super) async fn answer(&self, request: Request<Incoming>, guest: &Arc<Guest>) -> Response {
+        let (settings, admission) = loop {
+            let settings = self.app.settings();
+            let admission = guard::admit(&settings, guest, &request).await;
+            // While a password was checked, other rules may have come: they decide.
+            if settings.generation == self.app.settings().generation {
+                break (settings, admission);
+            }
+        };
+        let mut response = match admission {
+            Ok(admission) => {
+                let (standing, user) = match admission {
+                    Admission::Open => (Standing::Stranger, None),
+                    Admission::Reader(user) => (settings.standing(guest, user.as_ref()), user),
+                };
+                guest.seat().received(standing);
+                let admitted = Admitted { settings: Arc::clone(&settings), guest: Arc::clone(guest), user };
+                self.pass(request, admitted).await
+            }
+            Err(refusal) => {
+                guest.seat().received(Standing::Stranger);
+                refusal
+            }
         };
         guard::mark(&settings, response.headers_mut());
         self.app.events.note(|counts| {
@@ -45,13 +74,15 @@ impl Front {
         response
     }
 
-    async fn pass(&self, request: Request<Incoming>) -> Response {
-        let Some(part) = scraped(&self.telemetry_path, request.uri().path()) else {
+    async fn pass(&self, mut request: Request<Incoming>, admitted: Admitted) -> Response {
+        let Some(part) = scraped(&admitted.settings.telemetry_path, request.uri().path()) else {
+            request.extensions_mut().insert(ConnectInfo(admitted.guest.peer));
+            request.extensions_mut().insert(admitted);
             let Ok(response): Result<_, Infallible> = self.routes.clone().oneshot(request.map(Body::new)).await;
             return response;
         };
         if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return metrics::answer(&self.app, part, &request);
+            return metrics::answer(&self.app, &admitted, part, &request);
         }
         let mut response = ApiError::wrong_method(request.method(), request.uri()).into_response();
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));

@@ -6,15 +6,20 @@ pub mod auth;
 mod body;
 mod certificates;
 pub mod client;
+mod connection;
 mod control;
 mod error;
 mod front;
 mod guard;
+mod guest;
+mod line;
 mod listener;
 mod metrics;
 mod page;
+pub mod places;
 pub mod rate_limit;
 mod router;
+mod scrapes;
 pub mod stream;
 mod tls;
 pub mod web_config;
@@ -25,7 +30,9 @@ pub use self::{
     control::ControlToken,
     error::ApiError,
     front::Front,
-    guard::Trust,
-    listener::{Serving, listen},
+    guard::{Trust, is_same_site},
+    guest::Admitted,
+    listener::{Listeners, Serving},
     stream::Stream,
+    tls::Encryption,
 };

@@ -72,9 +72,9 @@ async fn accept(listener: std::net::TcpListener, feed: Feed, tls: Option<TlsAcce
         let (feed, tls) = (feed.clone(), tls.clone());
         tokio::spawn(async move {
             let stream = match tls {
-                None => Stream::Plain(tcp),
+                None => Stream::from(tcp),
                 Some(tls) => match tls.accept(tcp).await {
-                    Ok(stream) => Stream::Tls(Box::new(stream)),
+                    Ok(stream) => Stream::from(stream),
                     Err(_) => return,
                 },
             };
