@@ -121,7 +121,8 @@ impl Rules {
             (Tls::Clients(authority), Wire::Tls { client, .. }) => client == Some(authority),
             _ => false,
         };
-        let name = self.names_who_comes_in() || words.name == "localhost" || self.box_is_known && words.name == "box.lan";
+        let name =
+            self.names_who_comes_in() || words.name == "localhost" || self.box_is_known && words.name == "box.lan";
         address && wire && name && (self.users.is_none() || self.users == words.pair)
     }
 
@@ -202,7 +203,9 @@ impl Client {
         let address = SocketAddr::from(([127, 0, 0, way.host], self.ports[usize::from(way.other_port)]));
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let Some((_, config)) = self.tls.iter().find(|(wire, _)| *wire == way.wire) else { return Ok(Box::new(stream)) };
+        let Some((_, config)) = self.tls.iter().find(|(wire, _)| *wire == way.wire) else {
+            return Ok(Box::new(stream));
+        };
         let connection = ClientConnection::new(Arc::clone(config), "localhost".try_into().unwrap()).unwrap();
         Ok(Box::new(StreamOwned::new(connection, stream)))
     }
@@ -294,7 +297,8 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
     let ports = [Agent::free_address().port(), Agent::free_address().port()];
     let setup = Setup::default().listen(None);
     let client = Client { ports, tls: certify(setup.folder()) };
-    let first = Rules { listen: Listen::One, users: None, tls: Tls::None, allow_unauthenticated: false, box_is_known: false };
+    let first =
+        Rules { listen: Listen::One, users: None, tls: Tls::None, allow_unauthenticated: false, box_is_known: false };
     first.write(setup.folder(), ports);
     let file = setup.folder().join("aura.yaml");
     let agent = setup.argument("--config.file").argument(file).announced();
@@ -376,7 +380,10 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
                 let (way, words) = if random.below(3) == 0 {
                     (rules.welcome().0, Words::any(&mut random))
                 } else {
-                    (Way::any(&mut random), if random.below(2) == 0 { rules.welcome().1 } else { Words::any(&mut random) })
+                    (
+                        Way::any(&mut random),
+                        if random.below(2) == 0 { rules.welcome().1 } else { Words::any(&mut random) },
+                    )
                 };
                 let connected = client.connect(way);
                 let mut connection = connected.ok();

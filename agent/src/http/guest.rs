@@ -65,8 +65,7 @@ impl Settings {
 
     /// How a guest stands of whom these rules ask this user.
     pub(super) fn standing(&self, guest: &Guest, user: Option<&Arc<User>>) -> Standing {
-        let by_certificate =
-            self.tls.as_ref().zip(guest.shown.as_ref()).is_some_and(|(tls, shown)| tls.knows(shown));
+        let by_certificate = self.tls.as_ref().zip(guest.shown.as_ref()).is_some_and(|(tls, shown)| tls.knows(shown));
         if user.is_some() || by_certificate { Standing::Known } else { Standing::Guest }
     }
 }

@@ -22,12 +22,7 @@ pub(super) fn answer<B>(app: &App, admitted: &Admitted, part: Option<&str>, requ
     answer.unwrap_or_else(IntoResponse::into_response)
 }
 
-fn scrape<B>(
-    app: &App,
-    admitted: &Admitted,
-    part: Option<&str>,
-    request: &Request<B>,
-) -> Result<Response, ApiError> {
+fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Request<B>) -> Result<Response, ApiError> {
     let place = app.scrapes.begin(admitted.guest.seat(), admitted.settings.scrapes).ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

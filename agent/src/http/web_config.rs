@@ -101,9 +101,11 @@ impl WebConfig {
     /// Why the other should stay in force.
     pub fn after(mut self, old: &Self) -> Result<Self, String> {
         if old.names_who_comes_in() && !self.names_who_comes_in() {
-            return Err("nobody would be asked for a password or a certificate any more: if that is meant and no file is \
+            return Err(
+                "nobody would be asked for a password or a certificate any more: if that is meant and no file is \
                         only half written, start the agent again"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         if let (Some(new), Some(old)) = (&self.authenticator, &old.authenticator) {
             self.authenticator = Some(Arc::new(new.after(old)));

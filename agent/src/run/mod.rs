@@ -215,11 +215,8 @@ impl Agent {
 fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Settings {
     let mut hosts = config.web.allowed_hosts.clone();
     hosts.extend(system::host_name());
-    let trust = Trust {
-        known_hosts_only: !web.names_who_comes_in(),
-        hosts,
-        origins: config.web.allowed_origins.clone(),
-    };
+    let trust =
+        Trust { known_hosts_only: !web.names_who_comes_in(), hosts, origins: config.web.allowed_origins.clone() };
     Settings {
         addresses,
         tls: web.tls(),

@@ -159,7 +159,7 @@ fn certificate_and_key_may_stand_in_the_file_itself() {
     };
     let text = format!("tls_server_config:\n  cert: |\n{}  key: |\n{}", inline("server.pem"), inline("server.key"));
     let server = place.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap();
-    assert!(meet(server, place.client(None, BOTH)).is_ok());
+    assert!(meet(server.config(), place.client(None, BOTH)).is_ok());
 }
 
 #[test]
