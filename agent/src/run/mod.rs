@@ -76,6 +76,8 @@ struct Agent {
     context: Context,
     feeds: Feeds,
     web: WebConfig,
+    /// How many files and sockets may be open, where that is known.
+    descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
     app: Arc<App>,
@@ -93,7 +95,8 @@ impl Agent {
         let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
-        let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
+        let descriptors = system::raise_descriptor_limit();
+        let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
         let (views, live) = Views::open(&hub, &feeds, config, controllers);
         let events = Arc::new(Events::default());
@@ -101,10 +104,10 @@ impl Agent {
         hub.add(Arc::new(Own::new(&hub, live.iter().map(|live| live.feed.clone()).collect(), Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
-        let connections = system::raise_descriptor_limit().map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
+        let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
         let app = Arc::new(App::new(hub, views, live, events, connections, reload));
         let addresses = Vec::new();
-        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, addresses, app, reloads })
+        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, descriptors, addresses, app, reloads })
     }
 
     async fn serve(mut self) -> anyhow::Result<()> {
@@ -197,7 +200,7 @@ impl Agent {
         }
         self.logging.set_level(&new.log);
         self.app.views.system.set_thresholds(new.thresholds.clone());
-        self.feeds.set_limits(limits(new));
+        self.feeds.set_limits(limits(new, self.descriptors));
         self.app.views.governance.set_options(&new.sources.audit);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
@@ -251,10 +254,10 @@ async fn resolve(config: &Config) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, descriptors: Option<usize>) -> Limits {
     let feed = &config.feed;
     Limits {
-        clients: feed.max_clients as usize,
+        clients: (feed.max_clients as usize).min(descriptors.map_or(usize::MAX, |limit| limit / 2)),
         clients_per_address: feed.max_clients_per_address as usize,
         message_bytes: feed.max_message_bytes as usize,
         ping_interval: feed.ping_interval.get(),
