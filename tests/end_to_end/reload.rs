@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write as _,
     net::{SocketAddr, TcpListener, TcpStream},
+    thread,
 };
 
 use aura_tests::{Agent, Feed, Request, Setup, receive, wait_until};
@@ -189,4 +190,24 @@ fn who_is_no_user_any_more_is_asked_anew_and_loses_the_feed() {
     let closed = agent.ask(&Request::new("GET", "/metrics/aura").user("ada", "ada's")).text();
     let counted = r#"aura_feed_closed_total{feed="system",reason="access"} 1"#;
     assert!(closed.contains(counted), "{closed}");
+}
+
+#[test]
+fn reloads_that_come_all_at_once_are_done_one_after_the_other() {
+    let agent = with("sources: {host: {interval: 300ms}}\n");
+    let mut client = agent.feed();
+    client.message();
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    agent.signal(Signal::HUP);
+                    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 200);
+                }
+            });
+        }
+    });
+    assert_eq!((interval(&agent), successful(&agent)), (0.3, 1.0));
+    let seq = client.message()["seq"].as_u64();
+    assert!(client.message()["seq"].as_u64() > seq);
 }

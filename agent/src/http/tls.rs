@@ -100,7 +100,7 @@ pub(super) fn encryption(tls: &Tls, folder: &Path, found: &mut Found<'_>) -> Opt
             return None;
         }
     };
-    let suites = builder.crypto_provider().cipher_suites.iter().map(|suite| suite.suite()).collect();
+    let suites = builder.crypto_provider().cipher_suites.iter().map(SupportedCipherSuite::suite).collect();
     let builder = match clients.clone() {
         Some(clients) => builder.with_client_cert_verifier(clients),
         None => builder.with_no_client_auth(),
