@@ -5,11 +5,9 @@
 //! leaves all as it was.
 
 use std::{
-    future::poll_fn,
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
@@ -188,14 +186,15 @@ async fn listen(listener: Arc<TcpListener>, mut kept: watch::Receiver<()>, mut s
             }
         }
     }
-    // Those that have connected already may be covered by another address.
-    while let Some(Ok((stream, peer))) = poll_fn(|context| match listener.poll_accept(context) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-    {
-        take(stream, peer, &serving, &refusals);
+    // Those that have connected already may be covered by another address. The kernel is asked itself: the event loop may
+    // not know of the last of them yet.
+    while let Ok((stream, _)) = SockRef::from(&*listener).accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
+        if let Ok(stream) = stream
+            && let Ok(peer) = stream.peer_addr()
+        {
+            take(stream, peer, &serving, &refusals);
+        }
     }
 }
 
