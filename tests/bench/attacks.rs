@@ -20,7 +20,7 @@ use crate::{
 
 /// `ada:right` in base64.
 const ADA: &str = "Basic YWRhOnJpZ2h0";
-const SCRAPES: usize = 200;
+const SCRAPES: usize = 100;
 const SLICES: usize = 3;
 
 /// What each of the stranger's connections does.
