@@ -7,17 +7,17 @@ mod generate;
 mod healthcheck;
 mod run;
 mod sample;
+mod terminal;
 
-use std::{
-    io::{self, ErrorKind, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{config::Overrides, sources::Sources};
 
 pub use flags::flag_of;
+use terminal::print;
+pub use terminal::print_error;
 
 /// Version and commit, as `--version` says them.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("AURA_COMMIT"), ")");
@@ -129,6 +129,18 @@ pub enum GenerateCommand {
 }
 
 impl Arguments {
+    /// What the command line says; what it cannot say ends the process with a message.
+    #[must_use]
+    pub fn of_the_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let _ = error.print();
+            if let Some(hint) = flags::hint(&error) {
+                print_error(&hint);
+            }
+            std::process::exit(error.exit_code())
+        })
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
@@ -144,15 +156,6 @@ impl Arguments {
             Command::Healthcheck(arguments) => healthcheck::healthcheck(&overrides, &arguments),
             Command::Generate(command) => generate::generate(&command),
         }
-    }
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no failure.
-pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod own;
 pub mod publish;
 pub mod run;
 mod runners;
+mod schema;
 pub mod sources;
 pub mod system;
 pub mod views;

@@ -2,18 +2,20 @@
 
 use std::process::ExitCode;
 
-use aura_agent::{cli::Arguments, config::Problems};
-use clap::Parser;
+use aura_agent::{
+    cli::{Arguments, print_error},
+    config::Problems,
+};
 
 fn main() -> ExitCode {
-    let Err(error) = Arguments::parse().execute() else { return ExitCode::SUCCESS };
+    let Err(error) = Arguments::of_the_process().execute() else { return ExitCode::SUCCESS };
     match error.downcast_ref::<Problems>() {
         Some(problems) => {
-            eprintln!("{problems}");
+            print_error(&problems.to_string());
             ExitCode::from(2)
         }
         None => {
-            eprintln!("aura: {error:#}");
+            print_error(&format!("aura: {error:#}"));
             ExitCode::FAILURE
         }
     }

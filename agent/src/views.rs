@@ -14,7 +14,7 @@ use crate::{
     debates::Debates,
     governance::Governance,
     http::{App, Live},
-    hub::{Channel, FRESH_INTERVALS, Hub},
+    hub::{Channel, FRESH_INTERVALS, Hub, Published, State},
     models::Models,
     publish::feed::{Feed, Feeds},
     system::{Moment, System},
@@ -96,7 +96,8 @@ async fn publish_system(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, con
         let changed = match timeout(late, readings.changed()).await {
             Ok(changed) => changed,
             Err(_) => {
-                if fresh {
+                // When the machine stood still, nothing is late yet.
+                if fresh && host.health().state != State::Fresh {
                     publish_moment(&app, &feed, None);
                 }
                 readings.changed().await
@@ -125,14 +126,14 @@ async fn publish_database(app: Arc<App>, postgres: Arc<Channel<Postgres>>, datab
     let (mut taken, mut said) = (None, None);
     loop {
         let newest = readings.borrow_and_update().clone();
-        let fresh = newest.filter(|snapshot| snapshot.taken.elapsed() <= postgres.interval() * FRESH_INTERVALS);
+        let fresh = newest.filter(|snapshot| snapshot.is_shown());
         match fresh {
             Some(snapshot) if taken != Some(snapshot.taken) => {
                 (taken, said) = (Some(snapshot.taken), None);
                 let moment = app.views.database.take(Arc::clone(&snapshot), postgres.interval());
                 let database = Arc::clone(&app.views.database);
                 database_feed.publish(moment.seq, move |out| encode("database", &database.update(&moment), out));
-                let moment = app.views.debates.take(snapshot, postgres.interval());
+                let moment = app.views.debates.take(snapshot);
                 debates_feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
             }
             Some(_) => {}

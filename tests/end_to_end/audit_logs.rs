@@ -327,7 +327,9 @@ fn pace(agent: &Agent) -> (f64, f64) {
 
 fn keeps_its_pace(agent: &Agent, before: (f64, f64)) {
     wait_until("the host goes on", || pace(agent).0 > before.0 + 5.0);
-    assert_eq!(pace(agent).1, before.1, "the host's samples waited");
+    let (samples, missed) = pace(agent);
+    // A busy machine costs it a tick now and then; who waits for another misses more than it takes.
+    assert!(missed - before.1 < samples - before.0, "the host's samples waited: {missed} missed, {samples} taken");
 }
 
 #[test]

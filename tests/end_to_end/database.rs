@@ -345,3 +345,59 @@ fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back()
     // The host kept its pace meanwhile.
     assert_eq!(agent.get("/-/ready").status, 200);
 }
+
+/// What must be seen nowhere. The letters around it are what breaks connection strings.
+const SECRET: &str = "QXJQXJ";
+
+#[test]
+fn a_password_is_shown_nowhere_however_it_is_written() {
+    let Some(server) = PostgresServer::start("log_statement = 'none'") else { return };
+    let mut random = Random::new();
+    let place = server.address();
+    let breaking: Vec<char> = "@/:#?&=%' \\,+".chars().collect();
+    for round in 0..18 {
+        let mut around = || -> String { (0..3).map(|_| breaking[random.below(breaking.len())]).collect() };
+        let password = format!("{}{SECRET}{}", around(), around());
+        let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
+        let (host, port) = (place.ip(), place.port());
+        let variable = if round % 2 == 0 { "DATABASE_URL" } else { "DATA_SOURCE_NAME" };
+        let url = match round / 2 {
+            0 => format!("postgres://postgres:{password}@{place}/postgres"),
+            1 => format!("postgres://postgres:{encoded}@{place}/postgres"),
+            2 => format!("postgres://postgres:x@{place}/postgres,postgres://postgres:{password}@{place}/template1"),
+            3 => format!("postgres://postgres:{encoded}@127.0.0.1:1,{place}/postgres"),
+            4 => format!("postgres://{place}/postgres?user=postgres&password={password}"),
+            5 => format!("host={host} port={port} user=postgres password='{quoted}' dbname=postgres"),
+            6 => format!("host={host} port={port} user=postgres password={password} dbname=postgres"),
+            7 => format!("postgres://postgres@{place}/postgres?sslpassword={encoded}"),
+            // Nobody listens there, and what is said of that must not say more.
+            _ => format!("postgres://postgres:{encoded}@127.0.0.1:1/postgres"),
+        };
+        let agent = Setup::default().variable(variable, &url).variable("AURA_LOG_LEVEL", "trace").start();
+        agent.wait_for_log("source=\"postgres\"");
+        let mut seen = vec![("log", agent.log())];
+        for path in ["/metrics", "/api/database", "/api/database/metrics", "/api/debates", "/", "/probe?target=x"] {
+            seen.push((path, agent.get(path).text()));
+        }
+        let mut title = std::fs::read(format!("/proc/{}/cmdline", agent.pid().as_raw_nonzero())).unwrap();
+        title.extend(std::fs::read(format!("/proc/{}/comm", agent.pid().as_raw_nonzero())).unwrap());
+        seen.push(("process", String::from_utf8_lossy(&title).into_owned()));
+        drop(agent);
+        let command = |words: &[&str]| {
+            let setup = Setup::default().listen(None).variable(variable, &url);
+            words.iter().fold(setup, Setup::argument).fail().log
+        };
+        seen.push(("sample", command(&["sample", "postgres"])));
+        let file = |words: &[&str]| {
+            let yaml = format!("sources: {{postgres: {{servers: [{{url: {}}}]}}}}\n", Value::from(url.as_str()));
+            words.iter().fold(Setup::default().listen(None).config(&yaml), Setup::argument).fail().log
+        };
+        seen.push(("check", file(&["check"])));
+        seen.push(("config show", file(&["config", "show"])));
+        seen.push(("sample of a file", file(&["sample", "postgres"])));
+        for (what, text) in seen {
+            assert!(!text.contains(SECRET), "{what}, {url}: {text}");
+        }
+    }
+}

@@ -145,12 +145,15 @@ fn collectors_can_be_chosen_and_left_out() {
     for (path, status, code) in [
         ("/metrics?collect[]=cpu&exclude[]=loadavg", 400, "bad_filter"),
         ("/metrics?collect[]=nothing_like_it", 400, "bad_filter"),
-        ("/metrics/node?exclude[]=nothing_like_it", 400, "bad_filter"),
         ("/metrics/nothing_like_it", 404, "unknown_part"),
     ] {
         let answer = agent.get(path);
         assert_eq!((answer.status, answer.error_code().as_str()), (status, code), "{path}");
     }
+    // A job that was made for node_exporter goes on: what is not here can be left out, and asked for in vain.
+    assert_eq!(agent.scrape("/metrics/node?exclude[]=zfs&exclude[]=nothing_like_it").names(), all.names());
+    assert_eq!(agent.scrape("/metrics?collect[]=loadavg&collect[]=filefd&collect[]=zfs").names(), chosen.names());
+    wait_until("the log to say so", || agent.log().matches("node_exporter's collector zfs").count() == 1);
 }
 
 #[test]
@@ -201,6 +204,24 @@ fn exists(path: &str) -> bool {
     let (folder, begin) = prefix.rsplit_once('/').unwrap();
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(begin))
+}
+
+#[test]
+fn a_text_file_takes_no_name_that_the_agent_has() {
+    let setup = Setup::default();
+    let folder: PathBuf = setup.folder().join("textfiles");
+    fs::create_dir(&folder).unwrap();
+    let text =
+        "# TYPE t GAUGE\nt 1\nprocess_open_fds 3\npg_up 1\naura_scrapes 1\nollama_up{host=\"x\"} 1\nnode_load1 77\n";
+    fs::write(folder.join("all.prom"), text).unwrap();
+    let agent = setup.argument("--collector.textfile.directory").argument(&folder).start();
+    // Reading it fails where a series or a family is there twice.
+    let scrape = agent.scrape("/metrics");
+    assert_eq!(scrape.get("t", &[]), Some(1.0));
+    assert!(scrape.value("process_open_fds", &[]) > 3.0 && scrape.value("node_load1", &[]) < 77.0);
+    assert_eq!(scrape.get("node_textfile_scrape_error", &[]), Some(1.0));
+    assert!(scrape.all("aura_scrapes").next().is_none() && scrape.get("ollama_up", &[("host", "x")]).is_none());
+    assert_eq!(scrape.value("aura_series_dropped_total", &[("source", "host")]), 0.0);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The real binary against real peers.
 
 mod access;
+mod answers;
 mod audit_logs;
 mod audit_mount;
 mod database;
 mod debates;
 mod documents;
 mod drop_in;
+mod errors;
 mod exposition;
 mod faults;
 mod feed;
@@ -18,10 +20,13 @@ mod model_faults;
 mod models;
 mod probe;
 mod prometheus;
+mod proxies;
 mod random;
 mod reload;
 mod security;
+mod shortage;
 mod stale;
+mod stall;
 mod supervisor;
 mod tls;
 mod users;

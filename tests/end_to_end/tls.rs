@@ -6,7 +6,7 @@ use aura_tests::{Agent, Authority, Feed, Request, Setup, receive, wait_until};
 use rustix::process::Signal;
 
 /// Puts a new certificate and its key into a folder, and returns what trusts it.
-fn certify(folder: &Path) -> Authority {
+pub(crate) fn certify(folder: &Path) -> Authority {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     fs::write(folder.join("certificate.pem"), made.cert.pem()).unwrap();
@@ -79,7 +79,7 @@ fn who_does_not_speak_tls_is_turned_away_and_holds_nobody_up() {
     let mut plain = TcpStream::connect(agent.address()).unwrap();
     plain.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
     plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    assert!(receive(&mut plain).is_err(), "plain HTTP was answered");
+    assert_eq!(receive(&mut plain).map(|answer| answer.status).ok(), Some(400), "only told to speak TLS");
     let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(agent.address()).unwrap()).collect();
     assert_eq!(ask(&agent, &authority, "/metrics"), Some(200));
     drop(silent);

@@ -27,16 +27,22 @@ impl Exposition {
     /// Reads text 0.0.4 or OpenMetrics.
     ///
     /// # Panics
-    /// When a line is neither a comment nor a sample.
+    /// When a line is neither a comment nor a sample, and when a series or a family is there twice.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut exposition = Self::default();
+        let mut seen = BTreeSet::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').unwrap_or_else(|| panic!("{line}"));
-                exposition.types.insert(name.to_owned(), kind.to_owned());
+                let before = exposition.types.insert(name.to_owned(), kind.to_owned());
+                assert_eq!(before, None, "a family twice: {line}");
             } else if !line.starts_with('#') {
-                exposition.samples.push(sample(line).unwrap_or_else(|| panic!("no sample: {line}")));
+                let sample = sample(line).unwrap_or_else(|| panic!("no sample: {line}"));
+                // An empty label is none to a scraper.
+                let labels: Vec<_> = sample.labels.clone().into_iter().filter(|(_, text)| !text.is_empty()).collect();
+                assert!(seen.insert((sample.name.clone(), labels)), "a series twice: {line}");
+                exposition.samples.push(sample);
             }
         }
         exposition

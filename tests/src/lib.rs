@@ -24,7 +24,7 @@ pub use self::{
     postgres::PostgresServer,
     prometheus::Prometheus,
     tls::Authority,
-    tools::{needs, python},
+    tools::{POSTGRES_VERSIONS, needs, python},
 };
 
 /// Nothing takes this long unless it never comes. No test measures with it.

@@ -27,13 +27,26 @@ impl PostgresServer {
     /// When it does not start.
     #[must_use]
     pub fn start(settings: &str) -> Option<Self> {
-        let server = Self::empty(tools::postgres()?);
-        server.run("initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N", "--no-instructions"]);
+        Some(Self::start_from(tools::postgres()?, settings))
+    }
+
+    /// Starts a server of this version, with these lines in its configuration.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_version(major: u32, settings: &str) -> Option<Self> {
+        Some(Self::start_from(tools::postgres_version(major)?, settings))
+    }
+
+    fn start_from(programs: PathBuf, settings: &str) -> Self {
+        let server = Self::empty(programs);
+        server.run("initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N"]);
         let file = server.folder.path().join("data/postgresql.conf");
         let before = fs::read_to_string(&file).expect("initdb has written it");
         fs::write(&file, format!("{before}\nfsync = off\nlog_min_messages = error\n{settings}\n")).expect("our folder");
         server.start_again();
-        Some(server)
+        server
     }
 
     /// Starts a standby of it that receives through a slot of this name.
@@ -185,7 +198,9 @@ impl PostgresServer {
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        // A version from the cache brings no clients: the system's do.
+        let own = self.programs.join(program);
+        let mut command = Command::new(if own.is_file() { own } else { PathBuf::from(program) });
         command.args(arguments).current_dir(self.folder());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // PostgreSQL refuses to run as root.

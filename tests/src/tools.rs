@@ -20,8 +20,30 @@ pub fn needs(program: &str) -> Option<PathBuf> {
 
 /// The folder of the newest PostgreSQL's programs, as Debian installs them.
 pub(crate) fn postgres() -> Option<PathBuf> {
-    let folders = ["18", "17", "16", "15", "14", "13"].map(|version| format!("/usr/lib/postgresql/{version}/bin"));
-    found("PostgreSQL's server", folders.into_iter().map(PathBuf::from).find(|folder| folder.join("initdb").is_file()))
+    found("PostgreSQL's server", POSTGRES_VERSIONS.into_iter().rev().map(debians_postgres).find(|it| is_postgres(it)))
+}
+
+/// The folder of this version's programs: Debian's, or else the one that `tests/tools` has installed, which has servers and no clients.
+pub(crate) fn postgres_version(major: u32) -> Option<PathBuf> {
+    let cache = if rustix::process::geteuid().is_root() {
+        PathBuf::from("/var/cache")
+    } else {
+        let home = || env::home_dir().unwrap_or_default().join(".cache");
+        env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+    };
+    let folders = [debians_postgres(major), cache.join(format!("aura-agent/postgres/{major}/bin"))];
+    found(&format!("PostgreSQL {major} (make tools)"), folders.into_iter().find(|it| is_postgres(it)))
+}
+
+/// The versions that are supported, oldest first.
+pub const POSTGRES_VERSIONS: [u32; 6] = [13, 14, 15, 16, 17, 18];
+
+fn debians_postgres(major: u32) -> PathBuf {
+    PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"))
+}
+
+fn is_postgres(folder: &Path) -> bool {
+    folder.join("initdb").is_file()
 }
 
 /// The Python that has the packages of `tests/requirements.txt`.

@@ -18,7 +18,7 @@ use crate::{
     http::client,
     hub::{Exposition, sample_once},
     own,
-    publish::prometheus::Format,
+    publish::prometheus::{Format, declared},
     sources::Visit,
 };
 
@@ -36,7 +36,8 @@ pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> an
         Ok(answer.body)
     };
     let before = scrape()?;
-    let mut sampler = Sampler { context: Context::new(config.paths.clone().into()), text: String::new() };
+    let mut sampler =
+        Sampler { context: Context::new(config.paths.clone().into()).with_declared(declared()), text: String::new() };
     config.sources.visit(&mut sampler);
     let after = scrape()?;
     let unreadable = || format!("{} does not answer in the Prometheus text format", arguments.url);

@@ -29,7 +29,7 @@ pub(super) fn print_one(overrides: &Overrides, command: &ConfigCommand) -> anyho
 pub(super) fn load(overrides: &Overrides) -> anyhow::Result<Loaded> {
     let loaded = Config::load(overrides, &process_variables())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        super::print_error(&format!("warning: {warning}"));
     }
     Ok(loaded)
 }

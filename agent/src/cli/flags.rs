@@ -1,7 +1,12 @@
 //! The flags that set a key of the configuration, under the names that node_exporter's users know. One line each
 //! makes the parser, the help, the completions and the reference.
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, ValueHint, builder::ValueParser};
+use aura_host::NOT_READ;
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, ValueHint,
+    builder::ValueParser,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::config::{Override, Overrides};
 
@@ -34,6 +39,20 @@ const FLAGS: &[Flag] = &[
 #[must_use]
 pub fn flag_of(path: &str) -> Option<&'static str> {
     FLAGS.iter().find(|flag| flag.path == path).map(|flag| flag.name)
+}
+
+/// What node_exporter's users have to know when a flag of theirs is not one of ours.
+pub(super) fn hint(error: &Error) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+    let rest = flag.strip_prefix("--no-").or_else(|| flag.strip_prefix("--"))?;
+    let collector = rest.strip_prefix("collector.")?.split(['.', '=']).next()?;
+    Some(if NOT_READ.contains(&collector) {
+        format!("node_exporter's collector {collector} is not read by this agent; docs/compatibility.md says why.")
+    } else {
+        "Collectors are chosen and set in the configuration: sources.host.collectors.enable and .disable, and the keys that \
+         docs/compatibility.md lists beside node_exporter's flags."
+            .to_owned()
+    })
 }
 
 struct Flag {

@@ -17,16 +17,17 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
         GenerateCommand::Man => clap_mangen::Man::new(Arguments::command()).render(&mut output)?,
         GenerateCommand::Docs { directory } => return documents(directory),
     }
-    print(output)
+    print(String::from_utf8(output)?)
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 8] {
+pub(super) fn generated() -> [(&'static str, String); 9] {
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
         ("metrics.md", metrics_reference()),
+        ("api.answers.schema.json", crate::schema::answers()),
         ("api.schema.json", message::schema()),
         ("api.database.schema.json", database::message::schema()),
         ("api.models.schema.json", models::message::schema()),

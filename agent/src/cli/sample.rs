@@ -5,24 +5,31 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use aura_model::{Context, Emit, Family, Options, Reason, Source, Switch, Unit, Value};
 
-use super::{SampleArguments, SampleFormat, configuration::load, print};
+use super::{
+    SampleArguments, SampleFormat,
+    configuration::load,
+    terminal::{self, print, visible},
+};
 use crate::{
     config::Overrides,
     hub::{Exposition, Snapshot, sample_once},
-    publish::prometheus::Format,
+    publish::prometheus::{Format, declared},
     sources::Visit,
 };
 
 pub(super) fn sample(overrides: &Overrides, arguments: &SampleArguments) -> anyhow::Result<()> {
     let config = load(overrides)?.config;
-    let context = Context::new(config.paths.clone().into());
+    let context = Context::new(config.paths.clone().into()).with_declared(declared());
     let mut sampler =
         Sampler { arguments, context, json: serde_json::Map::new(), out: String::new(), failed: Vec::new() };
     config.sources.visit(&mut sampler);
     if arguments.format == SampleFormat::Json {
-        sampler.out = serde_json::to_string_pretty(&sampler.json)? + "\n";
+        sampler.out = terminal::json(&serde_json::to_string_pretty(&sampler.json)?) + "\n";
     }
-    print(&sampler.out)?;
+    match arguments.format {
+        SampleFormat::Prometheus => terminal::print_for_programs(&sampler.out)?,
+        SampleFormat::Text | SampleFormat::Json => print(&sampler.out)?,
+    }
     if !sampler.failed.is_empty() {
         bail!("{}", sampler.failed.join("\n"));
     }
@@ -61,7 +68,7 @@ impl Visit for Sampler<'_> {
                     && matches!(missing.reason, Reason::NoSensor | Reason::NotConfigured) =>
             {
                 if self.arguments.format == SampleFormat::Text {
-                    let _ = writeln!(self.out, "{}: not watched: {missing}\n", S::NAME);
+                    let _ = writeln!(self.out, "{}: not watched: {}\n", S::NAME, visible(&missing.to_string()));
                 }
             }
             Err(missing) => self.failed.push(format!("{}: {missing}", S::NAME)),
@@ -87,7 +94,7 @@ fn text<S: Source>(snapshot: &Snapshot<S>) -> String {
     let milliseconds = snapshot.duration.as_secs_f64() * 1000.0;
     let _ = writeln!(lines.out, "{}: sampled at {} in {milliseconds:.1} ms", S::NAME, snapshot.sampled_at);
     for line in S::describe(&snapshot.reading) {
-        let _ = writeln!(lines.out, "  {line}");
+        let _ = writeln!(lines.out, "  {}", visible(&line));
     }
     for group in S::groups() {
         let before = lines.out.len();
@@ -125,7 +132,7 @@ impl Emit for Lines {
     }
 
     fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
-        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={}", visible(value))).collect();
         let name = format!("{}{suffix} {}", self.name, labels.join(" "));
         let _ = writeln!(self.out, "  {name:<72} {}", quantity(value, self.unit.unwrap_or(Unit::None)));
     }

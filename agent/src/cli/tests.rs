@@ -29,6 +29,20 @@ fn node_exporters_command_line_works() {
 }
 
 #[test]
+fn a_flag_of_node_exporters_collectors_is_refused_with_what_to_write_instead() {
+    for (flag, expected) in [
+        ("--collector.zfs", "zfs is not read by this agent"),
+        ("--no-collector.wifi", "wifi is not read by this agent"),
+        ("--collector.diskstats.device-exclude=^x$", "sources.host.collectors.enable"),
+        ("--no-collector.hwmon", "sources.host.collectors.enable"),
+    ] {
+        let error = Arguments::try_parse_from(["aura", flag]).unwrap_err();
+        assert!(flags::hint(&error).is_some_and(|hint| hint.contains(expected)), "{flag}: {error}");
+    }
+    assert_eq!(flags::hint(&Arguments::try_parse_from(["aura", "--moon"]).unwrap_err()), None);
+}
+
+#[test]
 fn flags_may_stand_before_and_behind_the_command() {
     for line in ["aura --log.level=warn sample host", "aura sample host --log.level=warn"] {
         let arguments = parse(line);

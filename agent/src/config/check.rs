@@ -27,6 +27,11 @@ pub(super) fn problems(config: &Config, typed: &Node) -> Vec<Problem> {
         }
     });
     config.sources.visit(&mut found);
+    if config.stale_after.0 < Interval::from_secs(1) {
+        found
+            .problems
+            .push(("stale_after".to_owned(), format!("{} is too short: 1s is the least", config.stale_after.0)));
+    }
     let located = |(path, message): (String, String)| {
         let node = typed.nearest(&path);
         let message = match &node.value {

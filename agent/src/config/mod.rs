@@ -8,6 +8,7 @@ mod check;
 mod deserialize;
 mod environment;
 mod interpolate;
+mod network;
 pub mod node;
 mod problem;
 pub mod reference;
@@ -30,9 +31,10 @@ use node::{Node, Origin, Scalar, Value};
 
 pub(crate) use deserialize::deserialize;
 pub use interpolate::Variables;
+pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
-pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, Storage, Web};
+pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
 pub use thresholds::{Threshold, Thresholds};
 
 /// Everything that can be set. Every key has a default that works.
@@ -54,6 +56,10 @@ pub struct Config {
     /// Values worth a warning on the page and in the feed. Each has `warning` and `critical`, the values above which
     /// it is shown (leave one empty to have none), and `for`, how long the value must stay there first.
     pub thresholds: Thresholds,
+    /// So long the last values are shown, with their age, while newer ones do not come: a machine that is out of memory
+    /// stands still for seconds. Of a source that is asked seldom, three of its intervals where that is longer. Older
+    /// values are absent.
+    pub stale_after: StaleAfter,
     /// What is watched, each with its own options. `enabled` is auto (when the machine has it), true or false.
     pub sources: Sources,
 }
@@ -166,11 +172,7 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
     if length.map_err(|error| whole(format!("cannot be read: {error}")))? as u64 > MAX_FILE_BYTES {
         return Err(whole("is longer than 1 MiB: this is no configuration".to_owned()));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-        whole(format!("is not UTF-8 text: line {line} has bytes that are no character"))
-    })
+    aura_model::text(&bytes).map(str::to_owned).map_err(whole)
 }
 
 /// The file that was named, else the first of the usual places that has one.

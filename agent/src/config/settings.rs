@@ -8,9 +8,11 @@ use std::{
     str::FromStr,
 };
 
-use aura_model::Interval;
+use aura_model::{Context, Interval};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::Network;
 
 /// Where the agent listens and whom it answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +41,10 @@ pub struct Web {
     /// can reach the agent under a name of its own.
     #[schemars(example = "aura.example.org")]
     pub allowed_hosts: Vec<String>,
+    /// Proxies in front of the agent, as addresses or networks. Their word is taken for where a request comes from
+    /// (`X-Forwarded-For`, `Forwarded`): limits for each address then count clients and not the proxy.
+    #[schemars(example = "10.0.0.0/8")]
+    pub trusted_proxies: Vec<Network>,
     /// Pages of other origins that may open the feeds, as scheme://host:port.
     #[schemars(example = "https://grafana.example.org")]
     pub allowed_origins: Vec<String>,
@@ -54,6 +60,7 @@ impl Default for Web {
             allow_unauthenticated: false,
             max_requests: 40,
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
         }
     }
@@ -104,6 +111,17 @@ pub struct Storage {
     pub path: Option<PathBuf>,
 }
 
+/// How long values are shown that no newer ones follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StaleAfter(pub Interval);
+
+impl Default for StaleAfter {
+    fn default() -> Self {
+        Self(Interval::from_secs(Context::STALE_AFTER.as_secs()))
+    }
+}
+
 /// Where the outside world is mounted: elsewhere in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -138,7 +156,7 @@ pub struct Feed {
     /// Clients served at once; more are refused with 503. One that stops reading holds up to 32 KB of the
     /// kernel's memory, so 1000 of them cost 32 MB at the worst.
     pub max_clients: u32,
-    /// Clients from one address. Behind a proxy all have the proxy's.
+    /// Clients from one address. Behind a proxy all have the proxy's, unless `web.trusted_proxies` names it.
     pub max_clients_per_address: u32,
     /// The longest message a client may send, in bytes.
     pub max_message_bytes: u32,

@@ -38,17 +38,24 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
     let before = before.filter(|(before, _)| before.connects == server.connects);
     let cluster = statistics.cluster.value().map(|cluster| &**cluster);
     let activity = statistics.activity.value().map(|activity| &**activity);
-    let sees_all = cluster.is_some_and(|cluster| cluster.sees_all);
     let max = statistics.settings.value().and_then(|settings| settings.get("max_connections"));
     let database = cluster.map_or(&server.database, |cluster| &cluster.database);
     metrics.database.clone_from(database);
     metrics.version = Some(version(statistics.version));
     metrics.role = cluster.map(|cluster| if cluster.in_recovery { "replica" } else { "primary" });
-    metrics.connections = activity.map(|activity| connections(activity, database, max, sees_all));
+    metrics.connections = Some(match activity {
+        Some(activity) => connections(activity, database, max),
+        None => Connections { max: max.map(|max| max as u64), ..Connections::default() },
+    });
     metrics.long_running = activity.map(long_running);
     metrics.blocked = activity.map(blocked);
     metrics.vacuums = statistics.vacuums.value().map(|vacuums| vacuums.0.iter().map(running_vacuum).collect());
     metrics.replication = cluster.map(|cluster| replication(cluster, statistics));
+    if metrics.replication.as_ref().is_some_and(|replication| replication.cut_off == Some(true)) {
+        let silent = statistics.standby.value().and_then(|standby| standby.silent_seconds).unwrap_or_default();
+        let detail = format!("standby: cut off: it has heard nothing from its primary for {silent:.0} s");
+        metrics.missing.insert("replication.lag_seconds", Missing::new(Reason::Unreachable, detail));
+    }
     metrics.database_size = statistics.database_sizes.value().and_then(|all| {
         let bytes = all.databases.iter().find(|one| one.name == *database)?.bytes?;
         let growth = sizes.growth([&server.name, database, "", ""]);
@@ -103,6 +110,7 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
     });
     let earlier = before.and_then(|(before, seconds)| Some((before.up.value()?.databases.value()?, seconds)));
     if let Some(now) = statistics.databases.value() {
+        let now_unix = jiff::Timestamp::now().duration_since(jiff::Timestamp::UNIX_EPOCH).as_secs_f64();
         metrics.activity = earlier.and_then(|(earlier, seconds)| {
             let pairs: Vec<_> =
                 now.iter().filter_map(|one| Some((one, earlier.iter().find(|other| other.id == one.id)?))).collect();
@@ -111,12 +119,14 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
         let each = now.iter().filter(|database| !database.template).map(|one| {
             let old = earlier
                 .and_then(|(earlier, seconds)| Some((earlier.iter().find(|other| other.id == one.id)?, seconds)));
+            let sizes_now = statistics.database_sizes.value();
+            let size = sizes_now.and_then(|sizes| sizes.databases.iter().find(|size| size.name == one.name));
             Database {
                 name: one.name.clone(),
-                size_bytes: statistics
-                    .database_sizes
-                    .value()
-                    .and_then(|sizes| sizes.databases.iter().find(|size| size.name == one.name)?.bytes),
+                size_bytes: size.and_then(|size| size.bytes),
+                size_age_seconds: size
+                    .filter(|size| size.bytes.is_some())
+                    .map(|size| (now_unix - size.read_at).max(0.0)),
                 growth: sizes.growth([&server.name, &one.name, "", ""]),
                 backends: one.backends,
                 cache_hit_ratio: ratio(one.blocks_hit, one.blocks_read),
@@ -131,17 +141,14 @@ pub(super) fn metrics(server: &ServerReading, before: Before<'_>, sizes: &Sizes,
     for (part, missing) in statistics.missing() {
         // The debates have a feed of their own.
         if part != "debates" {
-            metrics.missing.insert(path(part), missing.clone());
+            let path = match part {
+                "database" if statistics.database_sizes.value().is_some() => "databases.size_bytes",
+                _ => path(part),
+            };
+            metrics.missing.insert(path, missing.clone());
         }
     }
-    if cluster.is_some() && !sees_all {
-        let detail = format!(
-            "the role may not see what others do; run: GRANT pg_monitor TO \"{}\";",
-            server.user.replace('"', "\"\"")
-        );
-        metrics.missing.insert("connections.active", Missing::new(Reason::NoPermission, detail));
-    }
-    metrics.health = health(statistics, cluster, metrics.connections.as_ref(), activity, sees_all);
+    metrics.health = health(statistics, cluster, metrics.connections.as_ref(), activity);
     metrics
 }
 
@@ -196,11 +203,11 @@ fn path(part: &'static str) -> &'static str {
     }
 }
 
-pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>, sees_all: bool) -> Connections {
+pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>) -> Connections {
     let clients: Vec<&Backend> = activity.backends.iter().filter(|backend| backend.is_client()).collect();
     let counted = |states: &[&str]| {
         let fits = |client: &&&Backend| client.state.as_deref().is_some_and(|state| states.contains(&state));
-        sees_all.then(|| clients.iter().filter(fits).count() as u64)
+        Some(clients.iter().filter(fits).count() as u64)
     };
     let total = clients.len() as u64;
     /// Role, application, place and database.
@@ -228,12 +235,12 @@ pub(super) fn connections(activity: &Activity, database: &str, max: Option<f64>,
         active: counted(&["active", "fastpath function call"]),
         idle: counted(&["idle"]),
         idle_in_transaction: counted(&["idle in transaction", "idle in transaction (aborted)"]),
-        total,
-        this_database: clients.iter().filter(|client| client.database.as_deref() == Some(database)).count() as u64,
-        background: others.count() as u64,
+        total: Some(total),
+        this_database: Some(clients.iter().filter(|client| client.database.as_deref() == Some(database)).count() as u64),
+        background: Some(others.count() as u64),
         max: max.map(|max| max as u64),
         utilization_percent: max.filter(|max| *max > 0.0).map(|max| total as f64 / max * 100.0),
-        holders,
+        holders: Some(holders),
     }
 }
 
@@ -315,7 +322,16 @@ fn replication(cluster: &Cluster, statistics: &Statistics) -> Replication {
         let inactive = slots.0.iter().filter(|slot| !slot.active);
         inactive.map(|slot| InactiveSlot { name: slot.name.clone(), kept_bytes: slot.kept_bytes }).collect()
     });
-    Replication { is_replica: cluster.in_recovery, lag_seconds: cluster.replay_lag_seconds, receivers, inactive_slots }
+    let standby = statistics.standby.value();
+    let cut_off = standby.and_then(|standby| standby.cut_off);
+    Replication {
+        is_replica: cluster.in_recovery,
+        lag_seconds: cluster.replay_lag_seconds.filter(|_| cut_off != Some(true)),
+        silent_seconds: standby.and_then(|standby| standby.silent_seconds),
+        cut_off,
+        receivers,
+        inactive_slots,
+    }
 }
 
 fn health(
@@ -323,9 +339,7 @@ fn health(
     cluster: Option<&Cluster>,
     connections: Option<&Connections>,
     activity: Option<&Activity>,
-    sees_all: bool,
 ) -> Health {
-    let activity = activity.filter(|_| sees_all);
     let long = activity.map(|activity| {
         let long = |backend: &&Backend| {
             backend.is_client()
@@ -351,8 +365,14 @@ fn health(
             reasons.push(format!("{} has used {percent:.0} % of its transaction numbers: vacuum it", database.name));
         }
     }
-    // The older contract: blocked queries alone decide; everything else is a remark.
+    let standby = statistics.standby.value();
+    let cut_off = standby.is_some_and(|standby| standby.cut_off == Some(true));
+    if let Some(seconds) = standby.filter(|_| cut_off).and_then(|standby| standby.silent_seconds) {
+        reasons.push(format!("cut off: it has heard nothing from its primary for {seconds:.0} s"));
+    }
+    // The older contract: blocked queries decide, and a standby that is cut off; everything else is a remark.
     let status = match blocked {
+        _ if cut_off => "degraded",
         None => "unknown",
         Some(0) => "healthy",
         Some(_) => "degraded",

@@ -26,7 +26,7 @@ impl Sizes {
             if let Some(sizes) = statistics.database_sizes.value() {
                 for database in &sizes.databases {
                     if let Some(bytes) = database.bytes {
-                        self.note([&server.name, &database.name, "", ""], sizes.read_at, bytes);
+                        self.note([&server.name, &database.name, "", ""], database.read_at, bytes);
                     }
                 }
             }

@@ -10,8 +10,7 @@ use serde::Serialize;
 /// The JSON schema of the message.
 #[must_use]
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(DatabaseUpdate);
-    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+    crate::schema::schema::<DatabaseUpdate>()
 }
 
 /// One message.
@@ -87,8 +86,9 @@ pub struct Metrics {
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// Clients and their limit; our own connection is left out.
-#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+/// Clients and their limit; our own connections are left out. All but the limit is `null` where the role may not see what
+/// others do.
+#[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Connections {
     /// Clients whose query runs now.
     pub active: Option<u64>,
@@ -97,17 +97,17 @@ pub struct Connections {
     /// Clients inside a transaction that do nothing.
     pub idle_in_transaction: Option<u64>,
     /// Clients of all databases.
-    pub total: u64,
+    pub total: Option<u64>,
     /// Clients of the database that we are connected to.
-    pub this_database: u64,
+    pub this_database: Option<u64>,
     /// The server's own processes: not counted against the limit.
-    pub background: u64,
+    pub background: Option<u64>,
     /// `max_connections`.
     pub max: Option<u64>,
     /// `total` by `max`, 0 to 100.
     pub utilization_percent: Option<f64>,
     /// Who holds them, most first, up to 20.
-    pub holders: Vec<Holder>,
+    pub holders: Option<Vec<Holder>>,
 }
 
 /// Who holds connections.
@@ -243,6 +243,8 @@ pub struct Database {
     pub name: String,
     /// Its size in bytes.
     pub size_bytes: Option<i64>,
+    /// How long ago that was read, in seconds.
+    pub size_age_seconds: Option<f64>,
     /// How much it grew.
     #[serde(flatten)]
     pub growth: Growth,
@@ -344,8 +346,12 @@ pub struct VacuumDebt {
 pub struct Replication {
     /// It replays another server's changes.
     pub is_replica: bool,
-    /// How far it is behind, in seconds; 0 when all that was received is replayed.
+    /// How far it is behind, in seconds; 0 when all that was received is replayed, `null` when it is cut off.
     pub lag_seconds: Option<f64>,
+    /// How long, at least, a standby has heard nothing from the server that it receives from.
+    pub silent_seconds: Option<f64>,
+    /// Whether a standby should receive changes and does not.
+    pub cut_off: Option<bool>,
     /// Those that receive its changes.
     pub receivers: Option<Vec<Receiver>>,
     /// Slots that nobody uses and that keep WAL.

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 pub use self::routes::routes;
 use self::{growth::Sizes, message::DatabaseUpdate};
 use crate::{
-    hub::{FRESH_INTERVALS, Hub, Snapshot},
+    hub::{Hub, Snapshot},
     system::rfc3339,
 };
 
@@ -65,7 +65,7 @@ impl Database {
     /// The newest reading, unless the source is too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.0.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS).then_some(moment)
+        moment.now.is_shown().then_some(moment)
     }
 
     /// The feed's message of a moment.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aura_postgres::{ProbeError, Prober};
 use axum::{
     Extension, Json, Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::why;
 use crate::{
-    http::{Admitted, ApiError, App},
+    http::{Admitted, ApiError, App, Query},
     publish::prometheus::{Format, encode},
 };
 
@@ -43,15 +43,12 @@ struct Probed {
 }
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
-async fn probe(
-    Extension(admitted): Extension<Admitted>,
-    asked: Result<Query<Probed>, QueryRejection>,
-) -> Result<Response, ApiError> {
-    let Query(asked) =
-        asked.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "bad_target", error.body_text()).hint(TARGET))?;
+async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
     let prober = Arc::clone(&admitted.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let text = encode(Prober::groups(), &*reading, Format::Text).text().clone();
+    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    encoding.report("postgres");
+    let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use aura_model::Missing;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One message.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DebateUpdate {
     /// Always `debate_update`.
     pub r#type: &'static str,
@@ -34,7 +35,7 @@ pub struct DebateUpdate {
 }
 
 /// How many debates there are.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Counts {
     /// All that were read.
     pub total: usize,
@@ -53,7 +54,7 @@ pub struct Counts {
 }
 
 /// A model's line in the older shape.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// The model.
     pub model_name: String,
@@ -68,7 +69,7 @@ pub struct Row {
 }
 
 /// What the debates say of a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Model {
     /// Its name.
     pub model: String,
@@ -114,7 +115,7 @@ pub struct Model {
 }
 
 /// The ranking's own numbers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Stored {
     /// Stored wins.
     pub wins: Option<i32>,
@@ -127,7 +128,7 @@ pub struct Stored {
 }
 
 /// One debate from the point of view of a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Match {
     /// The debate.
     pub debate_id: String,
@@ -142,7 +143,7 @@ pub struct Match {
 }
 
 /// One debate.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Shown {
     /// Its number.
     pub debate_id: String,

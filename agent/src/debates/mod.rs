@@ -7,18 +7,15 @@ mod standings;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
+pub(crate) use self::routes::{History, Leaderboard};
 use self::standings::{Standings, Tables, standings};
 pub use self::{message::DebateUpdate, routes::routes};
-use crate::{
-    hub::{FRESH_INTERVALS, Snapshot},
-    system::rfc3339,
-};
+use crate::{hub::Snapshot, system::rfc3339};
 
 /// So many debates go into each message; the history has all that were read.
 const RECENT: usize = 20;
@@ -48,7 +45,6 @@ struct State {
 /// One reading.
 pub struct Moment {
     now: Arc<Snapshot<Postgres>>,
-    interval: Duration,
     /// One more with each reading.
     pub seq: u64,
     server: Option<String>,
@@ -58,7 +54,7 @@ pub struct Moment {
 
 impl Debates {
     /// Takes in a new reading.
-    pub fn take(&self, now: Arc<Snapshot<Postgres>>, interval: Duration) -> Arc<Moment> {
+    pub fn take(&self, now: Arc<Snapshot<Postgres>>) -> Arc<Moment> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = BTreeMap::new();
         let servers = &now.reading.servers;
@@ -112,8 +108,7 @@ impl Debates {
             }
         }
         state.seq += 1;
-        let moment =
-            Arc::new(Moment { now, interval, seq: state.seq, server, standings: state.standings.clone(), missing });
+        let moment = Arc::new(Moment { now, seq: state.seq, server, standings: state.standings.clone(), missing });
         state.current = Some(moment.clone());
         moment
     }
@@ -121,7 +116,7 @@ impl Debates {
     /// The newest reading, unless the source is too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.0.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
-        (moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS).then_some(moment)
+        moment.now.is_shown().then_some(moment)
     }
 }
 

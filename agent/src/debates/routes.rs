@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, message::Shown};
-use crate::http::{ApiError, App};
+use crate::http::{ApiError, App, Query};
 
 /// The routes, without their state.
 pub fn routes() -> Router<Arc<App>> {
@@ -22,9 +23,15 @@ pub fn routes() -> Router<Arc<App>> {
 const USUAL_LIMIT: usize = 10;
 const LARGEST_LIMIT: usize = 500;
 
-#[derive(Serialize)]
-struct Line<'a> {
-    model: &'a str,
+/// Answers `/v1/debate/leaderboard`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Leaderboard {
+    leaderboard: Vec<Line>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Line {
+    model: String,
     elo: Option<f64>,
     wins: u32,
     losses: u32,
@@ -35,14 +42,10 @@ struct Line<'a> {
 }
 
 async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        leaderboard: Vec<Line<'a>>,
-    }
     let moment = read(&app)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let leaderboard = standings.models.iter().map(|model| Line {
-        model: &model.model,
+        model: model.model.clone(),
         elo: model.elo,
         wins: model.wins,
         losses: model.losses,
@@ -51,20 +54,23 @@ async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> 
         win_rate: model.win_rate,
         ranked: model.ranked,
     });
-    Ok(Json(Answer { leaderboard: leaderboard.collect() }).into_response())
+    Ok(Json(Leaderboard { leaderboard: leaderboard.collect() }).into_response())
+}
+
+/// Answers `/v1/debate/history`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct History {
+    debates: Vec<Shown>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Asked {
     limit: Option<usize>,
     model: Option<String>,
 }
 
 async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        debates: Vec<&'a Shown>,
-    }
     let moment = read(&app)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
@@ -73,8 +79,8 @@ async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Res
         let of = |model: &String| *model == debate.model_a || *model == debate.model_b;
         debate.status.as_deref() == Some("completed") && asked.model.as_ref().is_none_or(of)
     };
-    let debates = standings.debates.iter().filter(wanted).take(limit).collect();
-    Ok(Json(Answer { debates }).into_response())
+    let debates = standings.debates.iter().filter(wanted).take(limit).cloned().collect();
+    Ok(Json(History { debates }).into_response())
 }
 
 fn read(app: &App) -> Result<Arc<Moment>, ApiError> {

@@ -23,8 +23,7 @@ pub fn schema() -> String {
         api_governance_roles: RolesAnswer,
         api_governance_audit_logs: PageAnswer,
     }
-    let schema = schemars::schema_for!(Messages);
-    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+    crate::schema::schema::<Messages>()
 }
 
 /// One message.

@@ -1,19 +1,25 @@
 //! `/api/governance/roles` and `/api/governance/audit-logs`.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use aura_audit::{KeyRing, Outcome, QueryError, Request, page};
 use aura_model::Interval;
 use aura_roles::RoleFiles;
 use axum::{
     Json, Router,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::State,
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     message::{EventView, PageAnswer, RolesAnswer},
@@ -21,7 +27,7 @@ use super::{
 };
 use crate::{
     config::suggestion,
-    http::{ApiError, App},
+    http::{ApiError, App, Query},
 };
 
 /// Events on a page when nobody says.
@@ -29,6 +35,8 @@ const LIMIT: usize = 50;
 const LONGEST_PAGE: usize = 1000;
 const FARTHEST_OFFSET: usize = 10_000;
 const LONGEST_TEXT: usize = 200;
+/// So long is waited for a place to read in.
+const PLACE_PATIENCE: Duration = Duration::from_millis(250);
 const PARAMETERS: [&str; 11] =
     ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
@@ -42,19 +50,19 @@ async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see sources.roles in the configuration, and aura_source_missing_info in /metrics/aura")
     })?;
-    Ok(fresh(RolesAnswer {
+    Ok(Json(RolesAnswer {
         status: "ok",
         timestamp: rfc3339(Timestamp::now()),
         sampled_at: rfc3339(snapshot.sampled_at),
         data: roles_view(&snapshot),
-    }))
+    })
+    .into_response())
 }
 
 async fn audit_logs(
     State(app): State<Arc<App>>,
-    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    Query(asked): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let Query(asked) = asked.map_err(|rejection| bad("bad_query", rejection.body_text()))?;
     let request = request(asked)?;
     let governance = &app.views.governance;
     let sources = governance.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
@@ -63,14 +71,19 @@ async fn audit_logs(
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", message)
             .hint("set sources.audit.roots to the root folder of an installation, or sources.audit.files"));
     }
-    let place = Arc::clone(&governance.readers).try_acquire_owned().map_err(|_| {
+    // Those who left give their places back in a moment.
+    let place = tokio::time::timeout(PLACE_PATIENCE, Arc::clone(&governance.readers).acquire_owned()).await;
+    let place = place.ok().and_then(Result::ok).ok_or_else(|| {
         let message = "as many pages are being read as may be at once";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_pages", message).retry_after(1)
     })?;
+    // This future is dropped when its client leaves; the search ends then too.
+    let waiting = Waiting(Arc::default());
+    let gone = Arc::clone(&waiting.0);
     let reading = tokio::task::spawn_blocking(move || {
         let _place = place;
         let key = sources.key_file.as_deref().and_then(|path| KeyRing::read(path).ok());
-        page(&sources.logs, key.as_ref(), &request)
+        page(&sources.logs, key.as_ref(), &request, &gone)
     });
     let page = reading.await.map_err(|error| {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", format!("the page was not finished: {error}"))
@@ -83,7 +96,7 @@ async fn audit_logs(
                 .hint(suggestion(name, known.iter().map(String::as_str)))
         }
     })?;
-    Ok(fresh(PageAnswer {
+    Ok(Json(PageAnswer {
         status: "ok",
         count: page.events.len(),
         events: page.events.into_iter().map(EventView::from).collect(),
@@ -92,13 +105,28 @@ async fn audit_logs(
         skipped: page.skipped,
         complete: page.complete,
         problems: page.problems,
-    }))
+    })
+    .into_response())
+}
+
+/// Somebody waits for a page; when this goes, nobody does.
+struct Waiting(Arc<AtomicBool>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What is asked for. Everything may be left out, and what is empty is.
 fn request(asked: Vec<(String, String)>) -> Result<Request, ApiError> {
     let mut request = Request { limit: LIMIT, ..Request::default() };
+    let mut seen: Vec<String> = Vec::new();
     for (name, value) in asked {
+        if seen.contains(&name) {
+            return Err(bad("bad_query", format!("{name} stands more than once")).hint("each parameter stands once"));
+        }
+        seen.push(name.clone());
         if !PARAMETERS.contains(&name.as_str()) {
             let message = format!("there is no parameter {name:?}");
             return Err(bad("bad_query", message).hint(suggestion(&name, PARAMETERS)));
@@ -172,10 +200,4 @@ fn moment(text: &str) -> Result<i64, ApiError> {
 
 fn bad(code: &'static str, message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code, message)
-}
-
-fn fresh(answer: impl Serialize) -> Response {
-    let mut response = Json(answer).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -1,17 +1,17 @@
 //! The host's feed and its twins for scripts.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use aura_model::Interval;
 use axum::{
     Extension, Json,
-    extract::{ConnectInfo, Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Admitted, ApiError, App, Live};
+use super::{Admitted, ApiError, App, Live, Query};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
@@ -31,6 +31,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiEr
 
 /// The query of a history.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     window: Option<String>,
 }
@@ -50,14 +51,13 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Ask
 pub(super) async fn live(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Extension(admitted): Extension<Admitted>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let feed = &find(&app, &name)?.feed;
-    let origins = admitted.settings().trust.origins.clone();
+    let (client, origins) = (admitted.client.0, admitted.settings().trust.origins.clone());
     let pass = admitted.pass(request.method().clone(), request.headers(), app.watch_settings());
-    Ok(feed.serve_while(&mut request, peer.ip(), &origins, Some(Box::new(pass))))
+    Ok(feed.serve_while(&mut request, client, &origins, Some(Box::new(pass))))
 }
 
 fn find<'a>(app: &'a App, name: &str) -> Result<&'a Live, ApiError> {
@@ -77,6 +77,5 @@ pub(super) fn nothing_fresh() -> ApiError {
 
 fn json(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -10,6 +10,7 @@ use super::{
     ControlToken, Trust, auth::Authenticator, places::Places, rate_limit::RateLimit, scrapes::Scrapes, tls::Encryption,
 };
 use crate::{
+    config::Network,
     hub::Hub,
     own::Events,
     publish::{feed::Feed, prometheus::Scraper},
@@ -74,6 +75,8 @@ pub struct Settings {
     pub controls: bool,
     /// Asks database servers that a request names.
     pub prober: Arc<Prober>,
+    /// Those whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<Network>,
     /// Fields of every answer, from the web configuration.
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }

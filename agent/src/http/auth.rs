@@ -11,20 +11,17 @@ use std::{
 };
 
 use aws_lc_rs::{hmac, rand::SystemRandom};
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, StatusCode,
-    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
-use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::task::spawn_blocking;
 
 use super::{
+    ApiError,
     line::Line,
     web_config::{Found, Secret},
 };
@@ -185,28 +182,33 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     Some((String::from_utf8(decoded[..colon].to_vec()).ok()?, decoded[colon + 1..].to_vec()))
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let body = |code, message, hint, retry: Option<u32>| {
-            Json(json!({"error": {"code": code, "message": message, "hint": hint, "retry_after_s": retry}}))
-        };
-        match self {
-            Self::Unauthorized => {
-                let hint = "Send a user of basic_auth_users with its password (HTTP Basic).";
-                let body = body("unauthorized", "A user and its password are needed here.", hint, None);
-                let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"aura\", charset=\"UTF-8\"")];
-                (StatusCode::UNAUTHORIZED, challenge, body).into_response()
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized => {
+                let message = "A user and its password are needed here.";
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+                    .hint("Send a user of basic_auth_users with its password (HTTP Basic).")
+                    .field(WWW_AUTHENTICATE, "Basic realm=\"aura\", charset=\"UTF-8\"")
             }
-            Self::Busy => {
-                let body = body("busy", "Too many passwords are being checked.", "Try again in a second.", Some(1));
-                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], body).into_response()
+            Refusal::Busy => {
+                let message = "Too many passwords are being checked.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+                    .hint("Try again in a second.")
+                    .retry_after(1)
             }
-            Self::TooMany { retry_after_s } => {
-                let hint = "The rate_limit of the web configuration is for all callers together.";
-                let body = body("too_many_requests", "Too many requests.", hint, Some(retry_after_s));
-                (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, retry_after_s.to_string())], body).into_response()
+            Refusal::TooMany { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests.")
+                    .hint("The rate_limit of the web configuration is for all callers together.")
+                    .retry_after(retry_after_s.into())
             }
         }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        ApiError::from(self).into_response()
     }
 }
 

@@ -3,8 +3,9 @@
 use std::{
     convert::Infallible,
     future::poll_fn,
+    io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
@@ -13,17 +14,18 @@ use std::{
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Sleep, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::{
-    Serving, Stream,
+    ApiError, Serving, Stream, Waiting, Wire,
     guest::Guest,
     places::{Place, Standing},
-    stream::Wire,
+    stream::Transport,
     tls::Shown,
 };
 
@@ -31,6 +33,8 @@ use super::{
 const HEAD_BYTES: usize = 16 << 10;
 /// From the connection to the end of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Who is too slow gets this long to hear it.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Serves a connection for as long as it has a place.
 pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, serving: Serving) {
@@ -41,30 +45,53 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, ser
     let stream = match tls {
         None => Stream::from(stream),
         Some(tls) => {
-            let handshake = timeout(HANDSHAKE, TlsAcceptor::from(tls.config()).accept(stream));
+            let handshake = timeout(HANDSHAKE, shake_hands(TlsAcceptor::from(tls.config()), stream));
             let shaken = tokio::select! {
                 shaken = handshake => shaken,
                 () = place.seat().told_to_leave() => return debug!(%peer, "connection closed: others need its place"),
             };
             match shaken {
-                Ok(Ok(stream)) => Stream::from(stream),
+                Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return debug!(%peer, "TLS handshake failed: {error}"),
                 Err(_) => return debug!(%peer, "TLS handshake took too long"),
             }
         }
     };
-    let shown = match stream.wire() {
-        Wire::Plain(_) => None,
-        Wire::Tls(stream) => Some(Shown::of(stream.get_ref().1)),
+    let shown = match stream.transport() {
+        Transport::Plain(_) => None,
+        Transport::Tls(stream) => Some(Shown::of(stream.get_ref().1)),
     };
     let guest = Arc::new(Guest::new(peer, local, shown, Arc::clone(place.seat())));
     exchange(stream.watched_by(Arc::clone(place.seat())), &guest, serving).await;
 }
 
+/// Agrees on TLS. Who speaks plain HTTP instead is told so: methods are written in capitals, and no TLS begins with one.
+async fn shake_hands(tls: TlsAcceptor, stream: TcpStream) -> io::Result<Stream> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
+        let message = "this is a port for HTTPS, and plain HTTP was sent to it";
+        refuse(stream, ApiError::bad("plain_http", message).hint("ask for https:// instead of http://")).await?;
+        return Err(io::Error::other("plain HTTP was sent"));
+    }
+    tls.accept(stream).await.map(Stream::from)
+}
+
+/// Says why not, and reads what the client says meanwhile: a connection that is closed with bytes unread is reset, and
+/// the client would not get to read it.
+pub(super) async fn refuse(mut stream: TcpStream, error: ApiError) -> io::Result<()> {
+    stream.write_all(&error.on_the_wire()).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 512];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
 async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
     let Serving { front, mut stopping } = serving;
     let (peer, seat) = (guest.peer, guest.seat());
+    let waiting = Arc::new(Waiting::default());
     let service = service_fn(|request: http::Request<Incoming>| {
+        waiting.whole();
         seat.asked();
         let (front, guest) = (&*front, guest);
         async move {
@@ -73,11 +100,12 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
             Ok::<_, Infallible>(response)
         }
     });
-    let connection =
-        http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&waiting)));
+    let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(wire, service).with_upgrades();
     let mut connection = pin!(connection);
     let mut rules = front.app().watch_settings();
-    let mut timer = pin!(sleep_until(seat.deadline().into()));
+    let mut deadline = seat.deadline();
+    let mut timer = pin!(sleep_until(deadline.into()));
     let mut leaving = false;
     loop {
         let answers = poll_fn(|context| {
@@ -85,14 +113,24 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
                 return Poll::Ready(Some(result));
             }
             // What was just read or written may have moved it.
-            set(timer.as_mut(), seat.deadline());
-            timer.as_mut().poll(context).map(|()| None)
+            if seat.deadline() != deadline {
+                deadline = seat.deadline();
+                timer.as_mut().reset(deadline.into());
+            }
+            while timer.as_mut().poll(context).is_ready() {
+                let left = seat.left();
+                if left.is_zero() {
+                    return Poll::Ready(None);
+                }
+                timer.as_mut().reset((Instant::now() + left).into());
+            }
+            Poll::Pending
         });
         tokio::select! {
             ended = answers => match ended {
                 Some(Ok(())) => return,
                 Some(Err(error)) => return debug!(%peer, "connection ended: {error}"),
-                None => return debug!(%peer, "connection closed: it had its time"),
+                None => break,
             },
             () = seat.told_to_leave() => return debug!(%peer, "connection closed: others need its place"),
             _ = stopping.wait_for(|&stopping| stopping), if !leaving => {
@@ -117,10 +155,10 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
             }
         }
     }
-}
-
-fn set(timer: Pin<&mut Sleep>, deadline: Instant) {
-    if timer.deadline() != deadline.into() {
-        timer.reset(deadline.into());
+    waiting.give_up();
+    tokio::select! {
+        _ = timeout(GOODBYE, connection) => {}
+        () = seat.told_to_leave() => {}
     }
+    debug!(%peer, "connection closed: it had its time");
 }

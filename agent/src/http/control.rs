@@ -30,7 +30,8 @@ impl ControlToken {
         if length > LONGEST {
             return Err(wrong(format!("is longer than {LONGEST} bytes: this is no token")));
         }
-        let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
+        let text = aura_model::text(&bytes).map_err(wrong)?;
         let token = text.trim();
         if token.len() < SHORTEST || token.contains(char::is_whitespace) {
             let help = "make one with `openssl rand -hex 32`";
@@ -75,7 +76,8 @@ impl Settings {
             return Ok(());
         }
         let hint = "send Authorization: Bearer with the token of web.control_token_file";
-        Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the control token is needed here").hint(hint))
+        let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the control token is needed here");
+        Err(error.hint(hint).field(header::WWW_AUTHENTICATE, "Bearer realm=\"aura\""))
     }
 }
 

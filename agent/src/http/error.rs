@@ -1,34 +1,77 @@
-//! Errors as every client gets them: an HTTP status and `{"error": {"code", "message", "hint", "retry_after_s"}}`.
+//! Errors as every client gets them: an HTTP status and `{"error": {"code", "message", "hint", "retry_after_s"}}`. All are
+//! made here, those of connections included that no handler ever sees.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use super::guard;
 
 /// An answer that says what is wrong and what would help.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
-    body: Body,
+    body: ErrorBody,
+    fields: Vec<(HeaderName, &'static str)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Body {
-    code: &'static str,
-    message: String,
-    hint: Option<String>,
-    retry_after_s: Option<u64>,
+/// What every error says.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ErrorBody {
+    /// A word for programs.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+    /// After how many seconds it is worth to try again.
+    pub retry_after_s: Option<u64>,
+}
+
+/// An error as it is answered.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ErrorAnswer {
+    error: ErrorBody,
 }
 
 impl ApiError {
     /// An error with its code for programs and its sentence for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, body: Body { code, message: message.into(), hint: None, retry_after_s: None } }
+        let body = ErrorBody { code, message: message.into(), hint: None, retry_after_s: None };
+        Self { status, body, fields: Vec::new() }
     }
 
-    /// A method that means nothing there.
+    /// A request that cannot be meant as it stands.
+    pub fn bad(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// A method that means nothing there. Which ones do is said in the field `Allow`.
     pub(super) fn wrong_method(method: &Method, uri: &Uri) -> Self {
         let message = format!("{method} is not answered at {}", uri.path());
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message).hint("see the field Allow")
+    }
+
+    /// What the HTTP server refuses by itself, before there is a request.
+    pub(super) fn unreadable(status: StatusCode) -> Self {
+        let (code, message, hint) = match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("head_too_large", "the head of the request is too large", "16 KiB and 100 fields are taken")
+            }
+            StatusCode::URI_TOO_LONG => ("uri_too_long", "the address asked for is too long", "16 KiB are taken"),
+            StatusCode::REQUEST_TIMEOUT => {
+                ("too_slow", "the request did not come to an end in time", "send a request at once, within 5 s")
+            }
+            _ => ("bad_request", "this is no request of HTTP/1.1", "see RFC 9112, or use a library"),
+        };
+        Self::new(status, code, message).hint(hint)
+    }
+
+    /// A client that takes none of the codings in which there is an answer.
+    pub(super) fn no_coding() -> Self {
+        let message = "Accept-Encoding refuses every coding in which this can be sent";
+        Self::new(StatusCode::NOT_ACCEPTABLE, "no_coding", message).hint("accept identity or gzip")
     }
 
     /// What the client can do about it.
@@ -44,18 +87,56 @@ impl ApiError {
         self.body.retry_after_s = Some(seconds);
         self
     }
+
+    /// A field that goes with the status.
+    #[must_use]
+    pub fn field(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.body.code
+    }
+
+    /// The whole answer as it goes over a connection that no HTTP server answers on and that is closed after it.
+    pub(super) fn on_the_wire(self) -> Vec<u8> {
+        let body = self.json();
+        let mut response = self.into_response();
+        guard::mark(&[], response.headers_mut());
+        let mut answer = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+        for (name, value) in response.headers() {
+            answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        answer.extend(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).bytes());
+        answer.extend(body);
+        answer
+    }
+
+    fn json(&self) -> Vec<u8> {
+        // Text and numbers can always be written.
+        serde_json::to_vec(&ErrorAnswer { error: self.body.clone() }).unwrap_or_default()
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope {
-            error: Body,
+        let mut response = (self.status, self.json()).into_response();
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.body.retry_after_s {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        let retry_after = self.body.retry_after_s;
-        let mut response = (self.status, axum::Json(Envelope { error: self.body })).into_response();
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        for (name, value) in self.fields {
+            fields.insert(name, HeaderValue::from_static(value));
         }
         response
     }

@@ -8,20 +8,22 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    extract::ConnectInfo,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, Request, header};
+use http::{Method, Request, header};
 use hyper::body::Incoming;
 use tower::ServiceExt;
+use tracing::{Level, debug, enabled};
 
 use super::{
     ApiError, App,
+    client_address::ClientAddress,
     guard::{self, Admission},
     guest::{Admitted, Guest},
     metrics,
     places::Standing,
     router::router,
+    target,
 };
 
 /// Answers requests.
@@ -42,13 +44,19 @@ impl Front {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, request: Request<Incoming>, guest: &Arc<Guest>) -> Response {
-        let (settings, admission) = loop {
+    pub(super) async fn answer(&self, mut request: Request<Incoming>, guest: &Arc<Guest>) -> Response {
+        let asked = enabled!(Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let checked = target::check(&mut request);
+        let (settings, client, admission) = loop {
             let settings = self.app.settings();
-            let admission = guard::admit(&settings, guest, &request).await;
+            let client = ClientAddress::of(guest.peer.ip(), request.headers(), &settings.trusted_proxies);
+            let admission = match &checked {
+                Ok(()) => guard::admit(&settings, guest, client, &request).await,
+                Err(refusal) => Err(refusal.clone()),
+            };
             // While a password was checked, other rules may have come: they decide.
             if settings.generation == self.app.settings().generation {
-                break (settings, admission);
+                break (settings, client, admission);
             }
         };
         let mut response = match admission {
@@ -58,15 +66,18 @@ impl Front {
                     Admission::Reader(user) => (settings.standing(guest, user.as_ref()), user),
                 };
                 guest.seat().received(standing);
-                let admitted = Admitted { settings: Arc::clone(&settings), guest: Arc::clone(guest), user };
+                let admitted = Admitted { settings: Arc::clone(&settings), guest: Arc::clone(guest), client, user };
                 self.pass(request, admitted).await
             }
             Err(refusal) => {
                 guest.seat().received(Standing::Stranger);
-                refusal
+                refusal.into_response()
             }
         };
-        guard::mark(&settings, response.headers_mut());
+        guard::mark(&settings.fields, response.headers_mut());
+        if let Some((method, path)) = asked {
+            debug!(client = %client.0, %method, ?path, status = response.status().as_u16(), "asked");
+        }
         self.app.events.note(|counts| {
             counts.requests += 1;
             counts.failed_requests += u64::from(response.status().is_server_error());
@@ -76,7 +87,6 @@ impl Front {
 
     async fn pass(&self, mut request: Request<Incoming>, admitted: Admitted) -> Response {
         let Some(part) = scraped(&admitted.settings.telemetry_path, request.uri().path()) else {
-            request.extensions_mut().insert(ConnectInfo(admitted.guest.peer));
             request.extensions_mut().insert(admitted);
             let Ok(response): Result<_, Infallible> = self.routes.clone().oneshot(request.map(Body::new)).await;
             return response;
@@ -84,9 +94,8 @@ impl Front {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return metrics::answer(&self.app, &admitted, part, &request);
         }
-        let mut response = ApiError::wrong_method(request.method(), request.uri()).into_response();
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
-        response
+        let error = ApiError::wrong_method(request.method(), request.uri());
+        error.field(header::ALLOW, "GET,HEAD").into_response()
     }
 }
 

@@ -7,10 +7,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use super::{ApiError, Settings, auth::User, guest::Guest};
+use super::{ApiError, Settings, auth::User, client_address::ClientAddress, guest::Guest};
 
 /// Answered to everybody: a supervisor that asks whether we are alive has no password.
 const OPEN: [&str; 4] = ["/-/healthy", "/-/ready", "/healthz", "/readyz"];
@@ -92,37 +91,42 @@ pub(super) enum Admission {
 ///
 /// # Errors
 /// The answer to give instead.
-pub(super) async fn admit<B>(settings: &Settings, guest: &Guest, request: &Request<B>) -> Result<Admission, Response> {
+pub(super) async fn admit<B>(
+    settings: &Settings,
+    guest: &Guest,
+    client: ClientAddress,
+    request: &Request<B>,
+) -> Result<Admission, ApiError> {
     if !settings.admits(guest) {
         return Err(outdated());
     }
-    settings.trust.check(request.method(), request.headers()).map_err(IntoResponse::into_response)?;
+    settings.trust.check(request.method(), request.headers())?;
     if OPEN.contains(&request.uri().path()) {
         return Ok(Admission::Open);
     }
     if let Some(limit) = &settings.rate_limit {
-        limit.check(Instant::now()).map_err(IntoResponse::into_response)?;
+        limit.check(Instant::now())?;
     }
     let Some(authenticator) = &settings.authenticator else { return Ok(Admission::Reader(None)) };
-    let user = authenticator.check(request.headers(), guest.peer.ip()).await.map_err(IntoResponse::into_response)?;
-    Ok(Admission::Reader(Some(user)))
+    Ok(Admission::Reader(Some(authenticator.check(request.headers(), client.0).await?)))
 }
 
 /// The connection was made under rules that hold no longer, and could not be made today.
-fn outdated() -> Response {
+fn outdated() -> ApiError {
     let message = "the addresses or the TLS of this agent have changed since this connection was made";
-    let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST, "outdated_connection", message).hint("connect again");
-    let mut response = error.into_response();
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    ApiError::new(StatusCode::MISDIRECTED_REQUEST, "outdated_connection", message)
+        .hint("connect again")
+        .field(header::CONNECTION, "close")
 }
 
-/// Adds the fields of every answer.
-pub(super) fn mark(settings: &Settings, fields: &mut HeaderMap) {
+/// Adds the fields of every answer, those of the web configuration last. What does not say how long it holds is true for
+/// this moment only, errors included.
+pub(super) fn mark(configured: &[(HeaderName, HeaderValue)], fields: &mut HeaderMap) {
     for (name, value) in FIELDS {
         fields.insert(name, value);
     }
-    for (name, value) in &settings.fields {
+    fields.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in configured {
         fields.insert(name.clone(), value.clone());
     }
 }

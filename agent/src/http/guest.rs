@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{
     Settings,
     auth::User,
+    client_address::ClientAddress,
     places::{Seat, Standing},
     tls::Shown,
 };
@@ -82,6 +83,7 @@ fn covers(listening: SocketAddr, local: SocketAddr) -> bool {
 pub struct Admitted {
     pub(super) settings: Arc<Settings>,
     pub(super) guest: Arc<Guest>,
+    pub(super) client: ClientAddress,
     pub(super) user: Option<Arc<User>>,
 }
 

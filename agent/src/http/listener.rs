@@ -8,12 +8,12 @@ use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use http::StatusCode;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -21,10 +21,12 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Front, connection};
+use super::{ApiError, Front, client_address::is_trusted, connection};
 
 /// Connections that the kernel keeps until we take them: the kernel itself takes fewer where it is told to.
 const BACKLOG: i32 = 4096;
+/// After so long without a refused connection, the shortage is over.
+const CALM: Duration = Duration::from_secs(10);
 /// Connections without a place that are told so at once, and how long each may take to hear it.
 const REFUSALS: usize = 64;
 const REFUSAL: Duration = Duration::from_secs(1);
@@ -162,25 +164,24 @@ fn bind(address: SocketAddr, leaving: &[&TcpListener]) -> io::Result<TcpListener
 /// Accepts until the socket is not wanted any more, or the agent stops.
 async fn listen(listener: Arc<TcpListener>, mut kept: watch::Receiver<()>, mut serving: Serving) {
     let refusals = Arc::new(Semaphore::new(REFUSALS));
-    let mut failing = false;
+    let mut short: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = kept.changed() => break,
             _ = serving.stopping.wait_for(|&stopping| stopping) => return,
         };
+        if accepted.is_ok() && short.take_if(|last| last.elapsed() > CALM).is_some() {
+            info!("connections are accepted again");
+        }
         match accepted {
-            Ok((stream, peer)) => {
-                failing = false;
-                take(stream, peer, &serving, &refusals);
-            }
+            Ok((stream, peer)) => take(stream, peer, &serving, &refusals),
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
                 // Out of descriptors, most likely: say so once, and let the least deserving make room.
-                if !failing {
+                if short.replace(Instant::now()).is_none() {
                     warn!("connections are not accepted: {error}");
                 }
-                failing = true;
                 serving.front.app().places.make_room();
                 sleep(PAUSE).await;
             }
@@ -209,32 +210,29 @@ fn is_the_clients(error: &io::Error) -> bool {
 
 fn take(stream: TcpStream, peer: SocketAddr, serving: &Serving, refusals: &Arc<Semaphore>) {
     let app = serving.front.app();
-    if let Some(place) = app.places.enter(peer.ip()) {
+    let settings = app.settings();
+    // Who is behind a trusted proxy is counted at each request.
+    let place = if is_trusted(peer.ip(), &settings.trusted_proxies) {
+        app.places.enter_for_others(peer.ip())
+    } else {
+        app.places.enter(peer.ip())
+    };
+    if let Some(place) = place {
         tokio::spawn(connection::serve(stream, peer, place, serving.clone()));
         return;
     }
     // Who would have to agree on TLS first, or comes when many are being refused, gets no reason.
-    let refusal = Arc::clone(refusals).try_acquire_owned().ok().filter(|_| app.settings().tls.is_none());
+    let refusal = Arc::clone(refusals).try_acquire_owned().ok().filter(|_| settings.tls.is_none());
     if let Some(refusal) = refusal {
         tokio::spawn(async move {
-            let _ = timeout(REFUSAL, refuse(stream)).await;
+            let _ = timeout(REFUSAL, connection::refuse(stream, no_place())).await;
             drop(refusal);
         });
     }
 }
 
-/// Says that there is no place, and reads what the client says meanwhile: a connection that is closed with bytes
-/// unread is reset, and the client would not get to read why.
-async fn refuse(mut stream: TcpStream) -> io::Result<()> {
-    const BODY: &str = r#"{"error":{"code":"too_many_connections","message":"all connections are in use","hint":"close some, or ask less often","retry_after_s":5}}"#;
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
-        BODY.len()
-    );
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await?;
-    let mut unread = [0; 512];
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
+fn no_place() -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "all connections are in use")
+        .hint("close some, or ask less often")
+        .retry_after(5)
 }

@@ -23,7 +23,8 @@ pub(super) fn answer<B>(app: &App, admitted: &Admitted, part: Option<&str>, requ
 }
 
 fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Request<B>) -> Result<Response, ApiError> {
-    let place = app.scrapes.begin(admitted.guest.seat(), admitted.settings.scrapes).ok_or_else(|| {
+    let begun = app.scrapes.begin(admitted.guest.seat(), admitted.client.0, admitted.settings.scrapes);
+    let place = begun.ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_scrapes",
@@ -32,7 +33,8 @@ fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Reque
         .hint("scrape less often, or raise web.max_requests")
         .retry_after(1)
     })?;
-    let (format, coding) = (Format::negotiate(request.headers()), Coding::negotiate(request.headers()));
+    let format = Format::negotiate(request.headers());
+    let coding = Coding::negotiate(request.headers(), &Coding::ALL).ok_or_else(ApiError::no_coding)?;
     let body = Scrape::parse(part, request.uri().query())
         .and_then(|wanted| app.scraper.answer(&app.hub.sources(), wanted, format, coding))
         .map_err(|error| match &error {

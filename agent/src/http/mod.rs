@@ -6,9 +6,10 @@ pub mod auth;
 mod body;
 mod certificates;
 pub mod client;
+mod client_address;
 mod connection;
 mod control;
-mod error;
+pub(crate) mod error;
 mod front;
 mod guard;
 mod guest;
@@ -17,22 +18,27 @@ mod listener;
 mod metrics;
 mod page;
 pub mod places;
+mod query;
 pub mod rate_limit;
 mod router;
 mod scrapes;
 pub mod stream;
+mod target;
 mod tls;
 pub mod web_config;
+mod wire;
 
 pub use self::{
     app::{App, Live, Reload, Settings},
     body::Shared,
     control::ControlToken,
-    error::ApiError,
+    error::{ApiError, ErrorBody},
     front::Front,
     guard::{Trust, is_same_site},
     guest::Admitted,
     listener::{Listeners, Serving},
+    query::Query,
     stream::Stream,
     tls::Encryption,
+    wire::{Waiting, Wire},
 };

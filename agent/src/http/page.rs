@@ -29,6 +29,7 @@ struct File {
     kind: &'static str,
     plain: &'static [u8],
     etag: LazyLock<HeaderValue, Box<dyn FnOnce() -> HeaderValue + Send>>,
+    packed_etag: LazyLock<HeaderValue, Box<dyn FnOnce() -> HeaderValue + Send>>,
     packed: LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send>>,
 }
 
@@ -37,7 +38,8 @@ static PAGE: LazyLock<Vec<File>> = LazyLock::new(|| {
         path,
         kind,
         plain,
-        etag: LazyLock::new(Box::new(move || etag(plain))),
+        etag: LazyLock::new(Box::new(move || etag(plain, ""))),
+        packed_etag: LazyLock::new(Box::new(move || etag(plain, "-gzip"))),
         packed: LazyLock::new(Box::new(move || pack(plain))),
     };
     FILES.into_iter().map(file).collect()
@@ -49,30 +51,46 @@ pub(super) fn serve(path: &str, headers: &HeaderMap) -> Response {
         return ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
             .into_response();
     };
-    let mut response = Response::default();
-    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        value.to_str().is_ok_and(|value| value.split(',').any(|etag| etag.trim().as_bytes() == file.etag.as_bytes()))
-    });
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else if Coding::negotiate(headers) == Coding::Gzip {
-        response = file.packed.clone().into_response();
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let Some(coding) = Coding::negotiate(headers, &[Coding::Identity, Coding::Gzip]) else {
+        return ApiError::no_coding().into_response();
+    };
+    // What is sent differs by coding, so its tag does too.
+    let etag = match coding {
+        Coding::Gzip => &file.packed_etag,
+        _ => &file.etag,
+    };
+    let mut response = if is_known(headers, etag) {
+        StatusCode::NOT_MODIFIED.into_response()
     } else {
-        response = Bytes::from_static(file.plain).into_response();
-    }
+        let content = if coding == Coding::Gzip { file.packed.clone() } else { Bytes::from_static(file.plain) };
+        let mut response = content.into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
+        if let Some(token) = coding.token() {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(token));
+        }
+        response
+    };
     let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    fields.insert(header::ETAG, file.etag.clone());
+    fields.insert(header::ETAG, HeaderValue::clone(etag));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
 }
 
-fn etag(content: &[u8]) -> HeaderValue {
+/// Whether the client has what it would be sent. A proxy may have made the tag a weak one: that is no difference here
+/// (RFC 9110, 13.1.2).
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == etag.as_bytes())
+}
+
+fn etag(content: &[u8], coding: &str) -> HeaderValue {
     let digest = Sha256::digest(content);
     let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&format!("\"{hex}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    HeaderValue::from_str(&format!("\"{hex}{coding}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 fn pack(content: &[u8]) -> Bytes {

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_model::Stopwatch;
 use slab::Slab;
 use tokio::sync::Notify;
 
@@ -58,7 +59,7 @@ pub struct Place {
 /// What is known of a connection.
 pub struct Seat {
     network: IpAddr,
-    begun: Instant,
+    begun: Stopwatch,
     conduct: Mutex<Conduct>,
     /// Since when nothing of an answer was taken, in milliseconds from the beginning, plus one; 0 while it is.
     unread: AtomicU64,
@@ -69,6 +70,8 @@ pub struct Seat {
 struct Conduct {
     phase: Phase,
     since: Instant,
+    /// Since then, less the time in which the machine stood still: nobody is too slow while it does.
+    watch: Stopwatch,
     standing: Standing,
 }
 
@@ -104,9 +107,18 @@ impl Places {
     /// A place for a connection from this address. Another may have to leave for it. Nothing when all that count are
     /// in use by those who have more right to them.
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        self.admit(address, self.of_one_address)
+    }
+
+    /// The same for a proxy, which stands for many: its connections count among all alone.
+    pub fn enter_for_others(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        self.admit(address, usize::MAX)
+    }
+
+    fn admit(self: &Arc<Self>, address: IpAddr, of_one_address: usize) -> Option<Place> {
         let network = network(address);
         let mut taken = self.taken();
-        let crowded = taken.by_network.get(&network).is_some_and(|count| *count >= self.of_one_address);
+        let crowded = taken.by_network.get(&network).is_some_and(|count| *count >= of_one_address);
         if crowded || taken.seats.len() >= self.limit {
             taken.make_room(crowded.then_some(network))?;
         }
@@ -187,8 +199,9 @@ impl Drop for Place {
 
 impl Seat {
     fn new(network: IpAddr) -> Self {
-        let begun = Instant::now();
-        let conduct = Mutex::new(Conduct { phase: Phase::Greeting, since: begun, standing: Standing::Stranger });
+        let begun = Stopwatch::start();
+        let (phase, since, standing) = (Phase::Greeting, begun.started(), Standing::Stranger);
+        let conduct = Mutex::new(Conduct { phase, since, watch: begun, standing });
         Self { network, begun, conduct, unread: AtomicU64::new(0), leave: Notify::new() }
     }
 
@@ -198,9 +211,7 @@ impl Seat {
 
     /// A request came in.
     pub fn asked(&self) {
-        let mut conduct = self.conduct();
-        conduct.phase = Phase::Answering;
-        conduct.since = Instant::now();
+        self.conduct().enter(Phase::Answering);
     }
 
     /// It was received like this, and will be answered.
@@ -210,9 +221,7 @@ impl Seat {
 
     /// Its answer is on its way.
     pub fn answered(&self) {
-        let mut conduct = self.conduct();
-        conduct.phase = Phase::Waiting;
-        conduct.since = Instant::now();
+        self.conduct().enter(Phase::Waiting);
     }
 
     /// The connection took bytes, or takes none at present.
@@ -226,14 +235,19 @@ impl Seat {
         }
     }
 
+    /// How long after its beginning the connection took no more bytes.
+    fn unread(&self) -> Option<Duration> {
+        self.unread.load(Relaxed).checked_sub(1).map(Duration::from_millis)
+    }
+
     fn unread_since(&self) -> Option<Instant> {
-        Some(self.begun + Duration::from_millis(self.unread.load(Relaxed).checked_sub(1)?))
+        self.unread().map(|unread| self.begun.started() + unread)
     }
 
     /// Whether nothing was read for so long.
     #[must_use]
     pub fn is_stuck(&self, time: Duration) -> bool {
-        self.unread_since().is_some_and(|since| since.elapsed() >= time)
+        self.unread().is_some_and(|unread| self.begun.elapsed() >= unread + time)
     }
 
     /// Whether it has shown a right password or certificate.
@@ -248,16 +262,20 @@ impl Seat {
         self.network
     }
 
-    /// When the connection has had its time.
+    /// When the connection has had its time, if the machine does not stand still until then: see [`Seat::left`].
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        let Conduct { phase, since, standing } = *self.conduct();
-        let let_in = standing != Standing::Stranger;
-        let next = since + if let_in || phase == Phase::Answering { GUEST } else { STRANGER };
-        match self.unread_since() {
-            Some(since) => next.min(since + if let_in { UNREAD } else { STRANGER }),
-            None => next,
-        }
+        let conduct = *self.conduct();
+        let next = conduct.since + conduct.patience();
+        self.unread_since().map_or(next, |since| next.min(since + conduct.patience_unread()))
+    }
+
+    /// How much is left of the connection's time.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let conduct = *self.conduct();
+        let next = conduct.watch.left(conduct.patience());
+        self.unread().map_or(next, |unread| next.min(self.begun.left(unread + conduct.patience_unread())))
     }
 
     /// Has to leave.
@@ -272,7 +290,7 @@ impl Seat {
 
     /// How easily it can be done without, and since when.
     fn dispensable(&self, now: Instant) -> Option<(u8, Instant)> {
-        let Conduct { phase, since, standing } = *self.conduct();
+        let Conduct { phase, since, standing, .. } = *self.conduct();
         let stuck = self.unread_since();
         let rank = match (standing, phase) {
             (Standing::Known, Phase::Answering) => return None,
@@ -285,6 +303,24 @@ impl Seat {
             (_, Phase::Answering) => 1,
         };
         Some((rank, stuck.unwrap_or(since)))
+    }
+}
+
+impl Conduct {
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.watch = Stopwatch::start();
+        self.since = self.watch.started();
+    }
+
+    /// How long this may last.
+    fn patience(&self) -> Duration {
+        if self.standing != Standing::Stranger || self.phase == Phase::Answering { GUEST } else { STRANGER }
+    }
+
+    /// How long nothing may be read meanwhile.
+    fn patience_unread(&self) -> Duration {
+        if self.standing == Standing::Stranger { STRANGER } else { UNREAD }
     }
 }
 

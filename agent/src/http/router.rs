@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    routing::{any, get, post},
+    routing::{get, post},
 };
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use super::{ApiError, App, api, page};
 use crate::{database, debates};
 
 /// No request of ours has a longer body.
-const BODY_BYTES: usize = 16 << 10;
+pub(super) const BODY_BYTES: usize = 16 << 10;
 
 /// Builds the routes.
 pub(super) fn router(app: Arc<App>) -> Router {
@@ -22,7 +22,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/{feed}", get(api::newest))
         .route("/api/system/stats", get(api::stats))
         .route("/api/system/history", get(api::history))
-        .route("/ws/{feed}", any(api::live))
+        .route("/ws/{feed}", get(api::live))
         .merge(database::routes())
         .merge(debates::routes())
         .route("/-/healthy", get(healthy))
@@ -61,12 +61,15 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
     let (answer, answered) = oneshot::channel();
-    let failed = |message: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "reload_failed", message);
-    app.reload.send(answer).await.map_err(|_| failed("the agent is stopping".into()))?;
+    let stopping = || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    app.reload.send(answer).await.map_err(|_| stopping())?;
     match answered.await {
         Ok(Ok(())) => Ok("The configuration was loaded.\n"),
-        Ok(Err(problems)) => Err(failed(problems).hint("the old configuration keeps running")),
-        Err(_) => Err(failed("the agent is stopping".into())),
+        Ok(Err(problems)) => {
+            let error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "reload_failed", problems);
+            Err(error.hint("the old configuration keeps running"))
+        }
+        Err(_) => Err(stopping()),
     }
 }
 

@@ -4,13 +4,14 @@
 //! for the next.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use slab::Slab;
 
-use super::places::Seat;
+use super::places::{Seat, network};
 
 /// Who has read nothing for so long has to leave when its place is wanted.
 const STUCK: Duration = Duration::from_millis(500);
@@ -20,6 +21,7 @@ const STUCK: Duration = Duration::from_millis(500);
 pub struct Scrapes(Mutex<Slab<Running>>);
 
 struct Running {
+    network: IpAddr,
     seat: Arc<Seat>,
     since: Instant,
 }
@@ -32,21 +34,21 @@ pub struct Scraping {
 }
 
 impl Scrapes {
-    /// A place beside at most so many others; 0 is no limit.
-    pub fn begin(self: &Arc<Self>, seat: &Arc<Seat>, limit: usize) -> Option<Scraping> {
+    /// A place for this client beside at most so many others; 0 is no limit.
+    pub fn begin(self: &Arc<Self>, seat: &Arc<Seat>, client: IpAddr, limit: usize) -> Option<Scraping> {
         let mut running = self.running();
+        let network = network(client);
         if limit > 0 {
-            let network = seat.network();
-            let here = running.iter().filter(|(_, other)| other.seat.network() == network).count();
+            let here = running.iter().filter(|(_, other)| other.network == network).count();
             let crowded = here >= limit.div_ceil(2);
             if crowded || running.len() >= limit {
-                let among = running.iter().filter(|(_, other)| !crowded || other.seat.network() == network);
+                let among = running.iter().filter(|(_, other)| !crowded || other.network == network);
                 let stuck = among.filter(|(_, other)| other.seat.is_stuck(STUCK));
                 let (key, _) = stuck.min_by_key(|(_, other)| (other.seat.is_known(), other.since))?;
                 running.remove(key).seat.let_go();
             }
         }
-        let key = running.insert(Running { seat: Arc::clone(seat), since: Instant::now() });
+        let key = running.insert(Running { network, seat: Arc::clone(seat), since: Instant::now() });
         Some(Scraping { scrapes: Arc::clone(self), key, seat: Arc::clone(seat) })
     }
 
@@ -75,7 +77,7 @@ mod tests {
         let places = Arc::new(Places::new(16));
         let scrapes = Arc::new(Scrapes::default());
         let enter = |last: u8| places.enter([127, 0, 0, last].into()).unwrap();
-        let begin = |place: &Place| scrapes.begin(place.seat(), 4);
+        let begin = |place: &Place| scrapes.begin(place.seat(), place.seat().network(), 4);
         let (a, b, c, other) = (enter(1), enter(1), enter(1), enter(2));
         let (first, second) = (begin(&a).unwrap(), begin(&b).unwrap());
         assert!(begin(&c).is_none(), "one address had more than its half");
@@ -91,6 +93,6 @@ mod tests {
         assert!(begin(&enter(1)).is_none());
         drop((first, third, elsewhere));
         assert!(scrapes.running().is_empty());
-        assert!((0..20).map(|_| scrapes.begin(a.seat(), 0)).all(|scraping| scraping.is_some()));
+        assert!((0..20).map(|_| scrapes.begin(a.seat(), a.seat().network(), 0)).all(|scraping| scraping.is_some()));
     }
 }

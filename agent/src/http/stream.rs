@@ -18,13 +18,13 @@ use super::places::Seat;
 
 /// A connection, with TLS or without.
 pub struct Stream {
-    wire: Wire,
+    transport: Transport,
     /// Told whether the client reads.
     seat: Option<Arc<Seat>>,
 }
 
 /// What carries the bytes.
-pub enum Wire {
+pub enum Transport {
     /// Bytes as they are.
     Plain(TcpStream),
     /// Encrypted, after the TLS handshake.
@@ -39,12 +39,12 @@ impl Stream {
 
     /// What carries the bytes.
     #[must_use]
-    pub fn into_wire(self) -> Wire {
-        self.wire
+    pub fn into_transport(self) -> Transport {
+        self.transport
     }
 
-    pub(super) fn wire(&self) -> &Wire {
-        &self.wire
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     fn noting<T>(&self, result: Poll<T>) -> Poll<T> {
@@ -57,21 +57,21 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { wire: Wire::Plain(stream), seat: None }
+        Self { transport: Transport::Plain(stream), seat: None }
     }
 }
 
 impl From<TlsStream<TcpStream>> for Stream {
     fn from(stream: TlsStream<TcpStream>) -> Self {
-        Self { wire: Wire::Tls(Box::new(stream)), seat: None }
+        Self { transport: Transport::Tls(Box::new(stream)), seat: None }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
 }
@@ -79,9 +79,9 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = match &mut this.wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+        let result = match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
         };
         this.noting(result)
     }
@@ -92,26 +92,26 @@ impl AsyncWrite for Stream {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = match &mut this.wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, pieces),
+        let result = match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, pieces),
         };
         this.noting(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.wire {
-            Wire::Plain(stream) => stream.is_write_vectored(),
-            Wire::Tls(stream) => stream.is_write_vectored(),
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &mut this.wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_flush(context),
+        match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
             // What is encrypted already may wait here, and then no write tells that it is not read.
-            Wire::Tls(stream) => {
+            Transport::Tls(stream) => {
                 let result = Pin::new(stream.as_mut()).poll_flush(context);
                 this.noting(result)
             }
@@ -119,9 +119,9 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Wire::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 }

@@ -1,23 +1,31 @@
 //! Where a source's thread leaves its readings, and where everybody finds the newest.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
-use aura_model::{Interval, Missing, Reason, Source};
+use aura_model::{Interval, Missing, Reason, Source, Stopwatch};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Exposition, Published, Snapshot};
 
-/// After so many of its intervals a reading is no longer served as fresh.
+/// After so many of its intervals a reading is late: its source is shown as stale. The reading itself is shown until it
+/// is too old, see [`Snapshot::is_shown`].
 pub const FRESH_INTERVALS: u32 = 3;
 
 /// A source's newest reading and its health.
 pub struct Channel<S: Source> {
     latest: watch::Sender<Option<Arc<Snapshot<S>>>>,
     progress: Mutex<Progress>,
+    /// What is left to say of the newest reading when that is too old, made once for it.
+    outdated: Mutex<Option<Outdated<S>>>,
+}
+
+struct Outdated<S: Source> {
+    of: Weak<Snapshot<S>>,
+    left: Option<Arc<Snapshot<S>>>,
 }
 
 /// What the source's thread last said.
@@ -26,7 +34,7 @@ struct Progress {
     interval: Duration,
     timeout: Duration,
     /// A sample that was begun and has not returned.
-    begun: Option<Instant>,
+    begun: Option<Stopwatch>,
     /// Why there is no reading; none while it works.
     missing: Option<Missing>,
     counts: Counts,
@@ -101,13 +109,32 @@ impl<S: Source> Channel<S> {
             missing: None,
             counts: Counts::default(),
         };
-        Self { latest: watch::Sender::new(None), progress: Mutex::new(progress) }
+        Self { latest: watch::Sender::new(None), progress: Mutex::new(progress), outdated: Mutex::new(None) }
     }
 
-    /// The newest reading, unless it is too old to be shown as fresh.
+    /// The newest reading, unless it is too old to be shown.
     pub fn latest(&self) -> Option<Arc<Snapshot<S>>> {
-        let interval = self.progress().interval;
-        self.latest.borrow().clone().filter(|snapshot| snapshot.taken.elapsed() <= interval * FRESH_INTERVALS)
+        self.latest.borrow().clone().filter(|snapshot| snapshot.is_shown())
+    }
+
+    /// The newest reading, or what is left to say of it when it is too old to be shown.
+    pub fn latest_or_outdated(&self) -> Option<Arc<Snapshot<S>>> {
+        let newest = self.latest.borrow().clone()?;
+        if newest.is_shown() {
+            return Some(newest);
+        }
+        let of = Arc::downgrade(&newest);
+        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        if outdated.as_ref().is_none_or(|known| !known.of.ptr_eq(&of)) {
+            let health = self.health();
+            let why = || Missing::new(Reason::Stale, "the newest reading is too old");
+            let missing = health.missing.unwrap_or_else(why);
+            let left = S::outdated(&newest.reading, &missing).map(|reading| {
+                Arc::new(Snapshot::new(reading, newest.sampled_at, newest.watch, newest.stale_after, newest.number))
+            });
+            *outdated = Some(Outdated { of, left });
+        }
+        outdated.as_ref().and_then(|known| known.left.clone())
     }
 
     /// Wakes at each new reading.
@@ -145,8 +172,8 @@ impl<S: Source> Channel<S> {
         self.latest.send_replace(None);
     }
 
-    pub(super) fn begin(&self) {
-        self.progress().begun = Some(Instant::now());
+    pub(super) fn begin(&self, begun: Stopwatch) {
+        self.progress().begun = Some(begun);
     }
 
     pub(super) fn publish(&self, snapshot: Snapshot<S>) {
@@ -197,14 +224,15 @@ impl<S: Source> Published for Channel<S> {
     }
 
     fn exposition(&self) -> Option<Arc<dyn Exposition>> {
-        self.latest().map(|snapshot| snapshot as Arc<dyn Exposition>)
+        self.latest_or_outdated().map(|snapshot| snapshot as Arc<dyn Exposition>)
     }
 
     fn health(&self) -> Health {
         let latest = self.latest.borrow().clone();
         let progress = self.progress().clone();
         let age = latest.as_ref().map(|snapshot| snapshot.taken.elapsed());
-        let (state, missing) = judge(&progress, age);
+        let ran = latest.as_ref().map(|snapshot| snapshot.watch.elapsed());
+        let (state, missing) = judge(&progress, ran);
         Health {
             name: S::NAME,
             state,

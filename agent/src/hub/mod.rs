@@ -16,7 +16,7 @@ use aura_model::{Context, Missing, Source};
 
 pub use self::{
     channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
-    scheduler::Running,
+    scheduler::{Running, start_ticking},
     snapshot::{Encodings, Exposition, Snapshot},
 };
 
@@ -80,7 +80,7 @@ impl Hub {
 /// Why there is none.
 pub fn sample_once<S: Source>(options: &S::Options, context: &Context) -> Result<Snapshot<S>, Missing> {
     let mut source = S::open(options, context)?;
-    scheduler::take(&mut source, 1)
+    scheduler::take(&mut source, context.stale_after, 1)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Missing, Options, Reason, Source, Switch};
+use aura_model::{Context, Missing, Options, Reason, Source, Stopwatch, Switch};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::{Channel, Snapshot};
+use super::{Channel, FRESH_INTERVALS, Snapshot};
 
 /// A source may speak TLS or parse deeply; what it does not touch of this costs no memory.
 const STACK_BYTES: usize = 2 << 20;
@@ -48,11 +48,25 @@ impl<S: Source> Channel<S> {
 }
 
 /// Takes one sample and notes when and how long.
-pub(super) fn take<S: Source>(source: &mut S, number: u64) -> Result<Snapshot<S>, Missing> {
+pub(super) fn take<S: Source>(source: &mut S, stale_after: Duration, number: u64) -> Result<Snapshot<S>, Missing> {
     let sampled_at = Timestamp::now();
-    let taken = Instant::now();
+    let watch = Stopwatch::start();
     let reading = source.sample()?;
-    Ok(Snapshot::new(reading, sampled_at, taken, taken.elapsed(), number))
+    Ok(Snapshot::new(reading, sampled_at, watch, stale_after, number))
+}
+
+/// Ticks for all stopwatches of this process, on a thread of its own that does nothing else.
+///
+/// # Errors
+/// There is no thread; stopwatches are clocks then.
+pub fn start_ticking() -> std::io::Result<()> {
+    let work = || {
+        loop {
+            aura_model::tick();
+            thread::sleep(aura_model::TICK);
+        }
+    };
+    thread::Builder::new().name("ticks".into()).stack_size(64 << 10).spawn(work).map(drop)
 }
 
 /// Why a worker went back to opening its source.
@@ -113,12 +127,14 @@ impl<S: Source> Worker<S> {
             Err(missing) => return Left::Failed(missing),
         };
         let interval = self.options.schedule().interval.get();
+        let stale_after = self.context.stale_after.max(interval * FRESH_INTERVALS);
         let mut due = Instant::now();
         let mut failures = 0;
         let mut described = false;
         loop {
-            self.channel.begin();
-            match take(&mut source, self.samples + 1) {
+            let begun = Stopwatch::start();
+            self.channel.begin(begun);
+            match take(&mut source, stale_after, self.samples + 1) {
                 Ok(snapshot) => {
                     if !described {
                         described = true;
@@ -138,11 +154,9 @@ impl<S: Source> Worker<S> {
             }
             due += interval;
             let late = Instant::now().saturating_duration_since(due);
-            let missed = late.div_duration_f64(interval) as u32;
-            if missed > 0 {
-                self.channel.missed(missed.into());
-                due += interval * missed;
-            }
+            due += interval * late.div_duration_f64(interval) as u32;
+            // The first tick after its beginning is the one that waits for it. While the machine stood still there were none.
+            self.channel.missed((begun.elapsed().div_duration_f64(interval) as u64).saturating_sub(1));
             if self.stop_within(due.saturating_duration_since(Instant::now())) {
                 return Left::Stopped;
             }

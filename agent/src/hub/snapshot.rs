@@ -1,14 +1,21 @@
 //! One reading, when it was taken, and its encodings: each made once, for the first who asks, and shared.
 
 use std::{
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use aura_model::{Group, Source};
+#[cfg(test)]
+use aura_model::Context;
+use aura_model::{Group, Source, Stopwatch};
 use jiff::Timestamp;
 
 use crate::publish::prometheus::{Encoding, Format, encode};
+
+const LONGEST_STOP: Duration = Duration::from_secs(60);
 
 /// One reading of a source.
 pub struct Snapshot<S: Source> {
@@ -18,6 +25,10 @@ pub struct Snapshot<S: Source> {
     pub sampled_at: Timestamp,
     /// When the sample began, by the clock that never jumps: rates are made with this one.
     pub taken: Instant,
+    /// The same moment, by time in which the machine ran us.
+    pub(super) watch: Stopwatch,
+    /// So long it is shown when no newer one follows.
+    pub(super) stale_after: Duration,
     /// How long it took.
     pub duration: Duration,
     /// The number of this sample since the source was started.
@@ -27,12 +38,22 @@ pub struct Snapshot<S: Source> {
 
 /// A reading's texts: each is made by the first who asks for it.
 #[derive(Default)]
-pub struct Encodings([OnceLock<Encoding>; Format::COUNT]);
+pub struct Encodings {
+    texts: [OnceLock<Encoding>; Format::COUNT],
+    /// What must be left out of one format is left out of the other too, and counts once.
+    reported: AtomicBool,
+}
 
 impl Encodings {
-    /// The text in this format.
-    pub fn get<R>(&self, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
-        self.0[format as usize].get_or_init(|| encode(groups, reading, format))
+    /// The text of this source's reading in this format.
+    pub fn get<R>(&self, source: &'static str, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
+        self.texts[format as usize].get_or_init(|| {
+            let encoding = encode(groups, reading, format);
+            if !self.reported.swap(true, Ordering::Relaxed) {
+                encoding.report(source);
+            }
+            encoding
+        })
     }
 }
 
@@ -40,17 +61,32 @@ impl<S: Source> Snapshot<S> {
     /// A reading taken at this moment, for tests.
     #[cfg(test)]
     pub(crate) fn of(reading: S::Reading, taken: Instant) -> Self {
-        Self::new(reading, Timestamp::now(), taken, Duration::ZERO, 1)
+        let snapshot = Self::new(reading, Timestamp::now(), Stopwatch::start(), Context::STALE_AFTER, 1);
+        Self { taken, ..snapshot }
+    }
+
+    /// The same, shown for another time, for tests.
+    #[cfg(test)]
+    pub(crate) fn shown_for(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
     }
 
     pub(super) fn new(
         reading: S::Reading,
         sampled_at: Timestamp,
-        taken: Instant,
-        duration: Duration,
+        watch: Stopwatch,
+        stale_after: Duration,
         number: u64,
     ) -> Self {
-        Self { reading, sampled_at, taken, duration, number, encodings: Encodings::default() }
+        let (taken, encodings) = (watch.started(), Encodings::default());
+        Self { reading, sampled_at, taken, watch, stale_after, duration: taken.elapsed(), number, encodings }
+    }
+
+    /// Whether it is young enough to be shown. Time in which the machine stood still does not count, as nobody could
+    /// have read anything newer, but no more than a minute of it: after a long stop old values are no values.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.watch.elapsed() <= self.stale_after && self.taken.elapsed() <= self.stale_after + LONGEST_STOP
     }
 }
 
@@ -62,6 +98,6 @@ pub trait Exposition: Send + Sync {
 
 impl<S: Source> Exposition for Snapshot<S> {
     fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(S::groups(), &self.reading, format)
+        self.encodings.get(S::NAME, S::groups(), &self.reading, format)
     }
 }

@@ -80,6 +80,11 @@ impl Source for Actor {
     fn describe(_: &usize) -> Vec<String> {
         Vec::new()
     }
+
+    fn outdated(_: &usize, missing: &Missing) -> Option<usize> {
+        assert_eq!(missing.reason, Reason::Stale);
+        Some(0)
+    }
 }
 
 fn step(steps: &[Step], number: usize) -> Step {
@@ -107,7 +112,8 @@ fn start(opens: Vec<Step>, samples: Vec<Step>) -> (u64, Arc<Channel<Actor>>, Run
     let script = NEXT.fetch_add(1, Ordering::Relaxed);
     with(script, |target| *target = Script { opens, samples, ..Script::default() });
     let channel = Hub::default().register::<Actor>();
-    let running = channel.start(Scripted { script }, Context::default());
+    // Three intervals are the least for which a reading is shown.
+    let running = channel.start(Scripted { script }, Context::default().with_stale_after(Duration::ZERO));
     (script, channel, running)
 }
 
@@ -142,12 +148,34 @@ fn a_sample_that_hangs_is_late_and_is_not_started_twice() {
         start(vec![], vec![Step::Fine, Step::Fine, Step::Hang(Duration::from_millis(1200)), Step::Fine]);
     wait_until("the third sample hangs", || channel.health().state == State::Stale);
     wait_until("the last reading is too old", || channel.latest().is_none());
+    let left = channel.latest_or_outdated().expect("what there was is still named");
+    assert_eq!((left.reading, left.number), (0, 2));
+    assert!(Arc::ptr_eq(&left, &channel.latest_or_outdated().unwrap()), "it is made once");
     let health = channel.health();
     assert_eq!(health.missing.unwrap().reason, Reason::Stale);
     assert_eq!(with(script, |script| script.sampled), 3, "a sample was started while another ran");
     wait_until("it goes on", || channel.latest().is_some_and(|latest| latest.reading >= 4));
     assert_eq!(channel.health().state, State::Fresh);
     assert!(channel.health().counts.missed >= 5, "{:?}", channel.health().counts);
+}
+
+#[test]
+fn a_sample_that_returns_late_is_shown_with_its_own_time() {
+    let hang = Step::Hang(Duration::from_millis(700));
+    static LATE: AtomicU64 = AtomicU64::new(1 << 32);
+    let script = LATE.fetch_add(1, Ordering::Relaxed);
+    with(script, |target| {
+        *target = Script { samples: vec![Step::Fine, hang, Step::Hang(Duration::from_secs(20))], ..Script::default() }
+    });
+    let channel = Hub::default().register::<Actor>();
+    let _running = channel.start(Scripted { script }, Context::default());
+    wait_until("the second sample has come", || channel.latest().is_some_and(|latest| latest.reading == 2));
+    let late = channel.latest().unwrap();
+    assert!(late.taken.elapsed() >= Duration::from_millis(700) && late.duration >= Duration::from_millis(700));
+    let health = channel.health();
+    assert!(health.age.unwrap() >= Duration::from_millis(700), "{health:?}");
+    wait_until("it is late, and still shown", || channel.health().state == State::Stale);
+    assert_eq!(channel.latest().unwrap().reading, 2);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
     };
     let silent = match &moment.reading {
         Err(why) => Some(why.clone()),
-        Ok(_) => hosts.iter().find_map(|host| host.missing.clone()),
+        Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
     };
     let runners = moment.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
     let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(moment.gpus?, host, model));
@@ -55,6 +55,9 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
     for host in hosts {
         if let Some(why) = &host.missing {
             lacks(&format!("hosts.{}", host.host), why.clone());
+        }
+        if !host.odd.is_empty() {
+            lacks(&format!("hosts.{}.entries", host.host), Missing::new(Reason::Unreadable, sentence(&host.odd)));
         }
     }
     if loaded.iter().flatten().any(|model| model.loaded_at.is_none() || model.last_used.is_none()) {
@@ -157,6 +160,16 @@ fn installed_model(host: &HostReading, model: &InstalledModel, loaded: &[LoadedM
     }
 }
 
+/// What is odd about answers, in one sentence that does not grow with them.
+fn sentence(odd: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = odd[..odd.len().min(SHOWN)].join("; ");
+    if odd.len() > SHOWN {
+        text += &format!("; and {} more", odd.len() - SHOWN);
+    }
+    text
+}
+
 /// Each name once, however many hosts have it.
 fn names(installed: &[Installed]) -> Vec<Name> {
     let mut names: Vec<Name> = Vec::new();
@@ -171,8 +184,9 @@ fn names(installed: &[Installed]) -> Vec<Name> {
 /// A sum of which a part is not known is not known.
 fn memory(loaded: &Option<Vec<Loaded>>) -> MemoryUsage {
     let sum = |of: fn(&Loaded) -> Option<u64>| {
-        let bytes: Option<u64> = loaded.as_ref()?.iter().map(of).sum();
-        bytes.map(|bytes| (bytes as f64 / GIB * 1000.0).round() / 1000.0)
+        // Sums of what a server says may be larger than any integer.
+        let bytes: Option<f64> = loaded.as_ref()?.iter().map(|model| of(model).map(|bytes| bytes as f64)).sum();
+        bytes.map(|bytes| (bytes / GIB * 1000.0).round() / 1000.0)
     };
     MemoryUsage {
         current_gb: sum(|model| model.memory_usage),

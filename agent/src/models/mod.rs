@@ -7,8 +7,8 @@ mod derive;
 mod explain;
 mod jobs;
 pub mod message;
-mod routes;
-mod status;
+pub(crate) mod routes;
+pub(crate) mod status;
 
 use std::{
     sync::{
@@ -85,7 +85,8 @@ impl Models {
         loop {
             readings.borrow_and_update();
             jobs.borrow_and_update();
-            let state = channel.health().state;
+            let state = || (channel.health().state, channel.latest().is_some());
+            let before = state();
             self.publish(&channel);
             loop {
                 tokio::select! {
@@ -96,7 +97,7 @@ impl Models {
                         break;
                     }
                     _ = jobs.changed() => break,
-                    () = sleep(channel.next_look()) => if channel.health().state != state { break },
+                    () = sleep(channel.next_look()) => if state() != before { break },
                 }
             }
         }
@@ -127,7 +128,7 @@ impl Models {
     fn snapshot(&self) -> Result<Arc<Snapshot<Ollama>>, Missing> {
         let nothing = || Missing::new(Reason::Stale, "Ollama was not asked yet");
         let channel = self.hub.channel::<Ollama>().ok_or_else(nothing)?;
-        channel.latest().ok_or_else(|| channel.health().missing.unwrap_or_else(nothing))
+        channel.latest_or_outdated().ok_or_else(|| channel.health().missing.unwrap_or_else(nothing))
     }
 
     /// The newest reading of the GPUs, for what models take of them.

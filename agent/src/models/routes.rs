@@ -7,20 +7,20 @@ use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
 use axum::{
     Extension, Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::json;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Models,
     jobs::{Job, Order, Progress},
     status,
 };
-use crate::http::{Admitted, ApiError, App};
+use crate::http::{Admitted, ApiError, App, Query};
 
 /// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
 const WAIT: Duration = Duration::from_secs(100);
@@ -45,9 +45,43 @@ async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError>
 }
 
 async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(&app.views.models.current());
+    let (healthy, body) = status::health(app.views.models.current());
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(body)).into_response()
+    let mut response = (status, Json(body)).into_response();
+    if !healthy {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// Answers a load or an unload.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Done {
+    model: Name,
+    host: Name,
+    /// Whether it is loaded; still false when the answer is 202.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<bool>,
+    /// Whether it is unloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unloaded: Option<bool>,
+    /// Its number in the feed.
+    job: u64,
+    /// How long it took, when it is done.
+    seconds: Option<f64>,
+}
+
+/// Answers a load of all.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Accepted {
+    jobs: Vec<AcceptedJob>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AcceptedJob {
+    job: u64,
+    host: Name,
+    model: Name,
 }
 
 /// The query of a load or unload.
@@ -62,7 +96,8 @@ struct Asked {
     wait: Option<bool>,
 }
 
-type Queried = Result<Query<Asked>, QueryRejection>;
+/// Who may not ask at all is not told first how to ask.
+type Queried = Result<Query<Asked>, ApiError>;
 
 async fn load(
     State(app): State<Arc<App>>,
@@ -117,13 +152,13 @@ async fn load_all(
             asked.push(&model.digest);
             let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
             match app.views.models.submit(Order { batch: Some(batch), ..order }) {
-                Some(id) => accepted.push(json!({ "job": id, "host": host.host, "model": model.name })),
+                Some(id) => accepted.push(AcceptedJob { job: id, host: host.host.clone(), model: model.name.clone() }),
                 None => break,
             }
         }
     }
     let status = if accepted.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(json!({ "jobs": accepted }))).into_response())
+    Ok((status, Json(Accepted { jobs: accepted })).into_response())
 }
 
 fn permitted(admitted: &Admitted, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
@@ -133,10 +168,7 @@ fn permitted(admitted: &Admitted, headers: &HeaderMap, query: Queried) -> Result
         return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
     }
     admitted.settings().may_control(headers)?;
-    let Query(asked) = query.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text())
-            .hint("there are keep_alive, host and wait")
-    })?;
+    let Query(asked) = query.map_err(|error| error.hint("there are keep_alive, host and wait"))?;
     Ok(asked)
 }
 
@@ -211,11 +243,14 @@ async fn answer(models: &Arc<Models>, order: Order, wait: bool) -> Result<Respon
     // Whoever leaves here leaves the job to itself.
     let job = tokio::time::timeout(limit, finished).await.ok().flatten().or_else(|| models.jobs.find(id));
     let job = job.ok_or_else(|| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "job_forgotten", "see the feed"))?;
-    let verb = match job.order.action {
-        Action::Load => "loaded",
-        Action::Unload => "unloaded",
+    let body = |done: bool, seconds: Option<f64>| Done {
+        model: job.order.target.name.clone(),
+        host: job.order.host.clone(),
+        loaded: (job.order.action == Action::Load).then_some(done),
+        unloaded: (job.order.action == Action::Unload).then_some(done),
+        job: id,
+        seconds,
     };
-    let body = |done: bool, seconds: Option<f64>| json!({ "model": job.order.target.name, "host": job.order.host, verb: done, "job": id, "seconds": seconds });
     match &job.progress {
         Progress::Finished { took, result: Ok(()), .. } => {
             Ok(Json(body(true, Some(took.as_secs_f64()))).into_response())

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use aura_model::{Missing, Name};
+use aura_model::{Missing, Name, Reason};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use super::message::{Loaded, ModelUpdate};
+use super::message::{Host, Loaded, ModelUpdate};
+use crate::http::ErrorBody;
 
 const GIB: f64 = 1_073_741_824.0;
 
 /// `/v1/models/status`.
-#[derive(Debug, Serialize)]
-pub(super) struct Status {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Status {
     loaded_models: Vec<Name>,
     current_ram_gb: Option<f64>,
     max_ram_gb: Option<f64>,
@@ -24,7 +25,7 @@ pub(super) struct Status {
     sampled_at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Details {
     loaded_at: Option<String>,
     last_used: Option<String>,
@@ -39,7 +40,7 @@ struct Details {
 pub(super) fn status(update: ModelUpdate) -> Result<Status, Missing> {
     let mut missing = update.missing;
     let Some(loaded) = update.loaded_models else {
-        let unknown = || Missing::new(aura_model::Reason::Stale, "Ollama was not asked yet");
+        let unknown = || Missing::new(Reason::Stale, "Ollama was not asked yet");
         return Err(missing.remove("loaded_models").unwrap_or_else(unknown));
     };
     let max = missing.get("memory_usage.max_gb").cloned();
@@ -72,40 +73,54 @@ fn details(model: Loaded) -> Details {
     }
 }
 
+/// `/v1/models/health`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    /// `healthy` or `unhealthy`.
+    status: &'static str,
+    ollama_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_models: Option<Vec<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded_models: Option<Vec<Name>>,
+    /// Why it is unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+    hosts: Vec<Host>,
+}
+
 /// Whether every server is there, and the answer that says so. One that is busy is there.
-pub(super) fn health(update: &ModelUpdate) -> (bool, Value) {
-    let url = update.hosts.first().map(|host| &host.url);
+pub(super) fn health(update: ModelUpdate) -> (bool, Health) {
+    let url = update.hosts.first().map(|host| host.url.clone());
     let away = update.hosts.iter().find(|host| host.state == "away");
-    let healthy = away.is_none() && !update.hosts.is_empty();
-    if healthy {
-        let loaded =
-            update.loaded_models.as_ref().map(|models| models.iter().map(|model| &model.name).collect::<Vec<_>>());
-        return (
-            true,
-            json!({
-                "status": "healthy",
-                "ollama_url": url,
-                "available_models": update.available_models,
-                "loaded_models": loaded,
-                "hosts": update.hosts,
-            }),
-        );
+    if away.is_none() && !update.hosts.is_empty() {
+        let loaded = update.loaded_models.map(|models| models.into_iter().map(|model| model.name).collect());
+        let health = Health {
+            status: "healthy",
+            ollama_url: url,
+            available_models: update.available_models,
+            loaded_models: loaded,
+            error: None,
+            hosts: update.hosts,
+        };
+        return (true, health);
     }
     let why = update.missing.get("loaded_models");
     let code = away.and_then(|host| host.reason).or(why.map(|missing| missing.reason.code()));
     let message = away.and_then(|host| host.detail.clone()).or(why.map(|missing| missing.detail.clone()));
-    (
-        false,
-        json!({
-            "status": "unhealthy",
-            "ollama_url": away.map(|host| &host.url).or(url),
-            "error": {
-                "code": code,
-                "message": message,
-                "hint": "start Ollama, or name it in sources.ollama.hosts",
-                "retry_after_s": 5,
-            },
-            "hosts": update.hosts,
-        }),
-    )
+    let error = ErrorBody {
+        code: code.unwrap_or(Reason::Stale.code()),
+        message: message.unwrap_or_else(|| "Ollama was not asked yet".to_owned()),
+        hint: Some("start Ollama, or name it in sources.ollama.hosts".to_owned()),
+        retry_after_s: Some(5),
+    };
+    let health = Health {
+        status: "unhealthy",
+        ollama_url: away.map(|host| host.url.clone()).or(url),
+        available_models: None,
+        loaded_models: None,
+        error: Some(error),
+        hosts: update.hosts,
+    };
+    (false, health)
 }

@@ -2,10 +2,13 @@
 
 use aura_model::{Group, Metric, Unit, counter, declare, gauge, walk};
 
-use super::{Reading, build};
+use super::{Own, Reading, build};
 use crate::{
     hub::State,
-    publish::feed::{Closed, Refused},
+    publish::{
+        feed::{Closed, Refused},
+        prometheus::left_out,
+    },
 };
 
 /// All groups, in the order in which they are published.
@@ -52,6 +55,18 @@ const AGENT: &[Metric<Reading>] = &[
         Unit::None,
         &[],
         |own, emit| emit.value(own.events.scrapes_refused),
+    ),
+    counter(
+        "aura_series_dropped_total",
+        "Series left out of the metrics because an equal one was there already or their name was none; the log names them. \
+         Counted once for each reading that was scraped.",
+        Unit::None,
+        &["source"],
+        |own, emit| {
+            for source in own.sources.iter().map(|source| source.name).chain([Own::NAME]) {
+                emit.one(source, left_out(source));
+            }
+        },
     ),
     gauge(
         "aura_threshold_exceeded",

@@ -119,7 +119,7 @@ impl Reading {
 
 impl Exposition for Reading {
     fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(GROUPS, self, format)
+        self.encodings.get(Own::NAME, GROUPS, self, format)
     }
 }
 

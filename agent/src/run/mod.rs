@@ -2,7 +2,10 @@
 
 mod heap;
 mod logging;
+#[cfg(all(unix, not(feature = "portable")))]
+mod notify;
 mod sources;
+mod storage;
 #[cfg(all(unix, not(feature = "portable")))]
 #[path = "unix.rs"]
 mod system;
@@ -11,6 +14,7 @@ mod system;
 mod system;
 
 use std::{
+    fs::File,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -30,9 +34,12 @@ use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     config::{Config, Loaded, Overrides, process_variables},
     http::{App, Front, Listeners, Reload, Serving, Settings, Trust, places::CONNECTIONS, web_config::WebConfig},
-    hub::Hub,
+    hub::{Hub, start_ticking},
     own::{Events, Own},
-    publish::feed::{Feeds, Limits},
+    publish::{
+        feed::{Feeds, Limits},
+        prometheus::declared,
+    },
     views::{self, Views},
 };
 
@@ -82,6 +89,8 @@ struct Agent {
     addresses: Vec<SocketAddr>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
+    /// Held for as long as the agent runs.
+    _storage: Option<File>,
 }
 
 impl Agent {
@@ -91,8 +100,15 @@ impl Agent {
         for warning in loaded.warnings.iter().chain(&web.warnings) {
             warn!("{warning}");
         }
+        if let Err(error) = start_ticking() {
+            warn!("no thread for ticks: a machine that stands still will look like sources that do: {error}");
+        }
+        let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
-        let context = Context::new(config.paths.clone().into()).with_storage(config.storage.path.clone());
+        let context = Context::new(config.paths.clone().into())
+            .with_storage(config.storage.path.clone())
+            .with_stale_after(config.stale_after.0.get())
+            .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let descriptors = system::raise_descriptor_limit();
@@ -106,8 +122,20 @@ impl Agent {
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
         let app = Arc::new(App::new(hub, views, live, events, connections, reload));
-        let addresses = Vec::new();
-        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, descriptors, addresses, app, reloads })
+        Ok(Self {
+            loaded,
+            overrides,
+            logging,
+            sources,
+            context,
+            feeds,
+            web,
+            descriptors,
+            addresses: Vec::new(),
+            app,
+            reloads,
+            _storage: storage,
+        })
     }
 
     async fn serve(mut self) -> anyhow::Result<()> {
@@ -176,6 +204,7 @@ impl Agent {
             ("log.format", old.log.format != new.log.format),
             ("storage.path", old.storage != new.storage),
             ("paths", old.paths != new.paths),
+            ("stale_after", old.stale_after != new.stale_after),
             ("history", old.history != new.history),
         ];
         let fixed: Vec<&str> = fixed.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect();
@@ -231,6 +260,7 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         rate_limit: web.rate_limit(),
         controls: config.sources.ollama.controls,
         prober: Arc::new(Prober::new(&config.sources.postgres)),
+        trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
         ..Settings::default()
     }

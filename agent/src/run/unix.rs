@@ -9,7 +9,7 @@ use tokio::signal::unix;
 use tokio::signal::unix::SignalKind;
 use tracing::warn;
 
-use super::Signal;
+use super::{Signal, notify::tell};
 
 /// SIGHUP reloads; SIGTERM and SIGINT stop.
 pub(super) struct Signals {
@@ -77,11 +77,5 @@ pub(super) async fn watchdog() {
     loop {
         beat.tick().await;
         tell(&[NotifyState::Watchdog]);
-    }
-}
-
-fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("the supervisor was not told: {error}");
     }
 }

@@ -11,8 +11,7 @@ use serde::Serialize;
 /// The JSON schema of the message.
 #[must_use]
 pub fn schema() -> String {
-    let schema = schemars::schema_for!(SystemUpdate);
-    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+    crate::schema::schema::<SystemUpdate>()
 }
 
 /// One message.

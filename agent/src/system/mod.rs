@@ -5,7 +5,7 @@ mod alerts;
 mod derive;
 mod history;
 pub mod message;
-mod stats;
+pub(crate) mod stats;
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ use self::{alerts::Alerts, history::History, message::Alert};
 pub use self::{derive::Vitals, history::Window};
 use crate::{
     config::{self, Thresholds},
-    hub::{FRESH_INTERVALS, Hub, Snapshot},
+    hub::{Hub, Snapshot},
 };
 
 /// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
@@ -95,7 +95,11 @@ impl System {
         let before = state.recent.front().cloned();
         let vitals = derive::vitals(&now, before.as_deref());
         let State { history, alerts, thresholds, .. } = &mut *state;
-        history.push(now.sampled_at, &vitals);
+        let moment = history::Clocks { time: now.sampled_at, taken: now.taken, slept: slept() };
+        if let Some(seconds) = history.push(moment, &vitals) {
+            let way = if seconds < 0.0 { "back" } else { "forward" };
+            tracing::warn!("the machine's clock was set {way} by {:.1} s: the history moves with it", seconds.abs());
+        }
         let alerts = alerts.judge(now.sampled_at, &vitals, thresholds);
         if let Some(gpus) = self.hub.channel::<Gpus>().and_then(|channel| channel.latest()) {
             state.walks.take(gpus);
@@ -129,9 +133,8 @@ impl System {
     /// The newest reading, unless the source is off or too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
         let moment = self.state().current.clone()?;
-        let fresh = moment.now.taken.elapsed() <= moment.interval * FRESH_INTERVALS;
         let off = self.hub.channel::<Host>().is_some_and(|host| host.latest().is_none());
-        (fresh && !off).then_some(moment)
+        (moment.now.is_shown() && !off).then_some(moment)
     }
 
     /// Appends the feed's message of a moment.
@@ -155,6 +158,20 @@ impl System {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long the machine has slept since it was started.
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+fn slept() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let since = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    since(ClockId::Boottime).saturating_sub(since(ClockId::Monotonic))
+}
+
+/// Not known here: the sleep of a machine is taken for a clock that was set.
+#[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
+fn slept() -> Duration {
+    Duration::ZERO
 }
 
 /// RFC 3339 in UTC with milliseconds.

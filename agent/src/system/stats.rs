@@ -1,13 +1,14 @@
 //! `/api/system/stats`: the few flat numbers that older monitors poll. Unlike the server they were made for, rates
 //! are rates, the GPU's temperature does not stand in for the CPU's, and what is not known is `null`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Moment, System, derive};
 use crate::own::EventCounts;
 
 /// The answer.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Stats {
     /// How long the agent has been running.
     uptime_seconds: f64,

@@ -184,9 +184,10 @@ fn a_late_reading_is_not_current() {
     let hub = Arc::new(Hub::default());
     let system = System::new(Arc::clone(&hub), &config::History::default(), Thresholds::default());
     let mut host = Host::open(&HostOptions::default(), &Context::default()).unwrap();
-    let interval = Duration::from_millis(20);
-    system.take(Arc::new(Snapshot::of(host.sample().unwrap(), Instant::now())), interval);
+    let shown = Duration::from_secs(1);
+    let snapshot = Snapshot::of(host.sample().unwrap(), Instant::now()).shown_for(shown);
+    system.take(Arc::new(snapshot), Duration::from_millis(20));
     assert!(system.current().is_some());
-    std::thread::sleep(interval * 4);
+    std::thread::sleep(shown + Duration::from_millis(50));
     assert!(system.current().is_none());
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aura_agent::{
-    http::stream::Stream,
+    http::{self, Stream},
     publish::feed::{Answer, ClientRequest, Feed, Feeds, Limits},
 };
 use hyper::{server::conn::http1, service::service_fn};
@@ -175,7 +175,10 @@ async fn accept(listener: TcpListener, feed: Feed, tls: Option<TlsAcceptor>) {
                 let response = feed.serve(&mut request, peer.ip());
                 async { Ok::<_, Infallible>(response) }
             });
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(http::Wire::new(stream, Arc::default())), service)
+                .with_upgrades()
+                .await;
         });
     }
 }

@@ -43,7 +43,8 @@ export function makeMachine(scenario = "usual", interval = 1) {
   return function sample(at = Date.now()) {
     const use = cpu();
     const used = memory();
-    const total = 63.2 * GiB;
+    const total = Math.round(63.2 * GiB);
+    const share = (percent) => Math.round((total * percent) / 100);
     const [receive, transmit] = rates.map((next) => next());
     const [read, write] = disks.map((next) => next());
     const celsius = heat() + use / 12;
@@ -88,16 +89,19 @@ export function makeMachine(scenario = "usual", interval = 1) {
         },
         memory: {
           total,
-          available: (total * (100 - used)) / 100,
-          used: (total * used) / 100,
-          free: total * (1 - used / 100) * 0.3,
-          buffers: 0.3 * GiB,
-          cached: total * (1 - used / 100) * 0.7 - 0.3 * GiB,
+          total_gb: round(total / GiB),
+          available: share(100 - used),
+          available_gb: round(share(100 - used) / GiB),
+          used: share(used),
+          used_gb: round(share(used) / GiB),
+          free: share((100 - used) * 0.3),
+          buffers: share(0.4),
+          cached: share((100 - used) * 0.7) - share(0.4),
           percent: round(used),
           swap:
             scenario === "bare"
               ? { total: 0, used: 0, free: 0, percent: 0 }
-              : { total: 8 * GiB, used: 0.6 * GiB, free: 7.4 * GiB, percent: 7.5 },
+              : { total: 8 * GiB, used: 0.5 * GiB, free: 7.5 * GiB, percent: 6.25 },
         },
         disk: {
           path: "/",
@@ -110,6 +114,12 @@ export function makeMachine(scenario = "usual", interval = 1) {
           ],
         },
         network: {
+          bytes_recv: Math.round(receive * seq),
+          bytes_sent: Math.round(transmit * seq),
+          packets_recv: Math.round((receive * seq) / 900),
+          packets_sent: Math.round((transmit * seq) / 700),
+          errors_in: 3,
+          errors_out: 0,
           speed: { download_mb: receive / MiB, upload_mb: transmit / MiB },
           interfaces: [
             link("enp6s0", "up", receive * 0.96, transmit * 0.97, 125e6),
@@ -152,7 +162,7 @@ function strip(message) {
   delete message.metrics.pressure;
   delete message.metrics.gpu;
   message.metrics.disk.io = null;
-  message.metrics.disk.devices = null;
+  message.metrics.disk.devices = [];
   message.missing = {
     gpu: { reason: "no_sensor", detail: message.sources.find(({ name }) => name === "gpu").detail },
     temperature: { reason: "no_sensor", detail: "/sys/class/hwmon: No such file or directory" },
@@ -238,10 +248,10 @@ function filesystems(scenario) {
     device,
     mountpoint,
     fstype,
-    size: size * GiB,
-    available: (size * GiB * (100 - percent)) / 100,
-    free: (size * GiB * (100 - percent)) / 100,
-    used: (size * GiB * percent) / 100,
+    size: Math.round(size * GiB),
+    available: Math.round((size * GiB * (100 - percent)) / 100),
+    free: Math.round((size * GiB * (100 - percent)) / 100),
+    used: Math.round((size * GiB * percent) / 100),
     percent,
     files: 6e7,
     files_free: 5e7,

@@ -68,11 +68,16 @@ const STOCK = [
   ["nomic-embed-text:latest", 0.27, "137M", "F16"],
 ];
 
+function digest(name) {
+  return Buffer.from(name.padEnd(32, ".")).toString("hex").slice(0, 64);
+}
+
 function models(second, full) {
   const here = "127.0.0.1:11434";
   const loaded = (name, size, onGpu, more) => ({
     name,
     host: here,
+    digest: digest(name),
     state: "loaded",
     memory_usage: Math.round(size * GiB),
     memory_vram: Math.round(size * onGpu * GiB),
@@ -87,7 +92,16 @@ function models(second, full) {
   });
   const idle = (second + 94) % 300;
   const loading = second % 40;
-  const answering = { host: here, state: "answering", version: "0.24.0", reason: null, detail: null };
+  const hours = (ago) => new Date(Date.now() - ago * 3_600_000).toISOString();
+  const answering = {
+    host: here,
+    url: `http://${here}/`,
+    state: "answering",
+    since: hours(31),
+    version: "0.33.0",
+    reason: null,
+    detail: null,
+  };
   return {
     loaded_models: [
       loaded("llama3.1:8b", 9, 1, { always_loaded: true, idle_minutes: (second % 20) / 60, context_length: 16_384 }),
@@ -108,6 +122,8 @@ function models(second, full) {
     installed_models: STOCK.map(([name, size, parameter_size, quantization]) => ({
       name,
       host: here,
+      digest: digest(name),
+      loaded: ["llama3.1:8b", "qwen2.5-coder:7b"].includes(name),
       size: Math.round(size * GiB),
       parameter_size,
       quantization,
@@ -121,7 +137,9 @@ function models(second, full) {
           answering,
           {
             host: "gpu2.lan:11434",
+            url: "http://gpu2.lan:11434/",
             state: "away",
+            since: hours(0.2),
             version: null,
             reason: "unreachable",
             detail: "gpu2.lan:11434: connection refused",
@@ -136,6 +154,7 @@ function models(second, full) {
           host: here,
           model: "deepseek-r1:14b",
           action: "load",
+          requested_at: hours(loading / 3600),
           state: loading < 25 ? "running" : "done",
           position: null,
           seconds: Math.min(loading, 25),
@@ -148,10 +167,15 @@ function models(second, full) {
                 host: here,
                 model: "mistral-small:24b",
                 action: "load",
+                requested_at: hours(0.1),
                 state: "failed",
                 position: null,
                 seconds: 1.4,
-                error: { message: "model requires more system memory (71 GiB) than is available (48 GiB)", hint: "" },
+                error: {
+                  code: "model_failed",
+                  message: "model requires more system memory (71 GiB) than is available (48 GiB)",
+                  hint: "",
+                },
               },
             ]
           : []),
@@ -168,9 +192,12 @@ function databases(second, full) {
   const active = Math.round(wave(4, 3, 7));
   const idle = Math.round(wave(17, 3, 23));
   const degraded = full || second % 60 > 40;
+  const size = Math.round((8.42 + second / 1e5) * GiB);
   const main = {
     name: "main",
     status: "connected",
+    timestamp: new Date().toISOString(),
+    age_seconds: 0.04,
     host: "127.0.0.1:5432",
     database: "aura_db",
     version: "16.4",
@@ -181,10 +208,12 @@ function databases(second, full) {
       idle_in_transaction: 1,
       total: active + idle + 1,
       max: 100,
+      this_database: active + idle,
+      background: 7,
       utilization_percent: active + idle + 1,
       holders: [],
     },
-    database_size: { bytes: Math.round((8.42 + second / 1e5) * GiB) },
+    database_size: { bytes: size, mb: Math.round(size / 1024 ** 2), pretty: `${(size / GiB).toFixed(2)} GB` },
     health: {
       accepting_connections: true,
       uptime_seconds: 1.31e6 + second,
@@ -197,6 +226,9 @@ function databases(second, full) {
       window_seconds: 5,
       commits_per_second: wave(148, 31, 9),
       rollbacks_per_second: 0.4,
+      rows_per_second: { returned: wave(9_120, 800, 9), fetched: 4_100, inserted: 31, updated: 12, deleted: 0 },
+      deadlocks: 0,
+      temp_bytes_per_second: 0,
       rollback_ratio: 0.0027,
       cache_hit_ratio: 0.9931,
     },
@@ -204,6 +236,8 @@ function databases(second, full) {
       {
         query: "SELECT d.*, r.elo FROM debates d JOIN model_rankings r ON r.model = d.winner WHERE d.finished > $1",
         calls: 812,
+        rows: 81_200,
+        total_time_ms: 335_031.2,
         mean_time_ms: 412.6,
       },
     ],
@@ -227,7 +261,7 @@ function databases(second, full) {
     },
     missing: {},
   };
-  if (!full) return { metrics: main, others: [] };
+  if (!full) return { metrics: main, others: [], missing: {} };
   const away = { ...main, name: "archive", status: "disconnected", host: "db2.lan:5432", version: null, role: null };
   for (const key of [
     "connections",
@@ -243,7 +277,7 @@ function databases(second, full) {
   away.health = { accepting_connections: false, status: "unknown", reasons: [] };
   delete main.slow_queries;
   main.missing = { slow_queries: { reason: "not_configured", detail: "run: CREATE EXTENSION pg_stat_statements;" } };
-  return { metrics: main, others: [away] };
+  return { metrics: main, others: [away], missing: {} };
 }
 
 const EVENTS = [
@@ -266,7 +300,11 @@ function governance(started, second, full) {
     const time = new Date(started + number * 4000).toISOString();
     return {
       time,
+      time_missing: false,
       kind,
+      event_type: kind,
+      message: summary,
+      details: {},
       level,
       actor,
       outcome,
@@ -284,7 +322,18 @@ function governance(started, second, full) {
     { kind: "approval_requested", count: 4, recent: 1, limit: 20, acceleration: 0, spike: false },
     { kind: "rate_limited", count: 2, recent: 1, limit: 10, acceleration: 0, spike: false },
   ];
-  const log = (name, state, events, more = {}) => ({ name, state, events, missing: null, watched: [], ...more });
+  const log = (name, state, events, more = {}) => ({
+    name,
+    path: `/opt/aura/logs/${name}.jsonl`,
+    state,
+    events,
+    unread_bytes: 0,
+    skipped: 0,
+    gaps: 0,
+    missing: null,
+    watched: [],
+    ...more,
+  });
   return {
     roles: roles(started, full),
     audit_logs,
@@ -310,19 +359,47 @@ function governance(started, second, full) {
 function roles(started, full) {
   const registry = { architect: 9, planner: 8, reviewer: 7, critic: 7, coder: 6, tester: 6, writer: 4 };
   const taxonomy = { operator: [4, "privileged"], agent: [2, "standard"], guest: [1, "basic"] };
+  const role = (name, trust_level, more) => ({
+    name,
+    installation: "aura",
+    trust_level,
+    trust_scale: "priority_1_10",
+    purpose: `what a ${name} does`,
+    capabilities: ["read_files", "web_search"],
+    behaviors: [],
+    interactions: [],
+    parent_role: null,
+    child_roles: [],
+    risk_factor: 0.3,
+    confidence_weight: 1,
+    assumed: [],
+    version: "1.0",
+    origin: "registry",
+    other: {},
+    ...more,
+  });
+  const all = [
+    ...Object.entries(registry).map(([name, level]) => role(name, level)),
+    ...Object.entries(taxonomy).map(([name, [level, trust_word]]) =>
+      role(name, level, { trust_word, trust_scale: "taxonomy_0_5", origin: "taxonomy" }),
+    ),
+  ];
   return {
-    roles: [
-      ...Object.entries(registry).map(([name, trust_level]) => ({ name, trust_level, trust_scale: "priority_1_10" })),
-      ...Object.entries(taxonomy).map(([name, [trust_level, trust_word]]) => ({
-        name,
-        trust_level,
-        trust_word,
-        trust_scale: "taxonomy_0_5",
-      })),
-    ],
+    meta: { total_roles: all.length, last_updated: new Date(started).toISOString(), trust_scale: null },
+    root: {
+      name: "architect",
+      trust_level: 9,
+      trust_scale: "priority_1_10",
+      children: [{ name: "planner", trust_level: 8, children: [] }],
+    },
+    roles: all,
     installations: [
       {
         name: "aura",
+        root: "/opt/aura",
+        meta: {},
+        migrations: [],
+        last_change: new Date(started).toISOString(),
         drafts_pending: 1,
         drafts: [
           {
@@ -333,6 +410,8 @@ function roles(started, full) {
             pending: true,
             created: started / 1000 - 9_400,
             risk: 0.35,
+            evidence: 3,
+            proposal: { purpose: "finds sources" },
             reason: "often asked for by planner",
           },
         ],

@@ -1,4 +1,5 @@
-import { type Platform, type SystemUpdate, whyMissing } from "./feed/message";
+import type { Platform } from "./contract/system";
+import { type SystemUpdate, whyMissing } from "./feed/message";
 import { duration } from "./format/format";
 import { PANELS } from "./panels/all";
 import { healthOf } from "./panels/empty";

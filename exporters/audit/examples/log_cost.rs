@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     time::Duration,
 };
 
@@ -39,8 +40,9 @@ fn measure(size: u64, path: &Path) -> Result<(), Box<dyn Error>> {
     speed("floor: read and count line ends", took);
 
     let file = FileOptions { path: path.to_owned(), ..FileOptions::default() };
-    let timeout = Interval::from_secs(600);
-    let options = AuditOptions { files: vec![file], timeout, ..AuditOptions::default() };
+    // No look is cut short.
+    let (interval, timeout) = (Interval::from_secs(3600), Interval::from_secs(1800));
+    let options = AuditOptions { files: vec![file], interval, timeout, ..AuditOptions::default() };
     let mut audit = Audit::open(&options, &Context::default())?;
     let (took, reading) = timed(|| Ok(audit.sample()?))?;
     assert_eq!((reading.logs[0].total, reading.logs[0].unread), (lines, 0));
@@ -50,7 +52,8 @@ fn measure(size: u64, path: &Path) -> Result<(), Box<dyn Error>> {
     println!("{:<44} {:>9.1} us", "look when nothing is new", took.as_secs_f64() * 1e6);
 
     let logs = options.logs();
-    let ask = |request: &Request| timed(|| Ok(page(&logs, None, request)?));
+    let gone = AtomicBool::new(false);
+    let ask = |request: &Request| timed(|| Ok(page(&logs, None, request, &gone)?));
     let newest = Request { limit: 50, ..Request::default() };
     ask(&newest)?;
     let (took, first) = ask(&newest)?;

@@ -2,15 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Read, Seek, SeekFrom},
+    fs::File,
+    io::{self, Read},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use flate2::read::MultiGzDecoder;
-
 use crate::{
-    archives::{Archive, open_file},
+    archives::{Archive, unpacked},
     frame::{self, LONGEST},
     options::Framing,
+    position::peek,
 };
 
 const BLOCK: u64 = 64 << 10;
@@ -20,9 +21,12 @@ const WINDOW: usize = 4 << 20;
 /// The end of a file, wherever that is.
 pub(crate) const END: u64 = u64::MAX;
 
-/// A file's records, the last first.
-pub(crate) struct Backward {
-    archive: Archive,
+/// A file's records, the last first. The file stays the same while it is read, whatever becomes of its name.
+pub(crate) struct Backward<'a> {
+    file: File,
+    packed: bool,
+    /// Whoever asked has gone.
+    gone: &'a AtomicBool,
     framing: Framing,
     /// Bytes of the file from `start` on; those behind `end` were handed out.
     buffer: Vec<u8>,
@@ -40,44 +44,77 @@ pub(crate) struct Backward {
     pub(crate) read: u64,
 }
 
-impl Backward {
+/// What one step found. Between two steps there is time for a look at the clock.
+pub(crate) enum Step<'a> {
+    /// Where a record starts, and its bytes.
+    Record(u64, &'a [u8]),
+    /// Nothing yet.
+    More,
+    /// The beginning of the file.
+    End,
+}
+
+enum Place {
+    Record(usize, usize),
+    More,
+    End,
+}
+
+impl<'a> Backward<'a> {
     /// The records before `end`. Those of a live file are complete only with their parting.
-    pub(crate) fn new(archive: Archive, framing: Framing, end: u64) -> io::Result<Self> {
-        let live = archive.number == 0 && end == END;
-        let mut backward = Self {
-            archive,
+    pub(crate) fn new(archive: &Archive, file: File, framing: Framing, end: u64, gone: &'a AtomicBool) -> Self {
+        Self {
+            file,
+            packed: archive.packed,
+            gone,
             framing,
             buffer: Vec::new(),
             start: end,
             end: 0,
             split: VecDeque::new(),
-            live,
+            live: archive.number == 0 && end == END,
             dropping: false,
             too_long: 0,
             read: 0,
-        };
-        backward.load()?;
-        Ok(backward)
+        }
     }
 
     /// Where the records that were not handed out end.
     pub(crate) fn offset(&self) -> u64 {
-        self.start + self.end as u64
+        self.start.saturating_add(self.end as u64)
     }
 
-    /// The next record towards the beginning: where it starts, and its bytes.
-    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
-        let found = match self.framing {
-            Framing::Lines => self.next_line()?,
-            Framing::Values => self.next_value()?,
+    /// What stands before a place, as much of it as is at hand and at most so much.
+    pub(crate) fn before(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let at = offset.checked_sub(self.start).map_or(0, |at| at.min(self.buffer.len() as u64) as usize);
+        if at == 0 && !self.packed && offset != END {
+            let length = (most as u64).min(offset);
+            return peek(&self.file, offset - length, length as usize);
+        }
+        Ok(self.buffer[at.saturating_sub(most)..at].to_vec())
+    }
+
+    /// A step towards the beginning.
+    pub(crate) fn next(&mut self) -> io::Result<Step<'_>> {
+        let place = if self.start == END {
+            self.load()?;
+            Place::More
+        } else if self.framing == Framing::Lines {
+            self.next_line()?
+        } else {
+            self.next_value()?
         };
-        Ok(found.map(|(from, to)| (self.start + from as u64, &self.buffer[from..to])))
+        Ok(match place {
+            Place::Record(from, to) => Step::Record(self.start + from as u64, &self.buffer[from..to]),
+            Place::More => Step::More,
+            Place::End => Step::End,
+        })
     }
 
-    fn next_line(&mut self) -> io::Result<Option<(usize, usize)>> {
+    fn next_line(&mut self) -> io::Result<Place> {
         loop {
             if self.end == 0 && self.start == 0 {
-                return Ok(None);
+                return Ok(Place::End);
             }
             let closed = self.end > 0 && self.buffer[self.end - 1] == b'\n';
             let body = if closed && !self.dropping { self.end - 1 } else { self.end };
@@ -90,7 +127,7 @@ impl Backward {
                         self.end = 0;
                     }
                     self.load()?;
-                    continue;
+                    return Ok(Place::More);
                 }
             };
             self.end = from;
@@ -98,43 +135,46 @@ impl Backward {
             if std::mem::take(&mut self.dropping) || body - from > LONGEST {
                 self.too_long += u64::from(!unfinished);
             } else if !unfinished {
-                return Ok(Some((from, body)));
+                return Ok(Place::Record(from, body));
             }
         }
     }
 
-    fn next_value(&mut self) -> io::Result<Option<(usize, usize)>> {
+    fn next_value(&mut self) -> io::Result<Place> {
         loop {
             if let Some((from, to)) = self.split.pop_back() {
                 self.end = from;
+                self.dropping = false;
                 if to - from > LONGEST {
                     self.too_long += 1;
                     continue;
                 }
-                return Ok(Some((from, to)));
+                return Ok(Place::Record(from, to));
             }
             if self.start == 0 {
-                return Ok(None);
+                return Ok(Place::End);
             }
             self.load()?;
+            return Ok(Place::More);
         }
     }
 
-    /// Puts the bytes before those at hand in front of them.
+    /// Puts the bytes before those at hand in front of them: as many again, so that a long record costs no more than its
+    /// length.
     fn load(&mut self) -> io::Result<()> {
-        let end = self.offset();
         let mut block = Vec::new();
-        let mut file = open_file(&self.archive.path)?;
-        let start = if self.archive.packed {
-            last_window(MultiGzDecoder::new(file), end.min(self.start), &mut block)?
+        let start = if self.packed {
+            let end = if self.start == END { END } else { self.offset().min(self.start) };
+            self.last_window(end, &mut block)?
         } else {
-            let size = file.metadata()?.len();
-            let length = if self.framing == Framing::Lines { BLOCK } else { WINDOW as u64 };
+            let size = self.file.metadata()?.len();
+            let length = BLOCK.max(if self.dropping { WINDOW as u64 / 4 } else { self.end as u64 });
             let end = self.start.min(size);
             let start = end.saturating_sub(length);
-            block.resize((end - start) as usize, 0);
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(&mut block)?;
+            block = peek(&self.file, start, (end - start) as usize)?;
+            if block.len() as u64 != end - start {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             start
         };
         self.read += block.len() as u64;
@@ -157,37 +197,46 @@ impl Backward {
             let from = record.as_ptr() as usize - base;
             found.push_back((from, from + record.len()));
         });
-        if first + used < bytes.len() && !self.live {
-            found.push_back((first + used, bytes.len()));
+        let rest = first + used;
+        if !self.live && rest < bytes.len() {
+            found.push_back((rest, bytes.len()));
         }
-        self.live = false;
+        if self.live && (!found.is_empty() || self.start == 0) {
+            // What is left is not finished yet.
+            self.end = rest;
+            self.live = false;
+        }
         // The first may begin inside another one's text; it comes again with what is before it.
         if self.start > 0 {
             found.pop_front();
             if found.is_empty() && self.end > LONGEST + WINDOW {
-                self.too_long += 1;
+                self.too_long += u64::from(!std::mem::replace(&mut self.dropping, true));
                 self.end = 0;
             }
         }
         self.split = found;
     }
-}
 
-/// The last bytes before `end`; returns where they start.
-fn last_window(mut reader: impl Read, end: u64, window: &mut Vec<u8>) -> io::Result<u64> {
-    let mut start = 0;
-    let mut rest = end;
-    loop {
-        let length = (WINDOW as u64).min(rest);
-        let read = reader.by_ref().take(length).read_to_end(window)? as u64;
-        rest -= read;
-        if window.len() > 2 * WINDOW {
-            let excess = window.len() - WINDOW;
-            window.drain(..excess);
-            start += excess as u64;
-        }
-        if read < length || rest == 0 {
-            return Ok(start);
+    /// The last bytes before `end`; returns where they start.
+    fn last_window(&mut self, end: u64, window: &mut Vec<u8>) -> io::Result<u64> {
+        let mut reader = unpacked(&self.file)?;
+        let mut start = 0;
+        let mut rest = end;
+        loop {
+            if self.gone.load(Ordering::Relaxed) {
+                return Err(io::Error::other("nobody waits for it any more"));
+            }
+            let length = (BLOCK * 4).min(rest);
+            let read = reader.by_ref().take(length).read_to_end(window)? as u64;
+            rest -= read;
+            if window.len() > 2 * WINDOW {
+                let excess = window.len() - WINDOW;
+                window.drain(..excess);
+                start += excess as u64;
+            }
+            if read < length || rest == 0 {
+                return Ok(start);
+            }
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Level, Outcome, Skipped};
+use crate::{
+    clock::{Clock, HOUR_MS},
+    event::{Event, Level, Outcome, Skipped},
+};
 
 /// A longer kind is cut.
 const LONGEST_KIND: usize = 64;
@@ -14,11 +17,12 @@ pub(crate) const OTHER: &str = "other";
 /// Recent events are counted by tens of seconds.
 const BUCKET_MS: i64 = 10_000;
 /// The long window in which a spike is looked for, and the short one that it is compared with.
-const LONG_MS: i64 = 3_600_000;
+const LONG_MS: i64 = HOUR_MS;
 const SHORT_MS: i64 = 900_000;
 
 /// The numbers of one log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Counts {
     pub(crate) kinds: Vec<KindCounts>,
     pub(crate) skipped: SkippedCounts,
@@ -32,11 +36,12 @@ pub(crate) struct Counts {
 
 /// The events of one kind, by level and outcome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct KindCounts {
     pub(crate) name: String,
     pub(crate) events: [[u64; Outcome::ALL.len()]; Level::ALL.len()],
     /// Events of the last hour by tens of seconds, where somebody wants to know; the bucket written last is last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     recent: Vec<(i64, u64)>,
     /// Whether somebody wants to know.
     #[serde(skip)]
@@ -54,6 +59,7 @@ impl KindCounts {
 
 /// Records that are no events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SkippedCounts {
     /// Lines without anything.
     pub blank: u64,
@@ -67,6 +73,7 @@ pub struct SkippedCounts {
 
 /// Signed records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SignatureCounts {
     /// The signature is the entry's.
     pub valid: u64,
@@ -93,16 +100,6 @@ pub struct Spike {
     pub spike: bool,
 }
 
-/// The first and the last bucket that are remembered. Times in the future are kept for an hour's worth, so a wrong
-/// clock cannot fill the memory.
-fn oldest(now: i64) -> i64 {
-    (now - LONG_MS).div_euclid(BUCKET_MS)
-}
-
-fn newest(now: i64) -> i64 {
-    (now + LONG_MS).div_euclid(BUCKET_MS)
-}
-
 impl SkippedCounts {
     pub(crate) fn add(&mut self, skipped: Skipped) {
         *match skipped {
@@ -121,7 +118,7 @@ impl SkippedCounts {
 
 impl Counts {
     /// Counts an event; at most `kinds` kinds get a name of their own. Those in `watched` are looked at for spikes.
-    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>, now: i64) {
+    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>, clock: &Clock) {
         let index = self.index(event, kinds);
         let kind = &mut self.kinds[index];
         kind.events[event.level as usize][event.outcome as usize] += 1;
@@ -129,7 +126,7 @@ impl Counts {
         if is_watched && let Some(time) = event.time() {
             let bucket = time.div_euclid(BUCKET_MS);
             // Of years of old lines nothing is remembered.
-            if !(oldest(now)..=newest(now)).contains(&bucket) {
+            if !clock.is_near(time) {
                 return;
             }
             match kind.recent.last_mut() {
@@ -154,17 +151,34 @@ impl Counts {
         })
     }
 
+    /// Whether these values can be true.
+    pub(crate) fn is_sound(&self) -> bool {
+        const MOST: u64 = 1 << 53;
+        let SkippedCounts { blank, unreadable, not_object, too_long } = self.skipped;
+        let SignatureCounts { valid, invalid, not_checked } = self.signatures;
+        let numbers = [blank, unreadable, not_object, too_long, valid, invalid, not_checked]
+            .into_iter()
+            .chain([self.bytes, self.rotations, self.gaps])
+            .chain(self.kinds.iter().flat_map(|kind| kind.events.iter().flatten().copied()))
+            .chain(self.kinds.iter().flat_map(|kind| kind.recent.iter().map(|(_, count)| *count)));
+        let buckets = self.kinds.iter().flat_map(|kind| &kind.recent).all(|(bucket, _)| bucket.unsigned_abs() < MOST);
+        let mut names: Vec<&str> = self.kinds.iter().map(|kind| kind.name.as_str()).collect();
+        names.sort_unstable();
+        let once = names.windows(2).all(|pair| pair[0] != pair[1]);
+        numbers.into_iter().all(|number| number < MOST) && buckets && once
+    }
+
     /// How many events there are.
     pub(crate) fn total(&self) -> u64 {
         self.kinds.iter().flat_map(|kind| kind.events.iter().flatten()).sum()
     }
 
     /// Forgets recent events that are too old, or of kinds that nobody watches any more.
-    pub(crate) fn prune(&mut self, now: i64, watched: &BTreeMap<String, u64>) {
+    pub(crate) fn prune(&mut self, clock: &Clock, watched: &BTreeMap<String, u64>) {
         for kind in &mut self.kinds {
             kind.watched = Some(watched.contains_key(&kind.name));
             let keep = kind.watched == Some(true);
-            kind.recent.retain(|(bucket, _)| keep && (oldest(now)..=newest(now)).contains(bucket));
+            kind.recent.retain(|(bucket, _)| keep && clock.is_near(bucket * BUCKET_MS));
         }
     }
 
@@ -194,7 +208,8 @@ mod tests {
 
     fn count(counts: &mut Counts, line: &str, kinds: usize, watched: &BTreeMap<String, u64>) {
         let keys = Keys::default();
-        counts.add(&event::read(line.as_bytes(), &keys).unwrap(), kinds, watched, 1_765_800_000_000);
+        let clock = Clock::at(1_765_800_000_000);
+        counts.add(&event::read(line.as_bytes(), &keys).unwrap(), kinds, watched, &clock);
     }
 
     #[test]
@@ -228,7 +243,7 @@ mod tests {
         let spike = at(1);
         assert!((spike.count, spike.recent, spike.spike) == (4, 2, true), "{spike:?}");
         assert!((spike.acceleration - (2.0 / 900.0 - 4.0 / 3600.0)).abs() < 1e-12);
-        counts.prune(now + 2 * LONG_MS, &watched);
+        counts.prune(&Clock::at(now + 2 * LONG_MS), &watched);
         assert_eq!(counts.spikes(now, &watched)[0].count, 0, "old ones are forgotten");
     }
 }

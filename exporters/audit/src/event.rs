@@ -168,6 +168,7 @@ impl Event<'_> {
 
 /// Judges one line.
 pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skipped> {
+    let line = without_mark(line);
     if line.iter().all(u8::is_ascii_whitespace) {
         return Err(Skipped::Blank);
     }
@@ -190,6 +191,17 @@ pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skip
         let _ = scan::object(entry, |name, value| fields.put(name, value, keys, own));
     }
     Ok(fields.judge(keys, own, signed))
+}
+
+/// Without the byte order mark that editors and shells of Windows put first: into a file, and by appending one file to
+/// another also elsewhere.
+pub(crate) fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+}
+
+/// Whether text begins as UTF-16 does: with its mark, or with every other byte of its letters empty.
+pub(crate) fn utf16(beginning: &[u8]) -> bool {
+    matches!(beginning, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, _, 0, ..] | [0, b'{', 0, _, ..])
 }
 
 /// The fields that say something about an event.

@@ -1,56 +1,60 @@
 //! One log, followed: through rotation by renaming, copying or replacing, through torn lines and restarts.
 //!
-//! Writers rotate behind our back. A live file may be renamed (our open descriptor still reads the rest of it, and
-//! late writers may still append to it), copied and cut (the copy holds what we have not read), packed and deleted,
-//! and while the agent is down all of this may happen several times. What was read last is known again by its
-//! inode, or by a hash of its beginning and of the bytes before the reading position.
+//! Writers rotate behind our back. As long as the live file holds, where it was counted, what was counted, there is
+//! nothing to it but reading on. What else may have happened is found out in [`turn`](crate::turn).
 //!
-//! Everything that must not be counted twice stands in [`LogState`], position and numbers together; who keeps that
+//! Everything that must not be counted twice stands in [`LogState`], positions and numbers together; who keeps that
 //! in one piece loses nothing when the process is killed.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    time::{Duration, Instant, SystemTime},
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::{
-    archives::{Archive, Contents, HEAD, Head, Opened, Position, archives, beginning, open_all, open_file, peek},
+    archives::{archives, open_file},
+    clock::Clock,
     counts::Counts,
+    event,
     frame::LONGEST,
     options::Log,
+    position::{Head, Position, common},
     records::{count, take},
     sign::Key,
+    turn::{Known, Unpacking},
 };
 
 const BLOCK: usize = 256 << 10;
 /// A renamed file is looked at so many more times for late writers.
 const PATIENCE: u32 = 3;
-/// So many of the newest archives are looked at for what was missed: more rotations than that between two looks are
-/// not expected.
-const NEAR: usize = 32;
-/// Beginnings of finished files that are remembered; more than `NEAR`, so that no archive is taken for a new one.
-const REMEMBERED: usize = 64;
-/// A packed file that cannot be read may still be being written, for so long.
-const PACKING: Duration = Duration::from_secs(60);
 
 /// What outlives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LogState {
     /// Whether the log was ever looked at; archives that were there before are not counted.
-    begun: bool,
-    current: Option<Position>,
-    /// The file that was renamed, for as long as late writers may append to it.
-    previous: Option<Position>,
-    /// How often `previous` was looked at without finding more.
-    quiet: u32,
-    /// Beginnings of files that are finished.
-    seen: VecDeque<Head>,
+    pub(crate) begun: bool,
+    pub(crate) current: Option<Position>,
+    /// Other files that were counted; those that are not done may still grow.
+    pub(crate) known: VecDeque<Known>,
+    /// Beginnings of files that were finished when beginnings were all that was remembered.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) seen: VecDeque<Head>,
     pub(crate) counts: Counts,
+}
+
+impl LogState {
+    /// Whether these values can be true. What is kept may have been damaged.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.current.as_ref().is_none_or(Position::is_sound)
+            && self.known.iter().all(|known| known.at.is_sound())
+            && self.counts.is_sound()
+    }
 }
 
 /// What to count by.
@@ -58,16 +62,17 @@ pub(crate) struct Rules {
     pub(crate) kinds: usize,
     pub(crate) spikes: BTreeMap<String, u64>,
     pub(crate) key: Option<Key>,
-    /// Milliseconds since 1970 at the beginning of the look.
-    pub(crate) now: i64,
+    pub(crate) clock: Clock,
 }
 
 /// A log that is followed.
 pub(crate) struct Follower {
     pub(crate) log: Log,
     pub(crate) state: LogState,
-    current: Option<File>,
-    previous: Option<File>,
+    pub(crate) current: Option<File>,
+    /// Files that may still grow.
+    pub(crate) open: Vec<File>,
+    pub(crate) unpacking: Option<Unpacking>,
 }
 
 /// How a log stands after a look.
@@ -77,339 +82,199 @@ pub(crate) struct Look {
     pub(crate) size: Option<u64>,
     /// Bytes that were not counted yet, an unfinished line among them.
     pub(crate) unread: u64,
+    /// The time was too short.
+    pub(crate) behind: bool,
 }
 
 impl Follower {
     pub(crate) fn new(log: Log, state: LogState) -> Self {
-        Self { log, state, current: None, previous: None }
+        Self { log, state, current: None, open: Vec::new(), unpacking: None }
     }
 
     /// Reads what is new, until the deadline.
     pub(crate) fn look(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<Look> {
+        let live = match open_file(&self.log.path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         if !self.state.begun {
-            self.begin();
-        }
-        self.read_previous(rules, buffer)?;
-        let live = open(&self.log)?;
-        let there = live.is_some();
-        if self.current.is_none()
-            && let Some(position) = &mut self.state.current
-            && let Some(file) = &live
-        {
-            // Just restarted, or the file was away: is this the file that was read before, or a copy of it?
-            let mut contents = Contents::Plain(file.try_clone()?);
-            let known = position.offset > 0 || position.is(&file.metadata()?);
-            if known && file.metadata()?.len() >= position.offset && position.recognise(&mut contents)? {
-                position.move_to(&file.metadata()?);
-                self.current = Some(file.try_clone()?);
+            self.begin()?;
+            if let Some(live) = &live {
+                self.state.current = Some(Position::at(live, 0, false)?);
+                self.current = Some(live.try_clone()?);
             }
+            self.state.begun = true;
+            return self.read_current(live.as_ref(), rules, buffer, deadline);
         }
-        if let Some(live) = live {
-            let same = match (&self.state.current, &self.current) {
-                (Some(position), Some(_)) => position.is(&live.metadata()?) && position.holds(&live)?,
+        self.read_growing(rules, buffer, deadline)?;
+        let Some(live) = live else {
+            // Where nothing was counted yet, nothing tells whether the file was copied and cut before it was renamed:
+            // the copy is looked for when there is a live file again. To read on now would hide that there may be one.
+            let held = match (&mut self.state.current, &self.current) {
+                (Some(position), Some(file)) => position.offset > 0 && position.holds(file)?,
                 _ => false,
             };
-            let ready =
-                if same { self.catch_up(&live, rules, buffer)? } else { self.turn(live, rules, buffer, deadline)? };
-            if !ready {
-                return self.rest(there);
-            }
-        } else if let (Some(position), Some(file)) = (&self.state.current, &self.current)
-            && (position.offset == 0 || !position.holds(file)?)
-        {
-            // Cut and then renamed, or nothing was counted of it yet, so that nothing tells whether it was cut: the
-            // copy is looked for when there is a live file again. To read on now would hide that there may be one.
-            return self.rest(there);
-        }
-        self.read_current(rules, buffer, deadline)?;
-        self.rest(there)
-    }
-
-    /// What was there before us is history: it can be asked for, but it is not counted.
-    fn begin(&mut self) {
-        self.state.begun = true;
-        for archive in archives(&self.log.path) {
-            if let Ok(bytes) = beginning(&archive) {
-                let mut position = Position::default();
-                position.pass(&bytes);
-                position.seal();
-                self.remember(position.head());
-            }
-        }
-    }
-
-    fn remember(&mut self, head: Head) {
-        if !self.state.seen.contains(&head) {
-            self.state.seen.push_back(head);
-            let excess = self.state.seen.len().saturating_sub(REMEMBERED);
-            self.state.seen.drain(..excess);
-        }
-    }
-
-    /// Of a file that was empty so far nothing tells whether it was filled, copied and cut meanwhile, but the copy.
-    fn catch_up(&mut self, live: &File, rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        let unread = self.state.current.as_ref().is_some_and(|position| position.offset == 0);
-        if !unread || live.metadata()?.len() == 0 {
-            return Ok(true);
-        }
-        // A copy that was made already, of a live file that was not cut yet, begins like it.
-        let before = self.state.clone();
-        let result = self.read_missed(live, &head(live)?, rules, buffer);
-        Ok(self.succeeded(result, before))
-    }
-
-    /// Counts the archives that were never read.
-    fn read_missed(&mut self, live: &File, but: &Head, rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let missed = self.unseen(open_all(&self.log.path, live, NEAR)?, but);
-        self.read_whole(&missed, rules, buffer)
-    }
-
-    /// After a failure everything is as it was before; the next look tries again.
-    fn succeeded(&mut self, result: io::Result<()>, before: LogState) -> bool {
-        let Err(error) = result else { return true };
-        debug!(log = self.log.name, "rotation waits: {error}");
-        self.state = before;
-        self.previous = None;
-        false
-    }
-
-    /// Another file has taken the live one's place, or the live one was cut: finishes what was before and begins
-    /// anew. False when the time was too short or an archive is not complete yet; nothing has changed then.
-    fn turn(&mut self, live: File, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<bool> {
-        let before = self.state.clone();
-        let Some(mut old) = self.state.current.clone() else {
-            // What was written and rotated before we saw it live.
-            let result = self.read_missed(&live, &Head::default(), rules, buffer);
-            return self.conclude(result, before, live);
+            return if held { self.read_current(None, rules, buffer, deadline) } else { self.rest(None, false) };
         };
-        // Renamed while we hold it: the descriptor gives the rest, whatever became of the name.
-        let held = match &self.current {
-            Some(file) if old.holds(file)? => Some(file.try_clone()?),
-            _ => None,
+        let metadata = live.metadata()?;
+        let same = match &mut self.state.current {
+            Some(position) if position.is(&metadata) && (position.offset > 0 || metadata.len() == 0) => {
+                position.holds(&live)?
+            }
+            _ => false,
         };
-        let empty = old.offset == 0;
-        // One that was empty is read in one piece, when its copies were found: a part of it, kept at the deadline, would
-        // hide from the next look that there may be copies.
-        if held.is_some() && !empty {
-            self.read_current(rules, buffer, deadline)?;
-            if Instant::now() >= deadline {
-                return Ok(false);
+        if same {
+            if self.current.is_none() {
+                self.current = Some(live.try_clone()?);
             }
-            if let Some(position) = &self.state.current {
-                old = position.clone();
+        } else {
+            match self.turn(&live, rules, buffer, deadline) {
+                Ok(true) => {}
+                Ok(false) => return self.rest(Some(&live), true),
+                Err(error) => {
+                    debug!(log = self.log.name, "rotation waits: {error}");
+                    return self.rest(Some(&live), false);
+                }
             }
         }
-        let before = self.state.clone();
-        let result = self.finish(old, empty, held, &live, rules, buffer);
-        self.conclude(result, before, live)
+        self.read_current(Some(&live), rules, buffer, deadline)
     }
 
-    fn conclude(&mut self, result: io::Result<()>, before: LogState, live: File) -> io::Result<bool> {
-        let done = self.succeeded(result, before);
-        if done {
-            self.start(live)?;
-        }
-        Ok(done)
-    }
-
-    fn start(&mut self, live: File) -> io::Result<()> {
-        self.state.current = Some(Position::start(&live)?);
-        self.current = Some(live);
-        Ok(())
-    }
-
-    /// Counts the rest of the old file and all files between it and the live one. One that was `empty` when it was
-    /// last seen may have been filled, copied and cut before it was renamed, so copies older than it are new too.
-    fn finish(
+    fn read_current(
         &mut self,
-        mut old: Position,
-        empty: bool,
-        held: Option<File>,
-        live: &File,
+        live: Option<&File>,
         rules: &Rules,
         buffer: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        self.state.counts.rotations += 1;
-        old.seal();
-        let mut younger = open_all(&self.log.path, live, NEAR)?;
-        let mut place = None;
-        for (index, opened) in younger.iter().enumerate() {
-            let mut contents = opened.contents()?;
-            let named = opened.was(&old);
-            // At the start of a file only its inode tells it from others.
-            if (named || old.offset > 0) && patient(&opened.archive, old.recognise(&mut contents))?.unwrap_or(false) {
-                place = Some((index, contents, named));
-                break;
-            }
-        }
-        let head = match &held {
-            Some(file) => head(file)?,
-            None => old.head(),
-        };
-        let archive = match &place {
-            Some((index, ..)) => {
-                let archive = younger[*index].archive.clone();
-                let older = younger.split_off(*index + 1);
-                younger.truncate(*index);
-                if empty {
-                    younger.extend(self.unseen(older, &head));
-                }
-                Some(archive)
-            }
-            None => {
-                younger = self.unseen(younger, &head);
-                None
-            }
-        };
-        self.remember(head);
-        match (held, place, archive) {
-            (Some(file), ..) => self.retire(old, Some(file), rules, buffer)?,
-            (None, Some((_, Contents::Plain(file), true)), _) => self.retire(old, Some(file), rules, buffer)?,
-            (None, Some((_, mut contents, _)), Some(archive)) => {
-                let result = self.consume(&mut contents, &mut old, true, rules, buffer, None);
-                self.settle(&archive, result)?;
-            }
-            // Of a file that was empty when it was last seen nothing is known to be lost.
-            _ if old.offset == 0 => {}
-            _ => {
-                self.state.counts.gaps += 1;
-                let from = old.offset;
-                warn!(log = self.log.name, "the file read last is gone: lines from byte {from} to its end may be lost");
-            }
-        }
-        self.read_whole(&younger, rules, buffer)
-    }
-
-    /// Counts archives from their beginning, the oldest first.
-    fn read_whole(&mut self, archives: &[Opened], rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<()> {
-        for opened in archives.iter().rev() {
-            let mut contents = opened.contents()?;
-            let mut position = opened.position();
-            // Late writers may still append to the newest.
-            let open = opened.archive.number == 1 && !opened.archive.packed;
-            let result = self.consume(&mut contents, &mut position, !open, rules, buffer, None);
-            self.settle(&opened.archive, result)?;
+        deadline: Instant,
+    ) -> io::Result<Look> {
+        let mut behind = false;
+        if let (Some(file), Some(mut position)) = (&self.current, self.state.current.clone()) {
+            let file = file.try_clone()?;
+            behind = !self.consume_file(&file, &mut position, rules, buffer, Some(deadline))?;
             position.seal();
-            self.state.counts.rotations += 1;
-            match contents {
-                Contents::Plain(file) if open => {
-                    self.remember(head(&file)?);
-                    self.retire(position, Some(file), rules, buffer)?;
-                }
-                _ => self.remember(position.head()),
-            }
+            self.state.current = Some(position);
         }
-        Ok(())
+        self.rest(live, behind)
     }
 
-    /// Those that were never read.
-    fn unseen(&self, archives: Vec<Opened>, but: &Head) -> Vec<Opened> {
-        let previous = self.state.previous.as_ref();
-        let known = |opened: &Opened| match opened.beginning() {
-            _ if previous.is_some_and(|previous| opened.was(previous)) => true,
-            Ok(bytes) => but.begins(&bytes) || self.state.seen.iter().any(|head| head.begins(&bytes)),
-            // Broken or not complete yet: reading it will tell.
-            Err(_) => false,
-        };
-        archives.into_iter().filter(|archive| !known(archive)).collect()
+    /// What a person should know about the text of this log.
+    pub(crate) fn finding(&self) -> Option<String> {
+        let beginning = self.state.current.as_ref()?.beginning();
+        event::utf16(beginning).then(|| {
+            format!(
+                "{}: this is UTF-16, so no line of it can be read: let it be written as UTF-8",
+                self.log.path.display()
+            )
+        })
     }
 
-    /// An archive that is broken for good is a gap; one that may still be being written is waited for.
-    fn settle(&mut self, archive: &Archive, result: io::Result<()>) -> io::Result<()> {
-        if patient(archive, result)?.is_none() {
-            self.state.counts.gaps += 1;
-            warn!(log = self.log.name, "{} is broken: what it held is lost", archive.path.display());
-        }
-        Ok(())
-    }
-
-    /// Keeps the renamed file for late writers. The one before it is finished now.
-    fn retire(&mut self, old: Position, file: Option<File>, rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<()> {
-        self.close_previous(rules, buffer)?;
-        self.state.previous = Some(old);
-        self.state.quiet = 0;
-        self.previous = file;
-        self.read_previous(rules, buffer)
-    }
-
-    fn read_previous(&mut self, rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let Some(mut position) = self.state.previous.clone() else { return Ok(()) };
-        let before = position.offset;
-        match &self.previous {
-            Some(file) => {
-                let mut contents = Contents::Plain(file.try_clone()?);
-                seek(&mut contents, position.offset)?;
-                self.consume(&mut contents, &mut position, false, rules, buffer, None)?;
+    /// Late lines of files that were renamed, and the rest of copies that were still being made.
+    fn read_growing(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
+        for index in 0..self.state.known.len() {
+            let Some(mut known) = self.state.known.get(index).filter(|known| !known.done).cloned() else { continue };
+            if known.is_packed() {
+                continue;
             }
-            None => {
-                if let Some((archive, mut contents)) = self.find_previous(&mut position)? {
-                    let packed = archive.packed;
-                    let result = self.consume(&mut contents, &mut position, packed, rules, buffer, None);
-                    self.settle(&archive, result)?;
-                    match contents {
-                        Contents::Plain(file) => self.previous = Some(file),
-                        Contents::Packed(_) => {
-                            self.state.previous = None;
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-        }
-        position.seal();
-        self.state.quiet = if position.offset == before { self.state.quiet + 1 } else { 0 };
-        self.state.previous = Some(position);
-        if self.state.quiet > PATIENCE { self.close_previous(rules, buffer) } else { Ok(()) }
-    }
-
-    /// The renamed file after a restart: it has a number now, and may be packed.
-    fn find_previous(&self, position: &mut Position) -> io::Result<Option<(Archive, Contents)>> {
-        for archive in archives(&self.log.path) {
-            let Ok(mut contents) = Contents::open(&archive) else { continue };
-            let named = match &contents {
-                Contents::Plain(file) => position.is(&file.metadata()?),
-                Contents::Packed(_) => false,
+            let Some(file) = self.find_growing(&mut known.at)? else {
+                known.quiet += 1;
+                known.done = known.quiet > PATIENCE;
+                self.state.known[index] = known;
+                continue;
             };
-            if (named || position.offset > 0) && position.recognise(&mut contents).unwrap_or(false) {
-                return Ok(Some((archive, contents)));
+            let before = known.at.offset;
+            let copied = self.counted_live(&file, &known.at)?;
+            if copied > before {
+                known.at = Position::at(&file, copied, false)?;
+            }
+            self.consume_file(&file, &mut known.at, rules, buffer, Some(deadline))?;
+            known.at.seal();
+            known.quiet = if known.at.offset == before { known.quiet + 1 } else { 0 };
+            if known.quiet > PATIENCE {
+                // An unfinished last line of a file that nobody writes any more is a record, sound or torn.
+                self.finish_file(&file, &mut known.at, rules, buffer)?;
+                self.open.retain(|file| file.metadata().map_or(true, |metadata| !known.at.is(&metadata)));
+                known.at = known.at.finished();
+                known.done = true;
+            }
+            self.state.known[index] = known;
+        }
+        Ok(())
+    }
+
+    /// A copy that grows is still being made: what was counted in the live file is not new. Says how far that reaches.
+    fn counted_live(&self, file: &File, at: &Position) -> io::Result<u64> {
+        let size = file.metadata()?.len();
+        let Some(position) = self.state.current.as_ref().filter(|_| size > at.offset) else { return Ok(0) };
+        if position.identity() == at.identity() {
+            return Ok(0);
+        }
+        if position.offset > 0 && position.clone().holds(file)? {
+            return Ok(position.offset);
+        }
+        if let Some(current) = &self.current
+            && position.clone().holds(current)?
+        {
+            return common(file, current, position.offset.min(size));
+        }
+        // The live file was cut meanwhile.
+        let (agreed, ends) = position.agrees(file)?;
+        Ok(if agreed > 0 && ends { size } else { agreed })
+    }
+
+    /// The file that may still grow; after a restart it has a number now.
+    fn find_growing(&mut self, at: &mut Position) -> io::Result<Option<File>> {
+        for file in &self.open {
+            if at.is(&file.metadata()?) {
+                return if at.holds(file)? { file.try_clone().map(Some) } else { Ok(None) };
+            }
+        }
+        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(4) {
+            let Ok(file) = open_file(&archive.path) else { continue };
+            if at.is(&file.metadata()?) && at.holds(&file)? {
+                self.open.push(file.try_clone()?);
+                return Ok(Some(file));
             }
         }
         Ok(None)
     }
 
-    /// An unfinished last line of a file that nobody writes any more is a record, sound or torn.
-    fn close_previous(&mut self, rules: &Rules, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let Some(mut position) = self.state.previous.take() else { return Ok(()) };
-        if let Some(file) = self.previous.take() {
-            let mut contents = Contents::Plain(file);
-            seek(&mut contents, position.offset)?;
-            self.consume(&mut contents, &mut position, true, rules, buffer, None)?;
-        }
-        position.seal();
-        self.remember(position.head());
-        Ok(())
-    }
-
-    fn read_current(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
-        let (Some(file), Some(mut position)) = (&self.current, self.state.current.clone()) else { return Ok(()) };
-        let mut contents = Contents::Plain(file.try_clone()?);
-        seek(&mut contents, position.offset)?;
-        self.consume(&mut contents, &mut position, false, rules, buffer, Some(deadline))?;
-        position.seal();
-        self.state.current = Some(position);
-        Ok(())
-    }
-
-    /// Counts records from here on. At the end of a file that is complete, what is left is a record too.
-    fn consume(
+    /// Counts records from the position on. True at the end of the file.
+    pub(crate) fn consume_file(
         &mut self,
-        contents: &mut Contents,
+        mut file: &File,
+        position: &mut Position,
+        rules: &Rules,
+        buffer: &mut Vec<u8>,
+        deadline: Option<Instant>,
+    ) -> io::Result<bool> {
+        file.seek(SeekFrom::Start(position.offset))?;
+        self.consume(&mut file, position, false, rules, buffer, deadline).map(|(ended, _)| ended)
+    }
+
+    /// What is left of a file that is complete is a record too.
+    pub(crate) fn finish_file(
+        &mut self,
+        mut file: &File,
+        position: &mut Position,
+        rules: &Rules,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        file.seek(SeekFrom::Start(position.offset))?;
+        self.consume(&mut file, position, true, rules, buffer, None).map(drop)
+    }
+
+    /// Counts records from here on; says whether this was the end, and how many bytes in the buffer are left. At the end
+    /// of a file that is complete, what is left is a record too.
+    pub(crate) fn consume(
+        &mut self,
+        contents: &mut impl Read,
         position: &mut Position,
         complete: bool,
         rules: &Rules,
         buffer: &mut Vec<u8>,
         deadline: Option<Instant>,
-    ) -> io::Result<()> {
+    ) -> io::Result<(bool, usize)> {
         let Log { framing, keys, .. } = &self.log;
         let counts = &mut self.state.counts;
         let mut filled = 0;
@@ -423,7 +288,7 @@ impl Follower {
                 Err(error) => return Err(error),
             };
             filled += read;
-            let used = take(*framing, keys, &buffer[..filled], position, counts, rules);
+            let used = take(*framing, keys, &buffer[..filled], filled - read, position, counts, rules);
             position.pass(&buffer[..used]);
             counts.bytes += used as u64;
             buffer.copy_within(used..filled, 0);
@@ -439,7 +304,7 @@ impl Follower {
                 break;
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Ok(());
+                return Ok((false, filled));
             }
         }
         if complete && filled > 0 {
@@ -449,48 +314,23 @@ impl Follower {
             position.pass(&buffer[..filled]);
             counts.bytes += filled as u64;
         }
-        Ok(())
+        Ok((true, filled))
     }
 
     /// A file that was renamed away may still hold what is not counted, while there is no live one.
-    fn rest(&self, there: bool) -> io::Result<Look> {
-        let size = self.current.as_ref().map(File::metadata).transpose()?.map_or(0, |metadata| metadata.len());
+    fn rest(&self, live: Option<&File>, behind: bool) -> io::Result<Look> {
         let offset = self.state.current.as_ref().map_or(0, |position| position.offset);
-        Ok(Look { size: there.then_some(size), unread: size.saturating_sub(offset) })
-    }
-}
-
-/// How a file begins now.
-fn head(file: &File) -> io::Result<Head> {
-    let mut position = Position::default();
-    position.pass(&peek(file, 0, HEAD)?);
-    position.seal();
-    Ok(position.head())
-}
-
-fn open(log: &Log) -> io::Result<Option<File>> {
-    match open_file(&log.path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn seek(contents: &mut Contents, offset: u64) -> io::Result<()> {
-    match contents {
-        Contents::Plain(file) => file.seek(SeekFrom::Start(offset)).map(drop),
-        Contents::Packed(_) => Ok(()),
-    }
-}
-
-/// `None` for an archive that is broken for good; the error for one that may still be being written.
-fn patient<T>(archive: &Archive, result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => {
-            let modified = archive.path.metadata().and_then(|metadata| metadata.modified());
-            let age = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-            if archive.packed && age.is_none_or(|age| age > PACKING) { Ok(None) } else { Err(error) }
+        let mut unread = 0;
+        if let Some(file) = &self.current {
+            unread += file.metadata()?.len().saturating_sub(offset);
         }
+        let size = live.map(File::metadata).transpose()?.map(|metadata| metadata.len());
+        if let (Some(live), Some(size)) = (live, size) {
+            let metadata = live.metadata()?;
+            if !self.state.current.as_ref().is_some_and(|position| position.is(&metadata)) {
+                unread += size;
+            }
+        }
+        Ok(Look { size, unread, behind })
     }
 }

@@ -9,13 +9,23 @@ use crate::{
 pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Hands out the complete records at the start of `bytes`; returns how many bytes they take, parting included.
-pub(crate) fn split<'a>(framing: Framing, bytes: &'a [u8], mut record: impl FnMut(&'a [u8])) -> usize {
+pub(crate) fn split<'a>(framing: Framing, bytes: &'a [u8], record: impl FnMut(&'a [u8])) -> usize {
+    split_behind(framing, bytes, 0, record)
+}
+
+/// The same, where it is known that no line ends in the first `seen` bytes.
+pub(crate) fn split_behind<'a>(
+    framing: Framing,
+    bytes: &'a [u8],
+    seen: usize,
+    mut record: impl FnMut(&'a [u8]),
+) -> usize {
     match framing {
         Framing::Lines => {
             let mut start = 0;
-            for end in memchr::memchr_iter(b'\n', bytes) {
-                record(&bytes[start..end]);
-                start = end + 1;
+            for end in memchr::memchr_iter(b'\n', &bytes[seen..]) {
+                record(&bytes[start..seen + end]);
+                start = seen + end + 1;
             }
             start
         }
@@ -39,13 +49,14 @@ pub(crate) fn resume(framing: Framing, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of the white space and `\n` pairs at the start.
+/// The length of the white space, `\n` pairs and byte order marks at the start.
 pub(crate) fn parting(bytes: &[u8]) -> usize {
     let mut at = 0;
     loop {
         match &bytes[at..] {
             [b' ' | b'\t' | b'\r' | b'\n', ..] => at += 1,
             [b'\\', b'n', ..] => at += 2,
+            [0xef, 0xbb, 0xbf, ..] => at += 3,
             _ => return at,
         }
     }
@@ -56,15 +67,15 @@ fn value_end(bytes: &[u8]) -> Option<usize> {
     if bytes.is_empty() {
         return None;
     }
-    // A raw line break is never inside a record, so it ends a torn one.
-    let line_end = memchr::memchr(b'\n', bytes);
+    // A raw line break is never inside a record, so it ends a torn one. It is looked for no farther than it matters: to
+    // the end of all bytes for each record would be a cost without bounds.
     match scan::object(bytes, |_, _| {}) {
         Ok(end) => Some(end),
-        Err(Fault::Unfinished) => line_end,
-        Err(Fault::Wrong | Fault::NotObject) => match (next_start(&bytes[1..]).map(|start| start + 1), line_end) {
-            (Some(start), Some(end)) => Some(start.min(end)),
-            (start, end) => start.or(end),
-        },
+        Err(Fault::Unfinished) => memchr::memchr(b'\n', bytes),
+        Err(Fault::Wrong | Fault::NotObject) => {
+            let start = next_start(&bytes[1..]).map(|start| start + 1);
+            memchr::memchr(b'\n', &bytes[..start.unwrap_or(bytes.len())]).or(start)
+        }
     }
 }
 

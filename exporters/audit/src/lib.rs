@@ -7,6 +7,7 @@
 
 mod archives;
 mod backward;
+mod clock;
 mod counts;
 mod event;
 mod follow;
@@ -14,42 +15,46 @@ mod frame;
 mod metrics;
 mod moment;
 mod options;
+mod position;
 mod query;
+mod recent;
 mod records;
 mod scan;
 mod sign;
 mod state;
+mod stream;
 mod summary;
 mod text;
+mod turn;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use aura_model::{Context, Group, Missing, Options, Reason, Source};
 use serde::Serialize;
 
+use self::{
+    clock::Clock,
+    follow::{Follower, Look, Rules},
+    recent::Recent,
+    sign::Key,
+    state::Storage,
+};
 pub use self::{
     counts::{SignatureCounts, SkippedCounts, Spike},
     event::{Level, Outcome},
     options::{AuditOptions, FileOptions, Log},
     query::{AuditEvent, KeyRing, Page, Place, QueryError, Request, page},
 };
-use self::{
-    follow::{Follower, Look, Rules},
-    sign::Key,
-    state::Storage,
-};
 
-/// So many of the newest events are shown with each reading.
-const RECENT: usize = 100;
-/// So many bytes of them.
-const RECENT_BYTES: usize = 256 << 10;
-/// So long may it take to find them.
-const RECENT_PATIENCE: Duration = Duration::from_millis(200);
+/// Following may take this part of the time, so that catching up with gigabytes leaves the machine to others.
+const SHARE: u32 = 6;
+/// So long at least reads a log that is behind, before the next has its turn.
+const TURN: Duration = Duration::from_millis(5);
 
 /// The logs that are followed.
 pub struct Audit {
@@ -57,11 +62,14 @@ pub struct Audit {
     rules: Rules,
     key_ring: Option<KeyRing>,
     storage: Option<Storage>,
+    /// Whether the state could not be kept the last time.
+    storage_fails: bool,
     patience: Duration,
+    /// Whose turn it is first.
+    first: usize,
     buffer: Vec<u8>,
     problems: Vec<String>,
-    recent: Arc<Vec<AuditEvent>>,
-    logs: Arc<Vec<Log>>,
+    recent: Recent,
     revision: u64,
     /// Bytes, rotations and sizes of the reading before: what tells that something is new.
     before: Vec<(u64, u64, Option<u64>)>,
@@ -165,7 +173,7 @@ impl Source for Audit {
         let rules = Rules {
             kinds: options.kinds as usize,
             spikes: options.spikes.clone(),
-            now: 0,
+            clock: Clock::start(storage.as_ref().and_then(Storage::written)),
             key: options.signing_key_file.as_ref().and_then(&mut read_key),
         };
         let key_ring = options.signing_key_file.as_ref().and_then(|path| KeyRing::read(path).ok());
@@ -176,45 +184,38 @@ impl Source for Audit {
             rules,
             key_ring,
             storage,
-            patience: options.schedule().timeout.get() / 2,
+            storage_fails: false,
+            patience: (options.schedule().interval.get() / SHARE).min(options.schedule().timeout.get() / 2),
+            first: 0,
             buffer: Vec::new(),
             problems,
-            recent: Arc::default(),
-            logs: Arc::new(logs),
+            recent: Recent::new(logs),
             revision: 0,
             before: Vec::new(),
         })
     }
 
     fn sample(&mut self) -> Result<AuditReading, Missing> {
-        let deadline = Instant::now() + self.patience;
-        let now = now();
-        self.rules.now = now;
-        let mut looks = Vec::new();
-        let count = self.followers.len();
-        for (index, follower) in self.followers.iter_mut().enumerate() {
-            follower.state.counts.prune(now, &self.rules.spikes);
-            // Those that come later keep their share of the time.
-            let left = deadline.saturating_duration_since(Instant::now());
-            let share = Instant::now() + left / u32::try_from(count - index).unwrap_or(1);
-            let look = follower.look(&self.rules, &mut self.buffer, share);
-            looks.push(look.map_err(|error| Missing::from_io(&follower.log.path, &error)));
-        }
+        self.rules.clock.tick();
+        let looks = self.look();
         // First kept, then shown: what was shown is never counted again.
+        let now = self.rules.clock.now();
         let kept = self.storage.as_mut().map(|storage| {
-            storage.keep(self.followers.iter().map(|follower| (follower.log.path.as_path(), &follower.state)))
+            storage.keep(now, self.followers.iter().map(|follower| (follower.log.path.as_path(), &follower.state)))
         });
+        self.tell_of_storage(kept.as_ref());
         self.note_changes(&looks);
         let logs =
             self.followers.iter().zip(looks).map(|(follower, look)| read(follower, look, now, &self.rules.spikes));
         let mut problems = self.problems.clone();
+        problems.extend(self.followers.iter().filter_map(Follower::finding));
         if let Some(Err(missing)) = &kept {
             problems.push(format!("a restart would count lines again: {}", missing.detail));
         }
         Ok(AuditReading {
             revision: self.revision,
             logs: logs.collect(),
-            recent: Arc::clone(&self.recent),
+            recent: self.recent.events(),
             kept: kept.map(|result| result.is_ok()),
             problems,
         })
@@ -240,12 +241,28 @@ impl Source for Audit {
                 "no storage.path: after a restart, counting begins anew with what the live files hold".to_owned(),
             );
         }
-        lines.extend(reading.problems.clone());
+        // That the state cannot be kept, which comes last, is said where it happens.
+        let problems = reading.problems.len() - usize::from(reading.kept == Some(false));
+        lines.extend(reading.problems.iter().take(problems).cloned());
         lines
     }
 }
 
 impl Audit {
+    /// Says once that the state cannot be kept, a full disk say, and once when it can be again.
+    fn tell_of_storage(&mut self, kept: Option<&Result<(), Missing>>) {
+        match kept {
+            Some(Err(missing)) if !self.storage_fails => {
+                tracing::warn!(source = "audit", "a restart would count lines again: {missing}");
+            }
+            Some(Ok(())) if self.storage_fails => {
+                tracing::info!(source = "audit", "positions and numbers are kept again");
+            }
+            _ => {}
+        }
+        self.storage_fails = matches!(kept, Some(Err(_)));
+    }
+
     fn note_changes(&mut self, looks: &[Result<Look, Missing>]) {
         let state: Vec<(u64, u64, Option<u64>)> = self
             .followers
@@ -259,13 +276,46 @@ impl Audit {
         if state == self.before && self.revision > 0 {
             return;
         }
+        let changed = |index: usize| {
+            let size =
+                |state: &[(u64, u64, Option<u64>)]| state.get(index).map(|(_, rotations, size)| (*rotations, *size));
+            size(&self.before) != size(&state)
+        };
+        self.recent.read((0..state.len()).filter(|&index| changed(index)), self.key_ring.as_ref());
         self.before = state;
         self.revision += 1;
-        let request = Request { limit: RECENT, ..Request::default() };
-        let until = Instant::now() + RECENT_PATIENCE;
-        if let Ok(page) = query::page_within(&self.logs, self.key_ring.as_ref(), &request, RECENT_BYTES, until) {
-            self.recent = Arc::new(page.events);
+    }
+
+    /// Each log in turn, and those that are behind again, as long as there is time: none waits for another.
+    fn look(&mut self) -> Vec<Result<Look, Missing>> {
+        let deadline = Instant::now() + self.patience;
+        let mut looks: Vec<Option<Result<Look, Missing>>> = self.followers.iter().map(|_| None).collect();
+        let mut waiting: Vec<usize> = (0..self.followers.len()).collect();
+        // Who was last is first, so that also where nothing is left each comes to its turn.
+        waiting.rotate_left(self.first % self.followers.len().max(1));
+        self.first = self.first.wrapping_add(1);
+        while !waiting.is_empty() {
+            let mut behind = Vec::new();
+            for (place, &index) in waiting.iter().enumerate() {
+                let follower = &mut self.followers[index];
+                if looks[index].is_none() {
+                    follower.state.counts.prune(&self.rules.clock, &self.rules.spikes);
+                }
+                let now = Instant::now();
+                let left = deadline.saturating_duration_since(now);
+                if left.is_zero() && looks[index].is_some() {
+                    continue;
+                }
+                let share = left / u32::try_from(waiting.len() - place).unwrap_or(1);
+                let look = follower.look(&self.rules, &mut self.buffer, now + share.max(TURN).min(left));
+                if matches!(look, Ok(Look { behind: true, .. })) {
+                    behind.push(index);
+                }
+                looks[index] = Some(look.map_err(|error| Missing::from_io(&follower.log.path, &error)));
+            }
+            waiting = if Instant::now() < deadline { behind } else { Vec::new() };
         }
+        looks.into_iter().flatten().collect()
     }
 }
 
@@ -283,7 +333,7 @@ fn read(follower: &Follower, look: Result<Look, Missing>, now: i64, watched: &BT
     }
     let (look, missing) = match look {
         Ok(look) => (look, None),
-        Err(missing) => (Look { size: None, unread: 0 }, Some(missing)),
+        Err(missing) => (Look { size: None, unread: 0, behind: false }, Some(missing)),
     };
     LogReading {
         name: follower.log.name.clone(),
@@ -307,10 +357,4 @@ fn read(follower: &Follower, look: Result<Look, Missing>, now: i64, watched: &BT
         last_event_seconds: counts.last_time.map(|time| time as f64 / 1000.0),
         spikes: counts.spikes(now, watched),
     }
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 pub struct AuditOptions {
     /// Whether logs are followed.
     pub enabled: Switch,
-    /// From one look at the logs to the next; at least 100ms.
-    pub interval: Interval,
-    /// A look that takes longer is shown as late. Half of it is spent on reading at most; the rest waits for the
+    /// From one look at the logs to the next; at least 100ms. Reading takes a sixth of it at most; the rest waits for the
     /// next look.
+    pub interval: Interval,
+    /// A look that takes longer is shown as late. Half of it is spent on reading at most.
     pub timeout: Interval,
     /// Root folders of Aura installations; their known logs (logs/security_audit.jsonl and its siblings, and
     /// ops/approvals/queue.jsonl) are followed, also those that appear later.

@@ -4,8 +4,9 @@
 //! none of it. How much one page may read is limited: a page that stops there says so, and where to go on.
 
 use std::{
-    io::{self, Read},
-    time::{Duration, Instant, UNIX_EPOCH},
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 use schemars::JsonSchema;
@@ -13,12 +14,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    archives::{Archive, archives, hash, open_file},
-    backward::{Backward, END},
     event::{self, Level, Outcome},
     moment::{milliseconds, rfc3339},
     options::Log,
     sign::Key,
+    stream::{Found, Stream},
     summary::summary,
     text::Needle,
 };
@@ -27,13 +27,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// So many bytes of records a page may hold.
 const LONGEST_PAGE: usize = 8 << 20;
-/// A log whose lines have been older than `since` by an hour for so long has nothing newer before them.
-const SLACK_MS: i64 = 3_600_000;
-const SLACK_BYTES: u64 = 1 << 20;
-/// How much of a file's beginning names it in a cursor.
-const BEGINNING: usize = 256;
-const BEGINNING_WITHOUT_LINE: usize = 40;
-
 /// Which events are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -136,12 +129,13 @@ pub enum QueryError {
     },
 }
 
-/// Answers one page. Blocks for up to two seconds.
+/// Answers one page. Blocks for up to two seconds, and no longer than somebody waits for it: it ends soon after `gone`
+/// is set.
 ///
 /// # Errors
 /// The request cannot be answered.
-pub fn page(logs: &[Log], key: Option<&KeyRing>, request: &Request) -> Result<Page, QueryError> {
-    page_within(logs, key, request, LONGEST_PAGE, Instant::now() + PATIENCE)
+pub fn page(logs: &[Log], key: Option<&KeyRing>, request: &Request, gone: &AtomicBool) -> Result<Page, QueryError> {
+    newest(logs, key, request, LONGEST_PAGE, Instant::now() + PATIENCE, gone).map(|(page, _)| page)
 }
 
 /// The key that signatures are checked with.
@@ -157,13 +151,18 @@ impl KeyRing {
     }
 }
 
-pub(crate) fn page_within(
+/// What an event is sorted by, and how long its record is.
+pub(crate) type Weight = (i64, usize);
+
+/// A page, and the weight of each of its events.
+pub(crate) fn newest(
     logs: &[Log],
     key: Option<&KeyRing>,
     request: &Request,
     longest: usize,
     deadline: Instant,
-) -> Result<Page, QueryError> {
+    gone: &AtomicBool,
+) -> Result<(Page, Vec<Weight>), QueryError> {
     let wanted: Vec<&Log> =
         logs.iter().filter(|log| request.log.as_ref().is_none_or(|name| *name == log.name)).collect();
     if let (Some(name), true) = (&request.log, wanted.is_empty()) {
@@ -173,14 +172,12 @@ pub(crate) fn page_within(
     let filter = Filter { request, needle: request.text.as_deref().map(Needle::new) };
     let mut streams = Vec::new();
     for log in wanted {
-        let mut stream = Stream::new(log);
-        if let Some(cursor) = &request.cursor {
-            stream.go_to(cursor)?;
-        }
+        let mut stream = Stream::new(log, gone, request.cursor.as_deref())?;
         stream.advance(&filter, deadline);
         streams.push(stream);
     }
     let mut page = Page { complete: true, ..Page::default() };
+    let mut weights = Vec::new();
     let (mut left_out, mut size) = (0, 0);
     while page.events.len() < request.limit && size < longest {
         let newest = streams
@@ -193,30 +190,37 @@ pub(crate) fn page_within(
                 left_out += 1;
             } else {
                 size += found.record.len();
-                page.events.extend(found.event(stream.log, key));
+                if let Some(event) = found.event(stream.log, key) {
+                    weights.push((found.sort_time, found.record.len()));
+                    page.events.push(event);
+                }
             }
+        }
+        if gone.load(Ordering::Relaxed) {
+            break;
         }
         stream.advance(&filter, deadline);
     }
     let done = streams.iter().all(|stream| stream.found.is_none() && stream.exhausted);
     page.complete = !streams.iter().any(|stream| stream.found.is_none() && !stream.exhausted);
     page.next = (!done).then(|| streams.iter().map(Stream::cursor).collect::<Vec<_>>().join("_"));
-    for stream in streams {
-        page.skipped += stream.skipped + stream.backward.as_ref().map_or(0, |(_, backward)| backward.too_long);
-        page.bytes_read += stream.read + stream.backward.as_ref().map_or(0, |(_, backward)| backward.read);
+    for mut stream in streams {
+        stream.close();
+        page.skipped += stream.skipped;
+        page.bytes_read += stream.read;
         page.problems.extend(stream.problems);
     }
-    Ok(page)
+    Ok((page, weights))
 }
 
-struct Filter<'a> {
-    request: &'a Request,
+pub(crate) struct Filter<'a> {
+    pub(crate) request: &'a Request,
     needle: Option<Needle>,
 }
 
 impl Filter<'_> {
     /// Whether the record is wanted, and its time. `Err` when it is no event at all.
-    fn wants(&self, record: &[u8], log: &Log) -> Result<(bool, Option<i64>), event::Skipped> {
+    pub(crate) fn wants(&self, record: &[u8], log: &Log) -> Result<(bool, Option<i64>), event::Skipped> {
         let event = event::read(record, &log.keys)?;
         let time = event.time();
         let Request { level, kind, actor, outcome, since, until, .. } = self.request;
@@ -229,185 +233,6 @@ impl Filter<'_> {
             && self.needle.as_ref().is_none_or(|needle| needle.is_in(record));
         Ok((wanted, time))
     }
-}
-
-struct Found {
-    record: Vec<u8>,
-    offset: u64,
-    end: u64,
-    archive: Archive,
-    sort_time: i64,
-}
-
-/// One log, from its end to its beginning.
-struct Stream<'a> {
-    log: &'a Log,
-    /// The files that are left, the oldest first.
-    files: Vec<Archive>,
-    backward: Option<(Archive, Backward)>,
-    /// Where to begin in the first file.
-    from: u64,
-    found: Option<Found>,
-    exhausted: bool,
-    /// Records without a time are sorted beside their neighbours.
-    last_time: i64,
-    /// For how many bytes all records have been too old.
-    too_old: u64,
-    skipped: u64,
-    read: u64,
-    problems: Vec<String>,
-}
-
-impl<'a> Stream<'a> {
-    fn new(log: &'a Log) -> Self {
-        let live = Archive { number: 0, path: log.path.clone(), packed: false };
-        let mut files: Vec<Archive> = std::iter::once(live).chain(archives(&log.path)).collect();
-        files.reverse();
-        Self {
-            log,
-            files,
-            backward: None,
-            from: END,
-            found: None,
-            exhausted: false,
-            last_time: i64::MAX,
-            too_old: 0,
-            skipped: 0,
-            read: 0,
-            problems: Vec::new(),
-        }
-    }
-
-    /// Looks for the next event that is wanted.
-    fn advance(&mut self, filter: &Filter<'_>, deadline: Instant) {
-        let mut steps = 0_u32;
-        while !self.exhausted {
-            // A look at the clock costs as much as a short line.
-            steps += 1;
-            if steps.is_multiple_of(64) && Instant::now() >= deadline {
-                return;
-            }
-            if self.backward.is_none() {
-                self.open();
-                continue;
-            }
-            let Some((archive, backward)) = &mut self.backward else { return };
-            let end = backward.offset();
-            match backward.next() {
-                Ok(Some((offset, record))) => match filter.wants(record, self.log) {
-                    Ok((wanted, time)) => {
-                        self.last_time = time.unwrap_or(self.last_time);
-                        if wanted {
-                            let (record, archive, sort_time) = (record.to_vec(), archive.clone(), self.last_time);
-                            self.found = Some(Found { record, offset, end, archive, sort_time });
-                            self.too_old = 0;
-                            return;
-                        }
-                        let old = filter.request.since.zip(time).is_some_and(|(since, time)| time < since - SLACK_MS);
-                        self.too_old = if old { self.too_old + record.len() as u64 } else { 0 };
-                        self.exhausted = self.too_old > SLACK_BYTES;
-                    }
-                    Err(_) => self.skipped += 1,
-                },
-                Ok(None) => self.close(),
-                Err(error) => {
-                    self.problems.push(format!("{}: {error}", archive.path.display()));
-                    self.close();
-                }
-            }
-        }
-    }
-
-    fn open(&mut self) {
-        let Some(archive) = self.files.pop() else {
-            self.exhausted = true;
-            return;
-        };
-        let from = std::mem::replace(&mut self.from, END);
-        if self.last_time == i64::MAX {
-            // A log without times is as new as its file.
-            let modified = std::fs::metadata(&archive.path).and_then(|metadata| metadata.modified());
-            let since = modified.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            self.last_time = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX);
-        }
-        match Backward::new(archive.clone(), self.log.framing, from) {
-            Ok(backward) => self.backward = Some((archive, backward)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.problems.push(format!("{}: {error}", archive.path.display())),
-        }
-    }
-
-    fn close(&mut self) {
-        if let Some((_, backward)) = self.backward.take() {
-            self.skipped += backward.too_long;
-            self.read += backward.read;
-        }
-    }
-
-    /// Which log, which file by its beginning, and where in it: it holds when files are renamed and packed.
-    fn cursor(&self) -> String {
-        let log = self.log_mark();
-        let place = match (&self.found, &self.backward) {
-            (Some(found), _) => Some((&found.archive, found.end)),
-            (None, Some((archive, backward))) => Some((archive, backward.offset())),
-            (None, None) => None,
-        };
-        match place.or_else(|| self.files.last().map(|archive| (archive, END))) {
-            Some((archive, offset)) if !self.exhausted || self.found.is_some() => {
-                format!("{log}.{}.{offset:x}", beginning(archive).unwrap_or_default())
-            }
-            _ => format!("{log}.end.0"),
-        }
-    }
-
-    fn go_to(&mut self, cursor: &str) -> Result<(), QueryError> {
-        let bad = || QueryError::BadCursor(cursor.chars().take(100).collect());
-        let mark = self.log_mark();
-        for part in cursor.split('_') {
-            let mut words = part.split('.');
-            let (Some(log), Some(file), Some(offset), None) = (words.next(), words.next(), words.next(), words.next())
-            else {
-                return Err(bad());
-            };
-            let offset = u64::from_str_radix(offset, 16).map_err(|_| bad())?;
-            if log != mark {
-                continue;
-            }
-            if file == "end" {
-                self.exhausted = true;
-                return Ok(());
-            }
-            let Some(index) = self.files.iter().rposition(|archive| beginning(archive).is_some_and(|id| id == file))
-            else {
-                return Err(QueryError::CursorGone);
-            };
-            self.files.truncate(index + 1);
-            self.from = offset;
-        }
-        Ok(())
-    }
-
-    fn log_mark(&self) -> String {
-        hash(self.log.path.as_os_str().as_encoded_bytes())[..8].to_owned()
-    }
-}
-
-/// A file's beginning as a short name: its first line's, where that is complete.
-fn beginning(archive: &Archive) -> Option<String> {
-    let mut bytes = Vec::new();
-    let file = open_file(&archive.path).ok()?;
-    let read = if archive.packed {
-        flate2::read::MultiGzDecoder::new(file).take(BEGINNING as u64).read_to_end(&mut bytes)
-    } else {
-        file.take(BEGINNING as u64).read_to_end(&mut bytes)
-    };
-    read.ok()?;
-    match memchr::memchr(b'\n', &bytes) {
-        Some(end) => bytes.truncate(end),
-        None if bytes.len() < BEGINNING => bytes.truncate(BEGINNING_WITHOUT_LINE),
-        None => {}
-    }
-    (!bytes.is_empty()).then(|| hash(&bytes))
 }
 
 impl Found {
@@ -451,7 +276,7 @@ impl Found {
 /// The fields of a record that the scan has called sound. What no JSON text can hold (lone surrogates, bytes that are
 /// no UTF-8) is replaced first.
 fn fields(record: &[u8]) -> Map<String, Value> {
-    let text = String::from_utf8_lossy(record);
+    let text = String::from_utf8_lossy(event::without_mark(record));
     if let Ok(fields) = serde_json::from_str(&text) {
         return fields;
     }

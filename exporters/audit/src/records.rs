@@ -1,34 +1,38 @@
 //! The records of a log, counted as they are read.
 
 use crate::{
-    archives::Position,
     counts::Counts,
     event,
     follow::Rules,
     frame::{self, LONGEST},
     moment,
     options::{Framing, Keys},
+    position::Position,
     scan::Scalar,
     sign::{Key, Verdict},
 };
 
-/// Counts the complete records; returns how many bytes they take.
+/// Counts the complete records; returns how many bytes they take. In the first `seen` bytes no line ends.
 pub(crate) fn take(
     framing: Framing,
     keys: &Keys,
     bytes: &[u8],
+    seen: usize,
     position: &mut Position,
     counts: &mut Counts,
     rules: &Rules,
 ) -> usize {
     let mut start = 0;
     if position.skipping {
-        let Some(end) = frame::resume(framing, bytes) else { return 0 };
+        let Some(end) = frame::resume(framing, bytes) else {
+            // What may part this record from the next stands in its last two bytes at most.
+            return if framing == Framing::Lines { bytes.len() } else { bytes.len().saturating_sub(2) };
+        };
         position.skipping = false;
         start = end;
     }
     let mut last = None;
-    let used = frame::split(framing, &bytes[start..], |record| {
+    let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |record| {
         if record.len() > LONGEST {
             counts.skipped.too_long += 1;
         } else {
@@ -45,7 +49,7 @@ pub(crate) fn take(
 pub(crate) fn count<'a>(record: &'a [u8], keys: &'a Keys, counts: &mut Counts, rules: &Rules) -> Option<Scalar<'a>> {
     match event::read(record, keys) {
         Ok(event) => {
-            counts.add(&event, rules.kinds, &rules.spikes, rules.now);
+            counts.add(&event, rules.kinds, &rules.spikes, &rules.clock);
             if let Some((entry, signature)) = event.signed {
                 *match Key::check(rules.key.as_ref(), entry, signature) {
                     Verdict::Valid => &mut counts.signatures.valid,

@@ -37,6 +37,10 @@ impl Key {
             return Err(io::Error::other("longer than a key is"));
         }
         let bytes = fs::read(path)?;
+        if crate::event::utf16(&bytes) {
+            return Err(io::Error::other("it is UTF-16: write it as UTF-8"));
+        }
+        let bytes = crate::event::without_mark(&bytes);
         let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
         if end == 0 {
             return Err(io::Error::other("there is no key in it"));

@@ -19,7 +19,7 @@ impl Needle {
         if self.plain {
             return contains_ignoring_case(record, self.lowercase.as_bytes());
         }
-        let text = String::from_utf8_lossy(record);
+        let text = String::from_utf8_lossy(crate::event::without_mark(record));
         let value = serde_json::from_str(&text).or_else(|_| serde_json::from_str(&without_lone_surrogates(&text)));
         value.is_ok_and(|value| self.is_in_value(&value))
     }

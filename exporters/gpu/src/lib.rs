@@ -13,6 +13,8 @@ mod options;
 mod process;
 mod reading;
 
+use std::sync::Arc;
+
 use aura_model::{Context, Group, Missing, Name, Reason, Source, declare, walk};
 
 pub use self::{
@@ -73,6 +75,15 @@ impl Source for Gpus {
 
     fn describe(reading: &GpuReading) -> Vec<String> {
         reading.gpus.iter().map(describe).collect()
+    }
+
+    fn outdated(reading: &GpuReading, missing: &Missing) -> Option<GpuReading> {
+        let gpus = reading.gpus.iter().map(|gpu| {
+            // One that sleeps or has no sensor is still said to.
+            let missing = gpu.missing.clone().unwrap_or_else(|| missing.clone());
+            Gpu { index: gpu.index, ..Gpu::without_values(Arc::clone(&gpu.identity), missing) }
+        });
+        Some(GpuReading { gpus: gpus.collect(), nvidia: reading.nvidia.clone(), hostname: reading.hostname.clone() })
     }
 }
 

@@ -13,8 +13,8 @@ pub mod portable;
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 pub use linux::*;
 pub use options::{
-    CollectorOptions, DiskOptions, FilesystemOptions, HostOptions, NetstatOptions, NetworkOptions, TextfileOptions,
-    VmstatOptions,
+    CollectorOptions, DiskOptions, FilesystemOptions, HostOptions, NOT_READ, NetstatOptions, NetworkOptions,
+    TextfileOptions, VmstatOptions,
 };
 
 #[cfg(any(not(target_os = "linux"), feature = "portable"))]

@@ -38,7 +38,7 @@ pub struct HostOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectorOptions {
-    /// Collectors that are off unless they are named here: `kernel_hung`, `meminfo_numa`.
+    /// Collectors that are off unless they are named here: `meminfo_numa`. `processes` named here reads every thread too.
     pub enable: Vec<String>,
     /// Collectors that are not read, such as `hwmon` or `mdadm`. The names are those of the node_exporter and of
     /// `collect[]`; docs/compatibility.md lists them.
@@ -201,10 +201,13 @@ impl Options for HostOptions {
 
     fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
-        for (key, list) in
-            [("collectors.enable", &self.collectors.enable), ("collectors.disable", &self.collectors.disable)]
-        {
-            problems.extend(list.iter().filter_map(|name| unknown(name)).map(|problem| (key.to_owned(), problem)));
+        // What is never read may be switched off too, as the flags of a node_exporter did.
+        let disabled = self.collectors.disable.iter().filter(|name| !NOT_READ.contains(&name.as_str()));
+        for (key, list) in [
+            ("collectors.enable", self.collectors.enable.iter().collect::<Vec<_>>()),
+            ("collectors.disable", disabled.collect()),
+        ] {
+            problems.extend(list.into_iter().filter_map(|name| unknown(name)).map(|problem| (key.to_owned(), problem)));
         }
         for (key, expression) in [
             ("disk.devices_exclude", &self.disk.devices_exclude),
@@ -223,9 +226,58 @@ impl Options for HostOptions {
     }
 }
 
+/// Collectors of node_exporter 1.12 that are not read; docs/compatibility.md says why.
+pub const NOT_READ: &[&str] = &[
+    "bcache",
+    "bcachefs",
+    "btrfs",
+    "buddyinfo",
+    "cgroups",
+    "cpu_vulnerabilities",
+    "dmmultipath",
+    "drbd",
+    "drm",
+    "ethtool",
+    "fibrechannel",
+    "infiniband",
+    "interrupts",
+    "ipvs",
+    "ksmd",
+    "lnstat",
+    "logind",
+    "mountstats",
+    "network_route",
+    "nfs",
+    "nfsd",
+    "ntp",
+    "nvmesubsystem",
+    "pcidevice",
+    "perf",
+    "qdisc",
+    "runit",
+    "slabinfo",
+    "softirqs",
+    "supervisord",
+    "swap",
+    "sysctl",
+    "systemd",
+    "tapestats",
+    "tcpstat",
+    "wifi",
+    "xfrm",
+    "xfs",
+    "zfs",
+    "zoneinfo",
+];
+
 fn unknown(name: &str) -> Option<String> {
     if crate::NAMES.contains(&name) {
         return None;
+    }
+    if NOT_READ.contains(&name) {
+        return Some(format!(
+            "node_exporter's collector {name:?} is not read by this agent: docs/compatibility.md says why; take it out"
+        ));
     }
     let nearest = crate::NAMES.iter().min_by_key(|known| distance(name, known))?;
     Some(format!("there is no collector {name:?}; did you mean {nearest:?}?"))
@@ -262,6 +314,24 @@ mod tests {
         let [(key, problem)] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!(key, "collectors.disable");
         assert_eq!(problem, r#"there is no collector "loadavrg"; did you mean "loadavg"?"#);
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
+    fn a_collector_that_is_not_read_is_said_to_be_none_of_ours_and_may_be_switched_off() {
+        let collectors = CollectorOptions { enable: vec!["zfs".into()], disable: vec!["xfs".into()] };
+        let problems = HostOptions { collectors, ..Default::default() }.problems();
+        let [(key, problem)] = &problems[..] else { panic!("{problems:?}") };
+        assert!(key == "collectors.enable" && problem.contains("is not read by this agent"), "{problem}");
+        let table = include_str!("../../../docs/compatibility.md");
+        let no: Vec<&str> = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" | no | "))
+            .map(|(name, _)| name)
+            .collect();
+        let mut listed = NOT_READ.to_vec();
+        listed.sort_unstable_by_key(|name| no.iter().position(|other| other == name));
+        assert_eq!(listed, no);
     }
 
     #[test]

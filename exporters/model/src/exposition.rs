@@ -89,7 +89,8 @@ impl Families {
         if !family.series.is_empty() {
             return Err(format!("TYPE of {name} after its samples"));
         }
-        family.kind = match rest.trim_end() {
+        // The official parser takes them in capitals too.
+        family.kind = match &*rest.trim_end().to_ascii_lowercase() {
             "counter" => Kind::Counter,
             "gauge" => Kind::Gauge,
             "histogram" => Kind::Histogram,

@@ -9,8 +9,12 @@ mod metric;
 mod options;
 mod section;
 mod source;
+mod stopwatch;
+mod text;
 
 pub use metric::{Emit, Family, Group, Kind, Metric, Show, Unit, Value, counter, declare, gauge, unknown, walk};
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};
 pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};
+pub use stopwatch::{Stopwatch, TICK, tick, within};
+pub use text::{text, unmarked};

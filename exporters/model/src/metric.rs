@@ -168,10 +168,17 @@ pub type Show<'a> = &'a mut dyn FnMut(&Family<'static>);
 
 /// Receives the samples of a walk over a reading. Publishers implement it.
 ///
-/// A family without a sample is not published, so `take` functions need not look ahead.
+/// A family without a sample is not published, so `take` functions need not look ahead. Of two samples with equal labels
+/// the first is published, and the other counted and named in the log: a source gives each a label that tells it apart.
+/// Equal labels are recognised among the samples that came through one of the two methods.
 pub trait Emit {
     /// Opens a family; samples that follow belong to it. Families must not be opened twice in one walk.
     fn family(&mut self, family: &Family<'_>);
+
+    /// Opens a family as a table declares it. Tables are checked once for all: its name needs no look at each reading.
+    fn declared(&mut self, family: &Family<'static>) {
+        self.family(family);
+    }
 
     /// A sample of the open family, with the values of its declared labels in their order.
     fn sample(&mut self, values: &[&str], value: Value);
@@ -204,7 +211,7 @@ impl dyn Emit + '_ {
 pub fn walk<R>(metrics: &[Metric<R>], reading: &R, emit: &mut dyn Emit) {
     for metric in metrics {
         if !metric.family.name.contains('*') {
-            emit.family(&metric.family);
+            emit.declared(&metric.family);
         }
         (metric.take)(reading, emit);
     }

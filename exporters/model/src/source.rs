@@ -61,26 +61,53 @@ impl Default for Paths {
 }
 
 /// What the agent lends a source.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Where the outside world is mounted.
     pub paths: Paths,
     /// The one folder that may be written to, for what outlives a restart; none unless one is configured.
     pub storage: Option<PathBuf>,
+    /// The names of all metrics that the agent declares, as declared: what comes from outside must take no other's.
+    pub declared: Arc<[&'static str]>,
+    /// So long a reading that no newer one follows is still shown, with its age.
+    pub stale_after: Duration,
     watched: Arc<AtomicBool>,
 }
 
+impl Default for Context {
+    fn default() -> Self {
+        Self::new(Paths::default())
+    }
+}
+
 impl Context {
+    /// The usual time for which a reading is shown: longer than a busy machine stands still, and no longer than most
+    /// scrapers wait from one scrape to the next.
+    pub const STALE_AFTER: Duration = Duration::from_secs(15);
+
     /// A context over these roots.
     #[must_use]
     pub fn new(paths: Paths) -> Self {
-        Self { paths, storage: None, watched: Arc::default() }
+        let declared = [].into();
+        Self { paths, storage: None, declared, stale_after: Self::STALE_AFTER, watched: Arc::default() }
     }
 
     /// The same with a folder for what outlives a restart.
     #[must_use]
     pub fn with_storage(self, storage: Option<PathBuf>) -> Self {
         Self { storage, ..self }
+    }
+
+    /// The same with the names that are taken.
+    #[must_use]
+    pub fn with_declared(self, declared: Arc<[&'static str]>) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// The same with another time for which a reading is shown.
+    #[must_use]
+    pub fn with_stale_after(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
     }
 
     /// Whether somebody looks at the live page now: the time for readings that are too dear to take otherwise.
@@ -126,6 +153,12 @@ pub trait Source: Sized + 'static {
 
     /// A few words for the log, from a first reading: what is watched, and what is not and why.
     fn describe(reading: &Self::Reading) -> Vec<String>;
+
+    /// What is left to say when this reading has become too old to be shown: what was watched, none of it up. A name
+    /// that ends in `_up` must not vanish when it matters most.
+    fn outdated(_reading: &Self::Reading, _missing: &Missing) -> Option<Self::Reading> {
+        None
+    }
 
     /// How long each group took in this reading, and whether it was read: one row a group that was asked.
     fn health(_reading: &Self::Reading) -> Vec<GroupHealth> {

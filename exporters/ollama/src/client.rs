@@ -3,6 +3,7 @@
 use std::{fmt, io, time::Duration};
 
 use aura_model::Missing;
+use aura_model::within as in_time;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -12,7 +13,7 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::timeout,
+    time::sleep,
 };
 
 use crate::{Address, Server, Trouble, server::Login, tls};
@@ -133,14 +134,14 @@ impl Client {
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: Bytes, within: Duration) -> Result<Answer, Failure> {
-        let answer = timeout(within, self.ask_until_answered(&method, path, &body)).await;
-        if !matches!(&answer, Ok(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
+        let answer = in_time(within, sleep, self.ask_until_answered(&method, path, &body)).await;
+        if !matches!(&answer, Some(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
             // The answer that was given up may still come, and must not be taken for the next one's. Who was not let
             // in reads the file with the secret again.
             self.connection = None;
         }
         let address = || self.server.address.clone();
-        answer.unwrap_or_else(|_| Err(Failure::Busy { address: address(), path: path.to_owned(), within }))
+        answer.unwrap_or_else(|| Err(Failure::Busy { address: address(), path: path.to_owned(), within }))
     }
 
     async fn ask_until_answered(&mut self, method: &Method, path: &str, body: &Bytes) -> Result<Answer, Failure> {
@@ -163,10 +164,10 @@ impl Client {
         let unconnected = |missing| Failure::Unconnected { address: address.clone(), missing };
         let authorization = login.as_ref().map(Login::header).transpose().map_err(unconnected)?;
         let unreachable = |error| Failure::Unreachable { address: address.clone(), error };
-        let connected = timeout(CONNECT, TcpStream::connect((address.host(), address.port()))).await;
+        let connected = in_time(CONNECT, sleep, TcpStream::connect((address.host(), address.port()))).await;
         let stream = match connected {
-            Ok(stream) => stream.map_err(unreachable)?,
-            Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
+            Some(stream) => stream.map_err(unreachable)?,
+            None => return Err(unreachable(io::ErrorKind::TimedOut.into())),
         };
         let _ = stream.set_nodelay(true);
         let wire: Box<dyn Wire> = if address.is_encrypted() {

@@ -1,15 +1,15 @@
 //! Loading and unloading, each on a connection of its own and finished only when `/api/ps` says so.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aura_model::{Interval, Name};
+use aura_model::{Interval, Name, Stopwatch};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
     Action, Answer, Client, Failure, InstalledModel, Outcome, Server, ledger,
-    wire::{ErrorBody, Models, Running},
+    wire::{self, Running},
 };
 
 /// `/api/ps` is asked so often whether it is done.
@@ -19,8 +19,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// After Ollama has said that a model is loaded, the list shows it within this time or something is wrong.
 const CONFIRM: Duration = Duration::from_secs(15);
 
-/// Words of every version's refusals for want of memory.
-const MEMORY: [&str; 7] = [
+/// Words of every version's refusals for want of memory. Newer ones do no reckoning before they load on a CPU: the
+/// allocator or the kernel ends their runner.
+const MEMORY: [&str; 11] = [
     "requires more",
     "out of memory",
     "unable to allocate",
@@ -28,6 +29,10 @@ const MEMORY: [&str; 7] = [
     "not enough memory",
     "failed to allocate",
     "allocation failed",
+    "cannot be allocated",
+    "alloc_tensor_range",
+    "bad_alloc",
+    "signal: killed",
 ];
 
 /// How long a model stays after its last use.
@@ -199,9 +204,9 @@ async fn noted(
     action: Action,
     work: impl Future<Output = Result<(), CommandError>>,
 ) -> Result<Done, CommandError> {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let result = work.await;
-    let took = begun.elapsed();
+    let took = begun.started().elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
     ledger::note(&server.address.authority(), action, outcome, took);
     result.map(|()| Done { took })
@@ -220,19 +225,19 @@ async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) ->
 
 /// Asks until the list holds the model, or no longer does; whether that came true in time.
 async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Duration) -> Result<bool, CommandError> {
-    let deadline = Instant::now() + within;
+    let begun = Stopwatch::start();
     loop {
         match client.get("/api/ps", ANSWER).await {
             Ok(answer) => {
-                let running = serde_json::from_slice::<Models<Running>>(&answer.body);
-                if running.is_ok_and(|list| list.models.iter().any(|running| model.is(running)) == listed) {
+                let running = Running::list(&answer.body);
+                if running.is_ok_and(|(models, _)| models.iter().any(|running| model.is(running)) == listed) {
                     return Ok(true);
                 }
             }
             Err(Failure::Busy { .. }) => {}
             Err(failure) => return Err(failure.into()),
         }
-        if Instant::now() >= deadline {
+        if begun.left(within).is_zero() {
             return Ok(false);
         }
         sleep(LOOK).await;
@@ -241,7 +246,7 @@ async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Dur
 
 /// What Ollama's status and text mean.
 fn refusal(answer: &Answer) -> CommandError {
-    let text = serde_json::from_slice::<ErrorBody>(&answer.body).map(|body| body.error).unwrap_or_default();
+    let text = wire::error(&answer.body);
     let text =
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
     let lower = text.to_lowercase();
@@ -268,7 +273,17 @@ mod tests {
             (503, "server busy, please try again.  maximum pending requests exceeded", Outcome::Busy),
             (500, "model requires more system memory (5.6 GiB) than is available (3.1 GiB)", Outcome::NoMemory),
             (500, "llama runner process has terminated: cudaMalloc failed: out of memory", Outcome::NoMemory),
-            (500, "llama runner process has terminated: signal: killed", Outcome::Failed),
+            (500, "memory layout cannot be allocated with num_gpu = 26", Outcome::NoMemory),
+            (500, "llama runner process has terminated: signal: killed", Outcome::NoMemory),
+            (
+                500,
+                "llama-server process has terminated: exit status 1: llama_init_from_model: failed to initialize the \
+                 context: std::bad_alloc",
+                Outcome::NoMemory,
+            ),
+            (500, "unable to allocate CUDA0 buffer", Outcome::NoMemory),
+            (500, "llama runner process has terminated: exit status 2", Outcome::Failed),
+            (500, "invalid file magic", Outcome::Failed),
         ] {
             let body = json!({ "error": text }).to_string().into();
             let answer = Answer { status: StatusCode::from_u16(status).unwrap(), body, date: None };

@@ -10,6 +10,7 @@
 mod address;
 mod client;
 mod command;
+mod fields;
 mod hosts;
 mod ledger;
 mod metrics;

@@ -3,6 +3,8 @@
 //!
 //! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host.
 
+use std::collections::HashSet;
+
 use aura_model::{Emit, Family, Group, Kind, Metric, Unit, counter, declare, gauge, walk};
 
 use crate::{
@@ -249,7 +251,9 @@ fn each_installed(reading: &OllamaReading, mut take: impl FnMut(&HostReading, &I
         let is_loaded = |model: &InstalledModel| host.loaded.value().is_some_and(|loaded| model.is_among(loaded));
         // Ollama lists what was changed last first.
         let (loaded, others): (Vec<_>, Vec<_>) = installed.iter().partition(|model| is_loaded(model));
-        for model in loaded.into_iter().chain(others).take(MODELS) {
+        let mut names = HashSet::new();
+        // A look-alike may list a name twice; one of them has the series.
+        for model in loaded.into_iter().chain(others).filter(|model| names.insert(&model.name)).take(MODELS) {
             take(host, model);
         }
     }

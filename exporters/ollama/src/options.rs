@@ -21,7 +21,8 @@ pub struct OllamaOptions {
     /// authority to trust instead of those of the system, and either `token_file` or `user` and `password_file`.
     #[schemars(example = "http://127.0.0.1:11434")]
     pub hosts: Vec<OllamaHost>,
-    /// An answer that takes longer is given up, and the server is shown as busy.
+    /// An answer that takes longer is given up and asked for anew. Nobody waits for it: a server that keeps silent for 2
+    /// seconds is shown as busy, and what it last said until `stale_after`.
     pub request_timeout: Interval,
     /// Whether models may be loaded and unloaded through the agent, by those who have a user or the control token.
     pub controls: bool,
@@ -36,7 +37,7 @@ impl Default for OllamaOptions {
             interval: Interval::from_secs(1),
             timeout: Interval::from_secs(5),
             hosts: Vec::new(),
-            request_timeout: Interval::from_secs(5),
+            request_timeout: Interval::from_secs(10),
             controls: true,
             load_timeout: Interval::from_secs(600),
         }

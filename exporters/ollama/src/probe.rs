@@ -9,12 +9,11 @@ use std::{
 use aura_model::{Missing, Name, Reason};
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
     Address, Answer, Client, Failure, InstalledModel, LoadedModel, Server, Trouble,
-    wire::{self, Installed, Models, Running, Show, Version},
+    wire::{self, Installed, Models, Running, Show},
 };
 
 /// The list of installed models is asked for again only after so many times as long as the last answer took:
@@ -34,6 +33,8 @@ pub(crate) struct Probe {
     /// The connection on which the version was asked.
     version_of: u64,
     installed: Arc<Vec<InstalledModel>>,
+    /// What is odd about the list.
+    odd: Vec<String>,
     /// When the list may be asked for again; none when it is not known.
     list_due: Option<Instant>,
     /// Digests of models in memory that the list did not have: they were deleted, and it need not be asked for them.
@@ -56,6 +57,8 @@ pub(crate) struct Answers {
     pub(crate) installed: Arc<Vec<InstalledModel>>,
     /// Without what only an observer knows: when it was loaded and used.
     pub(crate) loaded: Vec<LoadedModel>,
+    /// What in them could not be read, while the rest could.
+    pub(crate) odd: Vec<String>,
     pub(crate) answered_at: Timestamp,
     pub(crate) clock_offset_seconds: f64,
     pub(crate) seconds: f64,
@@ -77,6 +80,7 @@ impl Probe {
             version: None,
             version_of: 0,
             installed: Arc::default(),
+            odd: Vec::new(),
             list_due: None,
             unlisted: Vec::new(),
             described: HashMap::new(),
@@ -86,31 +90,37 @@ impl Probe {
 
     /// Whether an Ollama is there at all.
     pub(crate) async fn greet(&mut self) -> Result<(), Silence> {
-        self.ask_version().await
+        self.ask_version().await?;
+        match self.version {
+            Some(_) => Ok(()),
+            None => Err(self.unreadable("/api/version", "it has no version")),
+        }
     }
 
     pub(crate) async fn ask(&mut self) -> Result<Answers, Silence> {
         let begun = Instant::now();
         let answer = self.get("/api/ps").await?;
         let answered_at = Timestamp::now();
-        let running: Models<Running> = self.parse("/api/ps", &answer)?;
+        let (running, odd) = self.list_of("/api/ps", Running::list(&answer.body))?;
         if self.client.connections() != self.version_of {
             self.ask_version().await?;
         }
         let is_new = |model: &Running| !self.is_listed(model) && !self.unlisted.contains(&model.digest);
-        if self.list_due.is_none_or(|due| Instant::now() >= due) || running.models.iter().any(is_new) {
+        if self.list_due.is_none_or(|due| Instant::now() >= due) || running.iter().any(is_new) {
             self.list().await?;
-            let unlisted = running.models.iter().filter(|model| !self.is_listed(model));
+            let unlisted = running.iter().filter(|model| !self.is_listed(model));
             self.unlisted = unlisted.map(|model| model.digest.clone()).collect();
         }
-        self.describe(&running.models).await;
+        self.describe(&running).await;
         let clock_offset_seconds = answer.date.map_or(0.0, |date| clock_offset(date, answered_at));
         let server_time = answered_at.as_duration().as_secs_f64() + clock_offset_seconds;
-        let loaded = running.models.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
+        let no_version = self.version.is_none().then(|| "/api/version has no text \"version\"".to_owned());
+        let loaded = running.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
         Ok(Answers {
             version: self.version.clone(),
             installed: Arc::clone(&self.installed),
             loaded,
+            odd: odd.into_iter().chain(self.odd.iter().cloned()).chain(no_version).collect(),
             answered_at,
             clock_offset_seconds,
             seconds: begun.elapsed().as_secs_f64(),
@@ -123,8 +133,7 @@ impl Probe {
 
     async fn ask_version(&mut self) -> Result<(), Silence> {
         let answer = self.get("/api/version").await?;
-        let version: Version = self.parse("/api/version", &answer)?;
-        self.version = Some(version.version.into());
+        self.version = wire::version(&answer.body).map(Into::into);
         self.version_of = self.client.connections();
         Ok(())
     }
@@ -134,9 +143,10 @@ impl Probe {
         // One that cannot be read is asked for again at once: until then nobody knows what is installed.
         self.list_due = None;
         let answer = self.get("/api/tags").await?;
-        let list: Models<Installed> = self.parse("/api/tags", &answer)?;
+        let (list, odd) = self.list_of("/api/tags", Installed::list(&answer.body))?;
+        self.odd = odd;
         self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_PAUSE));
-        let mut installed: Vec<InstalledModel> = list.models.into_iter().map(installed).collect();
+        let mut installed: Vec<InstalledModel> = list.into_iter().map(installed).collect();
         self.described.retain(|digest, _| installed.iter().any(|model| model.digest == *digest));
         for model in &mut installed {
             if let Some(description) = self.described.get(&model.digest) {
@@ -172,13 +182,13 @@ impl Probe {
                 self.describe_due = Instant::now() + LONGEST_PAUSE;
                 return;
             };
-            let show = serde_json::from_slice::<Show>(&answer.body).ok().filter(|_| answer.status.is_success());
-            let description = show.map_or_else(Description::default, |show| Description {
-                context_length: show.context_length(),
-                parameter_count: show.parameter_count(),
+            let show = if answer.status.is_success() { Show::read(&answer.body) } else { Show::default() };
+            let description = Description {
+                context_length: show.context_length,
+                parameter_count: show.parameter_count,
                 weights: show.weights().map(Into::into),
                 capabilities: show.capabilities,
-            });
+            };
             for model in Arc::make_mut(&mut self.installed).iter_mut().filter(|model| model.digest == digest) {
                 complete(model, &description);
             }
@@ -204,17 +214,20 @@ impl Probe {
         Err(Silence { trouble: Trouble::Status, missing: Missing::new(reason, detail) })
     }
 
-    fn parse<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, Silence> {
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let detail = format!("{}{path} did not answer as Ollama does: {error}", self.address);
-            Silence { trouble: Trouble::Unreadable, missing: Missing::new(Reason::Unreadable, detail) }
-        })
+    fn list_of<M>(&self, path: &str, list: Result<Models<M>, String>) -> Result<Models<M>, Silence> {
+        let (models, odd) = list.map_err(|error| self.unreadable(path, &error))?;
+        Ok((models, odd.into_iter().map(|what| format!("{path}, {what}")).collect()))
+    }
+
+    fn unreadable(&self, path: &str, error: &str) -> Silence {
+        let detail = format!("{}{path} did not answer as Ollama does: {error}", self.address);
+        Silence { trouble: Trouble::Unreadable, missing: Missing::new(Reason::Unreadable, detail) }
     }
 }
 
 /// What a server's error says, in brackets; nothing when it says nothing.
 pub(crate) fn said(answer: &Answer) -> String {
-    let text = serde_json::from_slice::<wire::ErrorBody>(&answer.body).map(|body| body.error).unwrap_or_default();
+    let text = wire::error(&answer.body);
     if text.is_empty() { String::new() } else { format!(" ({})", text.chars().take(300).collect::<String>()) }
 }
 
@@ -243,7 +256,7 @@ fn installed(model: Installed) -> InstalledModel {
         context_length: model.details.context_length.filter(|&tokens| tokens > 0),
         capabilities: model.capabilities,
         weights: None,
-        remote: model.remote_host.is_some() || model.remote_model.is_some(),
+        remote: model.remote,
     }
 }
 

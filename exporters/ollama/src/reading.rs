@@ -40,6 +40,8 @@ pub struct HostReading {
     pub installed: Section<Arc<Vec<InstalledModel>>>,
     /// Models in its memory.
     pub loaded: Section<Arc<Vec<LoadedModel>>>,
+    /// What in its answers could not be read, while the rest could: an entry without a name, a negative size.
+    pub odd: Vec<String>,
     /// What asking it costs.
     pub questions: Questions,
     /// What this agent did to it.

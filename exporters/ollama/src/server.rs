@@ -64,12 +64,15 @@ impl Login {
 
 /// What stands in a file, without the end of its line.
 fn secret(file: &Path) -> Result<String, Missing> {
-    let mut text = String::new();
-    let read = File::open(file).and_then(|opened| opened.take(LONGEST_SECRET + 1).read_to_string(&mut text));
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|opened| opened.take(LONGEST_SECRET + 1).read_to_end(&mut bytes));
     read.map_err(|error| no_file(file, &error))?;
+    if bytes.len() as u64 > LONGEST_SECRET {
+        return Err(unusable(file, "it is too long"));
+    }
+    let text = aura_model::text(&bytes).map_err(|why| unusable(file, &why))?;
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(unusable(file, "it is empty")),
-        _ if text.len() as u64 > LONGEST_SECRET => Err(unusable(file, "it is too long")),
         secret => Ok(secret.to_owned()),
     }
 }
@@ -106,7 +109,7 @@ mod tests {
         assert!(login.header().unwrap().is_sensitive());
         let gone = Login::Password { user: "Aladdin".into(), file: file("open sesame").path().into() };
         assert_eq!(gone.header().unwrap_err().reason, Reason::NotConfigured);
-        let kept = file("open sesame");
+        let kept = file("\u{feff}open sesame");
         let password = Login::Password { user: "Aladdin".into(), file: kept.path().into() };
         assert_eq!(password.header().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }

@@ -1,11 +1,8 @@
 //! The servers as a source: each is asked by a task of its own, so that one that hangs holds up no other.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use aura_model::{Context, Group, Missing, Name, Options, Reason, Section, Source};
+use aura_model::{Context, Group, Missing, Name, Options, Reason, Section, Source, Stopwatch};
 use jiff::Timestamp;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -22,7 +19,7 @@ use crate::{
 /// A sample waits at most this share of its interval for its servers. Those that have not answered are waited for
 /// in the next one.
 const PATIENCE: f64 = 0.4;
-/// A server that has been silent for so long is busy; until then its last answer holds.
+/// A server that has been silent for so long is busy.
 const SILENT: Duration = Duration::from_secs(2);
 
 /// All servers that are watched.
@@ -42,6 +39,8 @@ struct Host {
     asking: Option<Asking>,
     observer: Observer,
     latest: Option<Latest>,
+    /// So long its last answer is shown while it keeps silent.
+    stale_after: Duration,
     standing: Standing,
     since: f64,
     missing: Option<Missing>,
@@ -50,11 +49,14 @@ struct Host {
 
 /// A question that runs.
 struct Asking {
-    begun: Instant,
+    begun: Stopwatch,
     task: JoinHandle<(Box<Probe>, Result<Answers, Silence>)>,
 }
 
 struct Latest {
+    came: Stopwatch,
+    /// The server has not been away since: what it said may still be so.
+    holds: bool,
     answers: Answers,
     loaded: Arc<Vec<LoadedModel>>,
 }
@@ -70,7 +72,7 @@ impl Source for Ollama {
         metrics::GROUPS
     }
 
-    fn open(options: &OllamaOptions, _: &Context) -> Result<Self, Missing> {
+    fn open(options: &OllamaOptions, context: &Context) -> Result<Self, Missing> {
         let variable = std::env::var("OLLAMA_HOST").ok();
         let (servers, named) =
             options.servers(variable.as_deref()).map_err(|problem| Missing::new(Reason::NotConfigured, problem))?;
@@ -92,8 +94,10 @@ impl Source for Ollama {
                 return Err(Missing::new(Reason::NotConfigured, detail));
             }
         }
-        let hosts = servers.into_iter().map(|server| Host::new(server, within)).collect();
-        let patience = options.schedule().interval.get().mul_f64(PATIENCE);
+        let schedule = options.schedule();
+        let stale_after = context.stale_after.max(schedule.interval.get() * 3);
+        let hosts = servers.into_iter().map(|server| Host::new(server, within, stale_after)).collect();
+        let patience = schedule.interval.get().mul_f64(PATIENCE);
         Ok(Self { runtime, hosts, patience, sampled: false })
     }
 
@@ -123,10 +127,23 @@ impl Source for Ollama {
     fn describe(reading: &OllamaReading) -> Vec<String> {
         reading.hosts.iter().map(describe).collect()
     }
+
+    fn outdated(reading: &OllamaReading, missing: &Missing) -> Option<OllamaReading> {
+        let hosts = reading.hosts.iter().map(|host| HostReading {
+            standing: Standing::Away,
+            missing: Some(missing.clone()),
+            version: None,
+            installed: Section::Off { missing: missing.clone() },
+            loaded: Section::Off { missing: missing.clone() },
+            odd: Vec::new(),
+            ..host.clone()
+        });
+        Some(OllamaReading { hosts: hosts.collect() })
+    }
 }
 
 impl Host {
-    fn new(server: Server, within: Duration) -> Self {
+    fn new(server: Server, within: Duration, stale_after: Duration) -> Self {
         Self {
             name: server.address.authority().into(),
             probe: Some(Box::new(Probe::new(server.clone(), within))),
@@ -134,6 +151,7 @@ impl Host {
             asking: None,
             observer: Observer::default(),
             latest: None,
+            stale_after,
             standing: Standing::Busy,
             since: now(),
             missing: None,
@@ -148,7 +166,7 @@ impl Host {
             let result = probe.ask().await;
             (probe, result)
         });
-        self.asking = Some(Asking { begun: Instant::now(), task });
+        self.asking = Some(Asking { begun: Stopwatch::start(), task });
     }
 
     fn is_done(&self) -> bool {
@@ -176,7 +194,7 @@ impl Host {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
         self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
-        self.latest = Some(Latest { answers, loaded: Arc::new(loaded) });
+        self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
         self.stand(Standing::Answering, None);
     }
 
@@ -189,6 +207,9 @@ impl Host {
         };
         if standing == Standing::Away {
             self.observer.forget();
+            if let Some(latest) = &mut self.latest {
+                latest.holds = false;
+            }
         }
         self.stand(standing, Some(silence.missing.clone()));
     }
@@ -209,7 +230,7 @@ impl Host {
             let detail = format!(
                 "{} has not answered for {:.0} s: it is busy",
                 self.server.address,
-                begun.elapsed().as_secs_f64()
+                begun.started().elapsed().as_secs_f64()
             );
             self.stand(Standing::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
@@ -219,7 +240,8 @@ impl Host {
             (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
         let latest = self.latest.as_ref();
-        let fresh = latest.filter(|_| self.standing == Standing::Answering);
+        // Silence says nothing about the models: for a while they are what they were.
+        let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
         HostReading {
             host: self.name.clone(),
             url: self.server.address.to_string(),
@@ -228,11 +250,10 @@ impl Host {
             since: self.since,
             answered_at: latest.map(|latest| latest.answers.answered_at.as_duration().as_secs_f64()),
             clock_offset_seconds: latest.map_or(0.0, |latest| latest.answers.clock_offset_seconds),
-            version: latest
-                .filter(|_| self.standing != Standing::Away)
-                .and_then(|latest| latest.answers.version.clone()),
+            version: latest.filter(|latest| latest.holds).and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
+            odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
             commands: ledger::commands(&self.name),
             missing,

@@ -1,60 +1,98 @@
 //! Ollama's answers. Fields come and go between its versions and zeros are left out, so only a model's name is needed.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use std::collections::HashSet;
 
-use crate::Expiry;
+use jiff::Timestamp;
+
+use crate::{
+    Expiry,
+    fields::{Fields, entries},
+};
 
 /// An expiry this many years ahead is what "keep for ever" looks like: Ollama adds the longest duration it knows,
 /// about 292 years, to the time of the last use.
 const NEVER_YEARS: i64 = 50;
 const YEAR_SECONDS: i64 = 365 * 86_400;
 
-/// `/api/version`.
-#[derive(Deserialize)]
-pub(crate) struct Version {
-    pub(crate) version: String,
-}
-
-/// `/api/tags` and `/api/ps`.
-#[derive(Deserialize)]
-pub(crate) struct Models<M: DeserializeOwned> {
-    #[serde(deserialize_with = "null_is_empty", bound = "")]
-    pub(crate) models: Vec<M>,
-}
+/// `/api/tags` or `/api/ps`: what each entry says, and what is odd about some.
+pub(crate) type Models<M> = (Vec<M>, Vec<String>);
 
 /// One of `/api/tags`.
-#[derive(Deserialize)]
 pub(crate) struct Installed {
     pub(crate) name: String,
     pub(crate) modified_at: Option<String>,
     pub(crate) size: Option<u64>,
-    #[serde(default)]
     pub(crate) digest: String,
-    #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) details: Details,
     pub(crate) capabilities: Option<Vec<String>>,
-    pub(crate) remote_model: Option<String>,
-    pub(crate) remote_host: Option<String>,
+    pub(crate) remote: bool,
+}
+
+impl Installed {
+    /// `/api/tags`.
+    pub(crate) fn list(body: &[u8]) -> Result<Models<Self>, String> {
+        let (models, mut odd) = entries(body, |fields| {
+            let name = name(fields)?;
+            Some(Self {
+                modified_at: fields.text("modified_at"),
+                size: fields.count("size"),
+                digest: fields.text("digest").unwrap_or_default(),
+                details: Details::read(fields),
+                capabilities: fields.texts("capabilities"),
+                remote: fields.has("remote_model") || fields.has("remote_host"),
+                name,
+            })
+        })?;
+        let mut names = HashSet::new();
+        odd.extend(
+            models
+                .iter()
+                .filter(|model: &&Self| !names.insert(model.name.as_str()))
+                .map(|model| format!("{:?} is there twice", model.name.chars().take(60).collect::<String>())),
+        );
+        Ok((models, odd))
+    }
 }
 
 /// One of `/api/ps`.
-#[derive(Deserialize)]
 pub(crate) struct Running {
     pub(crate) name: String,
     pub(crate) size: Option<u64>,
     pub(crate) size_vram: Option<u64>,
-    #[serde(default)]
     pub(crate) digest: String,
-    #[serde(default, deserialize_with = "null_is_default")]
     pub(crate) details: Details,
     pub(crate) expires_at: Option<String>,
     pub(crate) context_length: Option<u64>,
 }
 
+impl Running {
+    /// `/api/ps`.
+    pub(crate) fn list(body: &[u8]) -> Result<Models<Self>, String> {
+        entries(body, |fields| {
+            let name = name(fields)?;
+            let size = fields.count("size");
+            // Some versions leave it out when it is 0: all of the model is in the machine's own memory.
+            let nothing = size.filter(|_| fields.is_left_out("size_vram")).map(|_| 0);
+            Some(Self {
+                size,
+                size_vram: nothing.or_else(|| fields.count("size_vram")),
+                digest: fields.text("digest").unwrap_or_default(),
+                details: Details::read(fields),
+                expires_at: fields.text("expires_at"),
+                context_length: fields.count("context_length"),
+                name,
+            })
+        })
+    }
+}
+
+/// Both keys hold the same; look-alikes have one of them.
+fn name(fields: &mut Fields<'_>) -> Option<String> {
+    ["name", "model"].into_iter().find_map(|key| fields.text(key).filter(|name| !name.trim().is_empty()))
+}
+
 /// What both say of a model.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 pub(crate) struct Details {
     pub(crate) family: Option<String>,
     pub(crate) format: Option<String>,
@@ -63,17 +101,49 @@ pub(crate) struct Details {
     pub(crate) context_length: Option<u64>,
 }
 
+impl Details {
+    fn read(model: &mut Fields<'_>) -> Self {
+        let mut fields = model.object("details");
+        let details = Self {
+            family: fields.text("family"),
+            format: fields.text("format"),
+            parameter_size: fields.text("parameter_size"),
+            quantization_level: fields.text("quantization_level"),
+            context_length: fields.count("context_length"),
+        };
+        model.odd.extend(fields.odd.into_iter().map(|what| format!("details.{what}")));
+        details
+    }
+}
+
+/// `/api/version`.
+pub(crate) fn version(body: &[u8]) -> Option<String> {
+    Fields::of(&String::from_utf8_lossy(body))?.text("version").filter(|version| !version.is_empty())
+}
+
 /// `/api/show`.
-#[derive(Deserialize)]
+#[derive(Default)]
 pub(crate) struct Show {
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(crate) model_info: Map<String, Value>,
+    pub(crate) context_length: Option<u64>,
+    pub(crate) parameter_count: Option<u64>,
     pub(crate) capabilities: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(crate) modelfile: String,
+    modelfile: String,
 }
 
 impl Show {
+    pub(crate) fn read(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let mut fields = Fields::of(&text).unwrap_or_default();
+        let mut info = fields.object("model_info");
+        let architecture = info.text("general.architecture").unwrap_or_default();
+        Self {
+            // The longest that the model was made for.
+            context_length: info.count(&format!("{architecture}.context_length")),
+            parameter_count: info.count("general.parameter_count"),
+            capabilities: fields.texts("capabilities"),
+            modelfile: fields.text("modelfile").unwrap_or_default(),
+        }
+    }
     /// SHA-256 of the weights, in hex: the first `FROM` names their file in Ollama's store (a second one is a projector).
     pub(crate) fn weights(&self) -> Option<String> {
         let path = self.modelfile.lines().find_map(|line| line.strip_prefix("FROM "))?.trim();
@@ -81,22 +151,12 @@ impl Show {
         let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_digest.then(|| hex.to_ascii_lowercase())
     }
-
-    /// The longest context that the model was made for.
-    pub(crate) fn context_length(&self) -> Option<u64> {
-        let architecture = self.model_info.get("general.architecture")?.as_str()?;
-        self.model_info.get(&format!("{architecture}.context_length"))?.as_u64()
-    }
-
-    pub(crate) fn parameter_count(&self) -> Option<u64> {
-        self.model_info.get("general.parameter_count")?.as_u64()
-    }
 }
 
-/// An error's body.
-#[derive(Deserialize)]
-pub(crate) struct ErrorBody {
-    pub(crate) error: String,
+/// What an error's body says; nothing when it says nothing.
+pub(crate) fn error(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    Fields::of(&text).and_then(|mut fields| fields.text("error")).unwrap_or_default()
 }
 
 /// When a model is unloaded.
@@ -108,13 +168,8 @@ pub(crate) fn expiry(text: Option<&str>, now: Timestamp) -> Expiry {
     }
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>, M: Deserialize<'de>>(deserializer: D) -> Result<Vec<M>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
+#[cfg(test)]
+mod mutations;
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +189,7 @@ mod tests {
     #[test]
     fn the_weights_are_the_first_file_that_the_modelfile_names() {
         let of = |modelfile: &str| {
-            serde_json::from_value::<Show>(serde_json::json!({ "modelfile": modelfile })).unwrap().weights()
+            Show::read(serde_json::json!({ "modelfile": modelfile }).to_string().as_bytes()).weights()
         };
         let (one, two) = ("a".repeat(64), "b".repeat(64));
         let head = "# Modelfile generated by \"ollama show\"\n# FROM llava:7b\n\n";
@@ -146,20 +201,66 @@ mod tests {
         for other in ["", head, "FROM llama3:8b\n", "FROM /m/blobs/sha256-abc\n"] {
             assert_eq!(of(other), None, "{other}");
         }
-        assert_eq!(serde_json::from_str::<Show>("{}").unwrap().weights(), None);
+        assert_eq!(Show::read(b"{}").weights(), None);
     }
 
     #[test]
     fn a_list_that_is_missing_is_no_empty_list() {
-        assert!(serde_json::from_str::<Models<Running>>("{}").is_err());
-        assert!(serde_json::from_str::<Models<Running>>(r#"{"error":"no"}"#).is_err());
-        assert!(serde_json::from_str::<Models<Running>>(r#"{"models":null}"#).unwrap().models.is_empty());
+        for body in ["{}", r#"{"error":"no"}"#, r#"{"models":{}}"#, r#"{"models":"none"}"#, "[]", "<html>", ""] {
+            assert!(Running::list(body.as_bytes()).is_err(), "{body}");
+        }
+        assert!(Running::list(br#"{"models":null}"#).unwrap().0.is_empty());
     }
 
     #[test]
-    fn a_model_needs_nothing_but_its_name() {
-        let model: Models<Running> =
-            serde_json::from_str(r#"{"models":[{"name":"a","details":null,"new":1}]}"#).unwrap();
-        assert_eq!((model.models[0].size, model.models[0].size_vram), (None, None));
+    fn an_odd_entry_costs_what_is_odd_and_nothing_else() {
+        const SOUND: &str = r#"{"name":"good:1","size":5,"size_vram":2,"digest":"d"}"#;
+        for (entry, shown, finding) in [
+            (r#"{"name":"a","details":null,"new":1}"#, Some("a"), ""),
+            (r#"{"model":"a"}"#, Some("a"), ""),
+            (r#"{"name":"a","digest":null}"#, Some("a"), ""),
+            (r#"{"name":"a","size":108.0}"#, Some("a"), ""),
+            (r#"{"name":"a","size":-1}"#, Some("a"), "size is no number"),
+            (r#"{"name":"a","size":1e999}"#, Some("a"), "size is no number"),
+            (r#"{"name":"a","digest":5}"#, Some("a"), "digest is no text"),
+            (r#"{"name":"a","digest":"\ud800"}"#, Some("a"), "digest is no text"),
+            (r#"{"name":"a","details":{"parameter_size":7}}"#, Some("a"), "details.parameter_size is no text"),
+            (r#"{"name":"a","details":[]}"#, Some("a"), "details is no object"),
+            (r#"{"name":5,"model":"a"}"#, Some("a"), "name is no text"),
+            (r#"{"size":5}"#, None, "has no name"),
+            (r#"{"name":" "}"#, None, "has no name"),
+            ("null", None, "is no object"),
+            ("7", None, "is no object"),
+            (&"[".repeat(500).chars().chain("]".repeat(500).chars()).collect::<String>(), None, "is no object"),
+        ] {
+            for body in [format!(r#"{{"models":[{entry},{SOUND}]}}"#), format!(r#"{{"models":[{SOUND},{entry}]}}"#)] {
+                let (models, odd) = Running::list(body.as_bytes()).unwrap();
+                let good = models.iter().find(|model| model.name == "good:1").expect("its neighbour");
+                assert_eq!((good.size, good.size_vram, good.digest.as_str()), (Some(5), Some(2), "d"), "{entry}");
+                assert_eq!(
+                    models.iter().find(|model| model.name != "good:1").map(|model| &*model.name),
+                    shown,
+                    "{entry}"
+                );
+                assert_eq!(odd.is_empty(), finding.is_empty(), "{entry}: {odd:?}");
+                assert!(odd.iter().all(|odd| odd.contains(finding)), "{entry}: {odd:?}");
+                let (installed, _) = Installed::list(body.as_bytes()).unwrap();
+                assert_eq!(installed.len(), models.len(), "{entry}");
+            }
+        }
+    }
+
+    #[test]
+    fn vram_that_is_left_out_is_none_and_what_is_not_known_stays_unknown() {
+        for (entry, expected) in [
+            (r#"{"name":"a","size":5}"#, Some(0)),
+            (r#"{"name":"a","size":5,"size_vram":3}"#, Some(3)),
+            (r#"{"name":"a","size":5,"size_vram":null}"#, None),
+            (r#"{"name":"a","size":5,"size_vram":-3}"#, None),
+            (r#"{"name":"a"}"#, None),
+        ] {
+            let (models, _) = Running::list(format!(r#"{{"models":[{entry}]}}"#).as_bytes()).unwrap();
+            assert_eq!(models[0].size_vram, expected, "{entry}");
+        }
     }
 }

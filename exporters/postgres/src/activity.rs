@@ -6,7 +6,10 @@ use aura_model::{Emit, Metric, Unit, Value, gauge};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::{
+    ask::{columns, rows},
+    text::{self, Column},
+};
 
 /// The states that a client backend may be in.
 const STATES: [&str; 6] =
@@ -31,16 +34,18 @@ columns! {
         /// Its process.
         pub pid: i32 = "a.pid",
         /// It is ours: this connection, or one to another database of the server.
-        pub own: bool = "a.pid = pg_backend_pid() OR coalesce(a.application_name = 'aura' AND a.usename = current_user \
-            AND a.client_addr IS NOT DISTINCT FROM inet_client_addr(), false)",
+        pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = \
+            pg_catalog.current_setting('application_name') AND \
+            a.usename = current_user \
+            AND a.client_addr IS NOT DISTINCT FROM pg_catalog.inet_client_addr(), false)",
         /// Its database; none for background processes.
-        pub database: Option<String> = "a.datname::text",
+        pub database: Option<String> = "a.datname::pg_catalog.text",
         /// Its role.
-        pub user: Option<String> = "a.usename::text",
+        pub user: Option<String> = "a.usename::pg_catalog.text",
         /// What the client calls itself.
         pub application: Option<String> = "a.application_name",
         /// Where the client is; none for a local socket.
-        pub client: Option<String> = "host(a.client_addr)",
+        pub client: Option<String> = "pg_catalog.host(a.client_addr)",
         /// `client backend`, or a kind of background process.
         pub kind: Option<String> = "a.backend_type",
         /// `active`, `idle` and so on.
@@ -49,17 +54,23 @@ columns! {
         pub wait_kind: Option<String> = "a.wait_event_type",
         /// What it waits for.
         pub wait: Option<String> = "a.wait_event",
+        /// When its transaction began, Unix seconds.
+        pub transaction_began: Option<f64> = "extract(epoch FROM a.xact_start)::float",
         /// Age of its transaction in seconds.
-        pub transaction_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.xact_start)::float8",
+        pub transaction_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - \
+            a.xact_start)::float",
         /// Age of its query in seconds.
-        pub query_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.query_start)::float8",
+        pub query_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.query_start)::float",
         /// Seconds in its state.
-        pub state_seconds: Option<f64> = "extract(epoch FROM clock_timestamp() - a.state_change)::float8",
-        /// The first 200 letters of what it runs; not of idle ones.
-        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN left(a.query, 200) END",
+        pub state_seconds: Option<f64> = "extract(epoch FROM pg_catalog.clock_timestamp() - a.state_change)::float",
+        /// The first 200 letters of what it runs; not of idle ones. Bytes that are no letters of our database, as where
+        /// one is cut in two at the end, are none that it can cut: short ones are cut here.
+        pub query: Option<String> = "CASE WHEN a.state <> 'idle' THEN CASE WHEN pg_catalog.octet_length(a.query) <= 1024 \
+            THEN a.query ELSE pg_catalog.left(a.query, 200) END END",
         /// The processes that it waits for, with commas between.
         pub blocked_by: Option<String> =
-            "CASE WHEN a.wait_event_type = 'Lock' THEN array_to_string(pg_blocking_pids(a.pid), ',') END",
+            "CASE WHEN a.wait_event_type = 'Lock' THEN \
+            pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(a.pid), ',') END",
     }
 }
 
@@ -71,6 +82,9 @@ pub struct Activity {
     /// Names of databases, so that those without a backend have a count too.
     #[serde(skip)]
     pub databases: Vec<String>,
+    /// What others do is hidden from our role: then nothing can be counted.
+    #[serde(skip)]
+    pub hides: bool,
 }
 
 impl Backend {
@@ -79,22 +93,37 @@ impl Backend {
     pub fn is_client(&self) -> bool {
         !self.own && self.kind.as_deref() == Some("client backend")
     }
+
+    /// Whether it is one of autovacuum's.
+    fn vacuums(&self) -> bool {
+        self.kind.as_deref() == Some("autovacuum worker")
+    }
 }
 
 pub(crate) fn sql() -> String {
     let columns = Backend::select(|_| None);
-    let names = "(SELECT array_to_string(array_agg(datname), '/') FROM pg_database)";
-    format!("SELECT {columns}, CASE WHEN a.pid = pg_backend_pid() THEN {names} END FROM pg_stat_activity a")
+    let names = "(SELECT pg_catalog.array_agg(datname::pg_catalog.text) FROM pg_catalog.pg_database)";
+    // Those who may see a process see what kind it is; a client cannot hide behind the same words in a query of its own.
+    let hides = "coalesce(a.backend_type IS NULL AND a.query = '<insufficient privilege>', false)";
+    format!(
+        "SELECT {columns}, {hides}, CASE WHEN a.pid = pg_catalog.pg_backend_pid() THEN {names} END FROM \
+        pg_catalog.pg_stat_activity a"
+    )
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Activity, Error> {
-    let mut databases = Vec::new();
+    let (mut databases, mut hides) = (Vec::new(), false);
     for row in answer {
-        if let Some(names) = row.try_get::<_, Option<&str>>(row.len() - 1)? {
-            databases = names.split('/').map(str::to_owned).collect();
+        hides |= row.try_get::<_, bool>(row.len() - 2)?;
+        if let Some(names) = <Option<Vec<String>> as Column>::at(row, row.len() - 1)? {
+            databases = names;
         }
     }
-    Ok(Activity { backends: rows(answer, Backend::read)?, databases })
+    let mut backends = rows(answer, Backend::read)?;
+    for query in backends.iter_mut().filter_map(|backend| backend.query.as_mut()) {
+        text::cut(query, 200);
+    }
+    Ok(Activity { backends, databases, hides })
 }
 
 type Key<'a> = [&'a str; 7];
@@ -102,7 +131,7 @@ type Key<'a> = [&'a str; 7];
 /// Count and longest transaction of the backends with the same labels.
 fn groups(activity: &Activity) -> BTreeMap<Key<'_>, (u64, f64)> {
     let mut groups: BTreeMap<Key<'_>, (u64, f64)> = BTreeMap::new();
-    for backend in &activity.backends {
+    for backend in activity.backends.iter().filter(|backend| !backend.own) {
         let (Some(database), Some(state)) = (&backend.database, &backend.state) else { continue };
         fn text(part: &Option<String>) -> &str {
             part.as_deref().unwrap_or_default()
@@ -136,11 +165,17 @@ const LABELS: &[&str] =
     &["datname", "state", "usename", "application_name", "backend_type", "wait_event_type", "wait_event"];
 
 pub(crate) const METRICS: &[Metric<Activity>] = &[
-    gauge("pg_stat_activity_count", "Number of connections in this state.", Unit::None, LABELS, |activity, emit| {
-        for (key, (count, _)) in groups(activity) {
-            emit.sample(&key, count.into());
-        }
-    }),
+    gauge(
+        "pg_stat_activity_count",
+        "Number of connections in this state, without our own.",
+        Unit::None,
+        LABELS,
+        |activity, emit| {
+            for (key, (count, _)) in groups(activity) {
+                emit.sample(&key, count.into());
+            }
+        },
+    ),
     gauge(
         "pg_stat_activity_max_tx_duration",
         "Age of the longest transaction in this state, in seconds.",
@@ -156,10 +191,7 @@ pub(crate) const METRICS: &[Metric<Activity>] = &[
 
 /// Transactions that are under way, without autovacuum's and our own.
 fn transactions(activity: &Activity) -> impl Iterator<Item = f64> {
-    let counts = |backend: &&Backend| {
-        let vacuums = backend.query.as_deref().is_some_and(|query| query.starts_with("autovacuum:"));
-        !backend.own && !vacuums && backend.state.as_deref() != Some("idle")
-    };
+    let counts = |backend: &&Backend| !backend.own && !backend.vacuums() && backend.state.as_deref() != Some("idle");
     activity.backends.iter().filter(counts).filter_map(|backend| backend.transaction_seconds)
 }
 
@@ -178,19 +210,32 @@ pub(crate) const LONG_RUNNING: &[Metric<Activity>] = &[
 
 pub(crate) const AUTOVACUUM: &[Metric<Activity>] = &[gauge(
     "pg_stat_activity_autovacuum_timestamp_seconds",
-    "When the vacuum of this table by autovacuum began, Unix seconds.",
+    "When autovacuum began to vacuum or analyze this table, Unix seconds.",
     Unit::Seconds,
-    &["relname"],
+    &["datname", "schemaname", "relname"],
     |activity, emit| {
+        let mut began: BTreeMap<[&str; 3], f64> = BTreeMap::new();
         for backend in &activity.backends {
-            let table = backend.query.as_deref().and_then(|query| query.strip_prefix("autovacuum: VACUUM "));
-            let (Some(table), Some(age)) = (table, backend.transaction_seconds) else { continue };
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let table = table.split_whitespace().next().unwrap_or_default();
-            emit.one(table, (now.as_secs_f64() - age).floor());
+            let (Some((schema, table)), Some(since)) = (vacuumed(backend), backend.transaction_began) else { continue };
+            let database = backend.database.as_deref().unwrap_or_default();
+            began.entry([database, schema, table]).and_modify(|first| *first = first.min(since)).or_insert(since);
+        }
+        for (key, since) in began {
+            emit.sample(&key, since.into());
         }
     },
 )];
+
+/// The schema and table that a worker of autovacuum is at. It says so in place of a query, without quotes:
+/// `autovacuum: VACUUM ANALYZE public.t (to prevent wraparound)`, `autovacuum: BRIN summarize public.t_idx 128`.
+fn vacuumed(backend: &Backend) -> Option<(&str, &str)> {
+    let work = backend.query.as_deref().filter(|_| backend.vacuums())?.strip_prefix("autovacuum: ")?;
+    let name = match work.strip_prefix("BRIN summarize ") {
+        Some(index) => index.rsplit_once(' ').map_or(index, |(index, _)| index),
+        None => ["VACUUM ANALYZE ", "VACUUM ", "ANALYZE "].iter().find_map(|word| work.strip_prefix(word))?,
+    };
+    name.strip_suffix(" (to prevent wraparound)").unwrap_or(name).split_once('.')
+}
 
 pub(crate) const IDLE: &[Metric<Activity>] = &[Metric {
     family: aura_model::Family {
@@ -205,7 +250,7 @@ pub(crate) const IDLE: &[Metric<Activity>] = &[Metric {
 
 fn idle(activity: &Activity, emit: &mut dyn Emit) {
     let mut times: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
-    for backend in activity.backends.iter().filter(|backend| backend.kind.as_deref() == Some("client backend")) {
+    for backend in activity.backends.iter().filter(|backend| backend.is_client()) {
         let (Some(state), Some(seconds)) = (&backend.state, backend.state_seconds) else { continue };
         if state.starts_with("idle") {
             let application = backend.application.as_deref().unwrap_or_default();
@@ -241,6 +286,7 @@ mod tests {
             state: Some(state.into()),
             wait_kind: None,
             wait: None,
+            transaction_began: Some(1000.0),
             transaction_seconds: Some(seconds),
             query_seconds: Some(seconds),
             state_seconds: Some(seconds),
@@ -253,11 +299,29 @@ mod tests {
     fn every_state_of_every_database_is_counted_once() {
         let backends =
             vec![backend("aura", "active", 2.0), backend("aura", "active", 5.0), backend("aura", "idle", 1.0)];
-        let activity = Activity { backends, databases: vec!["aura".into(), "other".into()] };
+        let activity = Activity { backends, databases: vec!["aura".into(), "o/ther".into()], hides: false };
         let groups = groups(&activity);
         assert_eq!(groups[&["aura", "active", "app", "web", "client backend", "", ""]], (2, 5.0));
         assert_eq!(groups[&["aura", "disabled", "", "", "", "", ""]], (0, 0.0));
         assert!(!groups.contains_key(&["aura", "active", "", "", "", "", ""]));
         assert_eq!(groups.len(), 2 * STATES.len());
+    }
+
+    /// Texts as PostgreSQL 13 to 18 write them.
+    #[test]
+    fn the_table_that_autovacuum_is_at_is_read_from_what_it_says() {
+        for (kind, query, expected) in [
+            ("autovacuum worker", "autovacuum: VACUUM public.t", Some(("public", "t"))),
+            ("autovacuum worker", "autovacuum: VACUUM ANALYZE sales.t", Some(("sales", "t"))),
+            ("autovacuum worker", "autovacuum: ANALYZE public.my table", Some(("public", "my table"))),
+            ("autovacuum worker", "autovacuum: VACUUM public.t (to prevent wraparound)", Some(("public", "t"))),
+            ("autovacuum worker", "autovacuum: VACUUM pg_toast.pg_toast_16384", Some(("pg_toast", "pg_toast_16384"))),
+            ("autovacuum worker", "autovacuum: BRIN summarize public.t_a_idx 128", Some(("public", "t_a_idx"))),
+            ("autovacuum worker", "", None),
+            ("client backend", "autovacuum: VACUUM public.t", None),
+        ] {
+            let one = Backend { kind: Some(kind.into()), query: Some(query.into()), ..backend("aura", "active", 1.0) };
+            assert_eq!(vacuumed(&one), expected, "{query}");
+        }
     }
 }

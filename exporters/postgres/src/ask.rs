@@ -2,14 +2,17 @@
 //! only its own part of the reading.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use aura_model::{GroupHealth, Missing, Reason, Section};
+use aura_model::{Context, GroupHealth, Missing, Reason, Section, Stopwatch};
 use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
-use crate::failure;
+use crate::{failure, session::Session};
 
 /// A query that will fail again is not repeated each second: the server would log each failure.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
@@ -22,10 +25,43 @@ pub(crate) struct Sample<'a> {
     pub server: &'a str,
     /// Why the connection is over, if a query found out.
     pub over: &'a OnceLock<Missing>,
-    /// Whether queries may be prepared: planning is most of what a short query costs the server.
-    pub prepares: bool,
+    pub session: Session,
+    /// What begins a transaction in a session that is not ours alone.
+    pub begin: &'a str,
+    /// The server cannot make UTF-8 of all that it has: it is asked for the bytes as they are.
+    pub raw: &'a AtomicBool,
     /// Set when a prepared query is gone: a pooler gave us another session.
     pub pooled: &'a OnceLock<()>,
+}
+
+impl Sample<'_> {
+    /// Asks what has no text in its answer and is not asked often.
+    pub(crate) async fn query(&self, sql: &str) -> Result<Vec<Row>, Error> {
+        match self.session {
+            Session::Shared => in_transaction(self, "", sql).await,
+            Session::Own => self.client.query_typed(sql, &[]).await,
+        }
+    }
+}
+
+/// Text comes as the bytes that the server has.
+const RAW: &str = "client_encoding = 'SQL_ASCII'";
+
+/// Asks in a transaction of its own that begins with these statements; if one of them fails, nothing is asked. All
+/// goes out at once: no other query can come between, and it takes one round trip.
+async fn in_transaction(sample: &Sample<'_>, first: &str, sql: &str) -> Result<Vec<Row>, Error> {
+    let raw = sample.session == Session::Shared && sample.raw.load(Ordering::Relaxed);
+    let raw = if raw { format!("SET LOCAL {RAW}; ") } else { String::new() };
+    let first = format!("{}{raw}{first}", sample.begin);
+    let (begun, rows, ended) = tokio::join!(
+        biased;
+        sample.client.batch_execute(&first),
+        sample.client.query_typed(sql, &[]),
+        sample.client.batch_execute("COMMIT"),
+    );
+    begun?;
+    let rows = rows?;
+    ended.map(|()| rows)
 }
 
 /// A query and its last answer.
@@ -34,15 +70,40 @@ pub(crate) struct Asked<T> {
     every: Duration,
     due: Option<Instant>,
     answer: Section<Arc<T>>,
+    /// When the answer was asked for.
+    asked: Option<Stopwatch>,
+    /// The newest question had no answer in time, and what is shown is an earlier one.
+    is_late: bool,
     took: Duration,
+    /// It has failed in a way that a text in another encoding may be the cause of.
+    met_encoding: bool,
     prepared: Option<(String, Statement)>,
+    hides: fn(&T) -> bool,
 }
 
 impl<T> Asked<T> {
     /// A query that was never asked; zero asks at each sample.
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         let answer = Section::off(Reason::NotConfigured, format!("{name}: not asked yet"));
-        Self { name, every, due: None, answer, took: Duration::ZERO, prepared: None }
+        Self {
+            name,
+            every,
+            due: None,
+            answer,
+            asked: None,
+            is_late: false,
+            took: Duration::ZERO,
+            met_encoding: false,
+            prepared: None,
+            hides: |_| false,
+        }
+    }
+
+    /// The server shows a role without rights some rows with nothing in them: what is made of such an answer would be
+    /// false, so that it counts as refused.
+    pub(crate) fn unless(mut self, hides: fn(&T) -> bool) -> Self {
+        self.hides = hides;
+        self
     }
 
     /// Asks if it is due.
@@ -52,18 +113,40 @@ impl<T> Asked<T> {
         sql: impl FnOnce() -> String,
         read: impl FnOnce(&[Row]) -> Result<T, Error>,
     ) {
+        self.ask_behind(sample, None, sql, read).await;
+    }
+
+    /// Asks if it is due, in a transaction that begins with these statements.
+    pub(crate) async fn ask_behind(
+        &mut self,
+        sample: &Sample<'_>,
+        first: Option<&str>,
+        sql: impl FnOnce() -> String,
+        read: impl FnOnce(&[Row]) -> Result<T, Error>,
+    ) {
         if !self.is_due(sample.now) {
             return;
         }
-        let result = self.run(sample, sql()).await.and_then(|rows| read(&rows));
+        let asked = Stopwatch::start();
+        let sql = sql();
+        let mut result = self.run(sample, first, &sql).await;
+        // A lock that was taken between looking for locks and reading: now it is seen.
+        if matches!(&result, Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)) {
+            result = self.run(sample, first, &sql).await;
+        }
+        let result = result.and_then(|rows| read(&rows));
+        self.met_encoding |= result.as_ref().is_err_and(failure::may_be_encoding);
         self.took = sample.now.elapsed();
         self.due = Some(sample.now + self.every);
         let missing = match result {
+            Ok(answer) if (self.hides)(&answer) => failure::hidden(self.name, sample.user),
             Ok(answer) => {
                 if self.answer.missing().is_some_and(|missing| missing.reason != Reason::NotConfigured) {
                     tracing::info!(source = "postgres", server = sample.server, "{}: read again", self.name);
                 }
                 self.answer = Section::Fresh(Arc::new(answer));
+                self.asked = Some(asked);
+                self.is_late = false;
                 return;
             }
             Err(error) => {
@@ -71,6 +154,10 @@ impl<T> Asked<T> {
                 {
                     let _ = sample.pooled.set(());
                     self.prepared = None;
+                }
+                self.is_late = matches!(error.code(), Some(&SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE));
+                if self.is_late && self.is_recent() {
+                    return;
                 }
                 let missing = failure::asking(&error, self.name, sample.user);
                 if failure::ends_connection(&error) {
@@ -85,25 +172,55 @@ impl<T> Asked<T> {
         self.miss(missing, sample.server);
     }
 
-    /// What is asked at each sample is prepared once for each connection.
-    async fn run(&mut self, sample: &Sample<'_>, sql: String) -> Result<Vec<Row>, Error> {
-        if !sample.prepares || !self.every.is_zero() {
-            return sample.client.query_typed(&sql, &[]).await;
+    /// Asks, and once more for bytes as they are where the server has text that cannot be made UTF-8.
+    async fn run(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: &str) -> Result<Vec<Row>, Error> {
+        let answer = self.run_once(sample, begin, sql).await;
+        match answer {
+            Err(error) if failure::is_encoding(&error) && !sample.raw.swap(true, Ordering::Relaxed) => {
+                if sample.session == Session::Own {
+                    sample.client.batch_execute(&format!("SET {RAW}")).await?;
+                }
+                self.run_once(sample, begin, sql).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// What is asked at each sample is prepared once for each connection: planning is most of what a short query costs
+    /// the server.
+    async fn run_once(&mut self, sample: &Sample<'_>, begin: Option<&str>, sql: &str) -> Result<Vec<Row>, Error> {
+        if begin.is_some() || sample.session == Session::Shared {
+            return in_transaction(sample, begin.unwrap_or_default(), sql).await;
+        }
+        if !self.every.is_zero() {
+            return sample.client.query_typed(sql, &[]).await;
         }
         let statement = match &self.prepared {
-            Some((known, statement)) if *known == sql => statement.clone(),
+            Some((known, statement)) if known == sql => statement.clone(),
             _ => {
-                let statement = sample.client.prepare(&sql).await?;
-                self.prepared = Some((sql, statement.clone()));
+                let statement = sample.client.prepare(sql).await?;
+                self.prepared = Some((sql.to_owned(), statement.clone()));
                 statement
             }
         };
         sample.client.query(&statement, &[]).await
     }
 
+    /// Whether there is an answer that is worth showing while the server has no time for a newer one.
+    fn is_recent(&self) -> bool {
+        let limit = Context::STALE_AFTER.max(self.every * 3);
+        self.answer.value().is_some() && self.asked.is_some_and(|asked| asked.elapsed() <= limit)
+    }
+
     /// Whether it is time to ask.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due.is_none_or(|due| now >= due)
+    }
+
+    /// Whether it has failed, since the connection began, perhaps because of a text that is no letters of our
+    /// database's encoding.
+    pub(crate) fn met_encoding(&self) -> bool {
+        self.met_encoding
     }
 
     /// Asks earlier or later than usual.
@@ -122,6 +239,7 @@ impl<T> Asked<T> {
     /// A new connection, perhaps to another server behind the same address: nothing that was known holds.
     pub(crate) fn forget(&mut self) {
         self.due = None;
+        self.met_encoding = false;
         self.prepared = None;
         if self.answer.value().is_some() {
             self.answer = Section::off(Reason::Stale, format!("{}: not read since the connection was lost", self.name));
@@ -137,7 +255,7 @@ impl<T> Asked<T> {
     }
 
     pub(crate) fn health(&self) -> GroupHealth {
-        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() }
+        GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() && !self.is_late }
     }
 }
 
@@ -156,7 +274,7 @@ macro_rules! columns {
 
             pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
                 let mut index = 0..;
-                Ok(Self { $($field: row.try_get(index.next().unwrap_or_default())?,)* })
+                Ok(Self { $($field: crate::text::Column::at(row, index.next().unwrap_or_default())?,)* })
             }
         }
     };

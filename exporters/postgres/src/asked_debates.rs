@@ -11,9 +11,11 @@ use std::{
 use aura_model::{Missing, Reason, Section};
 
 use crate::{
-    Cluster, Debates, Ranking, Rounds,
+    DebateOptions, Debates, Ranking, Rounds,
     ask::{Asked, Sample},
     debates, failure,
+    session::Session,
+    standing::{self, Standing, TABLES},
 };
 
 /// Counting all rows of the debates may take this part of the server's time: one in so many.
@@ -26,8 +28,18 @@ const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_millis(900);
 /// Where triggers announce what changes, they may still be silent about some of it.
 const LONGEST_PAUSE_WITH_TRIGGERS: Duration = Duration::from_secs(10);
 
+/// What may be said of each table.
+type Standings = [Standing; 3];
+
+/// Those that are read.
+fn those_read(standings: &Standings) -> Vec<(&'static str, &Standing)> {
+    TABLES.into_iter().zip(standings).filter(|(_, standing)| standing.is_read()).collect()
+}
+
 /// The queries about debates and what they last said.
 pub(crate) struct AskedDebates {
+    options: DebateOptions,
+    standings: Asked<Standings>,
     channels: Asked<debates::Channels>,
     /// Triggers announce every change of the debates, and we hear them.
     listens: bool,
@@ -40,8 +52,10 @@ pub(crate) struct AskedDebates {
 
 impl AskedDebates {
     /// What has not changed is read again after so long.
-    pub(crate) fn new(slow: Duration) -> Self {
+    pub(crate) fn new(slow: Duration, options: &DebateOptions) -> Self {
         Self {
+            options: options.clone(),
+            standings: Asked::new("debates", Duration::ZERO),
             channels: Asked::new("channels", slow),
             listens: false,
             fingerprint: Asked::new("debates", Duration::ZERO),
@@ -54,6 +68,7 @@ impl AskedDebates {
 
     /// A new connection: nothing that was known holds.
     pub(crate) fn forget(&mut self) {
+        self.standings.forget();
         self.channels.forget();
         self.listens = false;
         self.fingerprint.forget();
@@ -63,19 +78,31 @@ impl AskedDebates {
         self.rounds.forget();
     }
 
-    /// Asks whether debates have changed. Which tables there are is known from the sample before, so that this goes out
-    /// with all other queries.
-    pub(crate) async fn ask_fingerprint(&mut self, sample: &Sample<'_>, before: &Cluster) {
-        if !before.has_debates || !self.fingerprint.is_due(sample.now) {
-            return;
-        }
-        let began = Instant::now();
-        self.fingerprint.ask(sample, || debates::fingerprint_sql(before), debates::read_fingerprint).await;
-        if self.fingerprint.value().is_some() {
-            let longest = if self.listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
-            let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
-            self.fingerprint.set_due(Some(sample.now + pause));
-        }
+    /// Asks which tables there are, and whether debates have changed: in those of the sample before, so that all goes
+    /// out with the other queries.
+    pub(crate) async fn ask_first(&mut self, sample: &Sample<'_>, version: u32, before: Option<&Standings>) {
+        let Self { options, standings, fingerprint, listens, .. } = self;
+        tokio::join!(standings.ask(sample, || standing::sql(options), standing::read), async {
+            let Some(before) = before.filter(|before| before[0].is_read() && fingerprint.is_due(sample.now)) else {
+                return;
+            };
+            let began = Instant::now();
+            let tables = those_read(before);
+            let guard = standing::guard(options, version, &tables);
+            let names: Vec<&str> = tables.iter().map(|(name, _)| *name).collect();
+            let sql = || debates::fingerprint_sql(options, &names);
+            fingerprint.ask_behind(sample, Some(&guard), sql, debates::read_fingerprint).await;
+            if fingerprint.value().is_some() {
+                let longest = if *listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
+                let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
+                fingerprint.set_due(Some(sample.now + pause));
+            }
+        });
+    }
+
+    /// Which tables there are, when that is known.
+    pub(crate) fn standings(&self) -> Option<&Arc<Standings>> {
+        self.standings.value()
     }
 
     /// Asks for what has changed. The fingerprint was asked for the tables of the sample before: where one has come or
@@ -83,20 +110,23 @@ impl AskedDebates {
     pub(crate) async fn ask(
         &mut self,
         sample: &Sample<'_>,
-        before: Option<&Cluster>,
-        now: &Cluster,
+        version: u32,
+        before: Option<&Standings>,
+        database: &str,
         notified: &AtomicBool,
     ) {
-        let tables = |cluster: &Cluster| (cluster.has_debates, cluster.has_rankings, cluster.has_rounds);
-        if before.map(tables) != Some(tables(now)) {
+        let Some(now) = self.standings.value().cloned() else {
+            if let Some(missing) = self.standings.answer().missing().cloned() {
+                self.miss(missing, sample);
+            }
+            return;
+        };
+        if before != Some(&*now) {
             self.fingerprint.set_due(None);
         }
-        if !now.has_debates {
-            let database = &now.database;
-            let detail = format!(
-                "debates: database {database} has no table debates; an installation that never held one has none"
-            );
-            self.miss(Missing::new(Reason::NoTable, detail), sample);
+        if !now[0].is_read() {
+            let missing = self.not_read(&now, 0, database, "an installation that never held one has none");
+            self.miss(missing, sample);
             return;
         }
         let newest = self.fingerprint.value().cloned();
@@ -108,26 +138,54 @@ impl AskedDebates {
             self.rounds.set_due(None);
             self.read_fingerprint = newest;
         }
+        let no_rankings = self.not_read(&now, 1, database, "models are ranked by their debates alone");
+        let no_rounds = self.not_read(&now, 2, database, "failed debates cannot be told from others");
+        let options = &self.options;
+        let names: Vec<&str> = those_read(&now).iter().map(|(name, _)| *name).collect();
+        let channels = debates::channels_sql(options, &names);
+        let guard = |index: usize| standing::guard(options, version, &[(TABLES[index], &now[index])]);
+        let guards = [guard(0), guard(1), guard(2)];
         tokio::join!(
-            listen(&mut self.channels, &mut self.listens, sample, now, notified),
-            self.debates.ask(sample, debates::debates_sql, debates::read),
+            listen(&mut self.channels, &mut self.listens, sample, channels, notified),
+            self.debates.ask_behind(sample, Some(&guards[0]), || debates::debates_sql(options), debates::read),
             async {
-                if now.has_rankings {
-                    self.rankings.ask(sample, debates::rankings_sql, debates::read_rankings).await;
+                if now[1].is_read() {
+                    let sql = || debates::rankings_sql(options);
+                    self.rankings.ask_behind(sample, Some(&guards[1]), sql, debates::read_rankings).await;
                 } else {
-                    let detail = "model_rankings: there is no such table: models are ranked by their debates alone";
-                    self.rankings.miss(Missing::new(Reason::NoTable, detail), sample.server);
+                    self.rankings.miss(no_rankings, sample.server);
                 }
             },
             async {
-                if now.has_rounds {
-                    self.rounds.ask(sample, debates::rounds_sql, debates::read_rounds).await;
+                if now[2].is_read() {
+                    let sql = || debates::rounds_sql(options);
+                    self.rounds.ask_behind(sample, Some(&guards[2]), sql, debates::read_rounds).await;
                 } else {
-                    let detail = "debate_rounds: there is no such table: failed debates cannot be told from others";
-                    self.rounds.miss(Missing::new(Reason::NoTable, detail), sample.server);
+                    self.rounds.miss(no_rounds, sample.server);
                 }
             },
         );
+    }
+
+    /// Why a table is not read, and what follows if it is not there.
+    fn not_read(&self, standings: &Standings, index: usize, database: &str, absent: &str) -> Missing {
+        let (table, schema) = (TABLES[index], &self.options.schema);
+        match &standings[index] {
+            Standing::Refused { why, owner } => {
+                let detail = format!(
+                    "{table}: {schema}.{table} {why}: its code would run with our rights; if {owner}, who owns it, is \
+                     trusted, add {owner:?} to sources.postgres.debates.trusted_owners"
+                );
+                Missing::new(Reason::NotConfigured, detail)
+            }
+            _ => {
+                let detail = format!(
+                    "{table}: database {database} has no table {table} in schema {schema}: {absent}; \
+                     sources.postgres.debates.schema names another schema"
+                );
+                Missing::new(Reason::NoTable, detail)
+            }
+        }
     }
 
     /// There are no debates to read, and why.
@@ -155,14 +213,14 @@ async fn listen(
     channels: &mut Asked<debates::Channels>,
     listens: &mut bool,
     sample: &Sample<'_>,
-    cluster: &Cluster,
+    sql: String,
     notified: &AtomicBool,
 ) {
-    if !sample.prepares || !channels.is_due(sample.now) {
+    if sample.session == Session::Shared || !channels.is_due(sample.now) {
         return;
     }
     let known = channels.value().map(|channels| channels.names.clone()).unwrap_or_default();
-    channels.ask(sample, || debates::channels_sql(cluster), debates::read_channels).await;
+    channels.ask(sample, || sql, debates::read_channels).await;
     let Some(found) = channels.value() else { return };
     let mut heard = true;
     for name in found.names.iter().filter(|name| !known.contains(name)) {

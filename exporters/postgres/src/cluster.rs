@@ -8,30 +8,31 @@ columns! {
     /// The server as a whole.
     pub struct Cluster {
         /// The database that we are connected to.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// The server's clock, Unix seconds.
-        pub now: f64 = "extract(epoch FROM clock_timestamp())::float8",
+        pub now: f64 = "extract(epoch FROM pg_catalog.clock_timestamp())::float",
         /// When the server started, Unix seconds.
-        pub started: f64 = "extract(epoch FROM pg_postmaster_start_time())::float8",
+        pub started: f64 = "extract(epoch FROM pg_catalog.pg_postmaster_start_time())::float",
         /// It replays another server's changes.
-        pub in_recovery: bool = "pg_is_in_recovery()",
+        pub in_recovery: bool = "pg_catalog.pg_is_in_recovery()",
         /// Position in the WAL: written, or received on a standby.
         pub wal_bytes: Option<f64> =
-            "((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END) - '0/0')::float8",
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - '0/0')::float",
         /// Age of the newest replayed transaction; zero on a primary and when all that was received is replayed.
         pub replay_lag_seconds: Option<f64> =
-            "(CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 \
-             ELSE greatest(0, extract(epoch FROM now() - pg_last_xact_replay_timestamp())) END)::float8",
+            "(CASE WHEN NOT pg_catalog.pg_is_in_recovery() OR pg_catalog.pg_last_wal_receive_lsn() = \
+            pg_catalog.pg_last_wal_replay_lsn() THEN 0 \
+             ELSE greatest(0, extract(epoch FROM pg_catalog.now() - \
+             pg_catalog.pg_last_xact_replay_timestamp())) END)::float",
         /// Age of the newest replayed transaction, whether or not there was anything to replay.
-        pub last_replay_seconds: Option<f64> = "extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float8",
-        /// Whether there are tables of debates.
-        pub has_debates: bool = "to_regclass('debates') IS NOT NULL",
-        /// Whether there are tables of rankings.
-        pub has_rankings: bool = "to_regclass('model_rankings') IS NOT NULL",
-        /// Whether there are tables of rounds.
-        pub has_rounds: bool = "to_regclass('debate_rounds') IS NOT NULL",
+        pub last_replay_seconds: Option<f64> = "extract(epoch FROM pg_catalog.now() - \
+            pg_catalog.pg_last_xact_replay_timestamp())::float",
+        /// On a standby: whether it is told of a server to receive from; none when the role may not see it.
+        pub has_primary: Option<bool> = "(SELECT setting <> '' FROM pg_catalog.pg_settings WHERE \
+            name = 'primary_conninfo' AND pg_catalog.pg_is_in_recovery())",
         /// Whether we may see other roles' activity.
-        pub sees_all: bool = "pg_has_role('pg_read_all_stats', 'USAGE')",
+        pub sees_all: bool = "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
         /// Checkpoints that were due by time.
         pub checkpoints_timed: i64 = "b.checkpoints_timed",
         /// Checkpoints that were asked for.
@@ -53,21 +54,21 @@ columns! {
         /// Buffers allocated.
         pub buffers_alloc: i64 = "b.buffers_alloc",
         /// When these counts began, Unix seconds.
-        pub bgwriter_reset: Option<f64> = "extract(epoch FROM b.stats_reset)::float8",
+        pub bgwriter_reset: Option<f64> = "extract(epoch FROM b.stats_reset)::float",
         /// WAL files archived.
         pub archived: i64 = "a.archived_count",
         /// Failed attempts to archive.
         pub archive_failed: i64 = "a.failed_count",
         /// Seconds since a file was last archived.
-        pub last_archive_age: Option<f64> = "extract(epoch FROM now() - a.last_archived_time)::float8",
+        pub last_archive_age: Option<f64> = "extract(epoch FROM pg_catalog.now() - a.last_archived_time)::float",
         /// Restart points that were due by time.
-        pub restartpoints_timed: Option<i64> = "NULL::int8",
+        pub restartpoints_timed: Option<i64> = "NULL::bigint",
         /// Restart points that were asked for.
-        pub restartpoints_requested: Option<i64> = "NULL::int8",
+        pub restartpoints_requested: Option<i64> = "NULL::bigint",
         /// Restart points that were done.
-        pub restartpoints_done: Option<i64> = "NULL::int8",
+        pub restartpoints_done: Option<i64> = "NULL::bigint",
         /// When the checkpointer's counts began, Unix seconds; from version 17.
-        pub checkpointer_reset: Option<f64> = "NULL::float8",
+        pub checkpointer_reset: Option<f64> = "NULL::float",
     }
 }
 
@@ -80,12 +81,12 @@ fn since_17(column: &str) -> Option<&'static str> {
         "checkpoint_write_ms" => "c.write_time",
         "checkpoint_sync_ms" => "c.sync_time",
         "buffers_checkpoint" => "c.buffers_written",
-        "buffers_backend" => "(io.written / current_setting('block_size')::int8)::int8",
+        "buffers_backend" => "(io.written / pg_catalog.current_setting('block_size')::bigint)::bigint",
         "buffers_backend_fsync" => "io.fsyncs",
         "restartpoints_timed" => "c.restartpoints_timed",
         "restartpoints_requested" => "c.restartpoints_req",
         "restartpoints_done" => "c.restartpoints_done",
-        "checkpointer_reset" => "extract(epoch FROM c.stats_reset)::float8",
+        "checkpointer_reset" => "extract(epoch FROM c.stats_reset)::float",
         _ => return None,
     })
 }
@@ -93,7 +94,10 @@ fn since_17(column: &str) -> Option<&'static str> {
 /// The query for a version, given as `server_version_num`.
 pub(crate) fn sql(version: u32) -> String {
     if version < 170_000 {
-        return format!("SELECT {} FROM pg_stat_bgwriter b, pg_stat_archiver a", Cluster::select(|_| None));
+        return format!(
+            "SELECT {} FROM pg_catalog.pg_stat_bgwriter b, pg_catalog.pg_stat_archiver a",
+            Cluster::select(|_| None)
+        );
     }
     // Version 18 counts bytes, because one write may carry several blocks.
     let written = if version < 180_000 {
@@ -102,8 +106,10 @@ pub(crate) fn sql(version: u32) -> String {
         "coalesce(write_bytes, 0) + coalesce(extend_bytes, 0)"
     };
     format!(
-        "SELECT {} FROM pg_stat_bgwriter b, pg_stat_archiver a, pg_stat_checkpointer c, \
-         (SELECT sum({written})::int8 AS written, sum(fsyncs)::int8 AS fsyncs FROM pg_stat_io \
+        "SELECT {} FROM pg_catalog.pg_stat_bgwriter b, pg_catalog.pg_stat_archiver a, \
+        pg_catalog.pg_stat_checkpointer c, \
+         (SELECT pg_catalog.sum({written})::bigint AS written, pg_catalog.sum(fsyncs)::bigint AS fsyncs FROM \
+         pg_catalog.pg_stat_io \
          WHERE object = 'relation' AND backend_type NOT IN ('checkpointer', 'background writer')) io",
         Cluster::select(since_17)
     )
@@ -185,7 +191,7 @@ pub(crate) const BGWRITER: &[Metric<Cluster>] = &[
         "When these statistics were last reset, Unix seconds.",
         Unit::Seconds,
         &[],
-        |cluster, emit| emit.maybe(&[], cluster.bgwriter_reset),
+        |cluster, emit| emit.maybe(&[], cluster.bgwriter_reset.map(f64::floor)),
     ),
 ];
 
@@ -252,7 +258,7 @@ pub(crate) const CHECKPOINTER: &[Metric<Cluster>] = &[
         "When these statistics were last reset, Unix seconds.",
         Unit::Seconds,
         &[],
-        |cluster, emit| emit.maybe(&[], cluster.checkpointer_reset),
+        |cluster, emit| emit.maybe(&[], cluster.checkpointer_reset.map(f64::floor)),
     ),
 ];
 
@@ -328,8 +334,41 @@ pub(crate) const XLOG: &[Metric<Cluster>] = &[gauge(
 )];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A standby that has done nothing.
+    pub(crate) fn cluster() -> Cluster {
+        Cluster {
+            database: "postgres".into(),
+            now: 1000.0,
+            started: 0.0,
+            in_recovery: true,
+            wal_bytes: None,
+            replay_lag_seconds: Some(0.0),
+            last_replay_seconds: None,
+            has_primary: None,
+            sees_all: true,
+            checkpoints_timed: 0,
+            checkpoints_requested: 0,
+            checkpoint_write_ms: 0.0,
+            checkpoint_sync_ms: 0.0,
+            buffers_checkpoint: 0,
+            buffers_clean: 0,
+            maxwritten_clean: 0,
+            buffers_backend: None,
+            buffers_backend_fsync: None,
+            buffers_alloc: 0,
+            bgwriter_reset: None,
+            archived: 0,
+            archive_failed: 0,
+            last_archive_age: None,
+            restartpoints_timed: None,
+            restartpoints_requested: None,
+            restartpoints_done: None,
+            checkpointer_reset: None,
+        }
+    }
 
     /// Columns as the manuals of the versions list them.
     #[test]

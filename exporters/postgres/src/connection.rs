@@ -1,7 +1,10 @@
-//! One long-lived connection: read only, with limits that the server itself enforces.
+//! One long-lived connection: read only, with limits that the server itself enforces, and with nothing in its
+//! search_path that a user of the database could have put there.
 
 use std::{
+    collections::hash_map::RandomState,
     future::{Future, poll_fn},
+    hash::BuildHasher,
     pin::Pin,
     sync::{
         Arc,
@@ -11,11 +14,18 @@ use std::{
     time::Duration,
 };
 
-use aura_model::{Missing, Reason};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::{AsyncMessage, Client, Error};
+use aura_model::{Missing, Reason, within};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
+use tokio_postgres::{AsyncMessage, Client, Config, Error};
 
-use crate::{PostgresOptions, failure, target::Target};
+use crate::{
+    failure,
+    session::{Facts, Limits, Session, facts_sql},
+    target::{Role, Target},
+};
 
 pub(crate) type Driver = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
@@ -23,75 +33,115 @@ pub(crate) type Driver = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>
 pub(crate) struct Connection {
     pub client: Client,
     pub driver: Driver,
-    /// The server accepted our limits; a pooler that does not know them may not.
-    pub limited: bool,
+    /// `server_version_num`.
+    pub version: u32,
+    pub session: Session,
     /// A channel that we listen on said something since this was last taken away.
     pub notified: Arc<AtomicBool>,
 }
 
-/// Set in our session by its start options: where it is missing, a pooler took the options and dropped them.
-pub(crate) const MARK: &str = "aura.limited";
-
-/// What the server is asked to hold us to.
-pub(crate) struct Limits {
-    pub answer: Duration,
-    statement: Duration,
-    lock: Duration,
-}
-
-impl From<&PostgresOptions> for Limits {
-    fn from(options: &PostgresOptions) -> Self {
-        Self {
-            answer: options.answer_timeout.get(),
-            statement: options.statement_timeout.get(),
-            lock: options.lock_timeout.get(),
-        }
-    }
-}
+/// `server_version_num` of the oldest version that is supported.
+const OLDEST: u32 = 130_000;
 
 impl Connection {
-    /// Logs in.
+    /// Logs in to the first of the target's hosts that lets us in and is what is wanted.
     pub(crate) async fn open(target: &Target, limits: &Limits) -> Result<Self, Missing> {
-        let attempt = async {
-            let first = Self::attempt(target, limits, true).await?;
-            match first {
-                Err(error) if failure::refuses_options(&error) => Self::attempt(target, limits, false).await,
-                other => Ok(other),
-            }
-        };
-        match tokio::time::timeout(limits.answer, attempt).await {
-            Ok(Ok(Ok(connection))) => Ok(connection),
-            Ok(Ok(Err(error))) => Err(failure::connecting(&error, target)),
-            Ok(Err(missing)) => Err(missing),
-            Err(_) => {
-                let detail = format!("{}: accepts no login within {:?}", target.address, limits.answer);
-                Err(Missing::new(Reason::Unreachable, detail))
+        let mut hosts = target.hosts()?;
+        if target.balances() {
+            hosts.sort_by_cached_key({
+                let chance = RandomState::new();
+                move |host| chance.hash_one(&host.address)
+            });
+        }
+        // One that swallows what is sent to it must not take the time of those behind it.
+        let attempts = hosts.len() * target.role().in_turn().len();
+        let patience = limits.answer / u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
+        let mut refused = None;
+        for role in target.role().in_turn() {
+            for host in &hosts {
+                let attempt = Self::log_in(&host.config, target, &host.address, limits, *role);
+                match within(patience, sleep, attempt).await {
+                    Some(Ok(connection)) => return Ok(connection),
+                    // The first that lets nobody in says more than the last that is a standby.
+                    Some(Err(missing)) => {
+                        refused.get_or_insert(missing);
+                    }
+                    None => {
+                        refused.get_or_insert_with(|| {
+                            silent(format!("{}: accepts no login within {patience:?}", host.address))
+                        });
+                    }
+                }
             }
         }
+        Err(refused.unwrap_or_else(|| Missing::new(Reason::NotConfigured, "no host is named")))
     }
 
-    async fn attempt(target: &Target, limits: &Limits, limited: bool) -> Result<Result<Self, Error>, Missing> {
-        let mut config = target.login()?;
-        let tls = target.tls();
-        config.ssl_mode(tls.mode()).application_name("aura").connect_timeout(limits.answer);
-        if limited {
-            let ours = format!(
-                "-c default_transaction_read_only=on -c statement_timeout={} -c lock_timeout={} \
-                 -c idle_in_transaction_session_timeout=10000 -c {MARK}=on",
-                limits.statement.as_millis(),
-                limits.lock.as_millis()
-            );
-            let theirs = config.get_options().map(|theirs| format!("{theirs} ")).unwrap_or_default();
-            config.options(theirs + &ours);
+    async fn log_in(
+        config: &Config,
+        target: &Target,
+        address: &str,
+        limits: &Limits,
+        role: Role,
+    ) -> Result<Self, Missing> {
+        let failed = |error: &Error| failure::connecting(error, target, address);
+        let first = Self::attempt(config, target, limits, true).await?;
+        let (mut connection, optioned) = match first {
+            Err(error) if failure::refuses_options(&error) => {
+                (Self::attempt(config, target, limits, false).await?.map_err(|error| failed(&error))?, false)
+            }
+            other => (other.map_err(|error| failed(&error))?, true),
+        };
+        let Self { client, driver, .. } = &mut connection;
+        let sql = facts_sql();
+        let work = async {
+            let rows = client.query_typed(&sql, &[]).await?;
+            rows.first().map(Facts::read).transpose()
+        };
+        let answer = drive(driver, limits.answer, work).await?;
+        let answer = answer.map_err(|error| failure::asking(&error, "version", target.user()))?;
+        let facts = answer.ok_or_else(|| Missing::new(Reason::Unreadable, format!("{address}: has no version")))?;
+        connection.version = facts.version;
+        if facts.version < OLDEST {
+            let version = facts.version;
+            let detail = format!("{address}: version {version} is too old: 13 and later are supported");
+            return Err(Missing::new(Reason::Unreadable, detail));
         }
-        let connector = tls.connector()?;
+        if !role.fits(&facts) {
+            let (is, wanted) = (if facts.in_recovery { "a standby" } else { "a primary" }, role.word());
+            let detail = format!("{address}: is {is}, and target_session_attrs wants {wanted}");
+            return Err(Missing::new(Reason::Unreachable, detail));
+        }
+        if optioned && facts.marked {
+            let Self { client, driver, .. } = &mut connection;
+            let pins = facts.pins();
+            let pinned = drive(driver, limits.answer, client.batch_execute(&pins)).await?;
+            pinned.map_err(|error| failure::asking(&error, "session", target.user()))?;
+        } else {
+            connection.session = Session::Shared;
+        }
+        Ok(connection)
+    }
+
+    async fn attempt(
+        config: &Config,
+        target: &Target,
+        limits: &Limits,
+        optioned: bool,
+    ) -> Result<Result<Self, Error>, Missing> {
+        let mut config = config.clone();
+        if optioned {
+            let theirs = config.get_options().map(|theirs| format!("{theirs} ")).unwrap_or_default();
+            config.options(theirs + &limits.options());
+        }
+        let connector = target.tls().connector()?;
         Ok(config.connect(connector).await.map(|(client, connection)| {
             let notified = Arc::new(AtomicBool::new(false));
-            Self { client, driver: Box::pin(carry(connection, Arc::clone(&notified))), limited, notified }
+            let driver: Driver = Box::pin(carry(connection, Arc::clone(&notified)));
+            Self { client, driver, version: 0, session: Session::Own, notified }
         }))
     }
 }
-
 /// Moves the bytes of a connection to its end, and notes that something was announced.
 async fn carry<S, T>(mut connection: tokio_postgres::Connection<S, T>, notified: Arc<AtomicBool>) -> Result<(), Error>
 where
@@ -131,12 +181,19 @@ pub(crate) async fn drive<T>(
             }),
         }
     };
-    match tokio::time::timeout(patience, both).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
-        Err(_) => {
-            let detail = format!("connected, but no answer within {patience:?}");
-            Err(Missing::new(Reason::Unreachable, detail))
-        }
+    match within(patience, sleep, both).await {
+        Some(Ok(done)) => Ok(done),
+        Some(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
+        None => Err(silent(format!("connected, but no answer within {patience:?}"))),
     }
+}
+
+/// Nobody said no: what was known holds for a while, see [`is_silence`].
+fn silent(detail: String) -> Missing {
+    Missing::new(Reason::Stale, detail)
+}
+
+/// Whether there was no answer at all, from which nothing follows yet: a machine without memory takes its time.
+pub(crate) fn is_silence(missing: &Missing) -> bool {
+    missing.reason == Reason::Stale
 }

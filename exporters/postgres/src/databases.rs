@@ -1,6 +1,6 @@
 //! Each database's counters, from pg_stat_database.
 
-use aura_model::{Emit, Metric, Unit, counter, gauge};
+use aura_model::{Emit, Metric, Unit, counter, gauge, unknown};
 use tokio_postgres::{Error, Row};
 
 use crate::ask::{columns, rows};
@@ -9,11 +9,11 @@ columns! {
     /// One database.
     pub struct Database {
         /// Its number.
-        pub id: i64 = "s.datid::int8",
+        pub id: i64 = "s.datid::bigint",
         /// Its number as a label.
-        pub label: String = "s.datid::text",
+        pub label: String = "s.datid::pg_catalog.text",
         /// Its name.
-        pub name: String = "s.datname::text",
+        pub name: String = "s.datname::pg_catalog.text",
         /// Whether it is a template, which nobody works in.
         pub template: bool = "d.datistemplate",
         /// Whether anybody may connect to it.
@@ -57,26 +57,35 @@ columns! {
         /// Milliseconds spent writing blocks.
         pub write_ms: f64 = "s.blk_write_time",
         /// When these counts began, Unix seconds.
-        pub reset: Option<f64> = "extract(epoch FROM s.stats_reset)::float8",
+        pub reset: Option<f64> = "extract(epoch FROM s.stats_reset)::float",
         /// Milliseconds spent executing statements; from version 14.
         pub active_ms: Option<f64> = "s.active_time",
         /// Queries cancelled because their tablespace was dropped.
-        pub conflicts_tablespace: i64 = "pg_stat_get_db_conflict_tablespace(s.datid)",
+        pub conflicts_tablespace: i64 = "pg_catalog.pg_stat_get_db_conflict_tablespace(s.datid)",
         /// Queries cancelled because of locks.
-        pub conflicts_lock: i64 = "pg_stat_get_db_conflict_lock(s.datid)",
+        pub conflicts_lock: i64 = "pg_catalog.pg_stat_get_db_conflict_lock(s.datid)",
         /// Queries cancelled because of old snapshots.
-        pub conflicts_snapshot: i64 = "pg_stat_get_db_conflict_snapshot(s.datid)",
+        pub conflicts_snapshot: i64 = "pg_catalog.pg_stat_get_db_conflict_snapshot(s.datid)",
         /// Queries cancelled because of pinned buffers.
-        pub conflicts_bufferpin: i64 = "pg_stat_get_db_conflict_bufferpin(s.datid)",
+        pub conflicts_bufferpin: i64 = "pg_catalog.pg_stat_get_db_conflict_bufferpin(s.datid)",
         /// Queries cancelled because of deadlocks.
-        pub conflicts_deadlock: i64 = "pg_stat_get_db_conflict_startup_deadlock(s.datid)",
+        pub conflicts_deadlock: i64 = "pg_catalog.pg_stat_get_db_conflict_startup_deadlock(s.datid)",
+        /// Uses of logical slots cancelled; from version 16.
+        pub conflicts_slot: Option<i64> = "pg_catalog.pg_stat_get_db_conflict_logicalslot(s.datid)",
     }
 }
 
 /// The query for a version, given as `server_version_num`.
 pub(crate) fn sql(version: u32) -> String {
-    let columns = Database::select(|column| (column == "active_ms" && version < 140_000).then_some("NULL::float8"));
-    format!("SELECT {columns} FROM pg_stat_database s JOIN pg_database d ON d.oid = s.datid ORDER BY s.datid")
+    let columns = Database::select(|column| match column {
+        "active_ms" if version < 140_000 => Some("NULL::float"),
+        "conflicts_slot" if version < 160_000 => Some("NULL::bigint"),
+        _ => None,
+    });
+    format!(
+        "SELECT {columns} FROM pg_catalog.pg_stat_database s JOIN pg_catalog.pg_database d ON d.oid = \
+        s.datid ORDER BY s.datid"
+    )
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Vec<Database>, Error> {
@@ -155,41 +164,53 @@ pub(crate) const METRICS: &[Metric<Databases>] = &[
     ),
 ];
 
+/// postgres_exporter names the server in these alone.
+const CONFLICT_LABELS: &[&str] = &["server", "datid", "datname"];
+
+macro_rules! conflict {
+    ($name:literal, $help:literal, $unit:expr, $value:expr) => {
+        counter($name, $help, $unit, CONFLICT_LABELS, |databases: &Databases, emit: &mut dyn Emit| {
+            for database in databases {
+                let value: fn(&Database) -> _ = $value;
+                emit.sample(&[&database.label, &database.name], value(database).into());
+            }
+        })
+    };
+}
+
 pub(crate) const CONFLICTS: &[Metric<Databases>] = &[
-    each!(
-        counter,
+    conflict!(
         "pg_stat_database_conflicts_confl_tablespace",
         "Queries cancelled due to dropped tablespaces.",
         Unit::None,
         |d| d.conflicts_tablespace
     ),
-    each!(
-        counter,
-        "pg_stat_database_conflicts_confl_lock",
-        "Queries cancelled due to lock timeouts.",
-        Unit::None,
-        |d| d.conflicts_lock
-    ),
-    each!(
-        counter,
+    conflict!("pg_stat_database_conflicts_confl_lock", "Queries cancelled due to lock timeouts.", Unit::None, |d| d
+        .conflicts_lock),
+    conflict!(
         "pg_stat_database_conflicts_confl_snapshot",
         "Queries cancelled due to old snapshots.",
         Unit::None,
         |d| d.conflicts_snapshot
     ),
-    each!(
-        counter,
+    conflict!(
         "pg_stat_database_conflicts_confl_bufferpin",
         "Queries cancelled due to pinned buffers.",
         Unit::None,
         |d| d.conflicts_bufferpin
     ),
-    each!(
-        counter,
-        "pg_stat_database_conflicts_confl_deadlock",
-        "Queries cancelled due to deadlocks.",
+    conflict!("pg_stat_database_conflicts_confl_deadlock", "Queries cancelled due to deadlocks.", Unit::None, |d| d
+        .conflicts_deadlock),
+    unknown(
+        "pg_stat_database_conflicts_confl_active_logicalslot",
+        "Uses of logical replication slots cancelled due to conflicts with recovery; from PostgreSQL 16.",
         Unit::None,
-        |d| d.conflicts_deadlock
+        CONFLICT_LABELS,
+        |databases, emit| {
+            for database in databases {
+                emit.maybe(&[&database.label, &database.name], database.conflicts_slot);
+            }
+        },
     ),
 ];
 

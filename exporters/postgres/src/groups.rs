@@ -1,11 +1,13 @@
-//! The groups of metrics, under the names of postgres_exporter's collectors. With one server the labels are exactly
-//! upstream's; with several, each sample says first which server it is of.
+//! The groups of metrics, under the names of postgres_exporter's collectors. With one server the labels are upstream's,
+//! which names the server in a few families only; with several, each sample says first which server it is of.
 
-use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge};
+use std::collections::BTreeSet;
+
+use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge, unknown};
 
 use crate::{
     Index, PostgresReading, ServerReading, Statistics, Table, TableSizes, activity, buffercache, cluster, databases,
-    indexes, locks, receiver, replication, settings, sizes, statements, tables, vacuum,
+    indexes, locks, receiver, replication, settings, sizes, standby, statements, tables, vacuum,
 };
 
 macro_rules! groups {
@@ -66,6 +68,7 @@ groups! {
     "wal": wal, sizes::WAL;
     "stat_statements": statements, statements::METRICS;
     "stat_wal_receiver": receivers, receiver::METRICS;
+    "standby": standby, standby::METRICS;
     "stat_progress_vacuum": vacuums, vacuum::METRICS;
     "buffercache_summary": buffer_cache, buffercache::METRICS;
     databases:
@@ -79,30 +82,43 @@ groups! {
 /// Tables of the database that we are connected to, then of each other that is watched.
 fn tables_of(all: &Statistics) -> Vec<&Vec<Table>> {
     let others = all.others.iter().filter_map(|other| other.tables.value()?.tables.value());
-    all.tables.value().into_iter().chain(others).map(|part| &**part).collect()
+    let parts = all.tables.value().into_iter().chain(others).map(|part| &**part);
+    once(parts, |tables| tables.first().map(|table| &table.database))
 }
 
 fn sizes_of(all: &Statistics) -> Vec<&TableSizes> {
-    let others = all.others.iter().filter_map(|other| other.tables.value()?.table_sizes.value());
-    all.table_sizes.value().into_iter().chain(others).map(|part| &**part).collect()
+    once(all.all_table_sizes(), |sizes| sizes.tables.first().map(|table| &table.database))
 }
 
 fn indexes_of(all: &Statistics) -> Vec<&Vec<Index>> {
     let others = all.others.iter().filter_map(|other| other.tables.value()?.indexes.as_ref()?.value());
-    all.indexes.value().into_iter().chain(others).map(|part| &**part).collect()
+    let parts = all.indexes.value().into_iter().chain(others).map(|part| &**part);
+    once(parts, |indexes| indexes.first().map(|index| &index.database))
+}
+
+/// A pooler may lead two names to one database: it is shown once.
+fn once<'a, P>(parts: impl Iterator<Item = &'a P>, database: fn(&P) -> Option<&String>) -> Vec<&'a P> {
+    let mut seen = BTreeSet::new();
+    parts.filter(|part| database(part).is_none_or(|name| seen.insert(name.clone()))).collect()
 }
 
 const UP: &[Metric<ServerReading>] = &[
     gauge("pg_up", "Whether the server answers.", Unit::None, &[], |server, emit| {
         emit.value(server.up.value().is_some());
     }),
-    gauge("pg_static", "The server's version; 1.", Unit::None, &["short_version", "version"], |server, emit| {
-        let Some(statistics) = server.up.value() else { return };
-        if let Some(features) = statistics.features.value() {
-            let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
-            emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
-        }
-    }),
+    unknown(
+        "pg_static",
+        "The server's version; 1.",
+        Unit::None,
+        &["server", "short_version", "version"],
+        |server: &ServerReading, emit: &mut dyn Emit| {
+            let Some(statistics) = server.up.value() else { return };
+            if let Some(features) = statistics.features.value() {
+                let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
+                emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
+            }
+        },
+    ),
     gauge(
         "pg_exporter_last_scrape_error",
         "Whether the newest sample failed or a part of it was refused.",
@@ -181,7 +197,8 @@ fn refused(statistics: &Statistics) -> bool {
     statistics.health.iter().any(|health| !health.success)
 }
 
-/// Walks a table of metrics over all servers: each family is opened once.
+/// Walks a table of metrics over all servers: each family is opened once. A family that is declared with the label
+/// `server` has it with one server too; its samples leave it to be put in here.
 fn walk<'a, R: 'a>(
     metrics: &[Metric<R>],
     reading: &'a PostgresReading,
@@ -190,13 +207,16 @@ fn walk<'a, R: 'a>(
 ) {
     for metric in metrics {
         emit.family(&metric.family);
+        let (named, labels) = match metric.family.labels {
+            ["server", labels @ ..] => (true, labels),
+            labels => (reading.servers.len() != 1, labels),
+        };
         for server in &reading.servers {
             for part in pick(server) {
-                if reading.servers.len() == 1 {
-                    (metric.take)(part, emit);
+                if named {
+                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels });
                 } else {
-                    let mut labelled = Labelled { emit, server: &server.name, labels: metric.family.labels };
-                    (metric.take)(part, &mut labelled);
+                    (metric.take)(part, emit);
                 }
             }
         }
@@ -251,5 +271,185 @@ impl Emit for Labelled<'_> {
         let mut all = vec![("server", self.server)];
         all.extend(labels);
         self.emit.labelled(suffix, &all, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aura_model::{Missing, Reason, Section};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Activity, Backend, Number, Sender, Senders, Settings, Vacuum, Vacuums};
+
+    /// What may be twice in an answer, under few names so that it is.
+    #[derive(Debug)]
+    struct Found {
+        backends: Vec<(u8, u8, u8, u8)>,
+        senders: Vec<(u8, u8, u8)>,
+        vacuums: Vec<(u8, u8)>,
+        settings: Vec<u8>,
+    }
+
+    fn found() -> impl Strategy<Value = Found> {
+        let backends = proptest::collection::vec((0..3_u8, 0..3_u8, 0..6_u8, 0..3_u8), 0..30);
+        let senders = proptest::collection::vec((0..2_u8, 0..2_u8, 0..2_u8), 0..8);
+        let vacuums = proptest::collection::vec((0..2_u8, 0..40_u8), 0..4);
+        let settings = proptest::collection::vec(0..8_u8, 0..10);
+        (backends, senders, vacuums, settings).prop_map(|(backends, senders, vacuums, settings)| Found {
+            backends,
+            senders,
+            vacuums,
+            settings,
+        })
+    }
+
+    fn word<const N: usize>(words: [&str; N], number: u8) -> Option<String> {
+        Some(words[usize::from(number) % N].to_owned())
+    }
+
+    fn statistics(found: &Found) -> Statistics {
+        let off = || Missing::new(Reason::NotConfigured, "not in this test");
+        let backends = found.backends.iter().enumerate().map(|(pid, (database, state, query, user))| Backend {
+            pid: pid as i32,
+            own: *user == 2 && *query == 5,
+            database: word(["a/b", "a", "b"], *database),
+            user: word(["a", "b/a", ""], *user),
+            application: word(["", "x"], *state),
+            client: None,
+            kind: word(["client backend", "autovacuum worker"], *query),
+            state: word(["active", "idle", "idle in transaction"], *state),
+            wait_kind: None,
+            wait: None,
+            transaction_began: Some(f64::from(*state)),
+            transaction_seconds: Some(1.0),
+            query_seconds: Some(1.0),
+            state_seconds: Some(1.0),
+            query: word(["SELECT 1", "autovacuum: VACUUM s.t", "", "autovacuum: VACUUM ANALYZE s.t"], *query),
+            blocked_by: None,
+        });
+        let databases = ["a/b", "a", "b"].map(str::to_owned).to_vec();
+        let activity = Activity { backends: backends.collect(), databases, hides: false };
+        let senders = found.senders.iter().enumerate().map(|(pid, (application, client, state))| Sender {
+            application: word(["walreceiver", "x"], *application),
+            client: None,
+            network: word(["127.0.0.1/32", "10.0.0.1/32"], *client),
+            pid: pid.to_string(),
+            state: word(["streaming", "catchup"], *state),
+            sync_state: None,
+            slot: None,
+            wal_bytes: Some(1.0),
+            lag_bytes: Some(1.0),
+            replay_lag_seconds: None,
+        });
+        // The server lets one vacuum at a time into a table.
+        let mut seen = BTreeSet::new();
+        let vacuums = found.vacuums.iter().filter(|vacuum| seen.insert(**vacuum)).map(|(database, table)| Vacuum {
+            database: word(["a", "b"], *database),
+            table: Some(table.to_string()),
+            phase: word(["scanning heap"], 0),
+            blocks: Some(1),
+            scanned: Some(1),
+            vacuumed: Some(1),
+            index_rounds: Some(1),
+            most_dead: None,
+            dead: Some(1),
+        });
+        Statistics {
+            version: 150_000,
+            activity: Section::Fresh(Arc::new(activity)),
+            senders: Section::Fresh(Arc::new(Senders(senders.collect()))),
+            vacuums: Section::Fresh(Arc::new(Vacuums(vacuums.collect()))),
+            settings: Section::Fresh(Arc::new(settings::tests::named(&found.settings))),
+            cluster: Section::Off { missing: off() },
+            databases: Section::Off { missing: off() },
+            locks: Section::Off { missing: off() },
+            receivers: Section::Off { missing: off() },
+            standby: Section::Off { missing: off() },
+            buffer_cache: Section::Off { missing: off() },
+            slots: Section::Off { missing: off() },
+            database_sizes: Section::Off { missing: off() },
+            roles: Section::Off { missing: off() },
+            wal: Section::Off { missing: off() },
+            features: Section::Off { missing: off() },
+            tables: Section::Off { missing: off() },
+            table_sizes: Section::Off { missing: off() },
+            indexes: Section::Off { missing: off() },
+            others: Vec::new(),
+            left_out: None,
+            slow_statements: Section::Off { missing: off() },
+            statements: Section::Off { missing: off() },
+            debates: Section::Off { missing: off() },
+            rankings: Section::Off { missing: off() },
+            rounds: Section::Off { missing: off() },
+            health: Vec::new(),
+        }
+    }
+
+    #[derive(Default)]
+    struct Once {
+        family: String,
+        labels: Vec<String>,
+        seen: BTreeSet<String>,
+        twice: Vec<String>,
+    }
+
+    impl Emit for Once {
+        fn family(&mut self, family: &Family<'_>) {
+            family.name.clone_into(&mut self.family);
+            self.labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
+            if !self.seen.insert(format!("family {}", family.name)) {
+                self.twice.push(family.name.to_owned());
+            }
+        }
+
+        fn sample(&mut self, values: &[&str], value: Value) {
+            assert_eq!(values.len(), self.labels.len(), "{}", self.family);
+            let names = self.labels.clone();
+            let labels: Vec<_> = names.iter().map(String::as_str).zip(values.iter().copied()).collect();
+            self.labelled("", &labels, value);
+        }
+
+        fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], _: Value) {
+            let key = format!("{}{suffix}{labels:?}", self.family);
+            if !self.seen.insert(key.clone()) {
+                self.twice.push(key);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_series_is_there_twice_whatever_the_server_has(each in proptest::collection::vec(found(), 1..3)) {
+            let servers = each.iter().enumerate().map(|(index, found)| ServerReading {
+                name: format!("server{index}").into(),
+                address: "127.0.0.1:5432".into(),
+                user: "aura".into(),
+                database: "a".into(),
+                up: Section::Fresh(Arc::new(statistics(found))),
+                seconds: 0.1,
+                age_seconds: 0.0,
+                scrapes: 1,
+                connects: 1,
+            });
+            let reading = PostgresReading { servers: servers.collect() };
+            let mut once = Once::default();
+            for group in GROUPS {
+                (group.walk)(&reading, &mut once);
+            }
+            prop_assert_eq!(once.twice, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn settings_whose_names_come_to_the_same_are_shown_once() {
+        let names: Vec<Number> = settings::tests::named(&[0, 1, 2, 3]).0;
+        assert_eq!(
+            names.iter().map(|number| number.metric.as_str()).collect::<Vec<_>>(),
+            ["pg_settings_a_b", "pg_settings_a_c"]
+        );
+        let _ = Settings(names);
     }
 }

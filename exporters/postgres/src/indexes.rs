@@ -5,44 +5,62 @@ use tokio_postgres::{Error, Row};
 
 use crate::{
     ask::{columns, rows},
-    tables::first,
+    tables::{LOCKED, LOOKED_AT, known},
 };
 
 columns! {
     /// The counters of one index.
     pub struct Index {
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its table.
-        pub table: String = "t.relname::text",
+        pub table: String = "t.relname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
+        pub name: String = "c.relname::pg_catalog.text",
         /// Its number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Scans.
-        pub scans: i64 = "pg_stat_get_numscans(c.oid)",
+        pub scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Entries returned by them.
-        pub read: i64 = "pg_stat_get_tuples_returned(c.oid)",
+        pub read: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",
         /// Rows of the table fetched by plain scans.
-        pub fetched: i64 = "pg_stat_get_tuples_fetched(c.oid)",
+        pub fetched: i64 = "pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
         /// Blocks read from outside the buffer cache.
-        pub blocks_read: i64 = "pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid)",
+        pub blocks_read: i64 = "pg_catalog.pg_stat_get_blocks_fetched(c.oid) - \
+            pg_catalog.pg_stat_get_blocks_hit(c.oid)",
         /// Blocks found in the buffer cache.
-        pub blocks_hit: i64 = "pg_stat_get_blocks_hit(c.oid)",
+        pub blocks_hit: i64 = "pg_catalog.pg_stat_get_blocks_hit(c.oid)",
     }
 }
 
-/// The largest indexes; those that were published before come first.
+/// The largest indexes; those that were published before come first. An index is known to the catalog as large as it
+/// was when it was made or last vacuumed: those of the tables with most rows are looked at themselves.
 pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
-    let first = first(before.map(|before| before.iter().map(|index| index.id)), limit);
+    let known = known(before.map(|before| before.iter().map(|index| index.id)), limit);
+    let columns = "c.oid, c.relname, c.relnamespace, c.indrelid";
+    let all = "(SELECT c.oid, c.relname, c.relnamespace, c.relpages, i.indrelid AS indrelid FROM pg_catalog.pg_class c JOIN \
+        pg_catalog.pg_index i ON i.indexrelid = c.oid WHERE c.relkind = 'i' AND c.relpersistence <> 't' AND \
+        c.oid >= 16384 AND c.relnamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, \
+        'pg_toast'::pg_catalog.regnamespace)) c";
+    let others = known.as_ref().map_or_else(String::new, |known| format!("WHERE c.oid <> ALL ({known}) "));
+    let ranked = format!(
+        "(SELECT {columns} FROM (SELECT {columns}, c.relpages, pg_catalog.row_number() OVER (ORDER BY \
+         pg_catalog.pg_stat_get_live_tuples(c.indrelid) DESC, c.oid) AS place FROM {all} {others}) c ORDER BY CASE WHEN \
+         c.place <= {LOOKED_AT} AND c.indrelid NOT IN (SELECT id FROM locked) AND (SELECT pg_catalog.count(*) FROM \
+         {all}) > {limit} THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint \
+         ELSE c.relpages END DESC NULLS LAST, c.oid LIMIT {limit})"
+    );
+    let chosen = match known {
+        None => ranked,
+        Some(known) => {
+            format!("((SELECT {columns} FROM {all} WHERE c.oid = ANY ({known})) UNION ALL {ranked} LIMIT {limit})")
+        }
+    };
     format!(
-        "SELECT {} FROM (SELECT oid, relname, relnamespace, indrelid FROM pg_class JOIN pg_index ON indexrelid = oid \
-         WHERE relkind = 'i' AND relpersistence <> 't' AND oid >= 16384 \
-         AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace) \
-         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_class t ON t.oid = c.indrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace",
+        "WITH {LOCKED} SELECT {} FROM {chosen} c JOIN pg_catalog.pg_class t ON t.oid = c.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         Index::select(|_| None)
     )
 }

@@ -10,6 +10,7 @@ mod asked_debates;
 mod buffercache;
 mod cluster;
 mod connection;
+mod conninfo;
 mod databases;
 mod debates;
 mod failure;
@@ -18,17 +19,24 @@ mod indexes;
 mod locks;
 mod options;
 mod others;
+mod parameters;
 mod passfile;
 mod probe;
 mod reading;
 mod receiver;
 mod replication;
 mod server;
+mod service;
+mod session;
 mod settings;
 mod sizes;
+mod sizing;
+mod standby;
+mod standing;
 mod statements;
 mod tables;
 mod target;
+mod text;
 mod tls;
 mod vacuum;
 #[cfg(test)]
@@ -37,7 +45,7 @@ mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aura_model::{Context, Group, GroupHealth, Missing, Reason, Source};
+use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source};
 use tokio::runtime::Builder;
 
 pub use self::{
@@ -49,8 +57,8 @@ pub use self::{
     indexes::Index,
     locks::Locks,
     options::{
-        All, DatabaseUrl, OtherDatabases, PostgresOptions, ProbeModule, ProbeOptions, ServerOptions, SslMode,
-        StatementOptions, TableOptions,
+        All, DatabaseUrl, DebateOptions, OtherDatabases, PostgresOptions, ProbeModule, ProbeOptions, ServerOptions,
+        SslMode, StatementOptions, TableOptions,
     },
     others::{DatabaseTables, OtherDatabase},
     probe::{ProbeError, Prober},
@@ -58,7 +66,8 @@ pub use self::{
     receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
-    sizes::{DatabaseSize, DatabaseSizes, Features, Role, Roles, Wal},
+    sizes::{DatabaseSize, DatabaseSizes, Features, Listed, Role, Roles, Wal},
+    standby::Standby,
     statements::{SlowStatement, SlowStatements, Statement, Statements},
     tables::{Table, TableSize, TableSizes},
     vacuum::{Vacuum, Vacuums},
@@ -77,6 +86,9 @@ pub struct Postgres {
 /// A sample that hangs makes that of the other servers late by no more than this, or half an interval.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
 
+/// The first sample waits for no server longer than this, with a moment for the login: the others are there.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+
 impl Source for Postgres {
     type Options = PostgresOptions;
     type Reading = PostgresReading;
@@ -88,7 +100,7 @@ impl Source for Postgres {
         groups::GROUPS
     }
 
-    fn open(options: &PostgresOptions, _: &Context) -> Result<Self, Missing> {
+    fn open(options: &PostgresOptions, context: &Context) -> Result<Self, Missing> {
         let found = target::find(options, &|name| std::env::var(name).ok())?;
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -110,9 +122,9 @@ impl Source for Postgres {
         // A server that is alone makes nobody late; its reading must only come before the last one counts as stale.
         let usual = if servers.len() == 1 { interval * 2 } else { interval / 2 };
         let patience = Patience {
-            first: answer + SHORTEST_PATIENCE * 2,
+            first: answer.min(FIRST_ANSWER) + SHORTEST_PATIENCE * 2,
             usual: usual.max(SHORTEST_PATIENCE),
-            kept: answer.max(interval * 3),
+            kept: context.stale_after.max(interval * 3),
             answer,
         };
         Ok(Self { watch: Watch::start(runtime, servers)?, patience })
@@ -124,6 +136,14 @@ impl Source for Postgres {
 
     fn describe(reading: &PostgresReading) -> Vec<String> {
         reading.servers.iter().map(describe).collect()
+    }
+
+    fn outdated(reading: &PostgresReading, missing: &Missing) -> Option<PostgresReading> {
+        let servers = reading.servers.iter().map(|server| {
+            let missing = server.up.missing().unwrap_or(missing).clone();
+            ServerReading { up: Section::Off { missing }, ..server.clone() }
+        });
+        Some(PostgresReading { servers: servers.collect() })
     }
 
     fn health(reading: &PostgresReading) -> Vec<GroupHealth> {

@@ -22,19 +22,19 @@ columns! {
     /// The locks of one mode in one database; a database without locks has one row without a mode.
     pub struct Locks {
         /// The database.
-        pub database: String = "d.datname::text",
+        pub database: String = "d.datname::pg_catalog.text",
         /// The mode in lower case.
-        pub mode: Option<String> = "lower(l.mode)",
+        pub mode: Option<String> = "pg_catalog.lower(l.mode)",
         /// How many.
-        pub count: i64 = "count(l.mode)",
+        pub count: i64 = "pg_catalog.count(l.mode)",
     }
 }
 
 pub(crate) fn sql() -> String {
     let columns = Locks::select(|_| None);
     format!(
-        "SELECT {columns} FROM pg_database d LEFT JOIN pg_locks l ON l.database = d.oid \
-         AND l.pid IS DISTINCT FROM pg_backend_pid() GROUP BY 1, 2"
+        "SELECT {columns} FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_locks l ON l.database = d.oid \
+         AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() GROUP BY 1, 2"
     )
 }
 

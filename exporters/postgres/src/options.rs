@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use aura_model::{Interval, Options, Schedule, Switch};
+use aura_model::{Interval, Name, Options, Schedule, Switch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
+
+use crate::conninfo;
 
 /// PostgreSQL servers and the debates that one of them holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,13 +22,16 @@ pub struct PostgresOptions {
     pub timeout: Interval,
     /// The servers, one entry each; with more than one, every metric has the label `server`.
     pub servers: Vec<ServerOptions>,
-    /// A connection that is not there after so long, and a sample that is not answered, count as failed.
+    /// A login or a sample that is not answered after so long is given up and tried anew. Nobody waits for it: the other
+    /// servers go on, and this one is shown as it last was until `stale_after`.
     pub answer_timeout: Interval,
-    /// A query that runs longer is stopped by the server.
+    /// A query that runs longer is stopped by the server. This holds for sizes, which nobody waits for, and for the
+    /// tables of other databases; all else is stopped after two thirds of `answer_timeout`, if that is sooner.
     pub statement_timeout: Interval,
     /// A query that waits longer for a lock is stopped by the server.
     pub lock_timeout: Interval,
-    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements.
+    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
+    /// of the time at most; one that cannot be read again is shown for ten of these intervals.
     pub slow_interval: Interval,
     /// Statistics of tables.
     pub tables: TableOptions,
@@ -34,8 +39,28 @@ pub struct PostgresOptions {
     pub statements: StatementOptions,
     /// What `/probe` may ask; nothing unless both modules and targets are given.
     pub probe: ProbeOptions,
-    /// Whether the debates of the tables `debates` and `model_rankings` are read: `auto` where they are.
-    pub debates: Switch,
+    /// The debates that the tables `debates`, `model_rankings` and `debate_rounds` hold.
+    pub debates: DebateOptions,
+}
+
+/// Which debates are read. Only plain tables are that depend on nothing but PostgreSQL's own functions and types,
+/// unless their owner is trusted: whatever else a table's owner puts there runs with the rights of those who read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DebateOptions {
+    /// Whether debates are read: `auto` where their tables are.
+    pub enabled: Switch,
+    /// The schema that holds the tables.
+    pub schema: String,
+    /// Roles whose tables are read even if they are views, foreign tables or have policies, or types and indexes with
+    /// code of their own: all of it may do what the agent's role may.
+    pub trusted_owners: Vec<String>,
+}
+
+impl Default for DebateOptions {
+    fn default() -> Self {
+        Self { enabled: Switch::Auto, schema: "public".to_owned(), trusted_owners: Vec::new() }
+    }
 }
 
 /// Servers that are asked when a request to `/probe?target=...&auth_module=...` names them, and not otherwise.
@@ -180,6 +205,9 @@ pub struct StatementOptions {
     /// At most so many statements: those that took most time. One that was published stays as long as the server
     /// knows it.
     pub limit: u32,
+    /// So many letters of each statement's text are in `pg_stat_statements_query_id`; none with 0. What stands in a
+    /// statement is then seen by all who read the metrics.
+    pub query_length: u32,
 }
 
 impl Default for PostgresOptions {
@@ -189,14 +217,14 @@ impl Default for PostgresOptions {
             interval: Interval::from_secs(1),
             timeout: Interval::from_secs(5),
             servers: Vec::new(),
-            answer_timeout: Interval::from_secs(3),
+            answer_timeout: Interval::from_secs(10),
             statement_timeout: Interval::from_secs(2),
             lock_timeout: Interval::from_millis(100),
             slow_interval: Interval::from_secs(60),
             tables: TableOptions::default(),
             statements: StatementOptions::default(),
             probe: ProbeOptions::default(),
-            debates: Switch::Auto,
+            debates: DebateOptions::default(),
         }
     }
 }
@@ -216,7 +244,7 @@ impl Default for TableOptions {
 
 impl Default for StatementOptions {
     fn default() -> Self {
-        Self { metrics: false, limit: 50 }
+        Self { metrics: false, limit: 50, query_length: 0 }
     }
 }
 
@@ -239,6 +267,23 @@ impl Options for PostgresOptions {
                 problems.push((format!("servers[{index}].url"), error));
             }
         }
+        let environment = |name: &str| std::env::var(name).ok();
+        let names: Vec<Option<Name>> = self
+            .servers
+            .iter()
+            .map(|server| crate::target::Target::new(server, &environment).ok().map(|target| target.name))
+            .collect();
+        for (index, name) in names.iter().enumerate() {
+            if let Some(name) = name
+                && names[..index].contains(&Some(name.clone()))
+            {
+                let message = format!(
+                    "{name:?} is there twice: give each server a name of its own; tables of several databases of one \
+                     server are read with tables.databases"
+                );
+                problems.push((format!("servers[{index}].name"), message));
+            }
+        }
         for (index, target) in self.probe.targets.iter().enumerate() {
             if let Err(error) = crate::probe::check(target) {
                 problems.push((format!("probe.targets[{index}]"), error));
@@ -255,15 +300,14 @@ impl Options for PostgresOptions {
                 problems.push((format!("probe.modules[{index}].name"), format!("{:?} is there twice", module.name)));
             }
         }
-        if self.answer_timeout > self.timeout {
-            let message = format!("longer than timeout ({}): a hung server would make all others late", self.timeout);
-            problems.push(("answer_timeout".to_owned(), message));
-        }
         if self.tables.limit > MOST_TABLES {
             problems.push(("tables.limit".to_owned(), format!("more than {MOST_TABLES}")));
         }
         if self.tables.max_databases > MOST_DATABASES {
             problems.push(("tables.max_databases".to_owned(), format!("more than {MOST_DATABASES}")));
+        }
+        if self.statements.query_length > MOST_LETTERS {
+            problems.push(("statements.query_length".to_owned(), format!("more than {MOST_LETTERS}")));
         }
         if self.statements.limit > MOST_STATEMENTS {
             problems.push(("statements.limit".to_owned(), format!("more than {MOST_STATEMENTS}")));
@@ -278,6 +322,8 @@ const MOST_TABLES: u32 = 20_000;
 const MOST_DATABASES: u32 = 100;
 /// Each statement gives five series.
 const MOST_STATEMENTS: u32 = 5_000;
+/// A label that is longer is refused by some who scrape.
+const MOST_LETTERS: u32 = 1_000;
 
 /// A URL that is shown without its password.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -299,58 +345,19 @@ impl From<String> for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&without_password(&self.0))
+        formatter.write_str(&conninfo::shown(&self.0))
     }
 }
 
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", without_password(&self.0))
+        write!(formatter, "{:?}", conninfo::shown(&self.0))
     }
 }
 
 impl Serialize for DatabaseUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// A URL's scheme and the rest; none for `host=... password='a://b'`.
-pub(crate) fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    url.split_once("://")
-        .filter(|(scheme, _)| scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '+'))
-}
-
-fn without_password(url: &str) -> String {
-    const HIDDEN: &str = "***";
-    if let Some((scheme, rest)) = split_scheme(url) {
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        // A password may hold an unescaped @ or /: everything up to the last @ is taken for one.
-        let at = rest.rfind('@').filter(|at| rest[..*at].contains(':') || *at < end);
-        let (login, place) = at.map_or(("", rest), |at| (&rest[..at], &rest[at + 1..]));
-        let user = login.split(':').next().unwrap_or_default();
-        let mut shown = format!("{scheme}://{user}");
-        if login.contains(':') {
-            shown += &format!(":{HIDDEN}");
-        }
-        if at.is_some() {
-            shown.push('@');
-        }
-        let (place, query) = place.split_once('?').map_or((place, None), |(place, query)| (place, Some(query)));
-        shown += place;
-        if let Some(query) = query {
-            let kept = query.split('&').map(|pair| match pair.split_once('=') {
-                Some((key, _)) if key.contains("password") => format!("{key}={HIDDEN}"),
-                _ => pair.to_owned(),
-            });
-            shown += &format!("?{}", kept.collect::<Vec<_>>().join("&"));
-        }
-        return shown;
-    }
-    match url.find("password") {
-        // A quoted password may hold anything: what follows is not shown at all.
-        Some(start) => format!("{}password={HIDDEN}", &url[..start]),
-        None => url.to_owned(),
     }
 }
 
@@ -373,13 +380,25 @@ mod tests {
             ..Default::default()
         };
         let wrong = ServerOptions { url: Some(DatabaseUrl("postgres://a@b:port/c".into())), ..Default::default() };
-        let options = PostgresOptions {
-            servers: vec![server, wrong],
-            answer_timeout: Interval::from_secs(60),
-            ..PostgresOptions::default()
-        };
+        let options = PostgresOptions { servers: vec![server, wrong], ..PostgresOptions::default() };
         let keys: Vec<String> = options.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["servers[0].url", "servers[1].url", "answer_timeout"]);
+        assert_eq!(keys, ["servers[0].url", "servers[1].url"]);
+    }
+
+    /// Two servers of one name would be the same series twice.
+    #[test]
+    fn a_name_is_given_once_whether_it_is_said_or_follows_from_the_address() {
+        let url = |text: &str| ServerOptions { url: Some(DatabaseUrl(text.into())), ..Default::default() };
+        let named = |server: ServerOptions, name: &str| ServerOptions { name: Some(name.into()), ..server };
+        let keys = |servers: Vec<ServerOptions>| -> Vec<String> {
+            let options = PostgresOptions { servers, ..PostgresOptions::default() };
+            options.problems().into_iter().map(|(key, _)| key).collect()
+        };
+        let (one, other) = (url("postgres://a@b:5432/c"), url("postgres://a@b/d"));
+        assert_eq!(keys(vec![one.clone(), other.clone()]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), named(url("postgres://a@e/c"), "x")]), ["servers[1].name"]);
+        assert_eq!(keys(vec![named(one.clone(), "x"), other]), [""; 0]);
+        assert_eq!(keys(vec![one, url("postgres://a@b:5433/c")]), [""; 0]);
     }
 
     #[test]
@@ -418,10 +437,15 @@ mod tests {
     fn urls_are_shown_without_their_passwords() {
         for (url, shown) in [
             ("postgres://u:secret@h:1/d?sslmode=require", "postgres://u:***@h:1/d?sslmode=require"),
-            ("postgres://u:sec@ret/x@h/d", "postgres://u:***@h/d"),
+            ("postgres://u:sec@ret/x@h/d", "postgres://***"),
+            ("postgres://u:sec/ret@h/d", "postgres://***"),
+            ("postgres://u@h/d?user=x&password=a&secret=1", "postgres://***"),
+            ("postgres://u:secret@a:1,b:2/d,postgres://u:secret@h/d", "postgres://***"),
+            ("host=h password=a secret dbname=d", "***"),
             ("postgresql://u@h/d?password=secret&user=x", "postgresql://u@h/d?password=***&user=x"),
             ("postgres://h/d", "postgres://h/d"),
-            ("host=h password='secret x' user=u", "host=h password=***"),
+            ("host=h password='secret x' user=u", "host=h password=*** user=u"),
+            ("host=h sslpassword=secret options='-c a=b'", "host=h sslpassword=*** options='-c a=b'"),
         ] {
             let url = DatabaseUrl(url.into());
             assert_eq!(url.to_string(), shown);

@@ -2,21 +2,22 @@
 //! who are connected to it, so each has a connection, a task and a deadline of its own: none waits for another.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section};
+use aura_model::{Context, Missing, Reason, Section};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::{
     Database, Index, PostgresOptions, Table, TableSizes,
     ask::{Asked, Sample},
-    connection::{Connection, Limits, drive},
+    connection::{Connection, drive, is_silence},
     indexes,
     options::OtherDatabases,
+    session::{Limits, Session},
     tables,
     target::Target,
 };
@@ -73,7 +74,7 @@ impl Others {
     }
 
     /// Starts to watch the databases that are wanted and exist, and stops with those that are gone.
-    pub(crate) fn follow(&mut self, databases: &[Database], connected: &str) {
+    pub(crate) fn follow(&mut self, databases: &[Database], connected: &str, version: u32) {
         let wanted = wanted(&self.options.tables.databases, databases, connected);
         self.watched.retain(|name, _| wanted.contains(&name.as_str()));
         let most = self.options.tables.max_databases as usize;
@@ -87,7 +88,7 @@ impl Others {
         for name in new {
             let detail = format!("tables of {name}: not asked yet");
             let latest: Latest = Arc::new(Mutex::new(Section::off(Reason::NotConfigured, detail)));
-            let asking = Asking::new(self.target.with_database(&name), &self.options, name.clone());
+            let asking = Asking::new(self.target.with_database(&name), &self.options, name.clone(), version);
             let task = tokio::spawn(asking.run(Arc::clone(&latest)));
             self.watched.insert(name, Watched { latest, task });
         }
@@ -124,8 +125,8 @@ fn wanted<'a>(choice: &'a OtherDatabases, databases: &'a [Database], connected: 
             .collect(),
         OtherDatabases::Named(names) => names.iter().map(String::as_str).collect(),
     };
-    names.retain(|name| *name != connected);
-    names.dedup();
+    let mut seen = BTreeSet::from([connected]);
+    names.retain(|name| seen.insert(name));
     names
 }
 
@@ -134,27 +135,33 @@ struct Asking {
     target: Target,
     limits: Limits,
     name: String,
+    version: u32,
     interval: Duration,
     limit: u32,
     with_indexes: bool,
     connection: Option<Connection>,
-    prepares: bool,
+    session: Session,
+    begin: String,
+    raw: AtomicBool,
     tables: Asked<Vec<Table>>,
     table_sizes: Asked<TableSizes>,
     indexes: Asked<Vec<Index>>,
 }
 
 impl Asking {
-    fn new(target: Target, options: &PostgresOptions, name: String) -> Self {
+    fn new(target: Target, options: &PostgresOptions, name: String, version: u32) -> Self {
         Self {
             target,
-            limits: Limits::from(options),
+            limits: Limits::of_others(options),
             name,
+            version,
             interval: options.tables.interval.get(),
             limit: options.tables.limit,
             with_indexes: options.tables.indexes,
             connection: None,
-            prepares: true,
+            session: Session::Own,
+            begin: Limits::of_others(options).begin(),
+            raw: AtomicBool::new(false),
             tables: Asked::new("stat_user_tables", Duration::ZERO),
             table_sizes: Asked::new("table_sizes", options.slow_interval.get()),
             indexes: Asked::new("stat_user_indexes", Duration::ZERO),
@@ -168,6 +175,10 @@ impl Asking {
             pause = if answer.is_ok() { self.interval } else { (pause * 2).min(LONGEST_PAUSE.max(self.interval)) };
             let section = match answer {
                 Ok(tables) => Section::Fresh(Arc::new(tables)),
+                Err(missing) if is_silence(&missing) && self.is_recent(&latest) => {
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
                 Err(missing) => Section::Off { missing },
             };
             let before =
@@ -182,6 +193,13 @@ impl Asking {
         }
     }
 
+    /// Whether what was last read is worth showing while there is no answer.
+    fn is_recent(&self, latest: &Latest) -> bool {
+        let limit = Context::STALE_AFTER.max(self.interval * 3).as_secs_f64();
+        let latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.value().is_some_and(|tables| (0.0..=limit).contains(&(crate::unix_now() - tables.read_at)))
+    }
+
     async fn ask(&mut self) -> Result<DatabaseTables, Missing> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -189,10 +207,13 @@ impl Asking {
                 self.tables.forget();
                 self.table_sizes.forget();
                 self.indexes.forget();
+                self.raw = AtomicBool::new(false);
                 Box::pin(Connection::open(&self.target, &self.limits)).await?
             }
         };
-        self.prepares &= connection.limited;
+        if connection.session == Session::Shared {
+            self.session = Session::Shared;
+        }
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let sample = Sample {
             client: &connection.client,
@@ -200,17 +221,22 @@ impl Asking {
             user: self.target.user(),
             server: &self.target.name,
             over: &over,
-            prepares: self.prepares,
+            session: self.session,
+            begin: &self.begin,
+            raw: &self.raw,
             pooled: &pooled,
         };
-        let (limit, with_indexes) = (self.limit, self.with_indexes);
+        let (version, limit, with_indexes) = (self.version, self.limit, self.with_indexes);
         let (known, known_sizes, known_indexes) =
             (self.tables.value().cloned(), self.table_sizes.value().cloned(), self.indexes.value().cloned());
         let (asked_tables, asked_sizes, asked_indexes) = (&mut self.tables, &mut self.table_sizes, &mut self.indexes);
         let work = async {
             tokio::join!(
-                asked_tables.ask(&sample, || tables::sql(limit, known.as_deref()), tables::read),
-                asked_sizes.ask(&sample, || tables::sizes_sql(limit, known_sizes.as_deref()), tables::read_sizes),
+                asked_tables.ask(&sample, || tables::sql(version, limit, known.as_deref()), tables::read),
+                async {
+                    let sql = || tables::sizes_sql(version, limit, known_sizes.as_deref());
+                    asked_sizes.ask(&sample, sql, tables::read_sizes).await;
+                },
                 async {
                     if with_indexes {
                         asked_indexes
@@ -220,9 +246,12 @@ impl Asking {
                 },
             );
         };
-        let patience = self.limits.answer;
+        // Each may meet a lock and be asked twice.
+        let patience = self.limits.patience(6);
         let asked = drive(&mut connection.driver, patience, Box::pin(work)).await;
-        self.prepares &= pooled.get().is_none();
+        if pooled.get().is_some() {
+            self.session = Session::Shared;
+        }
         let place = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
         asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(place)?;
         self.connection = Some(connection);

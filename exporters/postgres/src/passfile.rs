@@ -6,8 +6,8 @@ use aura_model::{Missing, Reason};
 
 /// The password of the first line that fits; none when the file is not there.
 pub(crate) fn find(path: &Path, host: &str, port: u16, database: &str, user: &str) -> Result<Option<String>, Missing> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let text = match std::fs::read(path) {
+        Ok(bytes) => decoded(path, &bytes)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Missing::from_io(path, &error)),
     };
@@ -20,6 +20,12 @@ pub(crate) fn find(path: &Path, host: &str, port: u16, database: &str, user: &st
         return Err(Missing::new(Reason::NoPermission, detail));
     }
     Ok(matching(&text, &[host, &port.to_string(), database, user]))
+}
+
+/// The text of a file that a person wrote.
+pub(crate) fn decoded(path: &Path, bytes: &[u8]) -> Result<String, Missing> {
+    let text = aura_model::text(bytes).map(str::to_owned);
+    text.map_err(|why| Missing::new(Reason::Unreadable, format!("{}: {why}", path.display())))
 }
 
 fn matching(text: &str, wanted: &[&str; 4]) -> Option<String> {

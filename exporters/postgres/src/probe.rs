@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Group, Options, Reason, Section, Switch};
-use tokio::{sync::Semaphore, time::timeout};
+use aura_model::{Group, Options, Reason, Section, Switch, within};
+use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
     OtherDatabases, PostgresOptions, PostgresReading, ProbeModule, ServerOptions, groups, server::Server,
@@ -150,12 +150,12 @@ impl Prober {
         // What the environment says is meant for the servers that are watched.
         let target = Target::new(&server, &|_| None).map_err(ProbeError::BadTarget)?;
         let mut options = self.options.clone();
-        options.debates = Switch::Off;
+        options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
         let mut server = Server::new(target, &options);
         let patience = options.probe.timeout.get();
-        let asked = timeout(patience, Box::pin(server.sample())).await;
-        let reading = asked.unwrap_or_else(|_| {
+        let asked = within(patience, sleep, Box::pin(server.sample())).await;
+        let reading = asked.unwrap_or_else(|| {
             let detail = format!("{}: no answer within {patience:?} (probe.timeout)", address.host);
             server.reading(Section::off(Reason::Unreachable, detail), patience)
         });

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     Activity, BufferCache, Cluster, Database, DatabaseSizes, Debates, Features, Index, Locks, OtherDatabase, Ranking,
-    Receivers, Roles, Rounds, Senders, Settings, Slots, SlowStatements, Statements, Table, TableSizes, Vacuums, Wal,
+    Receivers, Roles, Rounds, Senders, Settings, Slots, SlowStatements, Standby, Statements, Table, TableSizes,
+    Vacuums, Wal,
 };
 
 /// All servers at one moment.
@@ -57,6 +58,8 @@ pub struct Statistics {
     pub senders: Section<Arc<Senders>>,
     /// From whom we receive WAL.
     pub receivers: Section<Arc<Receivers>>,
+    /// How a standby stands to the server that it receives from.
+    pub standby: Section<Arc<Standby>>,
     /// Vacuums that run.
     pub vacuums: Section<Arc<Vacuums>>,
     /// How the buffer cache is used.
@@ -119,7 +122,8 @@ impl Statistics {
             refused(other.tables.missing()).or_else(|| {
                 let tables = other.tables.value()?;
                 let indexes = tables.indexes.as_ref().and_then(Section::missing);
-                tables.tables.missing().or(tables.table_sizes.missing()).or(indexes)
+                let sizes = tables.table_sizes.missing().or_else(|| tables.table_sizes.value()?.without.as_ref());
+                tables.tables.missing().or(sizes).or(indexes)
             })
         });
         [
@@ -133,14 +137,18 @@ impl Statistics {
             ("stat_progress_vacuum", self.vacuums.missing()),
             ("buffercache_summary", refused(self.buffer_cache.missing())),
             ("settings", self.settings.missing()),
-            ("database", self.database_sizes.missing()),
+            (
+                "database",
+                refused(self.database_sizes.missing()).or_else(|| self.database_sizes.value()?.without.as_ref()),
+            ),
             ("roles", self.roles.missing()),
             ("wal", self.wal.missing()),
             ("stat_user_tables", self.tables.missing()),
-            ("table_sizes", self.table_sizes.missing()),
+            ("table_sizes", refused(self.table_sizes.missing()).or_else(|| self.table_sizes.value()?.without.as_ref())),
             ("stat_user_indexes", refused(self.indexes.missing())),
             ("other_databases", self.left_out.as_ref().or(other)),
             ("statements", self.slow_statements.missing()),
+            ("stat_statements", refused(self.statements.missing())),
             ("debates", self.debates.missing()),
         ]
         .into_iter()

@@ -12,19 +12,27 @@ columns! {
         /// What it calls itself.
         pub application: Option<String> = "r.application_name",
         /// Where it is.
-        pub client: Option<String> = "host(r.client_addr)",
+        pub client: Option<String> = "pg_catalog.host(r.client_addr)",
+        /// The same with the length of the network's prefix: `192.0.2.7/32`.
+        pub network: Option<String> = "r.client_addr::pg_catalog.text",
+        /// The process that sends to it.
+        pub pid: String = "r.pid::pg_catalog.text",
         /// `streaming`, `catchup` and so on.
         pub state: Option<String> = "r.state",
         /// `sync`, `async`, `quorum` or `potential`.
         pub sync_state: Option<String> = "r.sync_state",
         /// The slot that it uses.
-        pub slot: Option<String> = "s.slot_name::text",
-        /// Our position in the WAL; none on a standby.
-        pub wal_bytes: Option<f64> = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - '0/0' END)::float8",
-        /// How far behind us it is.
-        pub lag_bytes: Option<f64> = "(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - r.replay_lsn END)::float8",
+        pub slot: Option<String> = "s.slot_name::pg_catalog.text",
+        /// Our position in the WAL: written, or received on a standby.
+        pub wal_bytes: Option<f64> =
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - '0/0')::float",
+        /// How far behind that it is.
+        pub lag_bytes: Option<f64> =
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - r.replay_lsn)::float",
         /// How long it takes until it has replayed what we wrote.
-        pub replay_lag_seconds: Option<f64> = "extract(epoch FROM r.replay_lag)::float8",
+        pub replay_lag_seconds: Option<f64> = "extract(epoch FROM r.replay_lag)::float",
     }
 }
 
@@ -32,21 +40,23 @@ columns! {
     /// A replication slot.
     pub struct Slot {
         /// Its name.
-        pub name: String = "slot_name::text",
+        pub name: String = "slot_name::pg_catalog.text",
         /// `physical` or `logical`.
         pub kind: String = "slot_type",
         /// Its database, when it is logical.
-        pub database: Option<String> = "database::text",
+        pub database: Option<String> = "database::pg_catalog.text",
         /// Somebody uses it now.
         pub active: bool = "active",
         /// Our position in the WAL.
         pub current_bytes: Option<f64> =
-            "((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END) - '0/0')::float8",
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - '0/0')::float",
         /// What its user has confirmed.
-        pub confirmed_bytes: Option<f64> = "(confirmed_flush_lsn - '0/0')::float8",
+        pub confirmed_bytes: Option<f64> = "(confirmed_flush_lsn - '0/0')::float",
         /// WAL that is kept for it.
         pub kept_bytes: Option<f64> =
-            "((CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END) - restart_lsn)::float8",
+            "((CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_receive_lsn() ELSE \
+            pg_catalog.pg_current_wal_lsn() END) - restart_lsn)::float",
         /// WAL that may still be written before it is lost.
         pub safe_bytes: Option<i64> = "safe_wal_size",
         /// `reserved`, `extended`, `unreserved` or `lost`.
@@ -64,11 +74,14 @@ pub struct Slots(pub Vec<Slot>);
 
 pub(crate) fn senders_sql() -> String {
     let columns = Sender::select(|_| None);
-    format!("SELECT {columns} FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid")
+    format!(
+        "SELECT {columns} FROM pg_catalog.pg_stat_replication r LEFT JOIN pg_catalog.pg_replication_slots s \
+        ON s.active_pid = r.pid"
+    )
 }
 
 pub(crate) fn slots_sql() -> String {
-    format!("SELECT {} FROM pg_replication_slots", Slot::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_replication_slots", Slot::select(|_| None))
 }
 
 pub(crate) fn read_senders(answer: &[Row]) -> Result<Senders, Error> {
@@ -79,13 +92,14 @@ pub(crate) fn read_slots(answer: &[Row]) -> Result<Slots, Error> {
     rows(answer, Slot::read).map(Slots)
 }
 
-const SENDER: &[&str] = &["application_name", "client_addr", "state", "slot_name"];
+/// As postgres_exporter has them from 0.21 on: until then two receivers behind one address were the same series twice.
+const SENDER: &[&str] = &["application_name", "client_addr", "state", "slot_name", "pid"];
 
-fn sender(sender: &Sender) -> [&str; 4] {
+fn sender(sender: &Sender) -> [&str; 5] {
     fn text(part: &Option<String>) -> &str {
         part.as_deref().unwrap_or_default()
     }
-    [text(&sender.application), text(&sender.client), text(&sender.state), text(&sender.slot)]
+    [text(&sender.application), text(&sender.network), text(&sender.state), text(&sender.slot), &sender.pid]
 }
 
 pub(crate) const SENDERS: &[Metric<Senders>] = &[
@@ -142,7 +156,7 @@ const SLOT: &[&str] = &["slot_name", "slot_type"];
 
 pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = &[
     gauge(
-        "pg_replication_slot_slot_current_wal_lsn",
+        "pg_replication_slots_slot_current_wal_lsn",
         "Position in the write-ahead log, in bytes.",
         Unit::Bytes,
         SLOT,
@@ -153,7 +167,7 @@ pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = &[
         },
     ),
     gauge(
-        "pg_replication_slot_slot_confirmed_flush_lsn",
+        "pg_replication_slots_slot_confirmed_flush_lsn",
         "Position that the slot's user has confirmed, in bytes; of slots in use.",
         Unit::Bytes,
         SLOT,
@@ -163,13 +177,13 @@ pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = &[
             }
         },
     ),
-    gauge("pg_replication_slot_slot_is_active", "Whether somebody uses the slot.", Unit::None, SLOT, |slots, emit| {
+    gauge("pg_replication_slots_slot_is_active", "Whether somebody uses the slot.", Unit::None, SLOT, |slots, emit| {
         for slot in &slots.0 {
             emit.sample(&[&slot.name, &slot.kind], slot.active.into());
         }
     }),
     gauge(
-        "pg_replication_slot_safe_wal_size_bytes",
+        "pg_replication_slots_safe_wal_size_bytes",
         "Bytes that can be written to WAL before the slot is in danger of being lost.",
         Unit::Bytes,
         SLOT,
@@ -180,7 +194,7 @@ pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = &[
         },
     ),
     gauge(
-        "pg_replication_slot_wal_status",
+        "pg_replication_slots_wal_status",
         "Availability of the WAL files claimed by the slot; 1.",
         Unit::None,
         &["slot_name", "slot_type", "wal_status"],

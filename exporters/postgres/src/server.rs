@@ -1,23 +1,31 @@
 //! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use aura_model::{Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, BufferCache, Cluster, Database, DatabaseSizes, Features, Index, Locks, PostgresOptions, Receivers, Roles,
-    Senders, ServerReading, Settings, Slots, SlowStatements, StatementOptions, Statements, Statistics, Table,
-    TableSizes, Vacuums, Wal, activity,
+    Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles, Senders,
+    ServerReading, Settings, Slots, SlowStatements, Standby, StatementOptions, Statements, Statistics, Table, Vacuums,
+    Wal, activity,
     ask::{Asked, Sample},
     asked_debates::AskedDebates,
     buffercache, cluster,
-    connection::{Connection, Limits, MARK, drive},
+    connection::{Connection, drive},
     databases, failure, indexes, locks,
     others::Others,
-    receiver, replication, settings, sizes, statements, tables,
+    receiver, replication,
+    session::{Limits, Session},
+    settings, sizes,
+    sizing::{Read, Sizing, not_yet},
+    standby::Listening,
+    statements, tables,
     target::Target,
     vacuum,
 };
@@ -36,8 +44,10 @@ pub(crate) struct Server {
     options: PostgresOptions,
     connection: Option<Connection>,
     version: u32,
-    /// Queries may be prepared: nothing gives us another session from one to the next.
-    prepares: bool,
+    session: Session,
+    /// The statements that begin a transaction in a session that is not ours alone.
+    begin: String,
+    raw: AtomicBool,
     connects: u64,
     scrapes: u64,
     pause: Duration,
@@ -50,17 +60,19 @@ pub(crate) struct Server {
     senders: Asked<Senders>,
     slots: Asked<Slots>,
     settings: Asked<Settings>,
-    database_sizes: Asked<DatabaseSizes>,
+    /// There is one as long as there is a connection.
+    sizing: Option<Sizing>,
     roles: Asked<Roles>,
     wal: Asked<Wal>,
     features: Asked<Features>,
     receivers: Asked<Receivers>,
+    listening: Listening,
+    standby: Section<Arc<Standby>>,
     vacuums: Asked<Vacuums>,
     buffer_cache: Asked<BufferCache>,
     indexes: Asked<Vec<Index>>,
     others: Others,
     tables: Asked<Vec<Table>>,
-    table_sizes: Asked<TableSizes>,
     slow_statements: Asked<SlowStatements>,
     statements: Asked<Statements>,
     debates: AskedDebates,
@@ -70,10 +82,12 @@ impl Server {
     pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
         let slow = options.slow_interval.get();
         Self {
-            limits: Limits::from(options),
+            limits: Limits::of_samples(options),
             connection: None,
             version: 0,
-            prepares: true,
+            session: Session::Own,
+            begin: Limits::of_samples(options).begin(),
+            raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
             pause: FIRST_PAUSE,
@@ -81,25 +95,29 @@ impl Server {
             missing: None,
             cluster: Asked::new("cluster", Duration::ZERO),
             databases: Asked::new("stat_database", Duration::ZERO),
-            activity: Asked::new("stat_activity", Duration::ZERO),
+            activity: Asked::new("stat_activity", Duration::ZERO).unless(|activity: &Activity| activity.hides),
             locks: Asked::new("locks", Duration::ZERO),
-            senders: Asked::new("stat_replication", Duration::ZERO),
+            senders: Asked::new("stat_replication", Duration::ZERO)
+                .unless(|senders: &Senders| senders.0.iter().any(|one| one.state.is_none())),
             slots: Asked::new("replication_slot", Duration::ZERO),
             settings: Asked::new("settings", slow),
-            database_sizes: Asked::new("database", slow),
+            sizing: None,
             roles: Asked::new("roles", slow),
             wal: Asked::new("wal", slow),
             features: Asked::new("features", slow),
-            receivers: Asked::new("stat_wal_receiver", Duration::ZERO),
-            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL),
+            receivers: Asked::new("stat_wal_receiver", Duration::ZERO)
+                .unless(|receivers: &Receivers| receivers.0.iter().any(|one| one.status.is_none())),
+            listening: Listening::default(),
+            standby: not_yet("standby"),
+            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL)
+                .unless(|vacuums: &Vacuums| vacuums.0.iter().any(|one| one.phase.is_none())),
             buffer_cache: Asked::new("buffercache_summary", options.tables.interval.get()),
             indexes: Asked::new("stat_user_indexes", options.tables.interval.get()),
             others: Others::new(&target, options),
             tables: Asked::new("stat_user_tables", options.tables.interval.get()),
-            table_sizes: Asked::new("table_sizes", slow),
             slow_statements: Asked::new("statements", slow),
             statements: Asked::new("stat_statements", options.tables.interval.get()),
-            debates: AskedDebates::new(slow),
+            debates: AskedDebates::new(slow, &options.debates),
             options: options.clone(),
             target,
         }
@@ -148,18 +166,35 @@ impl Server {
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, notified, .. } = &mut connection;
-        let sample =
-            Sample { client, now, user: &user, server: &name, over: &over, prepares: self.prepares, pooled: &pooled };
+        let begin = std::mem::take(&mut self.begin);
+        let raw = AtomicBool::new(self.raw.load(Ordering::Relaxed));
+        let sample = Sample {
+            client,
+            now,
+            user: &user,
+            server: &name,
+            over: &over,
+            session: self.session,
+            begin: &begin,
+            raw: &raw,
+            pooled: &pooled,
+        };
         // The future of all queries is large: it is kept off the stack of the source's thread.
         let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
+        self.raw = raw;
+        self.begin = begin;
         if pooled.get().is_some() {
             tracing::info!(source = "postgres", server = &*name, "a pooler stands between: queries are not prepared");
-            self.prepares = false;
+            self.session = Session::Shared;
         }
         match asked.and(over.into_inner().map_or(Ok(()), Err)) {
             Ok(()) => {
                 self.connection = Some(connection);
-                self.statistics()
+                if let Some(sizing) = &mut self.sizing {
+                    sizing.first().await;
+                }
+                self.listen(now);
+                Ok(self.statistics())
             }
             Err(missing) => {
                 let missing = Missing::new(missing.reason, format!("{}: {}", self.target.address, missing.detail));
@@ -180,24 +215,28 @@ impl Server {
         {
             return Err(missing.clone());
         }
-        match Box::pin(login(&self.target, &self.limits)).await {
-            Ok((connection, version)) => {
+        match Box::pin(Connection::open(&self.target, &self.limits)).await {
+            Ok(connection) => {
                 self.connects += 1;
-                self.version = version;
+                self.version = connection.version;
                 self.pause = FIRST_PAUSE;
                 self.next_attempt = None;
-                let limits = if connection.limited {
-                    ""
-                } else {
-                    "; start options do not reach it, as behind a pooler: set default_transaction_read_only and statement_timeout \
-                     for the role itself"
+                if connection.session == Session::Shared {
+                    self.session = Session::Shared;
+                }
+                let pooler = match self.session {
+                    Session::Own => "",
+                    Session::Shared => {
+                        "; start options do not reach it, as behind a pooler: each query is a transaction"
+                    }
                 };
                 let name = &*self.target.name;
                 let version = self.version / 10_000;
-                tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{limits}");
-                self.prepares &= connection.limited;
+                tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{pooler}");
+                self.raw = AtomicBool::new(false);
                 self.connection = Some(connection);
                 self.forget();
+                self.sizing = Some(Sizing::start(&self.target, &self.options, self.version));
                 Ok(())
             }
             Err(missing) => {
@@ -212,6 +251,7 @@ impl Server {
 
     fn lost(&mut self, missing: Missing, now: Instant) {
         self.connection = None;
+        self.sizing = None;
         self.missing = Some(missing);
         self.next_attempt = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -225,16 +265,15 @@ impl Server {
         self.senders.forget();
         self.slots.forget();
         self.settings.forget();
-        self.database_sizes.forget();
         self.roles.forget();
         self.wal.forget();
         self.features.forget();
         self.receivers.forget();
+        self.listening = Listening::default();
         self.vacuums.forget();
         self.buffer_cache.forget();
         self.indexes.forget();
         self.tables.forget();
-        self.table_sizes.forget();
         self.slow_statements.forget();
         self.statements.forget();
         self.debates.forget();
@@ -246,11 +285,20 @@ impl Server {
         let with_tables = self.options.tables.enabled != Switch::Off;
         let limit = self.options.tables.limit;
         let with_indexes = with_tables && self.options.tables.indexes;
-        let with_debates = self.options.debates != Switch::Off;
+        let with_debates = self.options.debates.enabled != Switch::Off;
         let before = self.cluster.value().cloned();
-        let (known, known_sizes) = (self.tables.value().cloned(), self.table_sizes.value().cloned());
+        let known = self.tables.value().cloned();
         let known_indexes = self.indexes.value().cloned();
+        let standings = self.debates.standings().cloned();
         let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
+        // An extension that is gone may have left its names to somebody else.
+        let has = |extension: fn(&Features) -> bool| self.features.value().is_some_and(|features| extension(features));
+        let metrics = self.options.statements.metrics && self.statements.is_due(sample.now);
+        if has(|features| features.statements_schema.is_some()) && (metrics || self.slow_statements.is_due(sample.now))
+            || has(|features| features.buffercache_schema.is_some()) && self.buffer_cache.is_due(sample.now)
+        {
+            self.features.set_due(None);
+        }
         tokio::join!(
             self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
             self.databases.ask(sample, || databases::sql(version), databases::read),
@@ -259,19 +307,12 @@ impl Server {
             self.senders.ask(sample, replication::senders_sql, replication::read_senders),
             self.slots.ask(sample, replication::slots_sql, replication::read_slots),
             self.settings.ask(sample, settings::sql, settings::read),
-            self.database_sizes.ask(sample, sizes::databases_sql, sizes::read_databases),
             self.roles.ask(sample, sizes::roles_sql, sizes::read_roles),
             self.wal.ask(sample, sizes::wal_sql, one(Wal::read)),
             self.features.ask(sample, sizes::features_sql, one(Features::read)),
             async {
                 if with_tables {
-                    self.tables.ask(sample, || tables::sql(limit, known.as_deref()), tables::read).await;
-                }
-            },
-            async {
-                if with_tables {
-                    let sql = || tables::sizes_sql(limit, known_sizes.as_deref());
-                    self.table_sizes.ask(sample, sql, tables::read_sizes).await;
+                    self.tables.ask(sample, || tables::sql(version, limit, known.as_deref()), tables::read).await;
                 }
             },
             async {
@@ -289,13 +330,13 @@ impl Server {
                 }
             },
             async {
-                if with_debates && let Some(before) = &before {
-                    self.debates.ask_fingerprint(sample, before).await;
+                if with_debates {
+                    self.debates.ask_first(sample, version, standings.as_deref()).await;
                 }
             },
         );
         if with_tables && let (Some(databases), Some(cluster)) = (self.databases.value(), self.cluster.value()) {
-            self.others.follow(databases, &cluster.database);
+            self.others.follow(databases, &cluster.database, version);
         }
         tokio::join!(
             ask_buffer_cache(&mut self.buffer_cache, self.features.value(), sample),
@@ -308,16 +349,32 @@ impl Server {
             ),
         );
         match self.cluster.value() {
-            Some(now) if with_debates => self.debates.ask(sample, before.as_deref(), now, notified).await,
+            Some(now) if with_debates => {
+                let database = now.database.clone();
+                self.debates.ask(sample, version, standings.as_deref(), &database, notified).await;
+            }
             Some(_) => {
-                let detail = "debates: switched off: sources.postgres.debates is false";
+                let detail = "debates: switched off: sources.postgres.debates.enabled is false";
                 self.debates.miss(Missing::new(Reason::NotConfigured, detail), sample);
             }
             None => {}
         }
     }
 
-    fn statistics(&self) -> Result<Arc<Statistics>, Missing> {
+    /// A standby is told from what it heard before.
+    fn listen(&mut self, now: Instant) {
+        self.standby = match self.cluster.value() {
+            Some(cluster) if cluster.in_recovery => {
+                let timeout = self.settings.value().and_then(|settings| settings.get("wal_receiver_timeout_seconds"));
+                let receivers = self.receivers.value().map(|receivers| &**receivers);
+                Section::Fresh(Arc::new(self.listening.take(cluster, receivers, timeout, now)))
+            }
+            _ => Section::off(Reason::NotConfigured, "standby: the server is a primary"),
+        };
+    }
+
+    fn statistics(&self) -> Arc<Statistics> {
+        let sizes = self.sizing.as_ref().map_or_else(Read::nothing, Sizing::newest);
         let mut health = vec![
             self.cluster.health(),
             self.databases.health(),
@@ -326,15 +383,15 @@ impl Server {
             self.senders.health(),
             self.slots.health(),
             self.settings.health(),
-            self.database_sizes.health(),
             self.roles.health(),
             self.wal.health(),
             self.vacuums.health(),
         ];
         if self.options.tables.enabled != Switch::Off {
-            health.extend([self.tables.health(), self.table_sizes.health()]);
+            health.push(self.tables.health());
         }
-        Ok(Arc::new(Statistics {
+        health.extend(sizes.health);
+        Arc::new(Statistics {
             version: self.version,
             cluster: self.cluster.answer(),
             databases: self.databases.answer(),
@@ -343,25 +400,26 @@ impl Server {
             senders: self.senders.answer(),
             slots: self.slots.answer(),
             settings: self.settings.answer(),
-            database_sizes: self.database_sizes.answer(),
+            database_sizes: sizes.databases,
             roles: self.roles.answer(),
             wal: self.wal.answer(),
             features: self.features.answer(),
             receivers: self.receivers.answer(),
+            standby: self.standby.clone(),
             vacuums: self.vacuums.answer(),
             buffer_cache: self.buffer_cache.answer(),
             indexes: self.indexes.answer(),
             others: self.others.newest(),
             left_out: self.others.left_out(),
             tables: self.tables.answer(),
-            table_sizes: self.table_sizes.answer(),
+            table_sizes: sizes.tables,
             slow_statements: self.slow_statements.answer(),
             statements: self.statements.answer(),
             debates: self.debates.debates(),
             rankings: self.debates.rankings(),
             rounds: self.debates.rounds(),
             health,
-        }))
+        })
     }
 }
 
@@ -385,7 +443,8 @@ async fn ask_statements(
 ) {
     let Some(features) = features else { return };
     let published = statements.value().cloned();
-    let Some(slow) = statements::slow_sql(features) else {
+    let had_text = !slow_statements.met_encoding();
+    let Some(slow) = statements::slow_sql(features, had_text) else {
         let detail = "statements: pg_stat_statements is not installed in this database; add it to \
                       shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
         let missing = Missing::new(Reason::NotConfigured, detail);
@@ -395,32 +454,33 @@ async fn ask_statements(
         }
         return;
     };
-    let metrics = statements::sql(features, options.limit, published.as_deref()).filter(|_| options.metrics);
-    tokio::join!(slow_statements.ask(sample, || slow, statements::read_slow), async {
-        if let Some(metrics) = metrics {
-            statements.ask(sample, || metrics, statements::read).await;
-        }
-    });
-}
-
-async fn login(target: &Target, limits: &Limits) -> Result<(Connection, u32), Missing> {
-    let mut connection = Connection::open(target, limits).await?;
-    let sql = format!("SELECT current_setting('server_version_num')::int8, current_setting('{MARK}', true) = 'on'");
-    let Connection { client, driver, .. } = &mut connection;
-    let answer = drive(driver, limits.answer, client.query_typed(&sql, &[])).await?;
-    let (version, marked): (i64, Option<bool>) = answer
-        .and_then(|rows| rows.first().map_or(Ok((0, None)), |row| Ok((row.try_get(0)?, row.try_get(1)?))))
-        .map_err(|error| failure::asking(&error, "version", target.user()))?;
-    connection.limited &= marked == Some(true);
-    if version < OLDEST {
-        let detail = format!("{}: version {version} is too old: 13 and later are supported", target.address);
-        return Err(Missing::new(Reason::Unreadable, detail));
+    if options.metrics && !features.sees_all {
+        statements.miss(failure::hidden("stat_statements", sample.user), sample.server);
     }
-    Ok((connection, version as u32))
+    // Texts that our database's encoding cannot hold cost all texts, but no more.
+    let query_length = if statements.met_encoding() { 0 } else { options.query_length };
+    let with_texts = StatementOptions { query_length, ..options.clone() };
+    let metrics =
+        statements::sql(features, &with_texts, published.as_deref()).filter(|_| options.metrics && features.sees_all);
+    tokio::join!(
+        async {
+            slow_statements.ask(sample, || slow, statements::read_slow).await;
+            // The text of one statement that our database's encoding cannot hold costs all texts, but no more.
+            if had_text
+                && slow_statements.met_encoding()
+                && let Some(numbers) = statements::slow_sql(features, false)
+            {
+                slow_statements.set_due(None);
+                slow_statements.ask(sample, || numbers, statements::read_slow).await;
+            }
+        },
+        async {
+            if let Some(metrics) = metrics {
+                statements.ask(sample, || metrics, statements::read).await;
+            }
+        }
+    );
 }
-
-/// `server_version_num` of the oldest version that is supported.
-const OLDEST: i64 = 130_000;
 
 /// A reader of answers that have one row.
 fn one<T: 'static>(

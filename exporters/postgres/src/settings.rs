@@ -1,5 +1,7 @@
 //! The server's settings as numbers, in base units.
 
+use std::collections::BTreeSet;
+
 use aura_model::{Emit, Family, Kind, Metric, Unit};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
@@ -41,14 +43,14 @@ pub struct Number {
 pub(crate) fn sql() -> String {
     let columns = Setting::select(|_| None);
     format!(
-        "SELECT {columns} FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
+        "SELECT {columns} FROM pg_catalog.pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
          AND source NOT IN ('client', 'session', 'user', 'database user') \
          AND name NOT IN ('sync_commit_cancel_wait', 'transaction_read_only') ORDER BY name"
     )
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Settings, Error> {
-    Ok(Settings(rows(answer, Setting::read)?.iter().filter_map(number).collect()))
+    Ok(numbers(&rows(answer, Setting::read)?))
 }
 
 impl Settings {
@@ -60,8 +62,16 @@ impl Settings {
     }
 }
 
+/// Two settings of extensions may come to the same name: the first in the alphabet is shown.
+fn numbers(settings: &[Setting]) -> Settings {
+    let mut seen = BTreeSet::new();
+    let numbers = settings.iter().filter_map(number).filter(|number| seen.insert(number.metric.clone()));
+    Settings(numbers.collect())
+}
+
 fn number(setting: &Setting) -> Option<Number> {
-    let name = setting.name.replace(['.', '-'], "_");
+    // Names of extensions' settings may hold dots, dollars and letters of any language.
+    let name = setting.name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
     if setting.kind == "bool" {
         let value = f64::from(u8::from(setting.text == "on"));
         return Some(Number { metric: format!("pg_settings_{name}"), value, unit: Unit::None });
@@ -110,8 +120,19 @@ pub(crate) fn open(number: &Number, emit: &mut dyn Emit) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Settings whose names come to two metrics.
+    pub(crate) fn named(numbers: &[u8]) -> Settings {
+        let each = numbers.iter().map(|number| Setting {
+            name: ["a.b", "a_b", "a-b", "a.c"][usize::from(*number) % 4].to_owned(),
+            text: number.to_string(),
+            unit: None,
+            kind: "integer".to_owned(),
+        });
+        super::numbers(&each.collect::<Vec<_>>())
+    }
 
     #[test]
     fn every_unit_becomes_a_base_unit() {

@@ -1,36 +1,50 @@
 //! What changes slowly or is dear to read: sizes of databases, roles, files of the WAL.
 
-use aura_model::{Metric, Unit, gauge};
+use aura_model::{Metric, Missing, Unit, gauge};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
 use crate::ask::{columns, rows};
 
 columns! {
-    /// The size of a database.
-    pub struct DatabaseSize {
+    /// A database, before it is asked for its size.
+    pub struct Listed {
+        /// Its number.
+        pub id: i64 = "oid::bigint",
         /// Its name.
-        pub name: String = "datname::text",
-        /// Bytes on disk; none when we may not ask.
-        pub bytes: Option<i64> = "CASE WHEN has_database_privilege(oid, 'CONNECT') \
-            OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(oid) END",
+        pub name: String = "datname::pg_catalog.text",
+        /// Whether we may ask for its size.
+        pub allowed: bool = "pg_catalog.has_database_privilege(oid, 'CONNECT') \
+            OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
     }
 }
 
-/// Sizes and when they were read: the server looks at every file, so they are read rarely.
+/// The size of a database.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DatabaseSize {
+    /// Its name.
+    pub name: String,
+    /// Bytes on disk; none when we may not ask, or it could not be read for long.
+    pub bytes: Option<i64>,
+    /// When it was read, Unix seconds.
+    pub read_at: f64,
+}
+
+/// Sizes of databases: the server looks at every file, so they are read rarely and one after the other.
 #[derive(Debug, Serialize)]
 pub struct DatabaseSizes {
-    /// Unix seconds.
-    pub read_at: f64,
     /// The databases.
     pub databases: Vec<DatabaseSize>,
+    /// Those whose size could not be read, and why.
+    #[serde(skip)]
+    pub without: Option<Missing>,
 }
 
 columns! {
     /// A role.
     pub struct Role {
         /// Its name.
-        pub name: String = "rolname::text",
+        pub name: String = "rolname::pg_catalog.text",
         /// Connections that it may have; -1 for any number.
         pub connection_limit: i32 = "rolconnlimit",
     }
@@ -40,9 +54,9 @@ columns! {
     /// The files of the WAL.
     pub struct Wal {
         /// How many.
-        pub segments: i64 = "count(*)",
+        pub segments: i64 = "pg_catalog.count(*)",
         /// Their bytes.
-        pub bytes: i64 = "coalesce(sum(size), 0)::int8",
+        pub bytes: i64 = "coalesce(pg_catalog.sum(size), 0)::bigint",
     }
 }
 
@@ -51,20 +65,24 @@ columns! {
     pub struct Features {
         /// The schema of pg_stat_statements, when it is installed.
         pub statements_schema: Option<String> =
-            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
+            ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_stat_statements')",
         /// Its version.
         pub statements_version: Option<String> =
-            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements')",
+            "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')",
         /// The schema of pg_buffercache, when it is installed.
         pub buffercache_schema: Option<String> =
-            "(SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+            "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
+            ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_buffercache')",
         /// Its version.
         pub buffercache_version: Option<String> =
-            "(SELECT extversion FROM pg_extension WHERE extname = 'pg_buffercache')",
+            "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_buffercache')",
+        /// Whether we may see other roles' activity.
+        pub sees_all: bool = "pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')",
         /// The server's version in words.
-        pub version: String = "version()",
+        pub version: String = "pg_catalog.version()",
     }
 }
 
@@ -73,35 +91,48 @@ columns! {
 pub struct Roles(pub Vec<Role>);
 
 pub(crate) fn databases_sql() -> String {
-    format!("SELECT {} FROM pg_database", DatabaseSize::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_database", Listed::select(|_| None))
+}
+
+pub(crate) fn database_sql(id: i64) -> String {
+    format!("SELECT pg_catalog.pg_database_size({id}::pg_catalog.oid)")
 }
 
 pub(crate) fn roles_sql() -> String {
-    format!("SELECT {} FROM pg_roles WHERE rolcanlogin OR rolconnlimit >= 0", Role::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_roles", Role::select(|_| None))
 }
 
 pub(crate) fn wal_sql() -> String {
-    format!("SELECT {} FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
+    format!("SELECT {} FROM pg_catalog.pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
 }
 
 pub(crate) fn features_sql() -> String {
     format!("SELECT {}", Features::select(|_| None))
 }
 
-pub(crate) fn read_databases(answer: &[Row]) -> Result<DatabaseSizes, Error> {
-    Ok(DatabaseSizes { read_at: crate::unix_now(), databases: rows(answer, DatabaseSize::read)? })
-}
-
 pub(crate) fn read_roles(answer: &[Row]) -> Result<Roles, Error> {
     rows(answer, Role::read).map(Roles)
 }
 
-pub(crate) const DATABASES: &[Metric<DatabaseSizes>] =
-    &[gauge("pg_database_size_bytes", "Disk space used by the database.", Unit::Bytes, &["datname"], |sizes, emit| {
+pub(crate) const DATABASES: &[Metric<DatabaseSizes>] = &[
+    gauge("pg_database_size_bytes", "Disk space used by the database.", Unit::Bytes, &["datname"], |sizes, emit| {
         for database in &sizes.databases {
             emit.maybe(&[&database.name], database.bytes);
         }
-    })];
+    }),
+    gauge(
+        "aura_postgres_database_size_age_seconds",
+        "How long before this reading the size of the database was read.",
+        Unit::Seconds,
+        &["datname"],
+        |sizes, emit| {
+            let now = crate::unix_now();
+            for database in &sizes.databases {
+                emit.maybe(&[&database.name], database.bytes.map(|_| (now - database.read_at).max(0.0)));
+            }
+        },
+    ),
+];
 
 pub(crate) const ROLES: &[Metric<Roles>] = &[gauge(
     "pg_roles_connection_limit",

@@ -1,11 +1,13 @@
 //! pg_stat_statements: the slowest for people, with their text, and those that take most time as metrics, without.
 
+use std::collections::BTreeSet;
+
 use aura_model::{Emit, Metric, Unit, counter};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
 use crate::{
-    Features,
+    Features, StatementOptions,
     ask::{columns, rows},
     failure::quoted,
 };
@@ -13,10 +15,10 @@ use crate::{
 columns! {
     /// A statement that is slow on average.
     pub struct SlowStatement {
-        /// Its first 200 letters.
-        pub query: Option<String> = "left(s.query, 200)",
+        /// Its first 200 letters; none when it is another role's and we may not see it.
+        pub query: Option<String> = "pg_catalog.left(nullif(s.query, '<insufficient privilege>'), 200)",
         /// Its database.
-        pub database: Option<String> = "d.datname::text",
+        pub database: Option<String> = "d.datname::pg_catalog.text",
         /// How often it ran.
         pub calls: i64 = "s.calls",
         /// Milliseconds in all.
@@ -32,23 +34,25 @@ columns! {
     /// What one statement took.
     pub struct Statement {
         /// Who ran it.
-        pub user: String = "pg_get_userbyid(s.userid)::text",
+        pub user: String = "pg_catalog.pg_get_userbyid(s.userid)::pg_catalog.text",
         /// Where.
-        pub database: String = "d.datname::text",
+        pub database: String = "d.datname::pg_catalog.text",
         /// The statement's number as a label.
-        pub label: String = "s.queryid::text",
+        pub label: String = "s.queryid::pg_catalog.text",
         /// The statement's number.
         pub id: i64 = "s.queryid",
         /// How often it ran.
-        pub calls: i64 = "sum(s.calls)::int8",
+        pub calls: i64 = "pg_catalog.sum(s.calls)::bigint",
         /// Milliseconds in all.
-        pub total_ms: f64 = "sum(s.total_exec_time)::float8",
+        pub total_ms: f64 = "pg_catalog.sum(s.total_exec_time)::float",
         /// Rows in all.
-        pub rows: i64 = "sum(s.rows)::int8",
+        pub rows: i64 = "pg_catalog.sum(s.rows)::bigint",
         /// Milliseconds spent reading blocks.
-        pub read_ms: f64 = "sum(s.blk_read_time)::float8",
+        pub read_ms: f64 = "pg_catalog.sum(s.blk_read_time)::float",
+        /// Its beginning; none unless it is asked for.
+        pub query: Option<String> = "NULL::pg_catalog.text",
         /// Milliseconds spent writing blocks.
-        pub write_ms: f64 = "sum(s.blk_write_time)::float8",
+        pub write_ms: f64 = "pg_catalog.sum(s.blk_write_time)::float",
     }
 }
 
@@ -71,39 +75,48 @@ pub(crate) fn number(version: Option<&str>) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// None without the extension.
-pub(crate) fn slow_sql(features: &Features) -> Option<String> {
+/// None without the extension. The extension makes all its texts at once, each in our database's encoding, or none.
+pub(crate) fn slow_sql(features: &Features, with_text: bool) -> Option<String> {
     let schema = quoted(features.statements_schema.as_deref()?);
     let old = version(features)? < (1, 8);
     let columns = SlowStatement::select(|column| match column {
+        "query" if !with_text => Some("NULL::pg_catalog.text"),
         "total_ms" if old => Some("s.total_time"),
         "mean_ms" if old => Some("s.mean_time"),
         _ => None,
     });
     let mean = if old { "mean_time" } else { "mean_exec_time" };
     Some(format!(
-        "SELECT {columns} FROM {schema}.pg_stat_statements s LEFT JOIN pg_database d ON d.oid = s.dbid \
+        "SELECT {columns} FROM {schema}.pg_stat_statements({with_text}) s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
          WHERE s.{mean} > 100 ORDER BY s.{mean} DESC LIMIT 10"
     ))
 }
 
 /// Statements that were published before come first: series that come and go are worth nothing.
-pub(crate) fn sql(features: &Features, limit: u32, before: Option<&Statements>) -> Option<String> {
+pub(crate) fn sql(features: &Features, options: &StatementOptions, before: Option<&Statements>) -> Option<String> {
+    let StatementOptions { limit, query_length, .. } = options;
     let schema = quoted(features.statements_schema.as_deref()?);
     let version = version(features)?;
     let columns = Statement::select(|column| match column {
-        "total_ms" if version < (1, 8) => Some("sum(s.total_time)::float8"),
-        "read_ms" if version >= (1, 11) => Some("sum(s.shared_blk_read_time)::float8"),
-        "write_ms" if version >= (1, 11) => Some("sum(s.shared_blk_write_time)::float8"),
+        "total_ms" if version < (1, 8) => Some("pg_catalog.sum(s.total_time)::float"),
+        "read_ms" if version >= (1, 11) => Some("pg_catalog.sum(s.shared_blk_read_time)::float"),
+        "write_ms" if version >= (1, 11) => Some("pg_catalog.sum(s.shared_blk_write_time)::float"),
         _ => None,
     });
+    let with_text = *query_length > 0;
+    let columns = if with_text {
+        let text = format!("pg_catalog.min(pg_catalog.left(s.query, {query_length}))");
+        columns.replace("NULL::pg_catalog.text", &text)
+    } else {
+        columns
+    };
     let total = if version < (1, 8) { "total_time" } else { "total_exec_time" };
     let known: Vec<String> =
         before.map(|before| before.0.iter().map(|one| one.id.to_string()).collect()).unwrap_or_default();
     Some(format!(
-        "SELECT {columns} FROM {schema}.pg_stat_statements(false) s JOIN pg_database d ON d.oid = s.dbid \
-         WHERE s.queryid IS NOT NULL GROUP BY s.userid, d.datname, s.queryid \
-         ORDER BY s.queryid = ANY ('{{{}}}'::int8[]) DESC, sum(s.{total}) DESC LIMIT {limit}",
+        "SELECT {columns} FROM {schema}.pg_stat_statements({with_text}) s JOIN pg_catalog.pg_database d ON d.oid = s.dbid \
+         WHERE s.queryid IS NOT NULL GROUP BY pg_catalog.pg_get_userbyid(s.userid), d.datname, s.queryid \
+         ORDER BY s.queryid = ANY ('{{{}}}'::bigint[]) DESC, pg_catalog.sum(s.{total}) DESC LIMIT {limit}",
         known.join(",")
     ))
 }
@@ -128,6 +141,23 @@ macro_rules! each {
 }
 
 pub(crate) const METRICS: &[Metric<Statements>] = &[
+    counter(
+        "pg_stat_statements_query_id",
+        "The beginning of a statement's text; 1. Only with sources.postgres.statements.query_length.",
+        Unit::None,
+        &["queryid", "query"],
+        |statements, emit| {
+            // One number may stand for several users and databases.
+            let mut seen = BTreeSet::new();
+            for statement in &statements.0 {
+                if let Some(query) = &statement.query
+                    && seen.insert(statement.id)
+                {
+                    emit.sample(&[&statement.label, query], true.into());
+                }
+            }
+        },
+    ),
     each!("pg_stat_statements_calls_total", "How often the statement ran.", Unit::None, |s| s.calls),
     each!("pg_stat_statements_seconds_total", "Time spent in the statement.", Unit::Seconds, |s| s.total_ms / 1000.0),
     each!("pg_stat_statements_rows_total", "Rows that the statement returned or changed.", Unit::None, |s| s.rows),

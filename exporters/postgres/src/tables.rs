@@ -3,74 +3,86 @@
 //! pg_stat_user_tables asks for every table there is. Here the largest are chosen first and only they are asked
 //! about, so that ten thousand tables cost no more than the limit allows.
 
-use aura_model::{Emit, Metric, Unit, counter, gauge};
+use aura_model::{Emit, Metric, Missing, Reason, Unit, counter, gauge};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::{
+    ask::{columns, rows},
+    failure::quoted,
+};
 
 columns! {
     /// The counters of one table.
     pub struct Table {
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
+        pub name: String = "c.relname::pg_catalog.text",
         /// Its number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Sequential scans.
-        pub seq_scans: i64 = "pg_stat_get_numscans(c.oid)",
+        pub seq_scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Rows read by them.
-        pub seq_rows: i64 = "pg_stat_get_tuples_returned(c.oid)",
+        pub seq_rows: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",
         /// Index scans; none without an index.
         pub index_scans: Option<i64> = "i.scans",
         /// Rows fetched by them.
-        pub index_rows: Option<i64> = "i.fetched + pg_stat_get_tuples_fetched(c.oid)",
+        pub index_rows: Option<i64> = "i.fetched + pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
         /// Rows inserted.
-        pub inserted: i64 = "pg_stat_get_tuples_inserted(c.oid)",
+        pub inserted: i64 = "pg_catalog.pg_stat_get_tuples_inserted(c.oid)",
         /// Rows updated.
-        pub updated: i64 = "pg_stat_get_tuples_updated(c.oid)",
+        pub updated: i64 = "pg_catalog.pg_stat_get_tuples_updated(c.oid)",
         /// Rows deleted.
-        pub deleted: i64 = "pg_stat_get_tuples_deleted(c.oid)",
+        pub deleted: i64 = "pg_catalog.pg_stat_get_tuples_deleted(c.oid)",
         /// Rows updated without a new index entry.
-        pub hot_updated: i64 = "pg_stat_get_tuples_hot_updated(c.oid)",
+        pub hot_updated: i64 = "pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)",
         /// Rows that are alive, estimated.
-        pub live: i64 = "pg_stat_get_live_tuples(c.oid)",
+        pub live: i64 = "pg_catalog.pg_stat_get_live_tuples(c.oid)",
         /// Rows that wait for vacuum, estimated.
-        pub dead: i64 = "pg_stat_get_dead_tuples(c.oid)",
+        pub dead: i64 = "pg_catalog.pg_stat_get_dead_tuples(c.oid)",
         /// Rows changed since the last analyze.
-        pub changed: i64 = "pg_stat_get_mod_since_analyze(c.oid)",
+        pub changed: i64 = "pg_catalog.pg_stat_get_mod_since_analyze(c.oid)",
         /// Last vacuum by hand, Unix seconds.
-        pub last_vacuum: Option<f64> = "extract(epoch FROM pg_stat_get_last_vacuum_time(c.oid))::float8",
+        pub last_vacuum: Option<f64> = "extract(epoch FROM pg_catalog.pg_stat_get_last_vacuum_time(c.oid))::float",
         /// Last vacuum by autovacuum, Unix seconds.
-        pub last_autovacuum: Option<f64> = "extract(epoch FROM pg_stat_get_last_autovacuum_time(c.oid))::float8",
+        pub last_autovacuum: Option<f64> = "extract(epoch FROM \
+            pg_catalog.pg_stat_get_last_autovacuum_time(c.oid))::float",
         /// Last analyze by hand, Unix seconds.
-        pub last_analyze: Option<f64> = "extract(epoch FROM pg_stat_get_last_analyze_time(c.oid))::float8",
+        pub last_analyze: Option<f64> = "extract(epoch FROM pg_catalog.pg_stat_get_last_analyze_time(c.oid))::float",
         /// Last analyze by autovacuum, Unix seconds.
-        pub last_autoanalyze: Option<f64> = "extract(epoch FROM pg_stat_get_last_autoanalyze_time(c.oid))::float8",
+        pub last_autoanalyze: Option<f64> = "extract(epoch FROM \
+            pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid))::float",
         /// Vacuums by hand.
-        pub vacuums: i64 = "pg_stat_get_vacuum_count(c.oid)",
+        pub vacuums: i64 = "pg_catalog.pg_stat_get_vacuum_count(c.oid)",
         /// Vacuums by autovacuum.
-        pub autovacuums: i64 = "pg_stat_get_autovacuum_count(c.oid)",
+        pub autovacuums: i64 = "pg_catalog.pg_stat_get_autovacuum_count(c.oid)",
         /// Analyzes by hand.
-        pub analyzes: i64 = "pg_stat_get_analyze_count(c.oid)",
+        pub analyzes: i64 = "pg_catalog.pg_stat_get_analyze_count(c.oid)",
         /// Analyzes by autovacuum.
-        pub autoanalyzes: i64 = "pg_stat_get_autoanalyze_count(c.oid)",
-        /// Blocks of the table read from outside the buffer cache.
-        pub heap_read: i64 = "pg_stat_get_blocks_fetched(c.oid) - pg_stat_get_blocks_hit(c.oid)",
+        pub autoanalyzes: i64 = "pg_catalog.pg_stat_get_autoanalyze_count(c.oid)",
+        /// Blocks of the table read from outside the buffer cache; a parent of partitions has none.
+        pub heap_read: Option<i64> = "CASE WHEN c.relkind <> 'p' THEN \
+            pg_catalog.pg_stat_get_blocks_fetched(c.oid) - pg_catalog.pg_stat_get_blocks_hit(c.oid) END",
         /// Blocks of the table found in the buffer cache.
-        pub heap_hit: i64 = "pg_stat_get_blocks_hit(c.oid)",
+        pub heap_hit: Option<i64> = "CASE WHEN c.relkind <> 'p' THEN pg_catalog.pg_stat_get_blocks_hit(c.oid) END",
         /// Blocks of its indexes read from outside the buffer cache.
-        pub index_read: Option<i64> = "i.read",
+        pub index_read: Option<i64> = "CASE WHEN c.relkind <> 'p' THEN i.read END",
         /// Blocks of its indexes found in the buffer cache.
-        pub index_hit: Option<i64> = "i.hit",
-        /// Blocks of its long values read from outside the buffer cache.
+        pub index_hit: Option<i64> = "CASE WHEN c.relkind <> 'p' THEN i.hit END",
+        /// Blocks of its long values read from outside the buffer cache; none without long values.
         pub toast_read: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN \
-            pg_stat_get_blocks_fetched(c.reltoastrelid) - pg_stat_get_blocks_hit(c.reltoastrelid) END",
+            pg_catalog.pg_stat_get_blocks_fetched(c.reltoastrelid) - \
+            pg_catalog.pg_stat_get_blocks_hit(c.reltoastrelid) END",
         /// Blocks of its long values found in the buffer cache.
-        pub toast_hit: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN pg_stat_get_blocks_hit(c.reltoastrelid) END",
+        pub toast_hit: Option<i64> = "CASE WHEN c.reltoastrelid <> 0 THEN \
+            pg_catalog.pg_stat_get_blocks_hit(c.reltoastrelid) END",
+        /// Blocks of its long values' index read from outside the buffer cache.
+        pub toast_index_read: Option<i64> = "o.read",
+        /// Blocks of its long values' index found in the buffer cache.
+        pub toast_index_hit: Option<i64> = "o.hit",
     }
 }
 
@@ -78,17 +90,21 @@ columns! {
     /// The size of one table.
     pub struct TableSize {
         /// The table's number.
-        pub id: i64 = "c.oid::int8",
+        pub id: i64 = "c.oid::bigint",
         /// Its database.
-        pub database: String = "current_database()::text",
+        pub database: String = "pg_catalog.current_database()::pg_catalog.text",
         /// Its schema.
-        pub schema: String = "n.nspname::text",
+        pub schema: String = "n.nspname::pg_catalog.text",
         /// Its name.
-        pub name: String = "c.relname::text",
-        /// Bytes of the table with its long values and maps; none when it was dropped just now.
-        pub table_bytes: Option<i64> = "pg_table_size(c.oid)",
+        pub name: String = "c.relname::pg_catalog.text",
+        /// Bytes of the table with its long values and maps; none when it is locked, or was dropped just now.
+        pub table_bytes: Option<i64> = "CASE WHEN c.oid NOT IN (SELECT id FROM locked) THEN \
+            pg_catalog.pg_table_size(c.oid) END",
         /// Bytes of its indexes.
-        pub index_bytes: Option<i64> = "pg_indexes_size(c.oid)",
+        pub index_bytes: Option<i64> = "CASE WHEN c.oid NOT IN (SELECT id FROM locked) THEN \
+            pg_catalog.pg_indexes_size(c.oid) END",
+        /// Somebody keeps everybody out of it, so that it was not asked for its size.
+        pub locked: bool = "c.oid IN (SELECT id FROM locked)",
     }
 }
 
@@ -99,42 +115,89 @@ pub struct TableSizes {
     pub read_at: f64,
     /// The tables.
     pub tables: Vec<TableSize>,
+    /// Those that have no size, and why.
+    #[serde(skip)]
+    pub without: Option<Missing>,
 }
 
-/// What puts those first that were published before, so that series do not come and go; nothing as long as there is
-/// room for all.
-pub(crate) fn first(known: Option<impl ExactSizeIterator<Item = i64>>, limit: u32) -> String {
-    let Some(known) = known.filter(|known| known.len() >= limit as usize) else { return String::new() };
-    let known: Vec<String> = known.map(|id| id.to_string()).collect();
-    format!("oid = ANY ('{{{}}}'::oid[]) DESC, ", known.join(","))
+/// Numbers of what was published before, as long as there is no room for all: series that come and go are worth nothing.
+pub(crate) fn known(before: Option<impl ExactSizeIterator<Item = i64>>, limit: u32) -> Option<String> {
+    let before = before.filter(|before| before.len() >= limit as usize)?;
+    let ids: Vec<String> = before.map(|id| id.to_string()).collect();
+    Some(format!("'{{{}}}'::pg_catalog.oid[]", ids.join(",")))
 }
+
+/// Tables that somebody keeps everybody out of, or will when it is their turn: to ask for the size of one, of its
+/// indexes or of its long values is to wait.
+pub(crate) const LOCKED: &str = "\
+    held AS (SELECT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database \
+    AND d.datname = pg_catalog.current_database() WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL \
+    AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()), \
+    hit AS (SELECT h.relation AS id FROM held h UNION SELECT i.indrelid FROM pg_catalog.pg_index i JOIN held h ON \
+    h.relation = i.indexrelid), \
+    locked AS MATERIALIZED (SELECT h.id FROM hit h UNION SELECT c.oid FROM pg_catalog.pg_class c JOIN hit h ON \
+    h.id = c.reltoastrelid)";
+
+/// So many tables may be looked at for their true size when the largest are chosen: a tenth of a second of the server's time.
+pub(crate) const LOOKED_AT: u32 = 1000;
 
 /// The largest tables. Temporary ones are other sessions' own business.
-fn largest(limit: u32, first: &str) -> String {
-    format!(
-        "(SELECT oid, relname, relnamespace, reltoastrelid FROM pg_class WHERE relkind IN ('r', 'm') \
-         AND relpersistence <> 't' AND oid >= 16384 AND relnamespace <> 'information_schema'::regnamespace \
-         ORDER BY {first}relpages DESC, oid LIMIT {limit}) c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         AND n.nspname NOT IN ('pg_catalog', 'pg_toast')"
-    )
+///
+/// The catalog knows sizes as of the last vacuum or analyze. A table that had none since it was filled counts as empty
+/// there, so those that have changed since are looked at themselves: first those with most rows. Nothing is looked at
+/// as long as there is room for all, or all that were published before are still there.
+fn largest(version: u32, limit: u32, known: Option<String>) -> String {
+    // From version 14 on parents of partitions have statistics of their own.
+    let kinds = if version < 140_000 { "'r', 'm'" } else { "'r', 'm', 'p'" };
+    let watched = format!(
+        "c.relkind IN ({kinds}) AND c.relpersistence <> 't' AND c.oid >= 16384 AND c.relnamespace NOT IN (SELECT oid \
+         FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'pg_toast', 'information_schema'))"
+    );
+    let columns = "c.oid, c.relname, c.relnamespace, c.relkind, c.reltoastrelid";
+    let others = known.as_ref().map_or_else(String::new, |known| format!(" AND c.oid <> ALL ({known})"));
+    let ranked = format!(
+        "(SELECT {columns} FROM (SELECT {columns}, c.pages, c.doubtful, pg_catalog.row_number() OVER \
+         (ORDER BY c.doubtful DESC, pg_catalog.pg_stat_get_live_tuples(c.oid) DESC, c.oid) AS place FROM \
+         (SELECT {columns}, c.relpages + coalesce(t.relpages, 0) AS pages, c.relkind <> 'p' AND (c.relpages <= 0 OR \
+         t.relpages <= 0 OR pg_catalog.pg_stat_get_mod_since_analyze(c.oid) > c.reltuples) IS TRUE AS doubtful \
+         FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid \
+         WHERE {watched}{others}) c) c ORDER BY CASE WHEN c.doubtful AND c.place <= {LOOKED_AT} \
+         AND c.oid NOT IN (SELECT id FROM locked) AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE \
+         {watched}) > {limit} THEN pg_catalog.pg_table_size(c.oid) / pg_catalog.current_setting('block_size')::bigint \
+         ELSE c.pages END DESC NULLS LAST, c.oid LIMIT {limit})"
+    );
+    let chosen = match known {
+        None => ranked,
+        Some(known) => format!(
+            "((SELECT {columns} FROM pg_catalog.pg_class c WHERE c.oid = ANY ({known}) AND {watched}) UNION ALL \
+             {ranked} LIMIT {limit})"
+        ),
+    };
+    format!("{chosen} c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace")
 }
 
-pub(crate) fn sql(limit: u32, before: Option<&Vec<Table>>) -> String {
-    let first = first(before.map(|before| before.iter().map(|table| table.id)), limit);
+pub(crate) fn sql(version: u32, limit: u32, before: Option<&Vec<Table>>) -> String {
+    let known = known(before.map(|before| before.iter().map(|table| table.id)), limit);
     format!(
-        "SELECT {} FROM {} LEFT JOIN LATERAL (SELECT sum(pg_stat_get_numscans(indexrelid))::int8 AS scans, \
-         sum(pg_stat_get_tuples_fetched(indexrelid))::int8 AS fetched, \
-         sum(pg_stat_get_blocks_fetched(indexrelid) - pg_stat_get_blocks_hit(indexrelid))::int8 AS read, \
-         sum(pg_stat_get_blocks_hit(indexrelid))::int8 AS hit \
-         FROM pg_index WHERE indrelid = c.oid) i ON true",
+        "WITH {LOCKED} SELECT {} FROM {} LEFT JOIN LATERAL (SELECT \
+        pg_catalog.sum(pg_catalog.pg_stat_get_numscans(indexrelid))::bigint AS scans, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_tuples_fetched(indexrelid))::bigint AS fetched, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_fetched(indexrelid) - \
+         pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS read, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS hit \
+         FROM pg_catalog.pg_index WHERE indrelid = c.oid) i ON true LEFT JOIN LATERAL (SELECT \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_fetched(indexrelid) - \
+         pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS read, \
+         pg_catalog.sum(pg_catalog.pg_stat_get_blocks_hit(indexrelid))::bigint AS hit \
+         FROM pg_catalog.pg_index WHERE c.reltoastrelid <> 0 AND indrelid = c.reltoastrelid) o ON true",
         Table::select(|_| None),
-        largest(limit, &first)
+        largest(version, limit, known)
     )
 }
 
-pub(crate) fn sizes_sql(limit: u32, before: Option<&TableSizes>) -> String {
-    let first = first(before.map(|before| before.tables.iter().map(|table| table.id)), limit);
-    format!("SELECT {} FROM {}", TableSize::select(|_| None), largest(limit, &first))
+pub(crate) fn sizes_sql(version: u32, limit: u32, before: Option<&TableSizes>) -> String {
+    let known = known(before.map(|before| before.tables.iter().map(|table| table.id)), limit);
+    format!("WITH {LOCKED} SELECT {} FROM {}", TableSize::select(|_| None), largest(version, limit, known))
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Vec<Table>, Error> {
@@ -142,7 +205,23 @@ pub(crate) fn read(answer: &[Row]) -> Result<Vec<Table>, Error> {
 }
 
 pub(crate) fn read_sizes(answer: &[Row]) -> Result<TableSizes, Error> {
-    Ok(TableSizes { read_at: crate::unix_now(), tables: rows(answer, TableSize::read)? })
+    let tables = rows(answer, TableSize::read)?;
+    let locked: Vec<String> = tables
+        .iter()
+        .filter(|table| table.locked)
+        .map(|table| format!("{}.{}", quoted(&table.schema), quoted(&table.name)))
+        .collect();
+    let without = (!locked.is_empty()).then(|| {
+        let detail = format!("table_sizes: somebody holds a strong lock on {}", some_of(&locked));
+        Missing::new(Reason::Unreadable, detail)
+    });
+    Ok(TableSizes { read_at: crate::unix_now(), tables, without })
+}
+
+/// The first three of some names, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(3));
+    if more.is_empty() { first.join(", ") } else { format!("{} and {} more", first.join(", "), more.len()) }
 }
 
 const LABELS: &[&str] = &["datname", "schemaname", "relname"];
@@ -181,30 +260,30 @@ pub(crate) const METRICS: &[Metric<Vec<Table>>] = &[
     each!(
         gauge,
         "pg_stat_user_tables_last_vacuum",
-        "Last vacuum by hand, Unix seconds; absent if never.",
+        "Last vacuum by hand, Unix seconds; 0 if never.",
         Unit::Seconds,
-        |t| t.last_vacuum
+        |t| Some(t.last_vacuum.map_or(0.0, f64::floor))
     ),
     each!(
         gauge,
         "pg_stat_user_tables_last_autovacuum",
-        "Last vacuum by autovacuum, Unix seconds; absent if never.",
+        "Last vacuum by autovacuum, Unix seconds; 0 if never.",
         Unit::Seconds,
-        |t| t.last_autovacuum
+        |t| Some(t.last_autovacuum.map_or(0.0, f64::floor))
     ),
     each!(
         gauge,
         "pg_stat_user_tables_last_analyze",
-        "Last analyze by hand, Unix seconds; absent if never.",
+        "Last analyze by hand, Unix seconds; 0 if never.",
         Unit::Seconds,
-        |t| t.last_analyze
+        |t| Some(t.last_analyze.map_or(0.0, f64::floor))
     ),
     each!(
         gauge,
         "pg_stat_user_tables_last_autoanalyze",
-        "Last analyze by autovacuum, Unix seconds; absent if never.",
+        "Last analyze by autovacuum, Unix seconds; 0 if never.",
         Unit::Seconds,
-        |t| t.last_autoanalyze
+        |t| Some(t.last_autoanalyze.map_or(0.0, f64::floor))
     ),
     each!(counter, "pg_stat_user_tables_vacuum_count", "Vacuums by hand.", Unit::None, |t| Some(t.vacuums)),
     each!(counter, "pg_stat_user_tables_autovacuum_count", "Vacuums by autovacuum.", Unit::None, |t| {
@@ -222,14 +301,14 @@ pub(crate) const IO: &[Metric<Vec<Table>>] = &[
         "pg_statio_user_tables_heap_blocks_read",
         "Blocks of the table read from outside the buffer cache.",
         Unit::None,
-        |t| Some(t.heap_read)
+        |t| t.heap_read
     ),
     each!(
         counter,
         "pg_statio_user_tables_heap_blocks_hit",
         "Blocks of the table found in the buffer cache.",
         Unit::None,
-        |t| Some(t.heap_hit)
+        |t| t.heap_hit
     ),
     each!(
         counter,
@@ -258,6 +337,20 @@ pub(crate) const IO: &[Metric<Vec<Table>>] = &[
         "Blocks of the table's long values found in the buffer cache.",
         Unit::None,
         |t| t.toast_hit
+    ),
+    each!(
+        counter,
+        "pg_statio_user_tables_tidx_blocks_read",
+        "Blocks of the index of the table's long values read from outside the buffer cache.",
+        Unit::None,
+        |t| t.toast_index_read
+    ),
+    each!(
+        counter,
+        "pg_statio_user_tables_tidx_blocks_hit",
+        "Blocks of the index of the table's long values found in the buffer cache.",
+        Unit::None,
+        |t| t.toast_index_hit
     ),
 ];
 

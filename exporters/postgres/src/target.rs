@@ -1,17 +1,22 @@
 //! Which servers are meant: from the options, else from the environment, else the local socket.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use aura_model::{Missing, Name, Reason};
-use tokio_postgres::config::{Config, Host};
+use tokio_postgres::config::{Config, LoadBalanceHosts, SslMode as TheirMode};
 
 use crate::{
     PostgresOptions, ServerOptions, SslMode,
-    options::{DatabaseUrl, split_scheme},
-    passfile,
+    conninfo::{self, Conninfo},
+    options::DatabaseUrl,
+    parameters::{self, PARAMETERS},
+    passfile, service,
+    session::Facts,
     tls::{Certificates, Tls},
 };
 
@@ -31,6 +36,9 @@ pub(crate) struct Target {
     /// `host:port` or the socket's folder.
     pub address: String,
     config: Config,
+    places: Vec<Place>,
+    role: Role,
+    balances: bool,
     password_file: Option<PathBuf>,
     passfile: Option<PathBuf>,
     tls: Tls,
@@ -54,10 +62,14 @@ pub(crate) fn find(options: &PostgresOptions, environment: Environment<'_>) -> R
         return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
     }
     for variable in ["DATABASE_URL", "DATA_SOURCE_NAME"] {
-        if let Some(url) = environment(variable).filter(|url| !url.is_empty()) {
-            let server = ServerOptions { url: Some(DatabaseUrl::from(url)), ..ServerOptions::default() };
-            let target = Target::new(&server, environment).map_err(|message| mistake(variable, message))?;
-            return Ok(Found { targets: vec![target], guessed: false });
+        if let Some(urls) = environment(variable).filter(|urls| !urls.is_empty()) {
+            let urls = if variable == "DATA_SOURCE_NAME" { conninfo::several(&urls) } else { vec![urls.as_str()] };
+            let each = urls.into_iter().map(|url| {
+                let url = Some(DatabaseUrl::from(url.to_owned()));
+                let server = ServerOptions { url, ..ServerOptions::default() };
+                Target::new(&server, environment).map_err(|message| mistake(variable, message))
+            });
+            return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
         }
     }
     if let Some(host) = environment("POSTGRES_HOST") {
@@ -95,68 +107,104 @@ pub(crate) fn find(options: &PostgresOptions, environment: Environment<'_>) -> R
 
 /// Checks a URL without connecting.
 pub(crate) fn parse(url: &DatabaseUrl) -> Result<(), String> {
-    split(url.reveal()).map(drop)
+    Conninfo::parse(url.reveal()).and_then(|parsed| {
+        parsed.pairs.iter().find_map(|(name, value)| parameters::refused(name, value)).map_or(Ok(()), Err)
+    })
 }
 
 impl Target {
     pub(crate) fn new(server: &ServerOptions, environment: Environment<'_>) -> Result<Self, String> {
-        let (mut config, ours) = match &server.url {
-            Some(url) => split(url.reveal())?,
-            None => (Config::new(), Vec::new()),
+        let mut pairs = match &server.url {
+            Some(url) => Conninfo::parse(url.reveal())?.pairs,
+            None => Vec::new(),
         };
-        let our = |key: &str| ours.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
-        if let Some(host) = &server.host {
-            config.host(host);
+        let given = |pairs: &[(&'static str, String)], key: &str| {
+            pairs.iter().rfind(|(name, _)| *name == key).map(|(_, value)| value.clone())
+        };
+        // libpq takes what is written before the service, and the service before the environment.
+        let named = |key: &str, variable: &str| given(&pairs, key).or_else(|| environment(variable));
+        if let Some(service) = named("service", "PGSERVICE").filter(|service| !service.is_empty()) {
+            let file = named("servicefile", "PGSERVICEFILE");
+            pairs.splice(0..0, service::find(&service, file.as_deref(), environment)?);
         }
-        if config.get_hosts().is_empty() {
-            config.host(environment("PGHOST").unwrap_or_else(|| "localhost".to_owned()));
+        for parameter in PARAMETERS {
+            let from_environment = || environment(parameter.variable?).filter(|value| !value.is_empty());
+            if given(&pairs, parameter.name).is_none()
+                && let Some(value) = from_environment()
+            {
+                pairs.push((parameter.name, value));
+            }
         }
-        if config.get_ports().is_empty() {
-            let port = server.port.or_else(|| environment("PGPORT").and_then(|port| port.parse().ok()));
-            config.port(port.unwrap_or(DEFAULT_PORT));
+        for (name, value) in &pairs {
+            if let Some(why) = parameters::refused(name, value) {
+                return Err(why);
+            }
         }
-        if config.get_user().is_none() {
-            let user = server.user.clone().or_else(|| environment("PGUSER")).or_else(|| environment("USER"));
-            config.user(user.unwrap_or_else(system_user));
-        }
-        if config.get_dbname().is_none() {
-            let user = config.get_user().unwrap_or_default().to_owned();
+        Self::of(server, &|key| given(&pairs, key), environment)
+    }
+
+    fn of(
+        server: &ServerOptions,
+        given: &dyn Fn(&str) -> Option<String>,
+        environment: Environment<'_>,
+    ) -> Result<Self, String> {
+        let places = places(
+            server.host.clone().or_else(|| given("host")),
+            given("hostaddr").filter(|_| server.host.is_none()),
+            server.port.map(|port| port.to_string()).or_else(|| given("port")),
+        )?;
+        let socket = places.iter().all(Place::is_socket);
+        let mut config = Config::new();
+        let user = server.user.clone().or_else(|| given("user")).or_else(|| environment("USER"));
+        let user = user.unwrap_or_else(system_user);
+        let database = server.database.clone().or_else(|| given("dbname")).unwrap_or_else(|| {
             // A role without a database of its own name meets an error that names a database nobody spoke of.
-            let database = server.database.clone().or_else(|| environment("PGDATABASE"));
-            let local = if user == "postgres" || is_socket(&config) { "postgres".to_owned() } else { user };
-            config.dbname(database.unwrap_or(local));
-        }
-        if config.get_password().is_none()
-            && let Some(password) = environment("PGPASSWORD")
-        {
+            if user == "postgres" || socket { "postgres".to_owned() } else { user.clone() }
+        });
+        config.user(user).dbname(database);
+        if let Some(password) = given("password") {
             config.password(password);
         }
-        let mode = match server.sslmode {
-            Some(mode) => mode,
-            None => match our("sslmode").or_else(|| environment("PGSSLMODE")) {
-                Some(word) => ssl_mode(&word)?,
-                None => SslMode::Prefer,
-            },
+        let application = given("application_name").or_else(|| given("fallback_application_name"));
+        config.application_name(application.unwrap_or_else(|| "aura".to_owned()));
+        if let Some(options) = given("options") {
+            config.options(options);
+        }
+        network(&mut config, given)?;
+        let balances = match given("load_balance_hosts") {
+            Some(word) => one_of("load_balance_hosts", &word, &[("disable", false), ("random", true)])?,
+            None => false,
         };
-        let file = |typed: &Option<String>, key: &str, variable: &str| {
-            typed.clone().or_else(|| our(key)).or_else(|| environment(variable))
+        if balances {
+            config.load_balance_hosts(LoadBalanceHosts::Random);
+        }
+        let mode = match (server.sslmode, given("sslmode"), given("requiressl").as_deref()) {
+            (Some(mode), _, _) => mode,
+            (None, Some(word), _) => ssl_mode(&word)?,
+            (None, None, Some("1")) => SslMode::Require,
+            (None, None, _) => SslMode::Prefer,
         };
-        let certificates = Certificates {
-            roots: file(&server.sslrootcert, "sslrootcert", "PGSSLROOTCERT")
-                .or_else(|| in_home(environment, ".postgresql/root.crt")),
-            certificate: file(&server.sslcert, "sslcert", "PGSSLCERT"),
-            key: file(&server.sslkey, "sslkey", "PGSSLKEY"),
-        };
-        let tls = Tls { mode: if is_socket(&config) { SslMode::Disable } else { mode }, certificates };
-        let address = address(&config);
-        let name = server.name.clone().unwrap_or_else(|| address.clone());
+        let mut tls = tls(server, mode, given, environment)?;
+        if socket {
+            tls.mode = SslMode::Disable;
+        }
+        if tls.direct && !socket && !matches!(tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
+            return Err("sslnegotiation: direct needs sslmode require, verify-ca or verify-full".to_owned());
+        }
+        let address = places.iter().map(Place::address).collect::<Vec<_>>().join(",");
         Ok(Self {
-            name: Arc::from(name),
+            name: Arc::from(server.name.clone().unwrap_or_else(|| address.clone())),
             address,
             password_file: server.password_file.as_ref().map(PathBuf::from),
-            passfile: file(&server.passfile, "passfile", "PGPASSFILE")
+            passfile: (server.passfile.clone().or_else(|| given("passfile")))
                 .or_else(|| in_home(environment, ".pgpass"))
                 .map(PathBuf::from),
+            role: match given("target_session_attrs") {
+                Some(word) => one_of("target_session_attrs", &word, Role::WORDS)?,
+                None => Role::Any,
+            },
+            balances,
+            places,
             config,
             tls,
         })
@@ -184,141 +232,261 @@ impl Target {
         &self.tls
     }
 
-    /// Everything a connection needs; files with passwords are read now, because they may have changed.
-    pub(crate) fn login(&self) -> Result<Config, Missing> {
-        let mut config = self.config.clone();
+    /// What the server is to be.
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether its hosts are tried in any order.
+    pub(crate) fn balances(&self) -> bool {
+        self.balances
+    }
+
+    /// Everything that a connection needs, for each host; files with passwords are read now, because they may have
+    /// changed.
+    pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
+        let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
-            let password = std::fs::read_to_string(path).map_err(|error| Missing::from_io(path, &error))?;
-            config.password(password.trim_end_matches(['\r', '\n']));
-        } else if config.get_password().is_none()
-            && let Some(path) = &self.passfile
-        {
-            let host = match config.get_hosts().first() {
-                Some(Host::Tcp(host)) => host.clone(),
-                _ => "localhost".to_owned(),
-            };
-            let port = config.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
-            if let Some(password) = passfile::find(path, &host, port, self.database(), self.user())? {
-                config.password(password);
-            }
+            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
+            let password = passfile::decoded(path, &bytes)?;
+            base.password(password.trim_end_matches(['\r', '\n']));
         }
-        Ok(config)
+        let each = self.places.iter().map(|place| {
+            let mut config = base.clone();
+            // A certificate is held against the address where no name is given.
+            config.host(place.name());
+            if let Some(address) = place.numeric {
+                config.hostaddr(address);
+            }
+            config.port(place.port);
+            // TLS is not spoken over a socket of the machine.
+            config.ssl_mode(if place.is_socket() { TheirMode::Disable } else { self.tls.mode() });
+            if config.get_password().is_none()
+                && let Some(path) = &self.passfile
+            {
+                let host = if place.is_socket() { "localhost".to_owned() } else { place.name() };
+                if let Some(password) = passfile::find(path, &host, place.port, self.database(), self.user())? {
+                    config.password(password);
+                }
+            }
+            Ok(Login { address: place.address(), config })
+        });
+        each.collect()
     }
 }
 
-/// The parts that the client knows, and those of libpq's that it does not.
-fn split(url: &str) -> Result<(Config, Vec<(String, String)>), String> {
-    const OURS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "passfile"];
-    let is_ours = |key: &str| OURS.contains(&key);
-    let mut ours = Vec::new();
-    let rest = if let Some((scheme, rest)) = split_scheme(url) {
-        // SQLAlchemy's URLs name a driver behind a plus.
-        if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
-            return Err(format!("{scheme:?} is not PostgreSQL: the URL must begin with postgres://"));
+/// What the server that is wanted must be, as libpq's `target_session_attrs` says it. The agent writes nothing, so a
+/// role that may only read does not make a primary a standby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Any,
+    Primary,
+    Standby,
+    ReadOnly,
+    PreferStandby,
+}
+
+impl Role {
+    const WORDS: &[(&str, Self)] = &[
+        ("any", Self::Any),
+        ("read-write", Self::Primary),
+        ("primary", Self::Primary),
+        ("standby", Self::Standby),
+        ("read-only", Self::ReadOnly),
+        ("prefer-standby", Self::PreferStandby),
+    ];
+
+    /// What all hosts are tried for, one after another.
+    pub(crate) fn in_turn(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::ReadOnly => &[Self::ReadOnly],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
         }
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut kept = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if is_ours(key) {
-                let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
-                ours.push((key.to_owned(), value));
-            } else {
-                kept.push(pair);
-            }
+    }
+
+    pub(crate) fn fits(self, facts: &Facts) -> bool {
+        match self {
+            Self::Any | Self::PreferStandby => true,
+            Self::Primary => !facts.in_recovery,
+            Self::Standby => facts.in_recovery,
+            Self::ReadOnly => facts.in_recovery || facts.read_only,
         }
-        let question = if kept.is_empty() { "" } else { "?" };
-        format!("postgres://{place}{question}{}", kept.join("&"))
-    } else {
-        let mut kept = String::new();
-        for (key, value) in keywords(url)? {
-            if is_ours(&key) {
-                ours.push((key, value));
-            } else {
-                let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
-                kept += &format!("{key}='{quoted}' ");
-            }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Any | Self::PreferStandby => "any",
+            Self::Primary => "a primary",
+            Self::Standby => "a standby",
+            Self::ReadOnly => "one that only reads",
         }
-        kept
+    }
+}
+
+/// How to log in at one host.
+pub(crate) struct Login {
+    pub address: String,
+    pub config: Config,
+}
+
+/// One of the hosts of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    /// A name or address, or the folder of a socket.
+    host: Option<String>,
+    /// The address that saves looking the name up.
+    numeric: Option<IpAddr>,
+    port: u16,
+}
+
+impl Place {
+    fn is_socket(&self) -> bool {
+        self.numeric.is_none() && self.host.as_deref().is_some_and(|host| host.starts_with('/'))
+    }
+
+    fn name(&self) -> String {
+        self.host.clone().or(self.numeric.map(|address| address.to_string())).unwrap_or_default()
+    }
+
+    fn address(&self) -> String {
+        let (name, port) = (self.name(), self.port);
+        if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+    }
+}
+
+/// The hosts of lists with commas between; one port is that of all.
+fn places(host: Option<String>, numeric: Option<String>, port: Option<String>) -> Result<Vec<Place>, String> {
+    let list = |text: Option<String>| -> Vec<String> {
+        text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
     };
-    // The client's own message may quote a part of the URL, so it is not repeated.
-    let config: Config = rest.parse().map_err(|_| {
-        "not understood: write postgres://user@host:port/database, with %XX for special letters in a password"
-            .to_owned()
-    })?;
-    if let Some((_, mode)) = ours.iter().find(|(key, _)| key == "sslmode") {
-        ssl_mode(mode)?;
+    let (hosts, numerics, ports) = (list(host), list(numeric), list(port));
+    if !hosts.is_empty() && !numerics.is_empty() && hosts.len() != numerics.len() {
+        return Err(format!("host names {} hosts and hostaddr {}", hosts.len(), numerics.len()));
     }
-    Ok((config, ours))
+    let count = hosts.len().max(numerics.len()).max(1);
+    if ports.len() > 1 && ports.len() != count {
+        return Err(format!("port names {} ports for {count} hosts: name one for each, or one for all", ports.len()));
+    }
+    let each = (0..count).map(|index| {
+        let part = |list: &[String]| list.get(index).filter(|part| !part.is_empty()).cloned();
+        let (host, numeric) = (part(&hosts), part(&numerics));
+        if host.as_deref().is_some_and(|host| host.starts_with('@')) {
+            return Err("host: sockets without a file (@name) are not spoken to: name the folder of one".to_owned());
+        }
+        let numeric = numeric.map(|text| text.parse().map_err(|_| "hostaddr is no address".to_owned())).transpose()?;
+        let host = host.or_else(|| numeric.is_none().then(|| "localhost".to_owned()));
+        let port = if ports.len() == 1 { ports.first().filter(|port| !port.is_empty()).cloned() } else { part(&ports) };
+        let port = match port {
+            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("port is no number from 1 to 65535")?,
+            None => DEFAULT_PORT,
+        };
+        Ok(Place { host, numeric, port })
+    });
+    each.collect()
 }
 
-/// libpq's `key=value key='quoted value'`.
-fn keywords(text: &str) -> Result<Vec<(String, String)>, String> {
-    let wrong = || "not understood: write host=... port=... dbname=... user=...".to_owned();
-    let mut pairs = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        let (key, after) = rest.split_once('=').ok_or_else(wrong)?;
-        let (mut value, mut quoted) = (String::new(), false);
-        let mut letters = after.trim_start().char_indices();
-        let mut end = after.trim_start().len();
-        while let Some((at, letter)) = letters.next() {
-            match letter {
-                '\'' if at == 0 => quoted = true,
-                '\'' if quoted => {
-                    quoted = false;
-                    end = at + 1;
-                    break;
-                }
-                '\\' => value.extend(letters.next().map(|(_, letter)| letter)),
-                letter if letter.is_whitespace() && !quoted => {
-                    end = at;
-                    break;
-                }
-                letter => value.push(letter),
-            }
-        }
-        if quoted {
-            return Err(wrong());
-        }
-        pairs.push((key.trim().to_owned(), value));
-        rest = after.trim_start()[end..].trim_start();
+/// What a connection does with the network.
+fn network(config: &mut Config, given: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+    let number = |key: &str| -> Result<Option<u64>, String> {
+        let parsed = given(key).map(|text| text.trim().parse::<i64>().map_err(|_| format!("{key} is no number")));
+        // libpq takes 0 and what is below for the system's own choice.
+        Ok(parsed.transpose()?.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0))
+    };
+    let seconds = |key: &str| Ok::<_, String>(number(key)?.map(Duration::from_secs));
+    if let Some(limit) = seconds("connect_timeout")? {
+        config.connect_timeout(limit);
     }
-    Ok(pairs)
+    config.keepalives(given("keepalives").as_deref() != Some("0"));
+    if let Some(idle) = seconds("keepalives_idle")? {
+        config.keepalives_idle(idle);
+    }
+    if let Some(interval) = seconds("keepalives_interval")? {
+        config.keepalives_interval(interval);
+    }
+    if let Some(count) = number("keepalives_count")? {
+        config.keepalives_retries(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    if let Some(limit) = number("tcp_user_timeout")? {
+        config.tcp_user_timeout(Duration::from_millis(limit));
+    }
+    if let Some(word) = given("channel_binding") {
+        use tokio_postgres::config::ChannelBinding::{Disable, Prefer, Require};
+        let words = [("disable", Disable), ("prefer", Prefer), ("require", Require)];
+        config.channel_binding(one_of("channel_binding", &word, &words)?);
+    }
+    if let Some(word) = given("sslnegotiation") {
+        use tokio_postgres::config::SslNegotiation::{Direct, Postgres};
+        config.ssl_negotiation(one_of("sslnegotiation", &word, &[("postgres", Postgres), ("direct", Direct)])?);
+    }
+    Ok(())
 }
 
-fn ssl_mode(word: &str) -> Result<SslMode, String> {
-    Ok(match word {
-        "disable" => SslMode::Disable,
-        "allow" => SslMode::Allow,
-        "prefer" => SslMode::Prefer,
-        "require" => SslMode::Require,
-        "verify-ca" => SslMode::VerifyCa,
-        "verify-full" => SslMode::VerifyFull,
-        _ => {
-            return Err(format!(
-                "sslmode {word:?} is none of disable, allow, prefer, require, verify-ca and verify-full"
-            ));
+fn tls(
+    server: &ServerOptions,
+    mode: SslMode,
+    given: &dyn Fn(&str) -> Option<String>,
+    environment: Environment<'_>,
+) -> Result<Tls, String> {
+    let ours = given("sslcertmode").as_deref() != Some("disable");
+    let own = |typed: &Option<String>, key: &str| typed.clone().or_else(|| given(key)).filter(|_| ours);
+    let version = |key: &str| match given(key) {
+        // Older ones are not spoken at all, so that they are no limit from below.
+        Some(word) => {
+            let words = [("TLSv1", 0), ("TLSv1.1", 1), ("TLSv1.2", 2), ("TLSv1.3", 3)];
+            one_of(key, &word, &words).map(Some)
         }
+        None => Ok(None),
+    };
+    let (oldest, newest) =
+        (version("ssl_min_protocol_version")?.unwrap_or(2), version("ssl_max_protocol_version")?.unwrap_or(3));
+    if newest < oldest.max(2) {
+        return Err("ssl_max_protocol_version: TLSv1.2 and TLSv1.3 are spoken, and nothing older".to_owned());
+    }
+    let roots = server.sslrootcert.clone().or_else(|| given("sslrootcert"));
+    // As libpq: the system's authorities sign for anybody, so that the name must be looked at.
+    let mode = match (roots.as_deref(), server.sslmode.is_none() && given("sslmode").is_none(), mode) {
+        (Some("system"), true, _) => SslMode::VerifyFull,
+        (Some("system"), false, weak) if weak != SslMode::VerifyFull => {
+            return Err("sslrootcert: system needs sslmode=verify-full: its authorities sign for anybody".to_owned());
+        }
+        (_, _, mode) => mode,
+    };
+    Ok(Tls {
+        mode,
+        certificates: Certificates {
+            roots: roots.or_else(|| in_home(environment, ".postgresql/root.crt")),
+            certificate: own(&server.sslcert, "sslcert"),
+            key: own(&server.sslkey, "sslkey"),
+            revoked: given("sslcrl"),
+        },
+        direct: given("sslnegotiation").as_deref() == Some("direct"),
+        names_host: given("sslsni").as_deref() != Some("0"),
+        older: oldest <= 2,
+        newer: newest >= 3,
     })
 }
 
-fn is_socket(config: &Config) -> bool {
-    !config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)))
+/// What a word means.
+fn one_of<T: Copy>(key: &str, word: &str, words: &[(&str, T)]) -> Result<T, String> {
+    words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known = words.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+        format!("{key}: its value is none of {known}")
+    })
 }
 
-fn address(config: &Config) -> String {
-    let port = |index: usize| config.get_ports().get(index).or(config.get_ports().first()).copied();
-    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| {
-        let port = port(index).unwrap_or(DEFAULT_PORT);
-        match host {
-            Host::Tcp(host) if host.contains(':') => format!("[{host}]:{port}"),
-            Host::Tcp(host) => format!("{host}:{port}"),
-            #[cfg(unix)]
-            Host::Unix(folder) => format!("{}:{port}", folder.display()),
-        }
-    });
-    hosts.collect::<Vec<_>>().join(",")
+fn ssl_mode(word: &str) -> Result<SslMode, String> {
+    let words = [
+        ("disable", SslMode::Disable),
+        ("allow", SslMode::Allow),
+        ("prefer", SslMode::Prefer),
+        ("require", SslMode::Require),
+        ("verify-ca", SslMode::VerifyCa),
+        ("verify-full", SslMode::VerifyFull),
+    ];
+    one_of("sslmode", word, &words)
 }
 
 fn in_home(environment: Environment<'_>, file: &str) -> Option<String> {

@@ -11,7 +11,9 @@ use rustls::{
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::SslMode;
@@ -21,6 +23,14 @@ use crate::SslMode;
 pub(crate) struct Tls {
     pub mode: SslMode,
     pub certificates: Certificates,
+    /// The server is spoken to in TLS from the first byte on; version 17 and later.
+    pub direct: bool,
+    /// The server is told which host is meant.
+    pub names_host: bool,
+    /// TLS 1.2 is spoken.
+    pub older: bool,
+    /// TLS 1.3 is spoken.
+    pub newer: bool,
 }
 
 /// Files with certificates.
@@ -29,6 +39,8 @@ pub(crate) struct Certificates {
     pub roots: Option<String>,
     pub certificate: Option<String>,
     pub key: Option<String>,
+    /// A list of revoked ones.
+    pub revoked: Option<String>,
 }
 
 /// Where systems keep the authorities that they trust.
@@ -50,8 +62,12 @@ impl Tls {
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect, Missing> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let unreadable = |error: Error| Missing::new(Reason::Unreadable, format!("TLS: {error}"));
+        let versions: Vec<_> = [(self.newer, &rustls::version::TLS13), (self.older, &rustls::version::TLS12)]
+            .into_iter()
+            .filter_map(|(spoken, version)| spoken.then_some(version))
+            .collect();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&versions)
             .map_err(unreadable)?;
         let checks = match (self.mode, &self.certificates.roots) {
             (SslMode::VerifyFull, _) => Some(true),
@@ -63,13 +79,14 @@ impl Tls {
             Some(names) => {
                 let roots = Arc::new(self.roots()?);
                 let chain = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                    .with_crls(self.revoked()?)
                     .build()
                     .map_err(|error| Missing::new(Reason::Unreadable, format!("sslrootcert: {error}")))?;
                 if names { chain } else { Arc::new(Lenient { provider, chain: Some(chain) }) }
             }
         };
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-        let config = match (&self.certificates.certificate, &self.certificates.key) {
+        let mut config = match (&self.certificates.certificate, &self.certificates.key) {
             (Some(certificate), Some(key)) => {
                 let chain = certificates(Path::new(certificate))?;
                 let key = PrivateKeyDer::from_pem_file(key)
@@ -83,7 +100,20 @@ impl Tls {
                 return Err(Missing::new(Reason::NotConfigured, detail));
             }
         };
+        config.enable_sni = self.names_host;
+        if self.direct {
+            config.alpn_protocols = vec![b"postgresql".to_vec()];
+        }
         Ok(MakeRustlsConnect::new(config))
+    }
+
+    /// As in libpq, a list that is not there revokes nothing.
+    fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, Missing> {
+        let Some(path) = self.certificates.revoked.as_deref().map(Path::new).filter(|path| path.exists()) else {
+            return Ok(Vec::new());
+        };
+        let lists = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+        lists.map_err(|error| Missing::new(Reason::Unreadable, format!("sslcrl {}: {error}", path.display())))
     }
 
     fn roots(&self) -> Result<RootCertStore, Missing> {

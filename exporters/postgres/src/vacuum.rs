@@ -21,10 +21,15 @@ columns! {
     /// A vacuum that runs. Those of other roles are hidden from those without pg_read_all_stats.
     pub struct Vacuum {
         /// Its database.
-        pub database: Option<String> = "datname::text",
-        /// Its table: by name in the database that we are connected to, by number elsewhere.
-        pub table: Option<String> =
-            "CASE WHEN datname = current_database() THEN relid::regclass::text ELSE relid::text END",
+        pub database: Option<String> = "datname::pg_catalog.text",
+        /// Its table: by name in the database that we are connected to (with its schema unless that is
+        /// `public`), by number elsewhere.
+        pub table: Option<String> = "CASE WHEN datname = pg_catalog.current_database() THEN coalesce((SELECT \
+            CASE WHEN n.nspname = 'pg_catalog' OR n.nspname = 'public' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+            WHERE relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND relname = c.relname) THEN \
+            pg_catalog.quote_ident(c.relname) ELSE pg_catalog.format('%I.%I', n.nspname, c.relname) END \
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.oid = relid), relid::pg_catalog.text) ELSE relid::pg_catalog.text END",
         /// What it does now.
         pub phase: Option<String> = "phase",
         /// Blocks of the table.
@@ -49,11 +54,11 @@ pub struct Vacuums(pub Vec<Vacuum>);
 /// The query for a version, given as `server_version_num`.
 pub(crate) fn sql(version: u32) -> String {
     let columns = Vacuum::select(|column| match column {
-        "most_dead" if version >= 170_000 => Some("NULL::int8"),
+        "most_dead" if version >= 170_000 => Some("NULL::bigint"),
         "dead" if version >= 170_000 => Some("num_dead_item_ids"),
         _ => None,
     });
-    format!("SELECT {columns} FROM pg_stat_progress_vacuum")
+    format!("SELECT {columns} FROM pg_catalog.pg_stat_progress_vacuum")
 }
 
 pub(crate) fn read(answer: &[Row]) -> Result<Vacuums, Error> {

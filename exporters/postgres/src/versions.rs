@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Features, activity, buffercache, cluster, databases, indexes, locks, receiver, replication, settings, sizes,
-    statements, tables, vacuum,
+    Features, StatementOptions, activity, buffercache, cluster, databases, indexes, locks, receiver, replication,
+    settings, sizes, statements, tables, vacuum,
 };
 
 /// Relations and functions that give rows, with their columns; extensions with their versions.
@@ -48,6 +48,7 @@ impl Catalog {
             statements_version: extension("pg_stat_statements"),
             buffercache_schema: Some("public".into()),
             buffercache_version: extension("pg_buffercache"),
+            sees_all: true,
             version: String::new(),
         };
         let mut queries = vec![
@@ -61,14 +62,16 @@ impl Catalog {
             vacuum::sql(version),
             settings::sql(),
             sizes::databases_sql(),
+            sizes::database_sql(1),
             sizes::roles_sql(),
             sizes::wal_sql(),
             sizes::features_sql(),
-            tables::sql(500, None),
-            tables::sizes_sql(500, None),
+            tables::sql(version, 500, None),
+            tables::sizes_sql(version, 500, None),
             indexes::sql(500, None),
-            statements::slow_sql(&features).expect("statements are there"),
-            statements::sql(&features, 50, None).expect("statements are there"),
+            statements::slow_sql(&features, true).expect("statements are there"),
+            statements::sql(&features, &StatementOptions { query_length: 9, ..StatementOptions::default() }, None)
+                .expect("statements are there"),
         ];
         queries.extend(buffercache::sql(&features));
         queries
@@ -77,7 +80,7 @@ impl Catalog {
 
 /// Words that are neither a relation nor a column of one.
 const WORDS: &str = "select from where join left lateral on and or not is null case when then else end as order by \
-                     desc limit group in distinct epoch true false current_user text float8 int8 oid regclass regnamespace public any";
+                     desc limit group in distinct over with union all exists materialized format nulls last epoch true false current_user text float bigint int oid regclass regnamespace public any";
 
 /// What a query names that is not there; `known` are the relations of all versions.
 fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String> {
@@ -102,11 +105,18 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
                 index + 1
             };
             if free(token(behind)) {
-                aliases.insert(token(behind).to_owned(), columns);
+                aliases.entry(token(behind).to_owned()).or_insert_with(Vec::new).push(columns);
             }
         }
         let behind = token(index + 1);
         if (name == ")" && free(behind)) || name.eq_ignore_ascii_case("as") {
+            made.insert(behind.to_owned());
+        }
+        // `WITH name AS (...)`, and another name for it where it is used.
+        if behind.eq_ignore_ascii_case("as") && ["(", "MATERIALIZED"].contains(&token(index + 2)) {
+            made.insert(name.clone());
+        }
+        if made.contains(name) && free(behind) {
             made.insert(behind.to_owned());
         }
     }
@@ -118,7 +128,10 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
         }
         let there = if qualified {
             let of = token(index - 2);
-            aliases.get(of).map_or_else(|| made.contains(of), |columns| columns.contains(name))
+            // One letter may stand for a relation here and for what was made of it there.
+            let known = aliases.get(of);
+            let made_there = made.contains(of) && (known.is_none() || made.contains(name));
+            made_there || known.is_some_and(|each| each.iter().any(|columns| columns.contains(name)))
         } else {
             used.iter().any(|columns| columns.contains(name)) || aliases.contains_key(name) || made.contains(name)
         };
@@ -132,7 +145,7 @@ fn unknown(sql: &str, catalog: &Catalog, known: &BTreeSet<String>) -> Vec<String
 /// Names and single signs; texts are left out.
 fn tokens(sql: &str) -> Vec<String> {
     let mut tokens = Vec::new();
-    for (index, part) in sql.split('\'').enumerate() {
+    for (index, part) in sql.replace("pg_catalog.", "").split('\'').enumerate() {
         if index % 2 == 1 {
             continue;
         }

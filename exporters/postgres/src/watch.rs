@@ -1,19 +1,22 @@
 //! A task for each server, on one thread for all. A sample asks all of them at once and waits a moment; who has not
-//! answered by then is shown as it last was, with its age, until it should have been given up.
+//! answered by then, or was silent until it was given up, is shown as it last was, with its age, until that is too old.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section};
+use aura_model::{Missing, Reason, Section, Stopwatch};
 use tokio::{
     runtime::Runtime,
     sync::{oneshot, watch},
 };
 
-use crate::{ServerReading, server::Server};
+use crate::{ServerReading, Statistics, connection::is_silence, server::Server};
 
 /// TLS and large answers need some; what is not touched of it costs no memory.
 const STACK_BYTES: usize = 2 << 20;
@@ -35,25 +38,26 @@ pub(crate) struct Patience {
     pub first: Duration,
     /// All others.
     pub usual: Duration,
-    /// An answer is shown so long after it came, while the next does not come.
+    /// An answer is shown so long after it was asked for, while the next does not come.
     pub kept: Duration,
     /// Who has not answered by then is given up.
     pub answer: Duration,
 }
 
 enum Answer {
-    Sampled { server: usize, number: u64, asked: Instant, reading: ServerReading },
+    Sampled { server: usize, number: u64, asked: Stopwatch, reading: ServerReading },
     Panicked,
 }
 
 /// What a server last said.
 struct Latest {
     number: u64,
-    asked: Option<Instant>,
-    came: Instant,
+    asked: Option<Stopwatch>,
     /// When the sample began that has not returned.
-    waiting: Option<Instant>,
+    waiting: Option<Stopwatch>,
     reading: ServerReading,
+    /// Its newest statistics and when they were asked for; none once it was certainly away.
+    good: Option<(Stopwatch, Arc<Statistics>)>,
 }
 
 impl Watch {
@@ -63,7 +67,7 @@ impl Watch {
         let mut latest = Vec::with_capacity(servers.len());
         for (index, server) in servers.into_iter().enumerate() {
             let reading = server.reading(Section::off(Reason::Unreachable, "not asked yet"), Duration::ZERO);
-            latest.push(Latest { number: 0, asked: None, came: Instant::now(), waiting: None, reading });
+            latest.push(Latest { number: 0, asked: None, waiting: None, reading, good: None });
             runtime.spawn(serve(server, index, wishes.clone(), sender.clone()));
         }
         let (stop, stopped) = oneshot::channel::<()>();
@@ -83,7 +87,7 @@ impl Watch {
         let now = Instant::now();
         self.number += 1;
         for latest in &mut self.latest {
-            latest.waiting.get_or_insert(now);
+            latest.waiting.get_or_insert_with(Stopwatch::start);
         }
         self.wanted.send_replace(self.number);
         let until = now + if self.number == 1 { patience.first } else { patience.usual };
@@ -101,10 +105,15 @@ impl Watch {
         match answer {
             Answer::Sampled { server, number, asked, reading } => {
                 // Behind an answer that came late the next sample has begun already.
-                let waiting = (number < self.number).then(Instant::now);
+                let waiting = (number < self.number).then(Stopwatch::start);
                 // That it was given up is shown, even if it is there again a moment later.
                 let number = if reading.up.value().is_none() { self.number } else { number };
-                self.latest[server] = Latest { number, asked: Some(asked), came: Instant::now(), waiting, reading };
+                let good = match &reading.up {
+                    Section::Fresh(statistics) => Some((asked, Arc::clone(statistics))),
+                    Section::Off { missing } if is_silence(missing) => self.latest[server].good.take(),
+                    Section::Off { .. } => None,
+                };
+                self.latest[server] = Latest { number, asked: Some(asked), waiting, reading, good };
             }
             // The panic of one server is that of the source, which is opened anew with all servers.
             Answer::Panicked => panic!("a server's task panicked"),
@@ -115,19 +124,32 @@ impl Watch {
 impl Latest {
     fn show(&self, number: u64, patience: &Patience) -> ServerReading {
         let mut reading = self.reading.clone();
-        if self.number == number {
+        let missing = reading.up.missing();
+        let silence = missing.filter(|missing| is_silence(missing)).map(|missing| missing.detail.clone());
+        // Why it was away when it was last asked says more than that it is asked again.
+        let is_away = self.asked.is_some() && missing.is_some() && silence.is_none();
+        let is_newest = self.number == number && silence.is_none();
+        let age = |asked: Stopwatch| asked.started().elapsed().as_secs_f64();
+        if !is_newest {
+            reading.age_seconds = self.asked.map_or(0.0, age);
+        }
+        if is_newest || is_away {
             return reading;
         }
-        reading.age_seconds = self.asked.map_or(0.0, |asked| asked.elapsed().as_secs_f64());
-        // Why it was away when it was last asked says more than that it is asked again.
-        let away = self.asked.is_some() && reading.up.value().is_none();
-        if !away && (self.asked.is_none() || self.came.elapsed() > patience.kept) {
-            let seconds = self.waiting.map_or(0.0, |since| since.elapsed().as_secs_f64());
-            let (address, limit) = (&reading.address, patience.answer);
-            let detail = format!("{address}: no answer for {seconds:.1} s; it is given up after {limit:?}");
-            reading.up = Section::off(Reason::Unreachable, detail);
-            reading.seconds = seconds;
+        if let Some((asked, statistics)) = &self.good
+            && asked.elapsed() <= patience.kept
+        {
+            reading.age_seconds = age(*asked);
+            reading.up = Section::Fresh(Arc::clone(statistics));
+            return reading;
         }
+        let detail = silence.unwrap_or_else(|| {
+            let seconds = self.waiting.map_or(0.0, age);
+            reading.seconds = seconds;
+            let (address, limit) = (&reading.address, patience.answer);
+            format!("{address}: no answer for {seconds:.1} s; it is given up after {limit:?}")
+        });
+        reading.up = Section::off(Reason::Unreachable, detail);
         reading
     }
 }
@@ -137,7 +159,7 @@ async fn serve(mut server: Box<Server>, index: usize, mut wishes: watch::Receive
     let _alarm = Alarm(answers.clone());
     while wishes.changed().await.is_ok() {
         let number = *wishes.borrow_and_update();
-        let asked = Instant::now();
+        let asked = Stopwatch::start();
         let reading = server.sample().await;
         if answers.send(Answer::Sampled { server: index, number, asked, reading }).is_err() {
             return;

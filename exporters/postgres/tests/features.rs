@@ -173,11 +173,13 @@ fn tables_and_indexes_of_other_databases_are_those_that_each_database_shows() {
     assert_eq!(distinct.len(), lines.len(), "no series is there twice");
     let count =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aura' AND backend_type = 'client backend'";
-    assert_eq!(server.sql("postgres", count), "4");
+    // And one for sizes, as long as they are read.
+    assert!(["4", "5"].contains(&server.sql("postgres", count).as_str()));
     let own = |statistics: &Statistics| {
-        statistics.activity.value().is_some_and(|all| all.backends.iter().filter(|backend| backend.own).count() == 4)
+        let all = statistics.activity.value();
+        all.is_some_and(|all| (4..=5).contains(&all.backends.iter().filter(|backend| backend.own).count()))
     };
-    until(&mut source, "all four known as our own", own);
+    until(&mut source, "all of them known as our own", own);
     server.sql("postgres", "DROP DATABASE two WITH (FORCE)");
     let statistics = until(&mut source, "two gone", |statistics| inserted(statistics) == [Some(10), None, Some(30)]);
     assert_eq!(statistics.others.len(), 2);
@@ -312,7 +314,7 @@ fn a_standby_says_whom_it_receives_from() {
 struct Stream {
     port: u16,
     frozen: Arc<AtomicBool>,
-    /// How often the client spoke after the server had.
+    /// How often the first client spoke after the server had; sizes have a connection of their own.
     turns: Arc<AtomicU32>,
 }
 
@@ -324,7 +326,7 @@ fn passing_to(server: u16) -> Stream {
     let turns = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&turns);
     std::thread::spawn(move || {
-        for client in listener.incoming().filter_map(Result::ok) {
+        for (number, client) in listener.incoming().filter_map(Result::ok).enumerate() {
             let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
             let server_spoke = Arc::new(AtomicBool::new(true));
             let ways = [(true, client.try_clone().unwrap(), server.try_clone().unwrap()), (false, server, client)];
@@ -333,7 +335,7 @@ fn passing_to(server: u16) -> Stream {
                 std::thread::spawn(move || {
                     let mut bytes = [0; 64 << 10];
                     while let Ok(count) = from.read(&mut bytes) {
-                        if server_spoke.swap(!asks, Ordering::Relaxed) && asks {
+                        if server_spoke.swap(!asks, Ordering::Relaxed) && asks && number == 0 {
                             turns.fetch_add(1, Ordering::Relaxed);
                         }
                         while cold.load(Ordering::Relaxed) {

@@ -57,6 +57,16 @@ impl Mark {
         let changed = metadata.created().ok();
         Self { size: metadata.len(), modified: metadata.modified().ok(), changed }
     }
+
+    /// Whether a later change would show. A copy that keeps the old time of its content was changed all the same.
+    fn is_settled(&self) -> bool {
+        #[cfg(unix)]
+        let changed = u64::try_from(self.changed.1).ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds + 1));
+        #[cfg(not(unix))]
+        let changed = self.changed;
+        let is_old = |time: SystemTime| SystemTime::now().duration_since(time).is_ok_and(|age| age > SETTLED);
+        self.modified.is_some_and(is_old) && changed.is_some_and(is_old)
+    }
 }
 
 impl Copy {
@@ -96,8 +106,7 @@ impl Copy {
                 self.problem = None;
                 let modified = metadata.modified().ok();
                 self.modified = modified.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()));
-                let age = modified.and_then(|time| SystemTime::now().duration_since(time).ok());
-                self.seen = age.is_some_and(|age| age > SETTLED).then_some(mark);
+                self.seen = mark.is_settled().then_some(mark);
             }
             Err(problem) => self.fail(problem),
         }
@@ -121,7 +130,7 @@ fn read(path: &Path) -> Result<Value, String> {
     if text.len() as u64 > LARGEST {
         return Err(format!("larger than {} MiB", LARGEST >> 20));
     }
-    let text = String::from_utf8_lossy(&text);
+    let text = String::from_utf8_lossy(aura_model::unmarked(&text)?);
     let value = match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml") => yaml::parse(&text)?,
         _ => serde_json::from_str(&text).map_err(|error| format!("no JSON, or half written: {error}"))?,

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::role::{Finding, Reader};
+
 /// A draft.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Draft {
@@ -30,7 +32,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn read(stem: &str, value: &Value) -> Self {
+    pub(crate) fn read(stem: &str, value: &Value, findings: &mut Vec<Finding>) -> Self {
+        let mut reader = Reader { subject: stem, findings };
         let meta = |key: &str| value.get("meta").and_then(|meta| meta.get(key));
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let (shape, proposal) = match (value.get("spec"), value.get("original"), value.get("proposal")) {
@@ -39,7 +42,7 @@ impl Draft {
             (_, _, Some(proposal)) => ("propose", proposal),
             _ => ("unknown", &Value::Null),
         };
-        let status = text(meta("status")).unwrap_or_else(|| "proposed".to_owned());
+        let status = reader.text("status", meta("status")).unwrap_or_else(|| "proposed".to_owned());
         let own_risk = proposal.get("scoring_profile").and_then(|profile| profile.get("risk_factor"));
         Self {
             id: text(value.get("id")).unwrap_or_else(|| stem.to_owned()),
@@ -47,9 +50,9 @@ impl Draft {
             role: text(value.get("original")).or_else(|| text(proposal.get("name"))),
             pending: matches!(status.as_str(), "proposed" | "draft"),
             status,
-            created: meta("ts").and_then(Value::as_f64),
-            risk: meta("risk").or(own_risk).and_then(Value::as_f64),
-            reason: text(value.get("reason")),
+            created: reader.number("ts", meta("ts")),
+            risk: reader.number("risk", meta("risk").or(own_risk)),
+            reason: reader.text("reason", value.get("reason")),
             evidence: value.get("evidence").and_then(Value::as_array).map_or(0, Vec::len),
             proposal: proposal.clone(),
         }

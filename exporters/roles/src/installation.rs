@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::{
     copy::Copy,
     draft::{Draft, Migration},
-    role::{Finding, Role, TrustScale},
+    role::{Finding, Reader, Role, TrustScale},
     tree::{Node, tree},
 };
 
@@ -137,8 +137,9 @@ impl Installation {
         for copy in self.role_files.values() {
             let Some(Value::Object(entry)) = &copy.good else { continue };
             let stem = copy.path.file_stem().unwrap_or_default().to_string_lossy();
-            let name = entry.get("name").and_then(Value::as_str).unwrap_or(&stem);
             let origin = copy.path.display().to_string();
+            let named = Reader { subject: &origin, findings: &mut findings }.text("name", entry.get("name"));
+            let name = named.as_deref().unwrap_or(&stem);
             by_name.insert(name.to_owned(), Role::read(name, entry, TrustScale::Priority, &origin, &mut findings));
         }
         let mut roles = sorted(by_name);
@@ -154,7 +155,7 @@ impl Installation {
         let mut drafts: Vec<Draft> = Vec::new();
         for copy in self.draft_files.values() {
             let stem = copy.path.file_stem().unwrap_or_default().to_string_lossy();
-            drafts.extend(copy.good.as_ref().map(|value| Draft::read(&stem, value)));
+            drafts.extend(copy.good.as_ref().map(|value| Draft::read(&stem, value, &mut findings)));
         }
         let newest = |left: &Draft, right: &Draft| right.created.unwrap_or(0.0).total_cmp(&left.created.unwrap_or(0.0));
         drafts.sort_by(|left, right| newest(left, right).then_with(|| left.id.cmp(&right.id)));

@@ -80,8 +80,8 @@ pub struct Role {
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Finding {
-    /// What it is: `unreadable_file`, `not_an_object`, `trust_out_of_range`, `number_out_of_range`, `missing_parent`,
-    /// `missing_child`, `several_parents`, `cycle`, `too_deep` or `too_many_files`.
+    /// What it is: `unreadable_file`, `not_an_object`, `wrong_type`, `trust_out_of_range`, `number_out_of_range`,
+    /// `missing_parent`, `missing_child`, `several_parents`, `cycle`, `too_deep` or `too_many_files`.
     pub kind: &'static str,
     /// The role or file that it is about.
     pub subject: String,
@@ -104,8 +104,9 @@ impl Role {
         origin: &str,
         findings: &mut Vec<Finding>,
     ) -> Self {
-        let profile = entry.get("scoring_profile").and_then(Value::as_object);
-        let scored = |key: &str| profile.and_then(|profile| profile.get(key)).and_then(Value::as_f64);
+        let mut reader = Reader { subject: name, findings };
+        let profile = reader.object("scoring_profile", entry.get("scoring_profile"));
+        let mut scored = |key: &str| reader.number(key, profile.and_then(|profile| profile.get(key)));
         let mut assumed = Vec::new();
         let mut or = |value: Option<f64>, key: &'static str, default: f64| {
             value.unwrap_or_else(|| {
@@ -113,25 +114,30 @@ impl Role {
                 default
             })
         };
+        let (priority, risk_factor, confidence_weight) =
+            (scored("priority"), scored("risk_factor"), scored("confidence_weight"));
         let trust = match scale {
-            TrustScale::Priority => scored("priority"),
-            TrustScale::Taxonomy => entry.get("trust_level").and_then(Value::as_f64),
+            TrustScale::Priority => priority,
+            TrustScale::Taxonomy => {
+                let level = entry.get("trust_level");
+                level_of_word(level).or_else(|| reader.number("trust_level", level))
+            }
         };
         let trust_level = or(trust, "trust_level", if scale == TrustScale::Priority { 5.0 } else { 0.0 });
-        let risk_factor = or(scored("risk_factor"), "risk_factor", 0.5);
-        let confidence_weight = or(scored("confidence_weight"), "confidence_weight", 0.5);
+        let risk_factor = or(risk_factor, "risk_factor", 0.5);
+        let confidence_weight = or(confidence_weight, "confidence_weight", 0.5);
         if !scale.holds(trust_level) {
             let detail = format!("trust level {trust_level} is not on the scale {}", scale.word());
-            findings.push(Finding::new("trust_out_of_range", name, detail));
+            reader.findings.push(Finding::new("trust_out_of_range", name, detail));
         }
         for (key, value) in [("risk_factor", risk_factor), ("confidence_weight", confidence_weight)] {
             if !(0.0..=1.0).contains(&value) {
-                findings.push(Finding::new("number_out_of_range", name, format!("{key} {value} is not from 0 to 1")));
+                let detail = format!("{key} {value} is not from 0 to 1");
+                reader.findings.push(Finding::new("number_out_of_range", name, detail));
             }
         }
-        let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-        let mut capabilities = strings(entry.get("capabilities"));
-        for responsibility in strings(entry.get("responsibilities")) {
+        let mut capabilities = reader.texts("capabilities", entry);
+        for responsibility in reader.texts("responsibilities", entry) {
             if !capabilities.contains(&responsibility) {
                 capabilities.push(responsibility);
             }
@@ -153,7 +159,7 @@ impl Role {
         let tree = scale == TrustScale::Taxonomy;
         Self {
             name: name.to_owned(),
-            purpose: text("purpose"),
+            purpose: reader.text("purpose", entry.get("purpose")),
             trust_level,
             trust_scale: scale,
             trust_word: TRUST_WORDS
@@ -165,24 +171,78 @@ impl Role {
             confidence_weight,
             assumed,
             capabilities,
-            behaviors: strings(entry.get("behaviors")),
-            interactions: strings(entry.get("interactions")),
-            version: text("version").unwrap_or_else(|| "1.0".to_owned()),
+            behaviors: reader.texts("behaviors", entry),
+            interactions: reader.texts("interactions", entry),
+            version: match entry.get("version") {
+                // `version: 2.0` without quotes is a number to YAML and to JSON.
+                Some(Value::Number(number)) => number.to_string(),
+                version => reader.text("version", version).unwrap_or_else(|| "1.0".to_owned()),
+            },
             origin: origin.to_owned(),
-            parent_role: text("parent_role").filter(|_| tree),
-            child_roles: if tree { strings(entry.get("child_roles")) } else { Vec::new() },
+            parent_role: if tree { reader.text("parent_role", entry.get("parent_role")) } else { None },
+            child_roles: if tree { reader.texts("child_roles", entry) } else { Vec::new() },
             other: other.map(|(key, value)| (key.clone(), value.clone())).collect(),
         }
     }
 }
 
-/// The texts of a list, each once.
-fn strings(value: Option<&Value>) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for text in value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        if !texts.iter().any(|known| known == text) {
-            texts.push(text.to_owned());
-        }
+/// The level that a word of the taxonomy means.
+fn level_of_word(value: Option<&Value>) -> Option<f64> {
+    let word = value?.as_str()?.trim();
+    TRUST_WORDS.iter().position(|known| known.eq_ignore_ascii_case(word)).map(|level| level as f64)
+}
+
+/// Takes values out of an entry that people have written. What is not there is nothing to report; what is there and
+/// cannot be taken is, as otherwise a default would stand for it unseen.
+pub(crate) struct Reader<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) findings: &'a mut Vec<Finding>,
+}
+
+impl Reader<'_> {
+    /// A number, also one in quotes.
+    pub(crate) fn number(&mut self, key: &str, value: Option<&Value>) -> Option<f64> {
+        let value = present(value)?;
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+            other => other.as_f64(),
+        };
+        self.or_report(number, key, value, "a number")
     }
-    texts
+
+    pub(crate) fn text(&mut self, key: &str, value: Option<&Value>) -> Option<String> {
+        let value = present(value)?;
+        self.or_report(value.as_str().map(str::to_owned), key, value, "a text")
+    }
+
+    fn object<'v>(&mut self, key: &str, value: Option<&'v Value>) -> Option<&'v Map<String, Value>> {
+        let value = present(value)?;
+        self.or_report(value.as_object(), key, value, "an object with keys")
+    }
+
+    /// The texts of a list, each once.
+    fn texts(&mut self, key: &str, entry: &Map<String, Value>) -> Vec<String> {
+        let Some(value) = present(entry.get(key)) else { return Vec::new() };
+        let mut texts: Vec<String> = Vec::new();
+        for item in self.or_report(value.as_array(), key, value, "a list of texts").into_iter().flatten() {
+            if let Some(text) = self.or_report(item.as_str(), key, item, "a text")
+                && !texts.iter().any(|known| known == text)
+            {
+                texts.push(text.to_owned());
+            }
+        }
+        texts
+    }
+
+    fn or_report<T>(&mut self, taken: Option<T>, key: &str, value: &Value, expected: &str) -> Option<T> {
+        if taken.is_none() {
+            let shown: String = value.to_string().chars().take(40).collect();
+            self.findings.push(Finding::new("wrong_type", self.subject, format!("{key} {shown} is not {expected}")));
+        }
+        taken
+    }
+}
+
+fn present(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| !value.is_null())
 }

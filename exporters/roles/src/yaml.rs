@@ -11,7 +11,7 @@ const DEEPEST: usize = 32;
 /// # Errors
 /// What is wrong with it, with the line.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
-    let mut reader = Reader { events: Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) };
+    let mut reader = Reader { events: Parser::new_from_str(text) };
     let mut document = Value::Null;
     let mut documents = 0;
     loop {
@@ -47,12 +47,10 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(format!("nested deeper than {DEEPEST} levels"));
         }
+        refuse(&event)?;
         match event {
-            Event::Scalar(text, style, _, tag) => match tag {
-                Some(_) => Err("a tag (!): write plain values".to_owned()),
-                None if style == ScalarStyle::Plain => Ok(plain(&text)),
-                None => Ok(Value::String(text.into_owned())),
-            },
+            Event::Scalar(text, ScalarStyle::Plain, ..) => Ok(plain(&text)),
+            Event::Scalar(text, ..) => Ok(Value::String(text.into_owned())),
             Event::SequenceStart(..) => {
                 let mut items = Vec::new();
                 loop {
@@ -65,7 +63,9 @@ impl<'a> Reader<'a> {
             Event::MappingStart(..) => {
                 let mut fields = Map::new();
                 loop {
-                    let name = match self.next()? {
+                    let event = self.next()?;
+                    refuse(&event)?;
+                    let name = match event {
                         Event::MappingEnd => return Ok(Value::Object(fields)),
                         Event::Scalar(name, ..) => name.into_owned(),
                         _ => return Err("a key that is no text".to_owned()),
@@ -80,6 +80,20 @@ impl<'a> Reader<'a> {
             Event::Alias(_) => Err("an alias (*): write the value again".to_owned()),
             _ => Err("the document ends too early".to_owned()),
         }
+    }
+}
+
+/// Refuses what could unfold, or mean something else to whoever else reads the file.
+fn refuse(event: &Event<'_>) -> Result<(), String> {
+    let (Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)) =
+        event
+    else {
+        return Ok(());
+    };
+    match (anchor, tag) {
+        (_, Some(_)) => Err("a tag (!): write plain values".to_owned()),
+        (1.., _) => Err("an anchor (&): write the value again where it is needed".to_owned()),
+        (0, None) => Ok(()),
     }
 }
 
@@ -125,7 +139,18 @@ mod tests {
     fn what_could_unfold_or_hide_is_refused() {
         for text in [
             "a: &x [1]\nb: *x\n",
+            "a: &x [1]\n",
+            "a: &x {b: 1}\n",
+            "a: &x 1\n",
+            "&x a: 1\n",
+            "--- &x\na: 1\n",
             "a: !!python/object x\n",
+            "a: !!python/object/apply:os.system ['x']\n",
+            "a: !x {b: 1}\n",
+            "!x a: 1\n",
+            "a: {!x b: 1}\n",
+            "--- !x\na: 1\n",
+            "a: [1, !!int 2]\n",
             "a: 1\na: 2\n",
             "a: 1\n---\nb: 2\n",
             "a: [1",

@@ -115,7 +115,7 @@ impl Look {
 /// Series that a source has while it has a reading.
 const MARKS: [(&str, &str); 6] = [
     ("host", "node_"),
-    ("gpu", "aura_gpu_"),
+    ("gpu", "DCGM_FI_"),
     ("ollama", "ollama_"),
     ("postgres", "pg_"),
     ("audit", "aura_audit_"),

@@ -75,7 +75,7 @@ impl World {
         fs::create_dir(&sysfs).unwrap();
         let (library, root) = (self.driver.library(), self.installation.path().to_owned());
         let config = format!(
-            "storage: {{path: {storage}}}\nsources:\n  \
+            "storage: {{path: {storage}}}\nstale_after: 2s\nsources:\n  \
              host: {{interval: HOST, timeout: 1s}}\n  \
              gpu: {{interval: 500ms, timeout: 1s, nvml_library: {library}}}\n  \
              ollama: {{interval: 500ms, timeout: 1s, request_timeout: 3s, hosts: ['{ollama}']}}\n  \

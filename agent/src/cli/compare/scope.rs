@@ -3,9 +3,11 @@
 use aura_model::exposition::Series;
 
 /// Prefix of a family's name, and why it is left out.
-const OUT_OF_SCOPE: [(&str, &str); 3] = [
+const OUT_OF_SCOPE: [(&str, &str); 5] = [
     ("go_", "the Go runtime of the other exporter"),
     ("promhttp_", "the HTTP library of the other exporter"),
+    ("process_network_", "the whole network namespace, which node_network_* has by interface"),
+    ("node_filesystem_purgeable_bytes", "only macOS knows such space; 0 everywhere else"),
     ("node_exporter_build_info", "names the other exporter's build; ours names our own"),
 ];
 

@@ -1,5 +1,7 @@
 use http::HeaderValue;
 
+use http::header::RETRY_AFTER;
+
 use super::*;
 use crate::http::web_config::WebConfig;
 

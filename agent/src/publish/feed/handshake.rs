@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use aura_model::Interval;
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use sha1::{Digest, Sha1};
 
 use super::{client::Terms, stats::Refused};
-use crate::http::is_same_site;
+use crate::http::{ApiError, is_same_site};
 
 /// What a server proves its understanding with.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -28,23 +25,23 @@ pub(super) struct Handshake {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reason: Refused,
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    hint: &'static str,
-    header: Option<(&'static str, &'static str)>,
-    retry_after: Option<u64>,
+    pub(super) error: ApiError,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: &'static str) -> Self {
-        let reason = Refused::Handshake;
-        Self { reason, status, code, message: message.into(), hint, header: None, retry_after: None }
+        Self { reason: Refused::Handshake, error: ApiError::new(status, code, message).hint(hint) }
     }
 
     fn bad(message: impl Into<String>) -> Self {
         let hint = "connect with a WebSocket client (RFC 6455, version 13)";
         Self::new(StatusCode::BAD_REQUEST, "bad_handshake", message, hint)
+    }
+
+    fn upgrade(code: &'static str, message: &'static str, hint: &'static str) -> Self {
+        let Self { reason, error } = Self::new(StatusCode::UPGRADE_REQUIRED, code, message, hint);
+        let error = error.field(header::UPGRADE, "websocket").field(header::CONNECTION, "upgrade");
+        Self { reason, error }
     }
 
     /// There is no room for another client.
@@ -54,27 +51,8 @@ impl Refusal {
             _ => ("too_many_clients", "as many feeds are open as the agent takes"),
         };
         let hint = "close another connection, or try again later";
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint);
-        Self { reason, retry_after: Some(10), ..refusal }
-    }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let body = serde_json::json!({ "error": {
-            "code": self.code, "message": self.message, "hint": self.hint, "retry_after_s": self.retry_after,
-        }});
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some((name, value)) = self.header {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
+        let Self { error, .. } = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint);
+        Self { reason, error: error.retry_after(10) }
     }
 }
 
@@ -102,26 +80,26 @@ pub(super) fn check(
     headers: &HeaderMap,
     origins: &[String],
 ) -> Result<Handshake, Refusal> {
-    if method != Method::GET || version != Version::HTTP_11 {
-        return Err(Refusal::bad("a WebSocket starts with GET and HTTP/1.1"));
+    if version != Version::HTTP_11 {
+        return Err(Refusal::bad("a WebSocket starts with HTTP/1.1"));
     }
-    if !has_token(headers, &header::UPGRADE, "websocket") || !has_token(headers, &header::CONNECTION, "upgrade") {
-        let refusal = Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
+    if method != Method::GET
+        || !has_token(headers, &header::UPGRADE, "websocket")
+        || !has_token(headers, &header::CONNECTION, "upgrade")
+    {
+        return Err(Refusal::upgrade(
             "upgrade_required",
             "this is a WebSocket feed; the request asks for no upgrade",
-            "connect with a WebSocket client, or read the same message below /api",
-        );
-        return Err(Refusal { header: Some(("upgrade", "websocket")), ..refusal });
+            "connect with a WebSocket client, or read the same message below /api; a proxy has to pass Upgrade on",
+        ));
     }
     if single(headers, &header::SEC_WEBSOCKET_VERSION)? != Some("13") {
-        let refusal = Refusal::new(
-            StatusCode::UPGRADE_REQUIRED,
+        let Refusal { reason, error } = Refusal::upgrade(
             "websocket_version",
             "only version 13 of the WebSocket protocol is spoken",
             "send Sec-WebSocket-Version: 13",
         );
-        return Err(Refusal { header: Some(("sec-websocket-version", "13")), ..refusal });
+        return Err(Refusal { reason, error: error.field(header::SEC_WEBSOCKET_VERSION, "13") });
     }
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)?.unwrap_or_default();
     if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
@@ -174,14 +152,19 @@ fn check_origin(headers: &HeaderMap, origins: &[String]) -> Result<(), Refusal> 
 
 /// `?interval=5s`: a slower pace than the feed's own.
 fn pace(uri: &Uri) -> Result<Duration, Refusal> {
-    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let Some((_, interval)) = pairs.into_iter().find(|(key, _)| *key == "interval") else {
-        return Ok(Duration::ZERO);
-    };
-    interval.parse().map(Interval::get).map_err(|error| {
+    let wrong = |problem: String| {
         let hint = "write ?interval=5s; leave it out for every message";
-        Refusal::new(StatusCode::BAD_REQUEST, "bad_interval", format!("interval: {error}"), hint)
-    })
+        Refusal::new(StatusCode::BAD_REQUEST, "bad_interval", problem, hint)
+    };
+    let query = uri.query().unwrap_or_default();
+    let mut intervals = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == "interval");
+    match (intervals.next(), intervals.next()) {
+        (None, _) => Ok(Duration::ZERO),
+        (Some((_, interval)), None) => {
+            interval.parse().map(Interval::get).map_err(|error| wrong(format!("interval: {error}")))
+        }
+        (Some(_), Some(_)) => Err(wrong("interval stands more than once".to_owned())),
+    }
 }
 
 /// Whether one of the offers can be met by frames that are the same for everybody: our window is the full one.
@@ -215,6 +198,8 @@ fn is_window(bits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse;
+
     use super::*;
 
     const GOOD: &[(&str, &str)] = &[
@@ -264,15 +249,16 @@ mod tests {
             (&[], "/ws/system?interval=soon", 400, "bad_interval"),
             (&[], "/ws/system?interval=0s", 400, "bad_interval"),
             (&[], "/ws/system?interval=", 400, "bad_interval"),
+            (&[], "/ws/system?interval=1s&interval=2s", 400, "bad_interval"),
         ] {
             let refusal = check_with(changes, target).expect_err(code);
-            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{changes:?} {target}");
+            assert_eq!((refusal.error.status().as_u16(), refusal.error.code()), (status, code), "{changes:?} {target}");
         }
     }
 
     #[test]
     fn a_refusal_says_when_to_come_back() {
-        let response = Refusal::full(Refused::Clients).into_response();
+        let response = Refusal::full(Refused::Clients).error.into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "10");
     }
@@ -314,6 +300,7 @@ mod tests {
     fn a_client_may_ask_for_a_slower_pace() {
         let pace = |target| check_with(&[], target).unwrap().terms.pace;
         assert_eq!(pace("/ws/system?theme=dark&interval=5s"), Duration::from_secs(5));
+        assert_eq!(pace("/ws/system?interval=%35s"), Duration::from_secs(5));
         assert_eq!(pace("/ws/system?theme=dark"), Duration::ZERO);
     }
 }

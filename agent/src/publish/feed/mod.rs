@@ -47,7 +47,7 @@ use self::{
     socket::Socket,
     thread::{Command, Inbox, Newcomer, Thread},
 };
-use crate::http::stream::Stream;
+use crate::http::{Stream, Wire};
 
 /// How long the HTTP server may take to hand a connection over after its 101.
 const HANDOVER: Duration = Duration::from_secs(10);
@@ -193,7 +193,7 @@ impl Feed {
     }
 
     /// Answers a WebSocket handshake, and takes the connection over when the answer is yes. `address` is the
-    /// client's. The HTTP server must serve [`Stream`]s inside [`TokioIo`], with upgrades.
+    /// client's. The HTTP server must serve [`Wire`]s inside [`TokioIo`], with upgrades.
     pub fn serve<B>(&self, request: &mut Request<B>, address: IpAddr) -> Response {
         self.serve_while(request, address, &[], None)
     }
@@ -210,7 +210,7 @@ impl Feed {
             Ok(response) => response,
             Err(refusal) => {
                 self.shared.stats.count_refused(refusal.reason);
-                refusal.into_response()
+                refusal.error.into_response()
             }
         }
     }
@@ -241,11 +241,11 @@ impl Feed {
     }
 
     fn take_over(&self, upgraded: hyper::upgrade::Upgraded, permit: Permit, terms: Terms) {
-        let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Wire>>() else {
             tracing::error!(feed = self.name(), "the HTTP server serves connections of an unknown type");
             return;
         };
-        if let Err(error) = self.accept(parts.io.into_inner(), parts.read_buf, permit, terms) {
+        if let Err(error) = self.accept(parts.io.into_inner().into_inner(), parts.read_buf, permit, terms) {
             tracing::warn!(%error, feed = self.name(), "a client could not be taken over");
         }
     }

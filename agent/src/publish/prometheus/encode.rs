@@ -1,21 +1,29 @@
 //! From the metric declarations of a reading to text. This runs once per reading and format, so it is written for
 //! speed: names and help are copied, numbers go through itoa and ryu, nothing else is allocated.
+//!
+//! No series is there twice, whatever a source hands over. Of two equal ones the first stays, in both formats; the
+//! other is left out and [reported](LeftOut). So is what is no name of a metric or a label.
 
-use std::{ops::Range, sync::OnceLock};
+mod seen;
+
+use std::{cell::Cell, ops::Range, sync::OnceLock};
 
 use aura_model::{Emit, Family, Group, Kind, Unit, Value};
 use bytes::Bytes;
 use memchr::{memchr2, memchr3};
 
+use self::seen::Seen;
 use super::{
     Format,
     compress::{self, Deflated},
+    left_out::LeftOut,
 };
 
 /// A reading's text in one format, in pieces that can be served alone.
 pub struct Encoding {
     text: Bytes,
     groups: Vec<(&'static str, Range<usize>)>,
+    left_out: LeftOut,
     deflated: OnceLock<Deflated>,
     zstd: OnceLock<Bytes>,
 }
@@ -38,6 +46,11 @@ impl Encoding {
         ranges.into_iter().map(|range| self.text.slice(range)).collect()
     }
 
+    /// Counts and names what had to be left out of the text.
+    pub fn report(&self, source: &'static str) {
+        self.left_out.report(source);
+    }
+
     /// The whole text as a piece of a gzip stream; compressed by the first call.
     pub(super) fn deflated(&self) -> &Deflated {
         self.deflated.get_or_init(|| compress::deflate(&self.text))
@@ -49,12 +62,21 @@ impl Encoding {
     }
 }
 
+/// What may stand behind a family's name.
+const SUFFIXES: [&str; 4] = ["", "_bucket", "_sum", "_count"];
+
 /// Room for the text of a common machine, which then is not moved while it grows.
 const CAPACITY: usize = 96 << 10;
 
+thread_local! {
+    /// The tables of the reading before are large enough for the next one.
+    static SEEN: Cell<(Seen, Seen)> = Cell::default();
+}
+
 /// Encodes all groups of a reading.
 pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> Encoding {
-    let mut encoder = Encoder { out: Vec::with_capacity(CAPACITY), format, ..Encoder::default() };
+    let (names, rows) = SEEN.take();
+    let mut encoder = Encoder { out: Vec::with_capacity(CAPACITY), format, names, rows, ..Encoder::default() };
     let mut ranges = Vec::with_capacity(groups.len());
     for group in groups {
         let start = encoder.out.len();
@@ -62,8 +84,17 @@ pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> En
         encoder.close();
         ranges.push((group.name, start..encoder.out.len()));
     }
+    encoder.names.clear();
+    encoder.rows.clear();
+    SEEN.set((encoder.names, encoder.rows));
     encoder.out.shrink_to_fit();
-    Encoding { text: encoder.out.into(), groups: ranges, deflated: OnceLock::new(), zstd: OnceLock::new() }
+    Encoding {
+        text: encoder.out.into(),
+        groups: ranges,
+        left_out: encoder.left_out,
+        deflated: OnceLock::new(),
+        zstd: OnceLock::new(),
+    }
 }
 
 /// Writes families one after the other. A family's head is written at once and taken back when no sample follows.
@@ -78,6 +109,20 @@ struct Encoder {
     /// The open family's labels, each as `,label="`, in one string, and where each ends.
     labels: Vec<u8>,
     ends: Vec<usize>,
+    /// Where the open family's name stands in its head: in OpenMetrics a counter's lacks its ending.
+    title: Range<usize>,
+    /// Whether the open family's samples may have each of [`SUFFIXES`]; unknown until one has it.
+    admitted: [Option<bool>; SUFFIXES.len()],
+    /// Every name that a family or a sample has so far.
+    names: Seen,
+    /// How many samples the open family has, how the first differs from others, and how each does: one alone is not
+    /// looked up.
+    samples: usize,
+    first: Vec<u8>,
+    rows: Seen,
+    /// A sample's labels, put in order.
+    key: Vec<u8>,
+    left_out: LeftOut,
 }
 
 impl Encoder {
@@ -88,20 +133,31 @@ impl Encoder {
         self.head = self.out.len()..self.out.len();
     }
 
+    fn open(&mut self, family: &Family<'_>) {
+        self.close();
+        let start = self.out.len();
+        self.head(family);
+        self.head = start..self.out.len();
+        self.name.clear();
+        self.name.extend_from_slice(family.name.as_bytes());
+        self.admitted = [None; SUFFIXES.len()];
+        self.samples = 0;
+        self.rows.clear();
+        self.labels.clear();
+        self.ends.clear();
+        for label in family.labels {
+            self.labels.push(if self.ends.is_empty() { b'{' } else { b',' });
+            self.labels.extend_from_slice(label.as_bytes());
+            self.labels.extend_from_slice(b"=\"");
+            self.ends.push(self.labels.len());
+        }
+    }
+
     fn head(&mut self, family: &Family<'_>) {
-        let name = family.name;
-        let (name, kind) = match (self.format, family.kind) {
-            (Format::Text, kind) => (name, word(kind)),
-            (Format::OpenMetrics, Kind::Counter) => match name.strip_suffix("_total") {
-                Some(stem) => (stem, "counter"),
-                // Public names that break OpenMetrics keep their name and lose their type.
-                None => (name, "unknown"),
-            },
-            (Format::OpenMetrics, Kind::Unknown) => (name, "unknown"),
-            (Format::OpenMetrics, kind) => (name, word(kind)),
-        };
+        let (name, kind) = self.title(family);
         let out = &mut self.out;
         out.extend_from_slice(b"# HELP ");
+        self.title = out.len()..out.len() + name.len();
         out.extend_from_slice(name.as_bytes());
         out.push(b' ');
         escape(out, family.help, self.format == Format::OpenMetrics);
@@ -122,6 +178,89 @@ impl Encoder {
         }
     }
 
+    /// The family's name and type as its head has them.
+    fn title<'f>(&self, family: &Family<'f>) -> (&'f str, &'static str) {
+        let name = family.name;
+        match (self.format, family.kind) {
+            (Format::Text, kind) => (name, word(kind)),
+            (Format::OpenMetrics, Kind::Counter) => match name.strip_suffix("_total") {
+                Some(stem) if !self.names.contains(stem.as_bytes()) => (stem, "counter"),
+                // Public names that break OpenMetrics keep their name and lose their type.
+                _ => (name, "unknown"),
+            },
+            (Format::OpenMetrics, Kind::Unknown) => (name, "unknown"),
+            (Format::OpenMetrics, kind) => (name, word(kind)),
+        }
+    }
+
+    /// Whether a sample of this one of the suffixes may stand in the open family: nobody else's has its name.
+    fn admits(&mut self, place: usize) -> bool {
+        if let Some(admitted) = self.admitted[place] {
+            return admitted;
+        }
+        let is_first = self.admitted == [None; SUFFIXES.len()];
+        if is_first && !self.names.insert(&self.out[self.title.clone()]) {
+            self.admitted = [Some(false); SUFFIXES.len()];
+            return false;
+        }
+        self.key.clear();
+        self.key.extend_from_slice(&self.name);
+        self.key.extend_from_slice(SUFFIXES[place].as_bytes());
+        let admitted = self.key == self.out[self.title.clone()] || self.names.insert(&self.key);
+        self.admitted[place] = Some(admitted);
+        admitted
+    }
+
+    /// Whether no other sample of the open family is written as the one that begins here.
+    fn is_new(&mut self, start: usize) -> bool {
+        let row = &self.out[start + self.name.len()..];
+        match self.samples {
+            0 => {
+                self.first.clear();
+                self.first.extend_from_slice(row);
+                return true;
+            }
+            1 => _ = self.rows.insert(&self.first),
+            _ => {}
+        }
+        self.rows.insert(row)
+    }
+
+    /// Whether no other sample of the open family has these labels in whatever order, an empty one counting as none, and
+    /// whether they are labels at all.
+    fn has_new_labels(&mut self, suffix: &str, labels: &[(&str, &str)]) -> bool {
+        let mut sorted = labels.to_vec();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        if twice || !sorted.iter().all(|(label, _)| *label != "__name__" && is_name(label.as_bytes(), b'_')) {
+            return false;
+        }
+        // No text has this byte in it.
+        const END: u8 = 0xff;
+        self.key.clear();
+        self.key.push(END);
+        self.key.extend_from_slice(suffix.as_bytes());
+        for (label, text) in sorted.into_iter().filter(|(_, text)| !text.is_empty()) {
+            for part in [label, text] {
+                self.key.push(END);
+                self.key.extend_from_slice(part.as_bytes());
+            }
+        }
+        self.rows.insert(&self.key)
+    }
+
+    /// Ends the sample that begins here, or takes it back.
+    fn end(&mut self, start: usize, stays: bool, value: Value) {
+        if stays {
+            self.samples += 1;
+            self.number(value);
+        } else {
+            let row = &self.out[start..];
+            self.left_out.add(|| String::from_utf8_lossy(row).into_owned());
+            self.out.truncate(start);
+        }
+    }
+
     fn number(&mut self, value: Value) {
         self.out.push(b' ');
         match value {
@@ -135,24 +274,19 @@ impl Encoder {
 
 impl Emit for Encoder {
     fn family(&mut self, family: &Family<'_>) {
-        self.close();
-        let start = self.out.len();
-        self.head(family);
-        self.head = start..self.out.len();
-        self.name.clear();
-        self.name.extend_from_slice(family.name.as_bytes());
-        self.labels.clear();
-        self.ends.clear();
-        for label in family.labels {
-            self.labels.push(if self.ends.is_empty() { b'{' } else { b',' });
-            self.labels.extend_from_slice(label.as_bytes());
-            self.labels.extend_from_slice(b"=\"");
-            self.ends.push(self.labels.len());
+        self.open(family);
+        if !is_name(family.name.as_bytes(), b':') {
+            self.admitted = [Some(false); SUFFIXES.len()];
         }
+    }
+
+    fn declared(&mut self, family: &Family<'static>) {
+        self.open(family);
     }
 
     fn sample(&mut self, values: &[&str], value: Value) {
         debug_assert_eq!(values.len(), self.ends.len(), "labels of {}", String::from_utf8_lossy(&self.name));
+        let row = self.out.len();
         self.out.extend_from_slice(&self.name);
         let mut start = 0;
         for (text, &end) in values.iter().zip(&self.ends) {
@@ -164,10 +298,12 @@ impl Emit for Encoder {
         if !values.is_empty() {
             self.out.push(b'}');
         }
-        self.number(value);
+        let stays = self.admits(0) && self.is_new(row);
+        self.end(row, stays, value);
     }
 
     fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
+        let row = self.out.len();
         self.out.extend_from_slice(&self.name);
         self.out.extend_from_slice(suffix.as_bytes());
         for (position, (label, text)) in labels.iter().enumerate() {
@@ -180,8 +316,17 @@ impl Emit for Encoder {
         if !labels.is_empty() {
             self.out.push(b'}');
         }
-        self.number(value);
+        let place = SUFFIXES.iter().position(|known| *known == suffix);
+        let stays =
+            place.is_some_and(|place| self.admits(place)) && self.is_new(row) && self.has_new_labels(suffix, labels);
+        self.end(row, stays, value);
     }
+}
+
+/// Whether these bytes are a name: letters, digits and underscores, `also` counting as a letter, no digit first.
+fn is_name(text: &[u8], also: u8) -> bool {
+    text.first().is_some_and(|first| !first.is_ascii_digit())
+        && text.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == also)
 }
 
 fn word(kind: Kind) -> &'static str {

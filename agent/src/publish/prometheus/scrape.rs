@@ -1,8 +1,13 @@
 //! One scrape: the finished texts of the sources, strung together.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use aura_host::NOT_READ;
 use bytes::Bytes;
+use tracing::warn;
 
 use super::{Coding, Format, compress};
 use crate::hub::{AnySource, Exposition, Published};
@@ -79,14 +84,19 @@ impl Scrape {
             }
             return Err(ScrapeError::UnknownPart { name: part.clone(), known: known(parts) });
         }
-        if self.collect.is_empty() && self.exclude.is_empty() {
+        if self.collect.is_empty() {
             return Ok(());
         }
+        // Whatever is excluded is not there, as with node_exporter; and a job that asks for its collectors keeps those
+        // that are here.
         let groups: Vec<&str> = sources.iter().flat_map(|source| source.groups()).collect();
-        match self.collect.iter().chain(&self.exclude).find(|name| !groups.contains(&name.as_str())) {
-            Some(name) => Err(ScrapeError::UnknownGroup { name: name.clone(), known: known(groups) }),
-            None => Ok(()),
+        for name in self.collect.iter().filter(|name| !groups.contains(&name.as_str())) {
+            match NOT_READ.iter().find(|collector| *collector == name) {
+                Some(collector) => say_once(collector),
+                None => return Err(ScrapeError::UnknownGroup { name: name.clone(), known: known(groups) }),
+            }
         }
+        Ok(())
     }
 
     fn wants_all(&self, source: &dyn Published) -> bool {
@@ -99,6 +109,13 @@ impl Scrape {
         let part = self.part.as_ref().is_none_or(|part| source.part() == part || group == PROCESS);
         let collect = self.collect.is_empty() || self.collect.iter().any(|name| name == group);
         part && collect && !self.exclude.iter().any(|name| name == group)
+    }
+}
+
+fn say_once(collector: &'static str) {
+    static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(collector) {
+        warn!("a scrape asks for node_exporter's collector {collector}, which is not read: see docs/compatibility.md");
     }
 }
 

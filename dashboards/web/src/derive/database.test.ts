@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Server } from "../feed/database";
+import type { Metrics as Server } from "../contract/database";
 import { UNKNOWN } from "../format/format";
+import { part } from "../testing";
 import { replicationLag, slowCount, transactions, verdict, whyDashes, worstQueries } from "./database";
 
-const server = (more: Partial<Server> = {}): Server => ({ name: "main", status: "connected", ...more });
+const server = (more: unknown = {}): Server => part({ name: "main", status: "connected", ...(more as object) });
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null });
 const seconds = maybe(fc.double({ min: 0, max: 1e6, noNaN: true }));

@@ -1,4 +1,4 @@
-import type { Server } from "../feed/database";
+import type { Metrics as Server } from "../contract/database";
 import { describeReason } from "../feed/envelope";
 import { bytes, duration, plain, text, UNKNOWN } from "../format/format";
 

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { GovernanceUpdate } from "../feed/governance";
+import { part } from "../testing";
 import { auditProblems, byTrust, pendingCount, placeOf, waiting, watchedKinds } from "./governance";
 
 const role = fc.record({
@@ -12,7 +14,7 @@ describe("roles by trust", () => {
   it("count every role once, never across scales, the most trusted first", () => {
     fc.assert(
       fc.property(fc.array(role), (roles) => {
-        const scales = byTrust(roles);
+        const scales = byTrust(part(roles));
         expect(new Set(scales.map(({ title }) => title)).size).toBe(new Set(roles.map((one) => one.trust_scale)).size);
         expect(scales.flatMap(({ levels }) => levels).reduce((sum, { count }) => sum + count, 0)).toBe(roles.length);
         for (const { levels } of scales) {
@@ -26,7 +28,9 @@ describe("roles by trust", () => {
   });
 
   it("name their scale", () => {
-    const [scale] = byTrust([{ name: "agent", trust_level: 2, trust_scale: "taxonomy_0_5", trust_word: "standard" }]);
+    const [scale] = byTrust(
+      part([{ name: "agent", trust_level: 2, trust_scale: "taxonomy_0_5", trust_word: "standard" }]),
+    );
     expect(scale).toEqual({ title: "trust level, 0 to 5", levels: [{ level: 2, word: "standard", count: 1 }] });
   });
 });
@@ -40,7 +44,7 @@ describe("drafts", () => {
     });
     fc.assert(
       fc.property(fc.array(fc.record({ name: fc.string(), drafts: fc.array(draft) })), (installations) => {
-        const rows = waiting({ installations });
+        const rows = waiting(part({ installations }));
         expect(rows.length).toBe(installations.flatMap(({ drafts }) => drafts).filter(({ pending }) => pending).length);
         const times = rows.map(({ created }) => created ?? Number.MAX_VALUE);
         expect(times).toEqual(times.toSorted((one, other) => one - other));
@@ -50,14 +54,16 @@ describe("drafts", () => {
 
   it("are not counted when an installation does not say", () => {
     expect(
-      pendingCount({
-        installations: [
-          { name: "a", drafts_pending: 2 },
-          { name: "b", drafts_pending: 1 },
-        ],
-      }),
+      pendingCount(
+        part({
+          installations: [
+            { name: "a", drafts_pending: 2 },
+            { name: "b", drafts_pending: 1 },
+          ],
+        }),
+      ),
     ).toBe(3);
-    expect(pendingCount({ installations: [{ name: "a", drafts_pending: 2 }, { name: "b" }] })).toBeNull();
+    expect(pendingCount(part({ installations: [{ name: "a", drafts_pending: 2 }, { name: "b" }] }))).toBeNull();
   });
 });
 
@@ -67,7 +73,7 @@ describe("the logs", () => {
     fc.assert(
       fc.property(fc.array(watched), (logs) => {
         const rows = watchedKinds(
-          logs.map((kinds, index) => ({ name: `log ${index}`, state: "following", watched: kinds })),
+          part(logs.map((kinds, index) => ({ name: `log ${index}`, state: "following", watched: kinds }))),
         );
         expect(rows.length).toBe(logs.flat().length);
         const fullness = rows.map(({ count, limit }) => (count ?? 0) / Math.max(1, limit ?? 1));
@@ -82,7 +88,7 @@ describe("the logs", () => {
       { name: "b", state: "waiting" },
       { name: "c", state: "unreadable", missing: { reason: "no_permission", detail: "/c: permission denied" } },
     ];
-    expect(auditProblems({ logs, problems: ["the folder is full"] })).toEqual([
+    expect(auditProblems(part<GovernanceUpdate["audit"]>({ logs, problems: ["the folder is full"] }))).toEqual([
       "c: /c: permission denied",
       "the folder is full",
     ]);
@@ -91,7 +97,7 @@ describe("the logs", () => {
 
   it("tell events apart by where they stand", () => {
     const at = (file: string, offset: number | null) =>
-      placeOf({ kind: "k", level: "info", source: { file, offset } }, 7);
+      placeOf(part({ kind: "k", level: "info", source: { file, offset } }), 7);
     expect(at("f", 0)).not.toBe(at("f", 10));
     expect(at("f", 10)).not.toBe(at("g", 10));
     expect(at("f", null)).toBe("row 7");

@@ -1,4 +1,11 @@
-import type { AuditLog, Draft, GovernanceUpdate, Role, Roles, Watched } from "../feed/governance";
+import type {
+  LogView as AuditLog,
+  Draft,
+  RoleView as Role,
+  RolesView as Roles,
+  SpikeView as Watched,
+} from "../contract/governance";
+import type { GovernanceUpdate } from "../feed/governance";
 
 /** How many roles are trusted how far, on one scale. */
 export interface Scale {

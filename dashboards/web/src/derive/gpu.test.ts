@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Gpu } from "../contract/system";
 import { UNKNOWN } from "../format/format";
+import { part } from "../testing";
 import { heatLevel, shareOf, throttling } from "./gpu";
 
-const card = { id: 0, name: "a card" };
+const card = part<Gpu>({ id: 0, name: "a card" });
 
 describe("a card", () => {
   it("is held down by what it says, by nothing, or nobody knows", () => {

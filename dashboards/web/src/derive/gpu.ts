@@ -1,4 +1,4 @@
-import type { Gpu } from "../feed/message";
+import type { Gpu } from "../contract/system";
 import { UNKNOWN } from "../format/format";
 
 /** What stands between a card and its clocks, in words. */

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Job, LoadedModel } from "../feed/models";
+import type { Job, Loaded as LoadedModel } from "../contract/models";
 import { UNKNOWN } from "../format/format";
+import { part } from "../testing";
 import { departure, gpuShare, idleness, jobState, onDisk } from "./models";
 
 const maybe = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null });
 const anything = maybe(fc.double());
-const model = (more: Partial<LoadedModel>): LoadedModel => ({ name: "m", ...more });
+const model = (more: Partial<LoadedModel>): LoadedModel => part({ name: "m", ...more });
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 
 describe("a model in memory", () => {
@@ -44,7 +45,7 @@ describe("the models on disk", () => {
     fc.assert(
       fc.property(fc.array(row), (rows) => {
         const local = rows.filter(({ remote }) => !remote);
-        const { count, bytes } = onDisk(rows);
+        const { count, bytes } = onDisk(part(rows));
         expect(count).toBe(local.length);
         const gap = local.some(({ size }) => size === null);
         expect(bytes === null).toBe(gap);
@@ -56,7 +57,8 @@ describe("the models on disk", () => {
 });
 
 describe("a job", () => {
-  const job = (more: Partial<Job>): Job => ({ id: 1, model: "m", action: "load", state: "running", ...more });
+  const job = (more: unknown): Job =>
+    part({ id: 1, model: "m", action: "load", state: "running", ...(more as object) });
 
   it.each([
     [job({ seconds: 12 }), "loading for 12 s"],

@@ -1,4 +1,5 @@
-import type { Job, LoadedModel, ModelUpdate } from "../feed/models";
+import type { Job, Loaded as LoadedModel } from "../contract/models";
+import type { ModelUpdate } from "../feed/models";
 import { duration, UNKNOWN } from "../format/format";
 import { shareOf } from "./gpu";
 

@@ -1,3 +1,5 @@
+import { type Fault, tell } from "./conform";
+
 /** What the messages of all feeds have in common. */
 export interface Message {
   /** Grows by one each message; starts again when the agent does. */
@@ -13,11 +15,19 @@ export interface Missing {
   detail?: string | null;
 }
 
+/** How the messages of a feed are read: which types it has, and what they must conform to. */
+export interface Reader {
+  types: string[];
+  conform: (value: unknown) => Fault[] | null;
+  /** Stands in where a message does not say how often it comes, in seconds. */
+  interval?: number;
+}
+
 /**
- * The message of one of these types in a text, or null when the text is something else: an error, a message of another type, a torn one.
- * `interval` stands in where the message does not say how often it comes.
+ * The message in a text, or null when the text is something else: an error, a message of another type, a torn one. What of it does not
+ * conform is left out and told.
  */
-export function parseMessage<T extends Message>(text: string, types: string[], interval = 1): T | null {
+export function parseMessage<T>(text: string, { types, conform, interval = 1 }: Reader): (T & Message) | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -25,16 +35,15 @@ export function parseMessage<T extends Message>(text: string, types: string[], i
     return null;
   }
   if (typeof value !== "object" || value === null) return null;
-  const message = value as Partial<T> & { type?: string };
+  const message = value as Partial<Message> & { type?: unknown };
+  if (typeof message.type !== "string" || !types.includes(message.type)) return null;
+  const faults = conform(message);
+  if (!faults || !Number.isFinite(message.seq)) return null;
   const sampled = message.sampled_at ?? null;
-  const usable =
-    types.includes(message.type ?? "") &&
-    Number.isFinite(message.seq) &&
-    (sampled === null || (typeof sampled === "string" && !Number.isNaN(Date.parse(sampled))));
-  if (!usable) return null;
-  const given = message.interval_seconds as number | undefined;
-  const known = Number.isFinite(given) && (given as number) > 0;
-  return { ...(message as T), sampled_at: sampled, interval_seconds: known ? (given as number) : interval };
+  if (sampled !== null && Number.isNaN(Date.parse(sampled))) return null;
+  tell(message as { type: string }, faults);
+  const given = message.interval_seconds ?? Number.NaN;
+  return { ...(message as T & Message), sampled_at: sampled, interval_seconds: given > 0 ? given : interval };
 }
 
 /** When the sample was taken, in milliseconds of the machine's own clock; null when there is none. */

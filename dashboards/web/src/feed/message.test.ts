@@ -7,8 +7,17 @@ const GOOD = {
   type: "system_update",
   seq: 3,
   sampled_at: "2026-11-23T06:00:00.123Z",
+  timestamp: "2026-11-23T06:00:00.123Z",
   interval_seconds: 1,
-  metrics: {},
+  metrics: {
+    timestamp: "2026-11-23T06:00:00.123Z",
+    platform: {},
+    cpu: {},
+    disk: { path: "/", filesystems: [], devices: [] },
+  },
+  missing: {},
+  sources: [],
+  alerts: [],
 };
 
 describe("a message", () => {

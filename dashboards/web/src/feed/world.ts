@@ -79,14 +79,16 @@ export class World {
   }
 
   message(): string {
-    const update: Partial<SystemUpdate> = {
-      type: "system_update",
-      seq: this.seq,
-      sampled_at: new Date(this.#sampledAt).toISOString(),
-      interval_seconds: 1,
-      metrics: { life: this.life } as SystemUpdate["metrics"],
+    const time = new Date(this.#sampledAt).toISOString();
+    const metrics = {
+      timestamp: time,
+      platform: {},
+      cpu: {},
+      disk: { path: "/", filesystems: [], devices: [] },
+      life: this.life,
     };
-    return JSON.stringify(update);
+    const envelope = { type: "system_update", seq: this.seq, sampled_at: time, timestamp: time, interval_seconds: 1 };
+    return JSON.stringify({ ...envelope, metrics, missing: {}, sources: [], alerts: [] });
   }
 
   #sample(): void {

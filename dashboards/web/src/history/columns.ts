@@ -1,4 +1,5 @@
-import type { Gpu, SystemUpdate } from "../feed/message";
+import type { Gpu } from "../contract/system";
+import type { SystemUpdate } from "../feed/message";
 
 /** The series that the agent keeps and the page draws, under the agent's names. */
 export const SERIES = [

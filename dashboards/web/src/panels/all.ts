@@ -1,5 +1,6 @@
 import type { ComponentType } from "preact";
-import type { Metrics, SystemUpdate } from "../feed/message";
+import type { Metrics } from "../contract/system";
+import type { SystemUpdate } from "../feed/message";
 import type { SeriesName } from "../history/columns";
 import { drawn } from "../store";
 import { AuditPanel } from "./audit";

@@ -1,5 +1,5 @@
+import type { EventView as AuditEvent, SpikeView as Watched } from "../contract/governance";
 import { auditProblems, placeOf, watchedKinds } from "../derive/governance";
-import type { AuditEvent, Watched } from "../feed/governance";
 import type { SystemUpdate } from "../feed/message";
 import { count, moment, text, UNKNOWN } from "../format/format";
 import { now } from "../live";

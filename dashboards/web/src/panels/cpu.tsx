@@ -1,4 +1,5 @@
-import { type Cpu, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Cpu } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { megahertz, percent, plain, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";
 import { Chart } from "../ui/chart";

@@ -1,4 +1,5 @@
-import { type BlockDevice, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Device as BlockDevice } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytesPerSecond, count, percent, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Chart } from "../ui/chart";

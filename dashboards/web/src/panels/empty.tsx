@@ -1,5 +1,6 @@
+import type { SourceState as SourceHealth } from "../contract/system";
 import { type Missing, reasonTitle } from "../feed/envelope";
-import type { SourceHealth, SystemUpdate } from "../feed/message";
+import type { SystemUpdate } from "../feed/message";
 import type { Live } from "../live";
 import { Panel } from "../ui/panel";
 

@@ -1,4 +1,5 @@
-import type { Filesystem, SystemUpdate } from "../feed/message";
+import type { Filesystem } from "../contract/system";
+import type { SystemUpdate } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { Bar, levelOf } from "../ui/bar";
 import { Panel } from "../ui/panel";

@@ -1,6 +1,7 @@
+import type { Gpu, GpuProcess } from "../contract/system";
 import { heatLevel, shareOf, throttling } from "../derive/gpu";
 import { describeReason } from "../feed/envelope";
-import type { Gpu, GpuProcess, SystemUpdate } from "../feed/message";
+import type { SystemUpdate } from "../feed/message";
 import { bytes, celsius, percent, text, UNKNOWN, watts } from "../format/format";
 import { rowOf } from "../history/columns";
 import { levelOf } from "../ui/bar";

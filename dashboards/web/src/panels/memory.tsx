@@ -1,4 +1,5 @@
-import { type Memory, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Memory } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";
 import { Chart, type Line } from "../ui/chart";

@@ -1,7 +1,8 @@
+import type { Installed as InstalledModel, Job, Loaded as LoadedModel, Host as ModelHost } from "../contract/models";
 import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
 import { describeReason, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
-import type { InstalledModel, Job, LoadedModel, ModelHost, ModelUpdate } from "../feed/models";
+import type { ModelUpdate } from "../feed/models";
 import { bytes, count, percent, text, UNKNOWN } from "../format/format";
 import { models } from "../store";
 import { Figure, Panel } from "../ui/panel";

@@ -1,4 +1,5 @@
-import { type NetworkInterface, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Interface as NetworkInterface } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytesPerSecond, count, linkSpeed, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Chart } from "../ui/chart";

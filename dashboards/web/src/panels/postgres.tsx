@@ -1,3 +1,4 @@
+import type { Metrics as Server } from "../contract/database";
 import {
   replicationLag,
   slowCount,
@@ -7,7 +8,6 @@ import {
   whyDashes,
   worstQueries,
 } from "../derive/database";
-import type { Server } from "../feed/database";
 import type { SystemUpdate } from "../feed/message";
 import { bytes, count, duration, plain, ratio, text, UNKNOWN } from "../format/format";
 import { database } from "../store";

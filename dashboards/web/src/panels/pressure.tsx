@@ -1,4 +1,5 @@
-import { type Metrics, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Metrics } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { percent, text } from "../format/format";
 import { Chart } from "../ui/chart";
 import { Figure, Panel } from "../ui/panel";

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import type { Process, SystemUpdate } from "../feed/message";
+import type { Process } from "../contract/system";
+import type { SystemUpdate } from "../feed/message";
 import { bytes, count, percent, text, timeOfDay, UNKNOWN } from "../format/format";
 import { Choice } from "../ui/choice";
 import { Panel } from "../ui/panel";

@@ -1,5 +1,6 @@
+import type { SourceState as SourceHealth } from "../contract/system";
 import { describeReason } from "../feed/envelope";
-import type { SourceHealth, SystemUpdate } from "../feed/message";
+import type { SystemUpdate } from "../feed/message";
 import { duration, UNKNOWN } from "../format/format";
 import { age } from "../store";
 import { Panel } from "../ui/panel";

@@ -1,4 +1,5 @@
-import { type Sensor, type SystemUpdate, whyMissing } from "../feed/message";
+import type { Temperature as Sensor } from "../contract/system";
+import { type SystemUpdate, whyMissing } from "../feed/message";
 import { celsius, text } from "../format/format";
 import { rowOf } from "../history/columns";
 import { Bar } from "../ui/bar";

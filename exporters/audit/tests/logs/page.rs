@@ -1,8 +1,8 @@
 //! Pages of events: the newest first, through archives, by whatever is asked for.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, path::Path, sync::atomic::AtomicBool};
 
-use aura_audit::{Audit, AuditEvent, AuditOptions, Level, Log, Outcome, Page, QueryError, Request, page};
+use aura_audit::{Audit, AuditEvent, AuditOptions, KeyRing, Level, Log, Outcome, Page, QueryError, Request};
 use aura_model::{Context, Source};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -17,6 +17,11 @@ fn fixtures() -> AuditOptions {
 
 fn request(limit: usize) -> Request {
     Request { limit, ..Request::default() }
+}
+
+/// For somebody who waits.
+fn page(logs: &[Log], key: Option<&KeyRing>, request: &Request) -> Result<Page, QueryError> {
+    aura_audit::page(logs, key, request, &AtomicBool::new(false))
 }
 
 fn ask(logs: &[Log], request: &Request) -> Page {
@@ -36,7 +41,7 @@ fn shown(events: &[AuditEvent]) -> String {
 #[test]
 fn every_shape_of_line() {
     let options = fixtures();
-    let key = aura_audit::KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
+    let key = KeyRing::read(options.signing_key_file.as_ref().unwrap()).unwrap();
     let mut text = String::new();
     for log in options.logs() {
         let wanted = Request { log: Some(log.name.clone()), ..request(200) };
@@ -184,5 +189,128 @@ proptest! {
         }
         let expected: Vec<usize> = (1..=id).rev().collect();
         prop_assert_eq!(found, expected);
+    }
+}
+
+/// An installation's files, the live one last, each of these lines.
+fn write_files(folder: &Path, packed: &[bool], texts: &[String]) -> AuditOptions {
+    let live = folder.join("events.jsonl");
+    for (index, text) in texts.iter().enumerate() {
+        match texts.len() - 1 - index {
+            0 => fs::write(&live, text).unwrap(),
+            number if packed[index] => {
+                let file = fs::File::create(folder.join(format!("events.{number}.jsonl.gz"))).unwrap();
+                let mut encoder = GzEncoder::new(file, Compression::fast());
+                encoder.write_all(text.as_bytes()).unwrap();
+                encoder.finish().unwrap();
+            }
+            number => fs::write(folder.join(format!("events.{number}.jsonl")), text).unwrap(),
+        }
+    }
+    let file = aura_audit::FileOptions { path: live, ..Default::default() };
+    AuditOptions { files: vec![file], ..AuditOptions::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Files that begin alike, or are alike from beginning to end, are told apart, also when they are rotated meanwhile.
+    #[test]
+    fn pages_over_files_that_begin_alike_end(
+        lines in prop::collection::vec(0..12usize, 2..5),
+        packed in prop::collection::vec(any::<bool>(), 5),
+        unique in any::<bool>(),
+        limit in 1..9usize,
+        rotate_after in prop::option::of(1..4usize),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut id = 0;
+        let texts: Vec<String> = lines.iter().map(|lines| {
+            let mut text = "{\"type\": \"log_opened\", \"version\": 1}\n".to_owned();
+            for _ in 0..*lines {
+                id += usize::from(unique);
+                text += &format!("{{\"type\": \"page\", \"id\": {id}}}\n");
+            }
+            text
+        }).collect();
+        let options = write_files(folder.path(), &packed, &texts);
+        let expected = texts.iter().map(|text| text.lines().count()).sum::<usize>();
+        let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = ask(&options.logs(), &Request { cursor: cursor.clone(), ..request(limit) });
+            prop_assert!(page.complete && page.problems.is_empty(), "{page:?}");
+            found.extend(page.events.iter().map(|event| event.details.get("id").and_then(serde_json::Value::as_u64)));
+            pages += 1;
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            prop_assert!(pages <= expected + 2, "it does not end");
+            if rotate_after == Some(pages) {
+                for number in (0..5).rev() {
+                    for suffix in ["", ".gz"] {
+                        let name = |number| match number {
+                            0 => folder.path().join("events.jsonl"),
+                            _ => folder.path().join(format!("events.{number}.jsonl{suffix}")),
+                        };
+                        let _ = fs::rename(name(number), name(number + 1));
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(found.len(), expected);
+        if unique {
+            let mut ids: Vec<u64> = found.into_iter().flatten().collect();
+            prop_assert!(ids.is_sorted_by(|one, other| one > other), "{ids:?}");
+            ids.dedup();
+            prop_assert_eq!(ids.len(), id);
+        }
+    }
+}
+
+#[test]
+fn a_search_ends_when_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "{\"ts\": 1, \"type\": \"k\"}\n".repeat(20_000);
+    let options = write_files(folder.path(), &[true, false], &[text.clone(), text]);
+    let wanted = Request { text: Some("nowhere".into()), ..request(10) };
+    let gone = AtomicBool::new(true);
+    let page = aura_audit::page(&options.logs(), None, &wanted, &gone).unwrap();
+    assert!(page.bytes_read < 200 << 10 && !page.complete, "{} bytes", page.bytes_read);
+}
+
+#[test]
+fn a_hole_and_a_record_without_end_cost_what_they_are_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = super::support::Installation::new(folder.path());
+    installation.append(1);
+    let mut file = fs::OpenOptions::new().append(true).open(&installation.live).unwrap();
+    file.write_all(&vec![0; 20 << 20]).unwrap();
+    file.write_all(b"\n").unwrap();
+    installation.append(2);
+    let page = ask(&installation.options().logs(), &request(10));
+    assert_eq!((page.events.len(), page.skipped, page.complete), (2, 1, true));
+    let size = fs::metadata(&installation.live).unwrap().len();
+    assert!(page.bytes_read < size * 2, "{} of {size}", page.bytes_read);
+}
+
+#[test]
+fn byte_order_marks_are_no_part_of_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = "\u{feff}";
+    let text = format!("{mark}{{\"ts\": 1, \"type\": \"a\", \"x\": \"ü\"}}\n{mark}{{\"ts\": 2, \"type\": \"b\"}}\n");
+    let options = write_files(folder.path(), &[false], &[text]);
+    let reading = Audit::open(&options, &Context::default()).unwrap().sample().unwrap();
+    assert_eq!((reading.logs[0].total, reading.logs[0].skipped.total()), (2, 0));
+    assert!(reading.problems.is_empty());
+    let page = ask(&options.logs(), &Request { text: Some("Ü".into()), ..request(10) });
+    assert_eq!((page.events.len(), page.events[0].details["x"].as_str()), (1, Some("ü")));
+
+    let wide =
+        |mark: &[u8]| [mark, &"{\"ts\": 1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()].concat();
+    for mark in [&b"\xff\xfe"[..], b""] {
+        fs::write(folder.path().join("events.jsonl"), wide(mark)).unwrap();
+        let reading = Audit::open(&options, &Context::default()).unwrap().sample().unwrap();
+        assert!(reading.problems[0].contains("UTF-16"), "{:?}", reading.problems);
+        assert!(ask(&options.logs(), &request(10)).problems[0].contains("UTF-16"));
     }
 }

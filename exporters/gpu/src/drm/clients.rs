@@ -128,10 +128,10 @@ impl Walker {
             }
         }
         for path in cards {
-            let mut text = String::new();
-            let read = fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+            let mut text = Vec::new();
+            let read = fs::File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
             match read {
-                Ok(_) => self.client(pid, &text, computes),
+                Ok(_) => self.client(pid, &String::from_utf8_lossy(&text), computes),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                     (self.complete, self.hidden) = (false, true);
                 }

@@ -15,9 +15,18 @@ const PAGE: usize = 4096;
 /// The value as text without the white space around it; what is not UTF-8 is replaced.
 pub(super) fn text(path: &Path) -> Result<String, Missing> {
     let mut page = [0; PAGE];
-    let length =
-        File::open(path).and_then(|mut file| file.read(&mut page)).map_err(|error| Missing::from_io(path, &error))?;
-    Ok(String::from_utf8_lossy(page[..length].trim_ascii()).into_owned())
+    Ok(String::from_utf8_lossy(read(path, &mut page)?.trim_ascii()).into_owned())
+}
+
+/// The value as it stands, without the line ends around it; what is not UTF-8 is replaced.
+pub(super) fn line(path: &Path) -> Result<String, Missing> {
+    let mut page = [0; PAGE];
+    Ok(String::from_utf8_lossy(read(path, &mut page)?).trim_matches('\n').to_owned())
+}
+
+fn read<'p>(path: &Path, page: &'p mut [u8; PAGE]) -> Result<&'p [u8], Missing> {
+    let read = File::open(path).and_then(|mut file| file.read(page));
+    read.map(|length| &page[..length]).map_err(|error| Missing::from_io(path, &error))
 }
 
 /// The value as a whole number in decimal or with `0x` before it.

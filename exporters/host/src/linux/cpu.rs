@@ -2,16 +2,19 @@
 //! architecture we build for). `guest` is contained in `user` and `guest_nice` in `nice`.
 //!
 //! /proc/stat is read each sample, for the stat collector too. Which CPUs there are, their cores and packages is
-//! looked up every minute and whenever the number of CPUs changes; how often they were throttled every 10 s,
-//! because it is a file a core that hardly ever changes.
+//! looked up every minute and whenever other CPUs count; how often they were throttled every 10 s, because it is a
+//! file a core that hardly ever changes.
+//!
+//! The kernel's counts may fall a little (proc(5) says so of `iowait`), and a counter must not: a scraper takes
+//! whatever falls for a restart. So each is [held](hold) at its highest, as node_exporter does.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, Unit, Value, counter, gauge};
 use serde::Serialize;
 
 use super::{
@@ -50,8 +53,8 @@ pub struct Cpu {
 /// Which CPUs there are. Empty where /sys does not say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Topology {
-    /// Every CPU, also those that are offline.
-    pub present: Vec<Name>,
+    /// Every CPU that there is, and whether it is online.
+    pub present: Vec<(Name, bool)>,
     /// CPUs that the scheduler leaves alone.
     pub isolated: Vec<Name>,
     /// What the processor is called.
@@ -101,9 +104,8 @@ pub(super) const METRICS: &[Metric<Cpu>] = &[
         },
     ),
     gauge("node_cpu_online", "CPUs that are online and being scheduled.", Unit::None, &["cpu"], |reading, emit| {
-        let mut online = reading.cpus.iter().peekable();
-        for cpu in &reading.topology.present {
-            emit.one(cpu, online.next_if(|time| time.cpu == *cpu).is_some());
+        for (cpu, online) in &reading.topology.present {
+            emit.one(cpu, *online);
         }
     }),
     counter(
@@ -138,6 +140,7 @@ fn seconds(ticks: u64) -> Value {
 }
 
 pub(super) struct Reader {
+    path: PathBuf,
     stat: KeptFile,
     names: Names,
     folder: PathBuf,
@@ -147,15 +150,16 @@ pub(super) struct Reader {
     throttled: Every,
     cores: Cores,
     topology: Arc<Topology>,
-    online: usize,
 }
 
 impl Collector for Reader {
     type Reading = Cpu;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
+        let path = context.paths.procfs.join("stat");
         Self {
-            stat: KeptFile::short_lines(context.paths.procfs.join("stat")),
+            stat: KeptFile::short_lines(&path),
+            path,
             names: Names::default(),
             folder: context.paths.sysfs.join("devices/system/cpu"),
             cpuinfo: context.paths.procfs.join("cpuinfo"),
@@ -164,19 +168,18 @@ impl Collector for Reader {
             throttled: Every::seconds(10),
             cores: Cores::default(),
             topology: Arc::default(),
-            online: 0,
         }
     }
 
     fn read(&mut self, buffer: &mut Buffer) -> Result<Cpu, Missing> {
         let text = self.stat.read(buffer)?;
-        let cpus = parse(text, &mut self.names);
+        let mut cpus = parse(text, &mut self.names);
         buffer.stat = Stat::parse(text);
         if cpus.is_empty() {
             return Err(self.stat.unreadable("a line for each CPU"));
         }
-        if self.enumerate.due() || cpus.len() != self.online {
-            self.online = cpus.len();
+        let others = hold_in_process(&self.path, &mut cpus);
+        if self.enumerate.due() || others {
             self.cores = Cores::find(&self.folder);
             self.model = self.model.take().or_else(|| cpu_model::read(&self.cpuinfo));
             self.topology = self.cores.topology(&self.folder, self.model.clone());
@@ -188,6 +191,46 @@ impl Collector for Reader {
 
     fn watched(reading: &Cpu) -> Option<String> {
         Some(count(reading.cpus.len(), "CPU"))
+    }
+}
+
+/// What was last shown of each /proc/stat. A reload opens the collector anew, and its counters must not fall then
+/// either, so this lives as long as the process.
+static SHOWN: Mutex<BTreeMap<PathBuf, Vec<CpuTime>>> = Mutex::new(BTreeMap::new());
+
+/// Holds the counts at what this process last showed of them; says whether other CPUs count now.
+fn hold_in_process(path: &Path, cpus: &mut [CpuTime]) -> bool {
+    let mut all = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !all.contains_key(path) {
+        all.insert(path.to_owned(), Vec::new());
+    }
+    let Some(shown) = all.get_mut(path) else { return true };
+    let others = !shown.iter().map(|cpu| &cpu.cpu).eq(cpus.iter().map(|cpu| &cpu.cpu));
+    hold(shown, cpus);
+    shown.clear();
+    shown.extend_from_slice(cpus);
+    others
+}
+
+/// Idle time that falls by so many ticks is no wobble: the CPU was taken away and came back, and counts from 0.
+const CAME_BACK: u64 = 300;
+
+/// Raises each count to what was shown before, except of CPUs that came back: those start anew in all modes.
+fn hold(shown: &[CpuTime], cpus: &mut [CpuTime]) {
+    const IDLE: usize = 3;
+    for (place, now) in cpus.iter_mut().enumerate() {
+        let same = |before: &&CpuTime| before.cpu == now.cpu;
+        let Some(before) = shown.get(place).filter(same).or_else(|| shown.iter().find(same)) else { continue };
+        if before.ticks[IDLE].saturating_sub(now.ticks[IDLE]) >= CAME_BACK {
+            continue;
+        }
+        let highest = |now: &mut [u64], before: &[u64]| {
+            now.iter_mut().zip(before).for_each(|(now, before)| *now = (*now).max(*before));
+        };
+        highest(&mut now.ticks, &before.ticks);
+        if let (Some(now), Some(before)) = (&mut now.guest, &before.guest) {
+            highest(now, before);
+        }
     }
 }
 
@@ -210,7 +253,7 @@ fn cpu(line: &[u8], names: &mut Names) -> Option<CpuTime> {
 /// Where the CPUs are in /sys.
 #[derive(Default)]
 struct Cores {
-    present: Vec<Name>,
+    present: Vec<(Name, bool)>,
     cores: Option<usize>,
     /// The first CPU of each core: package, core, its folder.
     throttled: Vec<(Name, Name, PathBuf)>,
@@ -221,7 +264,9 @@ impl Cores {
         let (mut found, mut siblings, mut seen) = (Self::default(), HashSet::new(), HashSet::new());
         for (number, path) in attribute::numbered(folder, "cpu").unwrap_or_default() {
             let line = |file| attribute::text(&path.join(file)).ok().filter(|text| !text.is_empty());
-            found.present.push(number.to_string().into());
+            if let Some(online) = is_online(&path) {
+                found.present.push((number.to_string().into(), online));
+            }
             siblings.extend(line("topology/thread_siblings_list"));
             let package = line("topology/physical_package_id");
             let core = line("topology/core_id");
@@ -253,6 +298,15 @@ impl Cores {
             }
         }
         topology.into()
+    }
+}
+
+/// Whether a CPU is online, as its folder says; /proc/stat may be that of a container, where lxcfs numbers the CPUs
+/// anew. One without the file can't be taken offline.
+fn is_online(folder: &Path) -> Option<bool> {
+    match attribute::text(&folder.join("online")) {
+        Ok(text) => Some(text == "1"),
+        Err(missing) => (missing.reason == Reason::NoSensor).then_some(true),
     }
 }
 
@@ -288,6 +342,41 @@ mod tests {
     }
 
     #[test]
+    fn a_cpu_is_offline_when_its_folder_says_so_whatever_counts_in_proc_stat() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        std::fs::write(root.path().join("proc/stat"), "cpu0 1 0 1 9 0 0 0 0 0 0\ncpu1 1 0 1 9 0 0 0 0 0 0\n").unwrap();
+        for (cpu, online) in [("cpu1", None), ("cpu4", Some("1\n")), ("cpu7", Some("0\n")), ("cpu9", Some("1\n"))] {
+            let folder = root.path().join("sys/devices/system/cpu").join(cpu);
+            std::fs::create_dir_all(&folder).unwrap();
+            online.inspect(|text| std::fs::write(folder.join("online"), text).unwrap());
+        }
+        let paths = aura_model::Paths {
+            procfs: root.path().join("proc"),
+            sysfs: root.path().join("sys"),
+            ..Default::default()
+        };
+        let reading = Reader::open(&HostOptions::default(), &Context::new(paths)).read(&mut Buffer::default()).unwrap();
+        let text = crate::linux::testing::text(METRICS, &reading);
+        let online: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("node_cpu_online")).collect();
+        assert_eq!(online, ["{cpu=\"1\"} 1", "{cpu=\"4\"} 1", "{cpu=\"7\"} 0", "{cpu=\"9\"} 1"]);
+    }
+
+    #[test]
+    fn what_was_shown_is_held_over_a_reload_too() {
+        let root = tempfile::tempdir().unwrap();
+        let paths =
+            aura_model::Paths { procfs: root.path().to_owned(), sysfs: root.path().to_owned(), ..Default::default() };
+        let ticks = |line: &str| {
+            std::fs::write(root.path().join("stat"), line).unwrap();
+            let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths.clone()));
+            reader.read(&mut Buffer::default()).unwrap().cpus[0].ticks
+        };
+        assert_eq!(ticks("cpu0 5 0 0 1000 70 0 0 0\n")[3..5], [1000, 70]);
+        assert_eq!(ticks("cpu0 6 0 0 990 69 0 0 0\n"), [6, 0, 0, 1000, 70, 0, 0, 0]);
+    }
+
+    #[test]
     fn lists_of_cpus() {
         for (list, expected) in
             [("", vec![]), ("3", vec!["3"]), ("1-3,7", vec!["1", "2", "3", "7"]), ("x,2", vec!["2"])]
@@ -297,6 +386,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
         #[test]
         fn well_formed_lines_are_read_as_they_were_written(
             cpus in prop::collection::vec(prop::collection::vec(any::<u64>(), 10), 1..20)
@@ -313,6 +404,59 @@ mod tests {
                 prop_assert_eq!(&*read.cpu, &*number.to_string());
                 prop_assert_eq!(&read.ticks[..], &ticks[..8]);
                 prop_assert_eq!(&read.guest.unwrap()[..], &ticks[8..]);
+            }
+        }
+
+        /// Beside a reference that knows each CPU's counts by name, in seconds, as node_exporter keeps them.
+        #[test]
+        fn no_count_ever_falls_but_of_a_cpu_that_came_back(
+            history in prop::collection::vec(
+                prop::collection::btree_map(0_u8..4, (prop::collection::vec(0_u64..2000, 10), 0_u8..4), 1..5),
+                1..12,
+            )
+        ) {
+            let mut names = Names::default();
+            let mut shown: Vec<CpuTime> = Vec::new();
+            let mut reference: BTreeMap<u8, Vec<f64>> = BTreeMap::new();
+            let mut raw: BTreeMap<u8, Vec<u64>> = BTreeMap::new();
+            for rows in history {
+                // Most counts grow, some fall a little, and a few CPUs start again.
+                for (cpu, (numbers, kind)) in &rows {
+                    let counts = raw.entry(*cpu).or_insert_with(|| vec![0; 10]);
+                    for (count, number) in counts.iter_mut().zip(numbers) {
+                        *count = match kind {
+                            0 => *number,
+                            1 => count.saturating_sub(number / 8),
+                            _ => *count + number,
+                        };
+                    }
+                }
+                let mut text = "cpu  1 2 3 4 5 6 7 8 9 10\n".to_owned();
+                reference.retain(|cpu, _| rows.contains_key(cpu));
+                for cpu in rows.keys() {
+                    let counts = &raw[cpu];
+                    text += &format!("cpu{cpu} {}\n", counts.iter().map(u64::to_string).collect::<Vec<_>>().join(" "));
+                    let kept = reference.entry(*cpu).or_insert_with(|| vec![0.0; 10]);
+                    if kept[3] - counts[3] as f64 / 100.0 >= 3.0 - 1e-9 {
+                        kept.fill(0.0);
+                    }
+                    for (kept, count) in kept.iter_mut().zip(counts) {
+                        *kept = kept.max(*count as f64 / 100.0);
+                    }
+                }
+                let mut cpus = parse(text.as_bytes(), &mut names);
+                hold(&shown, &mut cpus);
+                for cpu in &cpus {
+                    let expected = &reference[&cpu.cpu.parse::<u8>().unwrap()];
+                    let counts: Vec<f64> =
+                        cpu.ticks.iter().chain(&cpu.guest.unwrap()).map(|&ticks| ticks as f64 / 100.0).collect();
+                    prop_assert_eq!(&counts, expected);
+                    if let Some(before) = shown.iter().find(|before| before.cpu == cpu.cpu) {
+                        let fell = (0..8).any(|mode| cpu.ticks[mode] < before.ticks[mode]);
+                        prop_assert!(!fell || before.ticks[3] >= cpu.ticks[3] + CAME_BACK);
+                    }
+                }
+                shown = cpus;
             }
         }
 

@@ -2,8 +2,8 @@
 //!
 //! `scaling_cur_freq` is read each sample: it is what one looks at, and costs a read of a kept file a CPU (kernels
 //! before 5.18 interrupt that CPU for it). On boxes with more than 64 CPUs it is read every 10 s, as all the rest is:
-//! limits and governors change when somebody changes them, and `cpuinfo_cur_freq` asks the hardware, which can take
-//! long and needs root.
+//! limits and governors change when somebody changes them, and `cpuinfo_cur_freq` and `cpuinfo_avg_freq` ask the
+//! hardware, which can take long; the former needs root.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,6 +34,8 @@ pub struct CpuFrequency {
     pub cpu: Name,
     /// As the hardware says.
     pub hardware: Option<u64>,
+    /// As the hardware says, on average since it was last asked, where it counts cycles.
+    pub hardware_average: Option<u64>,
     /// The least that the hardware can.
     pub hardware_min: Option<u64>,
     /// The most that the hardware can.
@@ -59,6 +61,7 @@ macro_rules! per_cpu {
 }
 
 pub(super) const METRICS: &[Metric<Cpufreq>] = &[
+    per_cpu!("node_cpu_frequency_avg_hertz", "Average CPU thread frequency in hertz.", hardware_average),
     per_cpu!("node_cpu_frequency_hertz", "Current CPU thread frequency in hertz.", hardware),
     per_cpu!("node_cpu_frequency_max_hertz", "Maximum CPU thread frequency in hertz.", hardware_max),
     per_cpu!("node_cpu_frequency_min_hertz", "Minimum CPU thread frequency in hertz.", hardware_min),
@@ -129,6 +132,7 @@ fn find(number: u32, folder: &Path) -> (CpuFrequency, KeptFile) {
     let mut cpu = CpuFrequency {
         cpu: number.to_string().into(),
         hardware: frequency("cpuinfo_cur_freq"),
+        hardware_average: frequency("cpuinfo_avg_freq"),
         hardware_min: frequency("cpuinfo_min_freq"),
         hardware_max: frequency("cpuinfo_max_freq"),
         current: None,
@@ -150,7 +154,30 @@ fn hertz(kilohertz: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use aura_model::{Context, Paths};
+
+    use super::*;
     use crate::linux::testing::{TREES, output};
+
+    #[test]
+    fn each_file_of_a_cpu_is_a_value_of_its_own() {
+        let sys = tempfile::tempdir().unwrap();
+        let folder = sys.path().join("devices/system/cpu/cpu3/cpufreq");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("cpuinfo_avg_freq"), "3184097\n").unwrap();
+        std::fs::write(folder.join("cpuinfo_max_freq"), "4000000\n").unwrap();
+        let paths = Paths { sysfs: sys.path().into(), ..Paths::default() };
+        let reading = Reader::open(&HostOptions::default(), &Context::new(paths)).read(&mut Buffer::default()).unwrap();
+        let text = crate::linux::testing::text(METRICS, &reading);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                "node_cpu_frequency_avg_hertz{cpu=\"3\"} 3184097000",
+                "node_cpu_frequency_max_hertz{cpu=\"3\"} 4000000000"
+            ]
+        );
+    }
 
     #[test]
     fn recorded_trees() {

@@ -92,7 +92,7 @@ pub struct DiskInfo {
     pub serial: String,
     /// Firmware.
     pub revision: String,
-    /// `1` if it turns; empty for a partition.
+    /// `1` if it turns; `0` also for what has no queue of its own, as every partition, as node_exporter has it.
     pub rotational: String,
     /// Its file system, if it has one.
     pub filesystem: Option<DiskFilesystem>,
@@ -403,7 +403,8 @@ impl DiskInfo {
     fn find(block: &Path, udev: &Path, device: &str, (major, minor): (u32, u32), buffer: &mut Buffer) -> Self {
         // A slash in a device's name is an exclamation mark in /sys.
         let folder = block.join(device.replace('/', "!"));
-        let rotational = attribute::text(&folder.join("queue/rotational")).unwrap_or_default();
+        let turns = attribute::text(&folder.join("queue/rotational")).is_ok_and(|text| text == "1");
+        let rotational = if turns { "1" } else { "0" }.to_owned();
         let text = KeptFile::new(udev.join(format!("b{major}:{minor}"))).read(buffer).unwrap_or_default();
         let properties = properties(text);
         let property = |name: &str| properties.get(name).cloned().unwrap_or_default();

@@ -3,10 +3,11 @@
 //! sample from files kept open; a driver may have to ask its chip over a slow bus for each of them.
 //!
 //! Names follow node_exporter: `<kind><number>_<property>` becomes `node_hwmon_<kind>_<property>_<unit>`, the chip
-//! is called by the path of its device, which stays the same across boots.
+//! is called by the path of its device, which stays the same across boots. Some drivers register several chips for one
+//! device; these are told apart by their own names too. A clock is called by its label, and has none without.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -70,7 +71,9 @@ impl Hwmon {
                 chip: &entry.chip,
                 chip_name: self.layout.chips.iter().find(|(chip, _)| *chip == entry.chip).map(|(_, name)| &**name),
                 sensor: &entry.sensor,
-                label: label(&self.layout.labels).map(|index| &*self.layout.labels[index].2),
+                label: label(&self.layout.labels)
+                    .map(|index| &*self.layout.labels[index].2)
+                    .filter(|label| !label.trim().is_empty()),
                 current: value(Some(place.current))?,
                 high: value(place.high),
                 critical: value(place.critical),
@@ -195,25 +198,23 @@ impl Reader {
     fn list(&mut self) -> Result<(), Missing> {
         let mut layout = Layout::default();
         let mut families: BTreeMap<String, (Meaning, Vec<(Place, Source)>)> = BTreeMap::new();
-        for entry in attribute::entries(&self.root)? {
-            // A chip that goes away while it is listed is left out.
-            let folder = self.root.join(entry);
-            let Some(chip) = chip_of(&folder) else { continue };
+        for (folder, chip) in chips(&self.root)? {
             let chip: Name = chip.into();
             if let Some(name) = clean_file(&folder.join("name")) {
                 layout.chips.push((chip.clone(), name.into()));
             }
             for (sensor, properties) in sensors(&folder) {
-                let place = || Place { chip: chip.clone(), sensor: sensor.as_str().into() };
-                if let Some((_, path)) = properties.iter().find(|(file, _)| file.property == "label") {
-                    let label = attribute::text(path).unwrap_or_default();
-                    if !label.is_empty() {
-                        layout.labels.push((chip.clone(), sensor.as_str().into(), label.into()));
-                    }
-                }
+                let label = properties.iter().find(|(file, _)| file.property == "label");
+                let label = label.and_then(|(_, path)| attribute::line(path).ok());
                 let plain = properties.iter().any(|(file, _)| file.property.is_empty());
                 for (file, path) in &properties {
                     let Some(meaning) = file.meaning(plain) else { continue };
+                    let called = match (file.is_clock(), &label) {
+                        (false, _) => sensor.clone(),
+                        (true, Some(label)) => clean(label),
+                        (true, None) => continue,
+                    };
+                    let place = Place { chip: chip.clone(), sensor: called.into() };
                     let source = if file.moves() {
                         Some(Source::Moves(KeptFile::one_line(path.clone()), meaning.divisor))
                     } else {
@@ -227,7 +228,10 @@ impl Reader {
                         .entry(meaning.name.clone())
                         .or_insert_with(|| (meaning, Vec::new()))
                         .1
-                        .push((place(), source));
+                        .push((place, source));
+                }
+                if let Some(label) = label {
+                    layout.labels.push((chip.clone(), sensor.into(), label.into()));
                 }
             }
         }
@@ -341,6 +345,11 @@ impl Meaning {
 }
 
 impl SensorFile {
+    /// Whether it says how fast a GPU's clock runs.
+    fn is_clock(&self) -> bool {
+        self.kind == "freq" && self.property == "input"
+    }
+
     /// Whether it is read at each sample. All else are limits, settings and descriptions.
     fn moves(&self) -> bool {
         let property = self.property.as_str();
@@ -410,7 +419,7 @@ impl SensorFile {
                 gauge(name + "_rpm", with("fan revolutions per minute"), Unit::None, 1.0)
             }
             ("freq", "input") => {
-                gauge("freq_freq_mhz".into(), "Hardware monitor for GPU frequency in MHz".into(), Unit::None, 1e6)
+                gauge(name + "_freq_mhz", "Hardware monitor for GPU frequency in MHz".into(), Unit::None, 1e6)
             }
             _ => gauge(
                 name,
@@ -420,6 +429,38 @@ impl SensorFile {
             ),
         }
     }
+}
+
+/// The chips and what each is called. Where several would be called alike their own names are appended, or their
+/// numbers where these are alike too.
+fn chips(root: &Path) -> Result<Vec<(PathBuf, String)>, Missing> {
+    let mut chips: Vec<(PathBuf, String, String)> = Vec::new();
+    for entry in attribute::entries(root)? {
+        let folder = root.join(entry);
+        // One that goes away while it is listed is left out.
+        let Some(chip) = chip_of(&folder).filter(|_| folder.is_dir()) else { continue };
+        let own = attribute::text(&folder.join("name")).unwrap_or_default();
+        chips.push((folder, chip, own));
+    }
+    let (mut alike, mut quite_alike) = (HashMap::new(), HashMap::new());
+    for (_, chip, own) in &chips {
+        *alike.entry(chip.clone()).or_insert(0) += 1;
+        *quite_alike.entry((chip.clone(), own.clone())).or_insert(0) += 1;
+    }
+    let name = |(folder, chip, own): (PathBuf, String, String)| {
+        if alike[&chip] == 1 {
+            return (folder, chip);
+        }
+        let number = || clean(&folder.file_name().unwrap_or_default().to_string_lossy());
+        let suffix = Some(clean(&own)).filter(|suffix| !suffix.is_empty());
+        let suffix = match quite_alike[&(chip.clone(), own)] {
+            1 => suffix.unwrap_or_else(number),
+            _ => number(),
+        };
+        let chip = format!("{chip}_{suffix}");
+        (folder, chip)
+    };
+    Ok(chips.into_iter().map(name).collect())
 }
 
 /// The chip by the path of its device, by its own name, or by its number.
@@ -508,6 +549,84 @@ mod tests {
         assert_eq!(reader.read(&mut Buffer::default()).unwrap().temperatures().count(), 0);
         std::fs::write(chip.join("temp1_input"), "46000").unwrap();
         assert_eq!(reader.read(&mut Buffer::default()).unwrap().temperatures().next().map(|t| t.current), Some(46.0));
+    }
+
+    type Chip<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    /// Chips of `sys/class/hwmon`: folder, device, files.
+    fn tree(chips: &[Chip<'_>]) -> (tempfile::TempDir, Reader) {
+        let root = tempfile::tempdir().unwrap();
+        for (chip, device, files) in chips {
+            let folder = root.path().join("class/hwmon").join(chip);
+            std::fs::create_dir_all(&folder).unwrap();
+            if !device.is_empty() {
+                let device = root.path().join("devices").join(device);
+                std::fs::create_dir_all(&device).unwrap();
+                std::os::unix::fs::symlink(device, folder.join("device")).unwrap();
+            }
+            files.iter().for_each(|(file, text)| std::fs::write(folder.join(file), text).unwrap());
+        }
+        let paths = aura_model::Paths { sysfs: root.path().into(), ..Default::default() };
+        let reader = Reader::open(&HostOptions::default(), &Context::new(paths));
+        (root, reader)
+    }
+
+    fn samples(reader: &mut Reader) -> Vec<String> {
+        let text = crate::linux::testing::text(METRICS, &reader.read(&mut Buffer::default()).unwrap());
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn chips_of_one_device_are_told_apart_by_their_names_or_their_numbers() {
+        let (_root, mut reader) = tree(&[
+            ("hwmon0", "platform/wmi", &[("name", "asus\n"), ("pwm1_enable", "2")]),
+            ("hwmon1", "platform/wmi", &[("name", "Asus Sensors\n"), ("pwm1_enable", "3")]),
+            ("hwmon2", "net/phy0", &[("name", "mt7996\n"), ("temp1_input", "55000")]),
+            ("hwmon3", "net/phy0", &[("name", "mt7996\n"), ("temp1_input", "56000")]),
+            ("hwmon4", "net/phy0", &[("temp1_input", "57000")]),
+            ("hwmon5", "", &[("name", "k10temp\n"), ("temp1_input", "58000")]),
+            ("hwmon6", "", &[("name", "k10temp\n"), ("temp1_input", "59000")]),
+            ("hwmon7", "alone/one", &[("name", "asus\n"), ("temp1_input", "60000")]),
+        ]);
+        let chip = |line: &String| line.contains("_celsius") || line.contains("_enable");
+        let found: Vec<String> = samples(&mut reader).into_iter().filter(chip).collect();
+        assert_eq!(
+            found,
+            [
+                "node_hwmon_pwm_enable{chip=\"platform_wmi_asus\",sensor=\"pwm1\"} 2",
+                "node_hwmon_pwm_enable{chip=\"platform_wmi_asus_sensors\",sensor=\"pwm1\"} 3",
+                "node_hwmon_temp_celsius{chip=\"net_phy0_hwmon2\",sensor=\"temp1\"} 55",
+                "node_hwmon_temp_celsius{chip=\"net_phy0_hwmon3\",sensor=\"temp1\"} 56",
+                "node_hwmon_temp_celsius{chip=\"net_phy0_hwmon4\",sensor=\"temp1\"} 57",
+                "node_hwmon_temp_celsius{chip=\"k10temp_hwmon5\",sensor=\"temp1\"} 58",
+                "node_hwmon_temp_celsius{chip=\"k10temp_hwmon6\",sensor=\"temp1\"} 59",
+                "node_hwmon_temp_celsius{chip=\"alone_one\",sensor=\"temp1\"} 60",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_clock_is_called_by_its_label_and_a_label_stands_as_it_was_written() {
+        let files = [
+            ("freq1_input", "214000000\n"),
+            ("freq1_label", "sclk\n"),
+            ("freq2_input", "300000000\n"),
+            ("freq3_input", "\n"),
+            ("freq3_label", "MCLK (GPU)\n"),
+            ("temp1_label", "\n"),
+            ("in0_label", "vddgfx \n"),
+        ];
+        let (_root, mut reader) = tree(&[("hwmon4", "", &files)]);
+        assert_eq!(
+            samples(&mut reader),
+            [
+                "node_hwmon_freq_freq_mhz{chip=\"hwmon4\",sensor=\"sclk\"} 214",
+                "node_hwmon_sensor_label{chip=\"hwmon4\",sensor=\"freq1\",label=\"sclk\"} 1",
+                "node_hwmon_sensor_label{chip=\"hwmon4\",sensor=\"freq3\",label=\"MCLK (GPU)\"} 1",
+                "node_hwmon_sensor_label{chip=\"hwmon4\",sensor=\"in0\",label=\"vddgfx \"} 1",
+                "node_hwmon_sensor_label{chip=\"hwmon4\",sensor=\"temp1\",label=\"\"} 1",
+            ]
+        );
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct KernelHung {
 }
 
 pub(super) const METRICS: &[Metric<KernelHung>] = &[counter(
-    "node_kernel_hung_task_detect_count",
-    "Tasks that the kernel found hanging since boot.",
+    "node_kernel_hung_tasks_total",
+    "Total number of tasks that have been detected as hung since the system booted.",
     Unit::None,
     &[],
     |hung, emit| emit.value(hung.detected),
@@ -30,8 +30,6 @@ pub(super) struct Reader(KeptFile);
 
 impl Collector for Reader {
     type Reading = KernelHung;
-
-    const OPT_IN: bool = true;
 
     fn open(_: &HostOptions, context: &Context) -> Self {
         Self(KeptFile::new(context.paths.procfs.join("sys/kernel/hung_task_detect_count")))

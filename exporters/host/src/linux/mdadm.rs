@@ -28,7 +28,7 @@ const STATES: [&str; 5] = ["active", "inactive", "recovering", "resync", "check"
 pub struct MdArray {
     /// Its name: `md127`.
     pub device: Name,
-    /// `active`, `inactive`, `recovering`, `resync`, `check` or `reshape`.
+    /// `active`, `inactive`, `recovering`, `resync`, `check`, `reshape` or `broken`.
     pub state: &'static str,
     /// Disks in step.
     pub active: u64,
@@ -191,12 +191,13 @@ fn first_line(line: &[u8], names: &mut Names) -> Option<MdArray> {
     let state = match all.next()? {
         b"active" => "active",
         b"inactive" => "inactive",
+        b"broken" => "broken",
         _ => return None,
     };
     let members: Vec<&[u8]> = all.filter(|word| word.contains(&b'[')).collect();
     let marked = |mark: &[u8]| members.iter().filter(|member| member.ends_with(mark)).count() as u64;
     let (failed, spare) = (marked(b"(F)"), marked(b"(S)"));
-    let active = if state == "active" { members.len() as u64 - failed - spare } else { 0 };
+    let active = if state != "inactive" { members.len() as u64 - failed - spare } else { 0 };
     Some(MdArray { device, state, active, failed, spare, down: 0, required: active, blocks: 0, blocks_synced: 0 })
 }
 
@@ -207,7 +208,9 @@ fn size_line(line: &[u8], array: &mut MdArray) -> Option<()> {
     all.next()?.starts_with(b"block").then_some(())?;
     array.blocks_synced = array.blocks;
     if array.state == "inactive" {
+        // Whatever it had or should have: it has none now, as node_exporter sees it.
         array.required = 0;
+        return Some(());
     }
     for word in all {
         let Some(inner) = word.strip_prefix(b"[").and_then(|word| word.strip_suffix(b"]")) else { continue };
@@ -271,6 +274,12 @@ md12 : active raid0 sdc2[0] sdd2[1]
 
 md127 : inactive sdb[2](S) sdc[1](S) sda[0](S)
         7932 blocks super external:imsm
+
+md14 : broken raid0 sda6[0]
+      100 blocks super 1.2 512k chunks
+
+md15 : inactive raid1 sda3[0](F) sdb3[1](S)
+      4883648 blocks [2/2] [UU]
 
 md13 : active raid1 torn
 unused devices: <none>

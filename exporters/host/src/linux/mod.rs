@@ -83,7 +83,7 @@ pub use self::{
     os::Os,
     powersupplyclass::{PowerSupplies, PowerSupply},
     pressure::{Pressure, Stall, Waiting},
-    processes::{Process, Processes},
+    processes::{Process, ProcessCounts, Processes},
     rapl::{Rapl, RaplZone},
     schedstat::{Schedstat, ScheduledCpu},
     selinux::Selinux,
@@ -407,10 +407,7 @@ mod tests {
             assert!((name.starts_with("node_") || name == "*") && !family.help.is_empty(), "{group}: {name}");
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'*');
             assert!(name.bytes().all(allowed), "{group}: {name}");
-            // Named so upstream.
-            let is_exception = name == "node_kernel_hung_task_detect_count";
-            let is_counter = family.kind == Kind::Counter && !is_exception;
-            assert_eq!(name.ends_with("_total"), is_counter, "{group}: {name}");
+            assert_eq!(name.ends_with("_total"), family.kind == Kind::Counter, "{group}: {name}");
             assert!(families[..at].iter().all(|(_, other)| other.name != name), "{name} is declared twice");
         }
     }

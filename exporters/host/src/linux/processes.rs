@@ -1,10 +1,11 @@
-//! The processes that use most of the CPU and of memory, for people: no metrics, since processes come and go. From
-//! /proc/<pid>/stat alone, a file a process that the kernel makes afresh for each read: the dear part of a sample.
-//! So the table is taken every 10 s, and every second only while somebody looks at the page.
+//! How many processes and threads there are, and those that use most of the CPU and of memory: the latter for people
+//! alone, since processes come and go. From /proc/<pid>/stat alone, a file a process that the kernel makes afresh for
+//! each read: the dear part of a sample. So the table is taken every 10 s, and every second only while somebody looks at
+//! the page.
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     mem::MaybeUninit,
     os::fd::OwnedFd,
     path::PathBuf,
@@ -12,7 +13,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use aura_model::{Context, Metric, Missing, Name};
+use aura_model::{Context, Emit, Metric, Missing, Name, Unit, gauge};
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek, statat},
     io::{Errno, read},
@@ -37,10 +38,29 @@ pub struct Processes {
     pub elapsed_seconds: Option<f64>,
     /// How many processes there are.
     pub total: usize,
+    /// How many there are of each kind; missing where there are more than are read.
+    pub counts: Option<ProcessCounts>,
+    /// How many threads the kernel allows.
+    pub max_threads: Option<u64>,
+    /// Where the numbers of processes end.
+    pub max_processes: Option<u64>,
     /// The largest share of the CPU since the table before; those that did nothing are left out.
     pub top_cpu: Vec<Process>,
     /// The most memory.
     pub top_memory: Vec<Process>,
+}
+
+/// Processes and threads by what they do: `R` runs, `S` sleeps, `D` waits for a device, `Z` is dead and not yet buried.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ProcessCounts {
+    /// Processes.
+    pub processes: u64,
+    /// Their threads.
+    pub threads: u64,
+    /// Processes by state.
+    pub states: BTreeMap<char, u64>,
+    /// Threads by state, where they were asked for: each is a file to read.
+    pub thread_states: Option<BTreeMap<char, u64>>,
 }
 
 /// One process.
@@ -68,7 +88,36 @@ const ROWS: usize = 15;
 /// More processes than this are counted and not read.
 const MOST: usize = 10_000;
 
-pub(super) const METRICS: &[Metric<Arc<Processes>>] = &[];
+pub(super) const METRICS: &[Metric<Arc<Processes>>] = &[
+    gauge("node_processes_max_processes", "Number of max PIDs limit", Unit::None, &[], |table, emit| {
+        emit.maybe(&[], table.max_processes);
+    }),
+    gauge("node_processes_max_threads", "Limit of threads in the system", Unit::None, &[], |table, emit| {
+        emit.maybe(&[], table.max_threads);
+    }),
+    gauge("node_processes_pids", "Number of PIDs", Unit::None, &[], |table, emit| {
+        emit.maybe(&[], table.counts.as_ref().map(|counts| counts.processes));
+    }),
+    gauge("node_processes_state", "Number of processes in each state.", Unit::None, &["state"], |table, emit| {
+        by_state(table.counts.as_ref().map(|counts| &counts.states), emit);
+    }),
+    gauge("node_processes_threads", "Allocated threads in system", Unit::None, &[], |table, emit| {
+        emit.maybe(&[], table.counts.as_ref().map(|counts| counts.threads));
+    }),
+    gauge(
+        "node_processes_threads_state",
+        "Number of threads in each state.",
+        Unit::None,
+        &["thread_state"],
+        |table, emit| by_state(table.counts.as_ref().and_then(|counts| counts.thread_states.as_ref()), emit),
+    ),
+];
+
+fn by_state(states: Option<&BTreeMap<char, u64>>, emit: &mut dyn Emit) {
+    for (state, number) in states.into_iter().flatten() {
+        emit.one(state.encode_utf8(&mut [0; 4]), *number);
+    }
+}
 
 pub(super) struct Reader {
     context: Context,
@@ -77,6 +126,10 @@ pub(super) struct Reader {
     folder: PathBuf,
     handle: Option<OwnedFd>,
     entries: Vec<MaybeUninit<u8>>,
+    /// Whether the state of each thread is wanted.
+    threads: bool,
+    max_threads: KeptFile,
+    max_processes: KeptFile,
     names: Names,
     users: Users,
     page: u64,
@@ -95,8 +148,12 @@ struct Seen {
 impl Collector for Reader {
     type Reading = Arc<Processes>;
 
-    fn open(_: &HostOptions, context: &Context) -> Self {
+    fn open(options: &HostOptions, context: &Context) -> Self {
+        let limit = |name: &str| KeptFile::one_line(context.paths.procfs.join("sys/kernel").join(name));
         Self {
+            threads: options.collectors.enable.iter().any(|name| name == "processes"),
+            max_threads: limit("threads-max"),
+            max_processes: limit("pid_max"),
             context: context.clone(),
             seldom: Every::seconds(10),
             often: Every::seconds(1),
@@ -132,6 +189,7 @@ impl Reader {
         seek(&handle, SeekFrom::Start(0))?;
         let now = Instant::now();
         let known = self.previous_at.is_some() && self.previous.len() < MOST;
+        let mut counts = ProcessCounts { thread_states: self.threads.then(BTreeMap::new), ..ProcessCounts::default() };
         let (mut total, mut seen) = (0, Vec::with_capacity(self.previous.len() + 8));
         let (mut top_cpu, mut top_memory) = (Top::default(), Top::default());
         let mut folder = RawDir::new(&handle, &mut self.entries);
@@ -148,6 +206,15 @@ impl Reader {
             // A process may end between being listed and being read.
             let Ok(length) = stat(&handle, entry.file_name().to_bytes(), &mut text) else { continue };
             let Some(row) = parse(&text[..length]) else { continue };
+            counts.processes += 1;
+            counts.threads += row.threads;
+            *counts.states.entry(row.state).or_insert(0) += 1;
+            if let Some(states) = &mut counts.thread_states {
+                *states.entry(row.state).or_insert(0) += 1;
+                if row.threads > 1 {
+                    threads(&handle, entry.file_name().to_bytes(), states);
+                }
+            }
             let before = self.previous.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &self.previous[at]);
             let before = before.filter(|before| before.started == row.started).map(|before| before.ticks);
             let previous_ticks = before.or(known.then_some(0));
@@ -177,7 +244,16 @@ impl Reader {
         self.previous = seen;
         self.handle = Some(handle);
         let sampled_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        Ok(Processes { sampled_at, elapsed_seconds, total, top_cpu, top_memory })
+        Ok(Processes {
+            sampled_at,
+            elapsed_seconds,
+            total,
+            counts: (total <= MOST).then_some(counts),
+            max_threads: self.max_threads.number(buffer).ok(),
+            max_processes: self.max_processes.number(buffer).ok(),
+            top_cpu,
+            top_memory,
+        })
     }
 }
 
@@ -209,6 +285,26 @@ impl Top {
     }
 }
 
+/// Counts the states of a process's threads but for its first, which has the process's number. A thread, or the whole
+/// process, may end meanwhile.
+fn threads(folder: &OwnedFd, pid: &[u8], states: &mut BTreeMap<char, u64>) {
+    let path = [pid, b"/task"].concat();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(tasks) = openat(folder, &*path, flags, Mode::empty()) else { return };
+    let (mut entries, mut text) = ([MaybeUninit::uninit(); 4 << 10], [0; 1024]);
+    let mut list = RawDir::new(&tasks, &mut entries);
+    while let Some(Ok(entry)) = list.next() {
+        let name = entry.file_name().to_bytes();
+        if number(name).is_none() || name == pid {
+            continue;
+        }
+        let Ok(length) = stat(&tasks, name, &mut text) else { continue };
+        if let Some(row) = parse(&text[..length]) {
+            *states.entry(row.state).or_insert(0) += 1;
+        }
+    }
+}
+
 fn stat(folder: &OwnedFd, pid: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
     let mut path = [0; 24];
     let (end, rest) = path.split_at_mut_checked(pid.len()).ok_or(Errno::NAMETOOLONG)?;
@@ -221,6 +317,8 @@ fn stat(folder: &OwnedFd, pid: &[u8], text: &mut [u8]) -> Result<usize, Errno> {
 #[derive(Debug, PartialEq)]
 struct Row<'a> {
     name: &'a [u8],
+    state: char,
+    threads: u64,
     ticks: u64,
     started: u64,
     pages: u64,
@@ -232,11 +330,13 @@ fn parse(text: &[u8]) -> Option<Row<'_>> {
     let close = text.iter().rposition(|&byte| byte == b')')?;
     let name = text.get(open + 1..close)?;
     let mut words = words(&text[close + 1..]);
-    let user = number(words.nth(11)?)?;
+    let state = words.next()?.first().map(|&letter| char::from(letter)).filter(char::is_ascii_alphabetic)?;
+    let user = number(words.nth(10)?)?;
     let system = number(words.next()?)?;
-    let started = number(words.nth(6)?)?;
+    let threads = number(words.nth(4)?)?;
+    let started = number(words.nth(1)?)?;
     let pages = number(words.nth(1)?)?;
-    Some(Row { name, ticks: user.checked_add(system)?, started, pages })
+    Some(Row { name, state, threads, ticks: user.checked_add(system)?, started, pages })
 }
 
 /// Names of users, from /etc/passwd: read again every minute.
@@ -347,6 +447,50 @@ mod tests {
     }
 
     #[test]
+    fn processes_and_threads_are_counted_by_state_the_threads_when_asked() {
+        let fake = Fake::new();
+        let state = |pid, state, threads| {
+            line(pid, "x) y", 0, 0, 0, 0)
+                .replace(") S ", &format!(") {state} "))
+                .replace("20 0 1 0", &format!("20 0 {threads} 0"))
+        };
+        fake.process(1, &state(1, "S", 3));
+        fake.process(7, &state(7, "Z", 1));
+        for (thread, letter) in [(1, "R"), (8, "R"), (9, "D")] {
+            let folder = fake.0.path().join(format!("1/task/{thread}"));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("stat"), state(thread, letter, 3)).unwrap();
+        }
+        std::fs::create_dir_all(fake.0.path().join("sys/kernel")).unwrap();
+        std::fs::write(fake.0.path().join("sys/kernel/pid_max"), "123\n").unwrap();
+        let text = |options: &HostOptions| {
+            let path = fake.0.path().to_owned();
+            let context = Context::new(Paths { procfs: path.clone(), rootfs: path, ..Paths::default() });
+            let table = Reader::open(options, &context).take(&mut Buffer::default()).unwrap();
+            let text = crate::linux::testing::text(METRICS, &Arc::new(table));
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let plain = text(&HostOptions::default());
+        assert_eq!(
+            plain,
+            [
+                "node_processes_max_processes 123",
+                "node_processes_pids 2",
+                "node_processes_state{state=\"S\"} 1",
+                "node_processes_state{state=\"Z\"} 1",
+                "node_processes_threads 4",
+            ]
+        );
+        let mut options = HostOptions::default();
+        options.collectors.enable = vec!["processes".into()];
+        let states = ["D\"} 1", "R\"} 1", "S\"} 1", "Z\"} 1"];
+        assert_eq!(
+            text(&options)[5..],
+            states.map(|state| format!("node_processes_threads_state{{thread_state=\"{state}"))
+        );
+    }
+
+    #[test]
     fn the_table_is_kept_until_it_is_due_or_somebody_looks() {
         let fake = Fake::new();
         fake.process(1, &line(1, "init", 0, 0, 0, 1));
@@ -384,7 +528,7 @@ mod tests {
         fn a_name_may_hold_anything(name in "[a-z() :0-9]{0,15}", ticks in any::<[u32; 4]>()) {
             let [user, system, started, pages] = ticks.map(u64::from);
             let text = line(1, &name, user, system, started, pages);
-            let expected = Row { name: name.as_bytes(), ticks: user + system, started, pages };
+            let expected = Row { name: name.as_bytes(), state: 'S', threads: 1, ticks: user + system, started, pages };
             prop_assert_eq!(parse(text.as_bytes()), Some(expected));
         }
 

@@ -78,6 +78,7 @@ fn show(family: &TextFamily, emit: &mut dyn Emit) {
 pub(super) struct Reader {
     directory: Option<PathBuf>,
     files: HashMap<PathBuf, Kept>,
+    ours: Ours,
     /// The last merge, of the files' contents as they were then.
     merged: Merged,
     /// Said already, so that the log does not repeat it each second.
@@ -108,10 +109,11 @@ struct Merged {
 impl Collector for Reader {
     type Reading = Textfile;
 
-    fn open(options: &HostOptions, _: &Context) -> Self {
+    fn open(options: &HostOptions, context: &Context) -> Self {
         Self {
             directory: options.textfile.directory.as_deref().filter(|path| !path.is_empty()).map(PathBuf::from),
             files: HashMap::new(),
+            ours: Ours::new(&context.declared),
             merged: Merged::default(),
             said: HashSet::new(),
         }
@@ -145,7 +147,7 @@ impl Collector for Reader {
         }
         let kept: Vec<&Kept> = paths.iter().filter_map(|path| self.files.get(path)).collect();
         if changed {
-            self.merged = merge(&kept);
+            self.merged = merge(&kept, &self.ours);
         }
         problems.extend(kept.iter().filter_map(|file| file.content.as_ref().err().cloned()));
         problems.extend_from_slice(&self.merged.clashes);
@@ -166,8 +168,9 @@ impl Collector for Reader {
 }
 
 impl Stamp {
+    /// In whole seconds, as node_exporter has it.
     fn written(&self) -> f64 {
-        self.written.0 as f64 + self.written.1 as f64 / 1e9
+        self.written.0 as f64
     }
 }
 
@@ -252,8 +255,9 @@ fn take(path: &Path, stamp: &Stamp) -> Result<Arc<Vec<TextFamily>>, String> {
     if stamp.size > LARGEST {
         return Err(format!("{}: larger than 4 MiB", path.display()));
     }
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut families = parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?;
+    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = aura_model::text(&bytes).map_err(|why| format!("{}: {why}", path.display()))?;
+    let mut families = parse(text).map_err(|problem| format!("{}: {problem}", path.display()))?;
     for family in families.iter_mut().filter(|family| family.help.is_none()) {
         family.help = Some(format!("Metric read from {}", path.display()));
         family.help_is_ours = true;
@@ -262,8 +266,7 @@ fn take(path: &Path, stamp: &Stamp) -> Result<Arc<Vec<TextFamily>>, String> {
 }
 
 /// All files as one, each family once, sorted by name.
-fn merge(files: &[&Kept]) -> Merged {
-    let ours = Ours::new();
+fn merge(files: &[&Kept], ours: &Ours) -> Merged {
     let mut families: BTreeMap<&str, TextFamily> = BTreeMap::new();
     let mut seen = HashSet::new();
     let mut clashes = Vec::new();
@@ -311,12 +314,12 @@ fn merge(files: &[&Kept]) -> Merged {
     Merged { families: Arc::new(families), clashes }
 }
 
-/// The names that our own collectors declare; a `*` in them means anything.
+/// The names that our own collectors and all other sources declare; a `*` in them means anything.
 struct Ours(Vec<&'static str>);
 
 impl Ours {
-    fn new() -> Self {
-        let mut names = Vec::new();
+    fn new(declared: &[&'static str]) -> Self {
+        let mut names: Vec<&str> = declared.iter().copied().filter(|name| *name != "*").collect();
         for group in super::Host::groups().iter().filter(|group| group.name != "textfile") {
             (group.declare)(&mut |family| names.push(family.name));
         }
@@ -331,7 +334,11 @@ impl Ours {
             Kind::Summary => &["", "_sum", "_count"],
             _ => &[""],
         };
-        parts.iter().any(|part| self.0.iter().any(|name| matches(name, &format!("{}{part}", family.name))))
+        // OpenMetrics calls a counter by its name without the ending.
+        let is = |name: &str| self.0.iter().any(|pattern| matches(pattern, name));
+        parts.iter().any(|part| is(&format!("{}{part}", family.name)))
+            || is(&format!("{}_total", family.name))
+            || family.name.strip_suffix("_total").is_some_and(is)
     }
 }
 
@@ -386,6 +393,28 @@ mod tests {
         insta::assert_snapshot!(text.replace(&*path.to_string_lossy(), "<directory>"));
         let clashes = reader.merged.clashes.join("\n");
         insta::assert_snapshot!(clashes.replace(&*path.to_string_lossy(), "<directory>"));
+    }
+
+    #[test]
+    fn what_another_source_or_the_agent_declares_is_no_files_to_say() {
+        let (folder, _) = folder(&[(
+            "a.prom",
+            "process_open_fds 3\npg_settings_x 1\n# TYPE pg_up COUNTER\npg_up 1\n# TYPE t gauge\nt_sum 1\naura_scrapes 1\nt 2\n",
+        )]);
+        let mut options = HostOptions::default();
+        options.textfile.directory = Some(folder.path().to_string_lossy().into());
+        let declared = ["process_open_fds", "pg_settings_*", "pg_up", "aura_scrapes_total", "*"];
+        let mut reader = Reader::open(&options, &Context::default().with_declared(declared.into()));
+        let (text, error) = read(&mut reader);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!((samples, error), (vec!["t 2", "t_sum 1"], true));
+    }
+
+    #[test]
+    fn types_in_capitals_are_types() {
+        let (_folder, mut reader) = folder(&[("a.prom", "# TYPE a GAUGE\na 1\n# TYPE b Counter\nb 1\n")]);
+        let (text, error) = read(&mut reader);
+        assert!(!error && text.contains("# TYPE a gauge\na 1\n") && text.contains("# TYPE b counter\nb 1\n"), "{text}");
     }
 
     #[test]

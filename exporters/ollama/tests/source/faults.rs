@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::{loaded, post, until, watch};
+use super::support::{loaded, post, until, watch, watch_with};
 use aura_model::{Context, Reason, Source, Switch};
 use aura_ollama::{HostReading, Ollama, OllamaOptions, Standing, Trouble};
 use aura_ollama_simulator::{Fault, Model, Settings, Simulator};
@@ -48,7 +48,8 @@ fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
     let reading =
         until(&mut source, 1, "the other is read", |host| host.installed.value().map(|all| all.len()) == Some(2));
     assert_eq!(failures(&reading.hosts[0], Trouble::Timeout), 0, "the other waited for the silent one's time-out");
-    let reading = until(&mut source, 0, "it is busy", |host| host.standing == Standing::Busy);
+    let reading =
+        until(&mut source, 0, "it is busy", |host| host.standing == Standing::Busy && host.loaded.value().is_none());
     assert_eq!(reading.hosts[0].loaded.missing().map(|missing| missing.reason), Some(Reason::Stale));
     assert_eq!(reading.hosts[0].version.as_deref(), Some("0.24.0"), "busy is not away");
     let reading = until(&mut source, 0, "the question is given up", |host| failures(host, Trouble::Timeout) > 0);
@@ -56,6 +57,32 @@ fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
     assert_eq!(reading.hosts[1].standing, Standing::Answering);
     silent.set_fault("/api/ps", None);
     until(&mut source, 0, "it answers again", |host| host.standing == Standing::Answering);
+}
+
+#[test]
+fn what_a_silent_server_last_said_holds_and_a_late_answer_counts() {
+    let simulator = simulator();
+    let mut source = watch_with(&[&simulator], &Context::default());
+    post(&simulator, r#"{"model":"llama3.1:8b"}"#);
+    let reading = until(&mut source, 0, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
+    let answered_at = reading.hosts[0].answered_at;
+    simulator.set_fault("/api/ps", Some(Fault::Hang));
+    let reading = until(&mut source, 0, "a question is given up", |host| failures(host, Trouble::Timeout) > 0);
+    let host = &reading.hosts[0];
+    assert_eq!((host.standing, loaded(host)), (Standing::Busy, Some(vec!["llama3.1:8b".into()])));
+    assert!(host.installed.value().is_some_and(|models| models.len() == 1));
+    assert!(
+        host.missing.is_some() && host.answered_at.is_some_and(|time| Some(time) >= answered_at),
+        "its age is told"
+    );
+    simulator.set_fault("/api/ps", Some(Fault::Slow(Duration::from_millis(2200))));
+    let before = host.answered_at;
+    let mut was_busy = false;
+    let reading = until(&mut source, 0, "an answer that took long", |host| {
+        was_busy |= host.standing == Standing::Busy;
+        host.standing == Standing::Answering && host.answered_at > before
+    });
+    assert!(was_busy && reading.hosts[0].missing.is_none());
 }
 
 #[test]

@@ -12,6 +12,10 @@ use aura_ollama_simulator::Simulator;
 
 /// Watches these servers.
 pub(crate) fn watch(simulators: &[&Simulator]) -> Ollama {
+    watch_with(simulators, &Context::default().with_stale_after(Duration::from_secs(2)))
+}
+
+pub(crate) fn watch_with(simulators: &[&Simulator], context: &Context) -> Ollama {
     let hosts = simulators.iter().map(|simulator| simulator.url().into()).collect();
     let options = OllamaOptions {
         enabled: Switch::On,
@@ -19,7 +23,7 @@ pub(crate) fn watch(simulators: &[&Simulator]) -> Ollama {
         request_timeout: Interval::from_millis(2500),
         ..OllamaOptions::default()
     };
-    Ollama::open(&options, &Context::default()).unwrap()
+    Ollama::open(&options, context).unwrap()
 }
 
 /// Samples until a host is as expected. Samples are taken one after the other, as the agent takes them.

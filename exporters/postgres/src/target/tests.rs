@@ -15,7 +15,8 @@ fn server(url: &str) -> PostgresOptions {
 
 /// Name, user, database, mode of TLS, password.
 fn shown(target: &Target) -> String {
-    let password = target.login().unwrap().get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let password =
+        target.hosts().unwrap()[0].config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let tls = target.tls();
     format!(
         "{} user={} database={} tls={:?} roots={:?} password={password:?}",
@@ -53,10 +54,10 @@ fn urls_and_keywords_as_libpq_reads_them() {
 #[test]
 fn mistakes_say_what_to_write_and_never_the_password() {
     for (url, expected) in [
-        ("mysql://me:hunter2@db/aura", "is not PostgreSQL"),
-        ("postgres://me:hunter2@db:port/aura", "write postgres://"),
+        ("mysql://me:hunter2@db/aura", "not PostgreSQL"),
+        ("postgres://me:hunter2@db:port/aura", "no number from 1 to 65535"),
         ("postgres://me:hunter2@db/aura?sslmode=full", "verify-full"),
-        ("host=db password='hunter2", "write host="),
+        ("host=db password='hunter2", "never ends"),
     ] {
         let missing = found(&server(url), &[]).unwrap_err();
         assert!(missing.detail.contains(expected) && missing.detail.contains("servers[0]"), "{missing}");
@@ -98,4 +99,267 @@ fn nothing_found_says_what_to_set() {
     let missing = found(&PostgresOptions::default(), &[("PGPORT", "1")]).unwrap_err();
     assert_eq!(missing.reason, Reason::NotConfigured);
     assert!(missing.detail.contains("DATABASE_URL") && missing.detail.contains(".s.PGSQL.1"), "{missing}");
+}
+
+#[test]
+fn several_servers_are_urls_with_commas_between() {
+    let urls = "postgres://a:x@one:1,two:2/a?sslmode=disable,postgresql://b:y@three/b";
+    let found = found(&PostgresOptions::default(), &[("DATA_SOURCE_NAME", urls)]).unwrap();
+    let names: Vec<&str> = found.targets.iter().map(|target| &*target.name).collect();
+    assert_eq!(names, ["one:1,two:2", "three:5432"]);
+}
+
+fn target(url: &str, variables: &[(&str, &str)]) -> Result<Target, String> {
+    found(&server(url), variables).map(|found| found.targets[0].clone()).map_err(|missing| missing.detail)
+}
+
+#[test]
+fn hosts_addresses_and_ports_go_together_as_in_libpq() {
+    for (url, expected) in [
+        ("host=a,b port=1,2", "a:1,b:2"),
+        ("host=a,b port=7", "a:7,b:7"),
+        ("host=a,b port=,2", "a:5432,b:2"),
+        ("hostaddr=::1", "[::1]:5432"),
+        ("host=name hostaddr=127.0.0.1 port=1", "name:1"),
+        ("postgres://[::1]:9,h/d", "[::1]:9,h:5432"),
+        ("postgres:///d?host=/run/pg&port=6000", "/run/pg:6000"),
+        ("postgresql:///d?host=%2Frun%2Fpg", "/run/pg:5432"),
+        ("postgres://%2Frun%2Fpg/d", "/run/pg:5432"),
+    ] {
+        assert_eq!(target(url, &[]).unwrap_or_else(|error| panic!("{url}: {error}")).address, expected);
+    }
+    for (url, expected) in [
+        ("host=a,b hostaddr=127.0.0.1", "host names 2 hosts and hostaddr 1"),
+        ("host=a port=1,2", "2 ports for 1 hosts"),
+        ("host=a port=0", "1 to 65535"),
+        ("hostaddr=name", "hostaddr is no address"),
+        ("host=@abstract", "folder"),
+    ] {
+        let error = target(url, &[]).unwrap_err();
+        assert!(error.contains(expected), "{url}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_nothing_that_protects_is_passed_over() {
+    for (parameter, expected) in [
+        ("require_auth=scram-sha-256", "channel_binding=require"),
+        ("gssencmode=require", "GSSAPI"),
+        ("sslpassword=hunter2", "without one"),
+        ("sslcertmode=require", "cannot be demanded"),
+        ("sslcrldir=/x", "sslcrl"),
+        ("requirepeer=postgres", "owner"),
+        ("min_protocol_version=3.2", "version 3.0"),
+        ("replication=database", "ordinary connection"),
+        ("scram_client_key=hunter2", "password_file"),
+        ("scram_server_key=hunter2", "password_file"),
+        ("sslnegotiation=direct", "sslmode require"),
+        ("sslnegotiation=tls", "postgres, direct"),
+        ("channel_binding=always", "disable, prefer, require"),
+        ("target_session_attrs=master", "read-write"),
+        ("load_balance_hosts=yes", "random"),
+        ("ssl_max_protocol_version=TLSv1.1", "TLSv1.2"),
+        ("ssl_min_protocol_version=SSLv3", "TLSv1.3"),
+        ("sslmode=require sslrootcert=system", "verify-full"),
+        ("connect_timeout=soon", "no number"),
+        ("sslmod=require", "is sslmode meant?"),
+        ("hunter2=1", "none of libpq's"),
+        ("pgbouncer=true", "none of libpq's"),
+    ] {
+        for url in [format!("host=h {parameter}"), format!("postgres://h/d?{}", parameter.replace(' ', "&"))] {
+            let error = target(&url, &[]).unwrap_err();
+            let expected = if url.starts_with("host") {
+                expected.replace("none of libpq's", "no parameter")
+            } else {
+                expected.into()
+            };
+            assert!(error.contains(&expected) && !error.contains("hunter2"), "{url}: {error}");
+        }
+    }
+    // The same from the environment.
+    assert!(target("host=h", &[("PGREQUIREAUTH", "md5")]).unwrap_err().contains("require_auth"));
+}
+
+#[test]
+fn every_other_parameter_of_libpqs_works_or_has_nothing_to_say() {
+    for parameter in [
+        "passfile=/none",
+        "channel_binding=prefer",
+        "connect_timeout=5",
+        "client_encoding=LATIN1",
+        "options='-c geqo=off'",
+        "application_name=me",
+        "fallback_application_name=me",
+        "keepalives=0",
+        "keepalives_idle=10",
+        "keepalives_interval=10",
+        "keepalives_count=3",
+        "tcp_user_timeout=1000",
+        "replication=false",
+        "gssencmode=prefer",
+        "gssencmode=disable",
+        "requiressl=1",
+        "sslcompression=0",
+        "sslkeylogfile=/x",
+        "sslcertmode=allow",
+        "sslcertmode=disable",
+        "sslcrl=/none",
+        "sslsni=0",
+        "requirepeer=''",
+        "require_auth=''",
+        "ssl_min_protocol_version=TLSv1.3",
+        "ssl_max_protocol_version=TLSv1.2",
+        "min_protocol_version=3.0",
+        "max_protocol_version=latest",
+        "krbsrvname=postgres",
+        "gsslib=gssapi",
+        "gssdelegation=0",
+        "target_session_attrs=prefer-standby",
+        "load_balance_hosts=random",
+        "oauth_issuer=x",
+        "oauth_client_id=x",
+        "oauth_client_secret=x",
+        "oauth_scope=x",
+        "authtype=x",
+        "tty=x",
+        "sslrootcert=system",
+        "ssl=true",
+        "sslnegotiation=postgres",
+        "sslmode=allow",
+    ] {
+        target(&format!("host=h {parameter}"), &[]).unwrap_or_else(|error| panic!("{parameter}: {error}"));
+    }
+    // All of them are spoken of in this test or in those around it.
+    let spoken = include_str!("tests.rs");
+    for parameter in PARAMETERS {
+        assert!(spoken.contains(parameter.name), "{}", parameter.name);
+    }
+    assert_eq!(target("postgresql+asyncpg://h/d?ssl=disable", &[]).unwrap().tls.mode, SslMode::Disable);
+    assert_eq!(target("host=h sslrootcert=system", &[]).unwrap().tls.mode, SslMode::VerifyFull);
+    assert_eq!(target("host=h requiressl=1", &[]).unwrap().tls.mode, SslMode::Require);
+    assert_eq!(target("host=h", &[("PGTARGETSESSIONATTRS", "standby")]).unwrap().role, Role::Standby);
+}
+
+#[test]
+fn a_service_is_looked_up_where_libpq_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("services");
+    let text =
+        "# ours\n[other]\nhost=wrong\n[ours]\nhost=db\nport = 6000\ndbname=aura\npassword=x\n\n[last]\nhost=no\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    let expected = r#"db:6000 user=me database=aura tls=Prefer roots=None password=Some("x")"#;
+    for (url, variables) in [
+        (format!("service=ours servicefile={path} user=me"), vec![]),
+        ("postgres://?service=ours&user=me".to_owned(), vec![("PGSERVICEFILE", path), ("PGHOST", "no")]),
+        ("user=me".to_owned(), vec![("PGSERVICEFILE", path), ("PGSERVICE", "ours")]),
+    ] {
+        assert_eq!(shown(&target(&url, &variables).unwrap()), expected, "{url}");
+    }
+    // What is written beside the service wins.
+    assert_eq!(target(&format!("service=ours servicefile={path} host=mine"), &[]).unwrap().address, "mine:6000");
+    for (text, expected) in [
+        ("[ours]\nhots=db\n", "line 2: unknown parameter; is host meant?"),
+        ("[ours]\nhost\n", "line 2 is not key=value"),
+        ("[ours]\nldap://x\n", "LDAP"),
+        ("[ours]\nservice=b\n", "cannot name another"),
+        ("[else]\n", "is not in"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = target(&format!("service=ours servicefile={path}"), &[]).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+mod passwords {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Never a part of anything else.
+    const MARK: &str = "QXJ";
+
+    fn encoded(text: &str) -> String {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    }
+
+    fn quoted(text: &str) -> String {
+        text.replace('\\', "\\\\").replace('\'', "\\'")
+    }
+
+    /// All forms in which a password may be written, rightly and wrongly.
+    fn forms(password: &str) -> Vec<String> {
+        let (encoded, quoted) = (encoded(password), quoted(password));
+        vec![
+            format!("postgres://me:{encoded}@h:1/d"),
+            format!("postgres://me:{password}@h:1/d"),
+            format!("postgresql://me:{password}@h:1,g:2/d?sslmode=require"),
+            format!("postgresql+psycopg2://me:{password}@h/d"),
+            format!("postgres://me:{password}@/d?host=/tmp"),
+            format!("postgres://h/d?user=me&password={encoded}"),
+            format!("postgres://h/d?user=me&password={password}"),
+            format!("postgres://h/d?password={password}&user=me"),
+            format!("postgres://h/d?sslpassword={password}"),
+            format!("postgres://h/d?oauth_client_secret={password}"),
+            format!("postgres://me:x@h/d,postgres://me:{password}@g/e"),
+            format!("postgres://me:{password}@h/d,postgres://me:x@g/e"),
+            format!("host=h password='{quoted}' user=me"),
+            format!("host=h password = '{quoted}' user=me"),
+            format!("host=h user=me password={password}"),
+            format!("host=h password={password} user=me"),
+            format!("host=h password='{password}' user=me"),
+            format!("host=h sslpassword='{quoted}'"),
+            format!("mysql://me:{password}@h/d"),
+            format!("me:{password}@h/d"),
+            format!("password={password}"),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn no_password_is_shown_in_any_form(
+            before in "[a-z0-9@/:?&=#%' \\\\,+]{0,8}", after in "[a-z0-9@/:?&=#%' \\\\,+]{0,8}", letters in "\\PC{0,3}"
+        ) {
+            for password in [format!("{before}{MARK}{after}"), format!("{letters}{MARK}{before}"), format!("1/{before}{MARK}")] {
+                for url in forms(&password) {
+                    let typed = DatabaseUrl::from(url.clone());
+                    let options = server(&url);
+                    let mut seen = vec![typed.to_string(), format!("{typed:?}"), format!("{options:?}")];
+                    seen.push(serde_json::to_string(&options).unwrap());
+                    seen.extend(aura_model::Options::problems(&options).into_iter().map(|(_, problem)| problem));
+                    for variables in [vec![], vec![("DATABASE_URL", url.as_str())], vec![("DATA_SOURCE_NAME", url.as_str())]] {
+                        let options = if variables.is_empty() { options.clone() } else { PostgresOptions::default() };
+                        match found(&options, &variables) {
+                            Ok(found) => seen.extend(found.targets.iter().flat_map(|target| {
+                                let hosts = target.hosts().unwrap().into_iter().map(|host| host.address);
+                                let names = [target.name.to_string(), target.address.clone(), target.user().into(), target.database().into()];
+                                hosts.chain(names).collect::<Vec<_>>()
+                            })),
+                            Err(missing) => seen.push(missing.to_string()),
+                        }
+                    }
+                    for text in seen {
+                        prop_assert!(!text.contains(MARK), "{}: {}", url, text);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_password_that_is_written_as_it_should_be_is_understood(password in "\\PC{1,12}") {
+            let typed = [
+                format!("postgres://me:{}@h:1/d", encoded(&password)),
+                format!("postgres://h/d?user=me&password={}", encoded(&password)),
+                format!("host=h password='{}' user=me", quoted(&password)),
+            ];
+            for url in typed {
+                let target = target(&url, &[]).unwrap();
+                let hosts = target.hosts().unwrap();
+                prop_assert_eq!(hosts[0].config.get_password(), Some(password.as_bytes()), "{}", url);
+                prop_assert!(DatabaseUrl::from(url).to_string().contains("***"));
+            }
+        }
+    }
 }

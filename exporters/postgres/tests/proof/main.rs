@@ -2,6 +2,8 @@
 //! passwords, certificates, a pooler. What it shows of a healthy one is compared end to end.
 
 mod announcements;
+mod hosts;
+mod letters;
 mod many_tables;
 mod network;
 mod outages;
@@ -9,5 +11,6 @@ mod passwords;
 mod pooler;
 mod relay;
 mod rights;
+mod strangers;
 mod tls;
 mod watch;

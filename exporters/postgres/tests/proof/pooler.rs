@@ -20,14 +20,14 @@ use aura_tests::PostgresServer;
 use crate::watch::{at, away, give, open, sample, statistics, until};
 
 /// A running pgbouncer.
-struct Pooler {
+pub(crate) struct Pooler {
     process: Child,
     port: u16,
     _folder: TempDir,
 }
 
 impl Pooler {
-    fn start(server: &PostgresServer, settings: &str) -> Option<Self> {
+    pub(crate) fn start(server: &PostgresServer, settings: &str) -> Option<Self> {
         let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from);
         let Some(program) = program.into_iter().find(|path| path.exists()) else {
             assert!(std::env::var("AURA_TEST_STRICT").as_deref() != Ok("1"), "needs pgbouncer");
@@ -43,7 +43,7 @@ impl Pooler {
              default_pool_size = 4\nserver_round_robin = 1\nlogfile = log\n{settings}\n",
             server.port()
         );
-        write(folder.path(), "users", "\"postgres\" \"\"\n");
+        write(folder.path(), "users", "\"postgres\" \"\"\n\"aura\" \"\"\n");
         write(folder.path(), "pgbouncer.ini", &config);
         let mut command = Command::new(program);
         command.arg("pgbouncer.ini").current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -58,6 +58,10 @@ impl Pooler {
             std::thread::sleep(Duration::from_millis(50));
         }
         Some(pooler)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 

@@ -8,13 +8,19 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{ServerOptions, SslMode};
 use aura_tests::PostgresServer;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, date_time_ymd,
+};
 use tempfile::TempDir;
 
 use crate::watch::{at, first, give, open, sample, statistics};
 
 const ALL: [SslMode; 6] =
     [SslMode::Disable, SslMode::Allow, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
+
+/// The number of each certificate.
+const SERIAL: u64 = 7;
 
 /// An authority and the folder that its certificates are in.
 struct Authority {
@@ -28,6 +34,7 @@ impl Authority {
         give(folder.path(), 0o755);
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::CommonName, "an authority");
         let key = KeyPair::generate().unwrap();
         fs::write(folder.path().join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
@@ -38,6 +45,7 @@ impl Authority {
     fn certify(&self, name: &str) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(SERIAL.into());
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let (at, key_at) =
@@ -54,17 +62,42 @@ impl Authority {
 
     /// A server with a certificate for this host, that lets in whom these rules let in.
     fn server(&self, host: &str, rules: &str) -> Option<PostgresServer> {
+        PostgresServer::start(&self.settings(host, rules))
+    }
+
+    fn settings(&self, host: &str, rules: &str) -> String {
         let (certificate, key) = self.certify(host);
         let file = self.folder.path().join("hba");
         fs::write(&file, format!("local all all trust\n{rules}\n")).unwrap();
         give(&file, 0o644);
-        PostgresServer::start(&format!(
+        format!(
             "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\nssl_ca_file = '{}'\nhba_file = '{}'",
             certificate.display(),
             key.display(),
             self.roots().display(),
             file.display()
-        ))
+        )
+    }
+
+    /// A list of revoked certificates that names this one.
+    fn revoke(&self, serial: u64) -> PathBuf {
+        let revoked = RevokedCertParams {
+            serial_number: serial.into(),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let path = self.folder.path().join(format!("{serial}.crl"));
+        fs::write(&path, list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        path
     }
 }
 
@@ -87,7 +120,7 @@ fn encrypted(server: &PostgresServer, options: ServerOptions) -> Result<bool, Mi
     statistics(&reading);
     let seen = server.sql(
         "postgres",
-        "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'aura'",
+        "SELECT bool_and(s.ssl) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'aura'",
     );
     Ok(seen == "t")
 }
@@ -181,4 +214,45 @@ fn a_client_certificate_lets_its_role_in_and_no_other() {
     let half = ServerOptions { sslkey: None, ..signed("aura") };
     let missing = first(half).unwrap_err();
     assert!(missing.detail.contains("sslkey"), "{missing}");
+}
+
+#[test]
+fn libpqs_other_parameters_of_tls_are_obeyed() {
+    let authority = Authority::new();
+    let Some(server) = authority.server("localhost", "host all all all trust") else { return };
+    let roots = authority.roots();
+    let ask = |server: &PostgresServer, parameters: &str| {
+        let url = format!(
+            "postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={}&{parameters}",
+            server.port(),
+            roots.display()
+        );
+        let mut source = open(ServerOptions { url: Some(url.into()), ..ServerOptions::default() });
+        let reading = sample(&mut source);
+        if let Some(missing) = reading.servers[0].up.missing() {
+            return Err(missing.detail.clone());
+        }
+        Ok(server.sql(
+            "postgres",
+            "SELECT s.version FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'aura'",
+        ))
+    };
+    for (parameters, version) in [
+        ("ssl_max_protocol_version=TLSv1.2", "TLSv1.2"),
+        ("ssl_min_protocol_version=TLSv1.3", "TLSv1.3"),
+        ("sslsni=0", "TLSv1.3"),
+        ("channel_binding=prefer", "TLSv1.3"),
+        ("sslcrl=/none", "TLSv1.3"),
+    ] {
+        assert_eq!(ask(&server, parameters), Ok(version.to_owned()), "{parameters}");
+    }
+    let list = |serial| format!("sslcrl={}", authority.revoke(serial).display());
+    assert!(ask(&server, &list(SERIAL + 1)).is_ok());
+    let refused = ask(&server, &list(SERIAL)).unwrap_err();
+    assert!(refused.contains("Revoked"), "{refused}");
+    // Version 17 is the first that is spoken to in TLS at once.
+    assert!(ask(&server, "sslnegotiation=direct").is_err());
+    let settings = authority.settings("localhost", "host all all all trust");
+    let Some(newer) = PostgresServer::start_version(18, &settings) else { return };
+    assert_eq!(ask(&newer, "sslnegotiation=direct"), Ok("TLSv1.3".to_owned()));
 }

@@ -33,8 +33,21 @@ pub(crate) fn options(server: ServerOptions) -> PostgresOptions {
     options
 }
 
+/// Statistics of a silent server are shown for three intervals, the least there is.
 pub(crate) fn open(server: ServerOptions) -> Postgres {
-    Postgres::open(&options(server), &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
+    open_showing(server, Duration::ZERO)
+}
+
+pub(crate) fn open_showing(server: ServerOptions, stale_after: Duration) -> Postgres {
+    let context = Context::default().with_stale_after(stale_after);
+    Postgres::open(&options(server), &context).unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+/// The same, but after the first sizes the connection that reads them is closed.
+pub(crate) fn open_without_sizes(server: ServerOptions) -> Postgres {
+    let mut options = options(server);
+    options.slow_interval = Interval::from_secs(3600);
+    Postgres::open(&options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
 }
 
 /// A sample; why there is none is a part of it.

@@ -101,6 +101,104 @@ fn a_change_shows_with_the_next_look_and_only_then() {
     assert!(third.installations[0].drafts[0].pending);
 }
 
+#[test]
+fn a_file_that_is_replaced_swapped_or_rewritten_under_its_old_time_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let path = engine.join("role_registry_v2.json");
+    let write = |path: &Path, name: &str| fs::write(path, registry(&json!({name: {}}))).unwrap();
+    let names =
+        |files: &mut RoleFiles| -> Vec<String> { look(files).roles.iter().map(|role| role.name.clone()).collect() };
+    write(&path, "a");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let date_back = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    date_back(&path);
+    let mut files = open(folder.path());
+    assert_eq!(names(&mut files), ["a"]);
+    // The same size and the same time, in place.
+    write(&path, "b");
+    date_back(&path);
+    assert_eq!(names(&mut files), ["b"]);
+    // Another file under its name.
+    let other = engine.join("new");
+    write(&other, "c");
+    date_back(&other);
+    fs::rename(&other, &path).unwrap();
+    assert_eq!(names(&mut files), ["c"]);
+    fs::remove_file(&path).unwrap();
+    assert!(names(&mut files).is_empty());
+    #[cfg(unix)]
+    {
+        let (one, two) = (engine.join("one"), engine.join("two"));
+        write(&one, "d");
+        write(&two, "e");
+        std::os::unix::fs::symlink(&one, &path).unwrap();
+        assert_eq!(names(&mut files), ["d"]);
+        std::os::unix::fs::symlink(&two, engine.join("link")).unwrap();
+        fs::rename(engine.join("link"), &path).unwrap();
+        assert_eq!(names(&mut files), ["e"]);
+        fs::remove_file(&two).unwrap();
+        assert!(names(&mut files).is_empty(), "a link to nothing");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file_and_utf_16_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    fs::create_dir_all(engine.join("roles")).unwrap();
+    fs::write(engine.join("role_registry_v2.json"), format!("\u{feff}{}", registry(&json!({"a": {}})))).unwrap();
+    fs::write(engine.join("roles/b.yaml"), "\u{feff}name: b\n").unwrap();
+    let wide: Vec<u8> = "\u{feff}name: c\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(engine.join("roles/c.yaml"), wide).unwrap();
+    let roles = look(&mut open(folder.path()));
+    let names: Vec<&str> = roles.roles.iter().map(|role| role.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert!(matches!(&roles.findings[..], [finding] if finding.detail.contains("UTF-16")), "{:?}", roles.findings);
+}
+
+#[test]
+fn what_is_written_in_another_type_is_read_or_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine(folder.path());
+    let read = |taxonomy: Value| {
+        fs::write(engine.join("role_taxonomy.json"), registry(&json!({"r": taxonomy, "neighbour": {}}))).unwrap();
+        let roles = look(&mut open(folder.path()));
+        assert_eq!(roles.roles.len(), 2);
+        (roles.roles.iter().find(|role| role.name == "r").unwrap().clone(), roles.findings.clone())
+    };
+    for (level, expected) in [
+        (json!("admin"), 5.0),
+        (json!("Basic"), 1.0),
+        (json!("3"), 3.0),
+        (json!(" 4 "), 4.0),
+        (json!(2), 2.0),
+        (json!(null), 0.0),
+    ] {
+        let (role, findings) = read(json!({"trust_level": level}));
+        assert_eq!((role.trust_level, findings.len()), (expected, 0), "{level}: {findings:?}");
+        assert_eq!(role.assumed.contains(&"trust_level"), level.is_null(), "{level}");
+    }
+    for entry in [
+        json!({"trust_level": "king"}),
+        json!({"trust_level": "NaN"}),
+        json!({"trust_level": [3]}),
+        json!({"trust_level": true}),
+        json!({"scoring_profile": {"risk_factor": "high"}}),
+        json!({"scoring_profile": 3}),
+        json!({"capabilities": "read"}),
+        json!({"capabilities": ["read", 5]}),
+        json!({"parent_role": 1}),
+        json!({"purpose": {}}),
+        json!({"version": []}),
+    ] {
+        let (_, findings) = read(entry.clone());
+        let found: Vec<_> = findings.iter().map(|finding| (finding.kind, finding.subject.as_str())).collect();
+        assert_eq!(found, [("wrong_type", "r")], "{entry}");
+    }
+    assert_eq!(read(json!({"version": 2.5})).0.version, "2.5");
+}
+
 /// All names in the tree.
 fn names(nodes: &[Node], depth: usize) -> Vec<String> {
     assert!(depth < 40, "the tree is too deep to walk");

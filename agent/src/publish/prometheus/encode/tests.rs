@@ -163,3 +163,199 @@ fn groups_can_be_had_alone() {
     assert_eq!(encoding.select(|group| group == "second").concat(), second.as_bytes());
     assert!(encoding.select(|group| group == "none").is_empty());
 }
+
+/// A source that hands over whatever it is told to: families, and labels and values of their samples.
+type Odd = Vec<(String, Kind, Vec<(usize, Vec<(String, String)>)>)>;
+
+const ODD: &[Group<Odd>] = &[Group {
+    name: "odd",
+    walk: |odd, emit| {
+        for (name, kind, samples) in odd {
+            emit.family(&Family { name, help: "Odd.", kind: *kind, unit: Unit::None, labels: &["a", "b"] });
+            let declared = |(suffix, labels): &(usize, Vec<(String, String)>)| {
+                *suffix == 0 && labels.iter().map(|(name, _)| &**name).eq(["a", "b"])
+            };
+            let declared = samples.iter().all(declared);
+            for (number, (suffix, labels)) in samples.iter().enumerate() {
+                let labels: Vec<(&str, &str)> = labels.iter().map(|(name, text)| (&**name, &**text)).collect();
+                match labels[..] {
+                    [(_, a), (_, b)] if declared => emit.sample(&[a, b], number.into()),
+                    _ => emit.labelled(SUFFIXES[*suffix], &labels, number.into()),
+                }
+            }
+        }
+    },
+    declare: |_| {},
+}];
+
+fn row(labels: &[(&str, &str)]) -> (usize, Vec<(String, String)>) {
+    (0, labels.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect())
+}
+
+fn encoded(odd: &Odd, format: Format) -> (String, LeftOut) {
+    let Encoding { text, left_out, .. } = encode(ODD, odd, format);
+    (String::from_utf8(text.to_vec()).unwrap(), left_out)
+}
+
+#[test]
+fn of_two_equal_series_the_first_stays_and_the_other_is_named() {
+    let declared = || [("1", "x"), ("1", "y"), ("1", "x")].map(|(a, b)| row(&[("a", a), ("b", b)]));
+    let odd = vec![
+        ("t_declared".to_owned(), Kind::Gauge, declared().into()),
+        (
+            "t_odd".to_owned(),
+            Kind::Gauge,
+            declared()
+                .into_iter()
+                .chain([
+                    row(&[("b", "y"), ("a", "1")]),
+                    row(&[("a", "1"), ("c", "")]),
+                    row(&[("a", "1")]),
+                    row(&[("a", "1"), ("a", "2")]),
+                    row(&[("1", "1")]),
+                    row(&[("__name__", "t_other")]),
+                ])
+                .collect(),
+        ),
+    ];
+    for format in [Format::Text, Format::OpenMetrics] {
+        let (text, left_out) = encoded(&odd, format);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            r#"t_declared{a="1",b="x"} 0"#,
+            r#"t_declared{a="1",b="y"} 1"#,
+            r#"t_odd{a="1",b="x"} 0"#,
+            r#"t_odd{a="1",b="y"} 1"#,
+            r#"t_odd{a="1",c=""} 4"#,
+        ];
+        assert_eq!(samples, expected);
+        assert_eq!(left_out.count, 7);
+        let named = [r#"t_declared{a="1",b="x"}"#, r#"t_odd{a="1",b="x"}"#, r#"t_odd{b="y",a="1"}"#];
+        assert_eq!(left_out.series[..3], named);
+    }
+}
+
+#[test]
+fn a_family_stands_once_under_every_name_that_it_takes() {
+    let one = || vec![row(&[("a", "1")])];
+    let with = |suffix| vec![(suffix, vec![("a".to_owned(), "1".to_owned())])];
+    let odd: Odd = vec![
+        ("t_twice".into(), Kind::Gauge, one()),
+        ("t_empty".into(), Kind::Gauge, vec![]),
+        ("t_twice".into(), Kind::Gauge, vec![row(&[("a", "2")])]),
+        ("t_empty".into(), Kind::Gauge, one()),
+        ("t_spread".into(), Kind::Histogram, with(2)),
+        ("t_spread_sum".into(), Kind::Gauge, one()),
+        ("t_spread".into(), Kind::Gauge, one()),
+        ("t_twice_total".into(), Kind::Counter, one()),
+        ("t-no-name".into(), Kind::Gauge, one()),
+        ("".into(), Kind::Gauge, one()),
+    ];
+    let (text, left_out) = encoded(&odd, Format::Text);
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let names = ["t_twice", "t_empty", "t_spread_sum", "t_twice_total"];
+    assert_eq!(samples, names.map(|name| format!("{name}{{a=\"1\"}} 0")));
+    assert_eq!(left_out.count, 5);
+    let (text, _) = encoded(&odd, Format::OpenMetrics);
+    // The counter can't be called `t_twice` in OpenMetrics, as it would be alone.
+    assert!(text.contains("# TYPE t_twice_total unknown\nt_twice_total{a=\"1\"} 0\n"), "{text}");
+    assert_eq!(text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>(), samples);
+}
+
+/// What a scraper would see: each series' name and its labels that are not empty.
+fn series(text: &str) -> Vec<(String, std::collections::BTreeMap<String, String>)> {
+    let label =
+        |pair: &str| pair.split_once('=').map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()));
+    let sample = |line: &str| {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let labels = labels.trim_end_matches('}').split(',').filter_map(label);
+        (name.to_owned(), labels.filter(|(_, text)| !text.is_empty()).collect())
+    };
+    text.lines().filter(|line| !line.starts_with('#')).map(sample).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Beside a reference that keeps the first of all samples that a scraper would take for one.
+    #[test]
+    fn no_series_is_there_twice_whatever_is_handed_over(
+        odd in prop::collection::vec(
+            (
+                "t_[xy](_sum|_total)?",
+                prop::sample::select(vec![Kind::Gauge, Kind::Counter, Kind::Histogram]),
+                prop::collection::vec((0..4_usize, prop::collection::vec(("[abc]", "[12]?"), 0..4)), 0..12),
+            ),
+            0..6,
+        )
+    ) {
+        let (mut families, mut names, mut rows, mut expected) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (place, (name, _, samples)) in odd.iter().enumerate() {
+            for (number, (suffix, labels)) in samples.iter().enumerate() {
+                // The first family with samples has the name, and each name of a sample belongs to one family.
+                let full = format!("{name}{}", SUFFIXES[*suffix]);
+                let mut own = |wanted: &str| {
+                    if !families.iter().any(|(name, _)| name == wanted) {
+                        families.push((wanted.to_owned(), place));
+                    }
+                    families.contains(&(wanted.to_owned(), place))
+                };
+                if !own(name) || !own(&full) {
+                    continue;
+                }
+                let mut labels = labels.clone();
+                labels.sort();
+                let count = labels.len();
+                labels.dedup_by(|one, other| one.0 == other.0);
+                labels.retain(|(_, text)| !text.is_empty());
+                let row = (full.clone(), labels);
+                if count == samples[number].1.len() && !has_twice(&samples[number].1) && !rows.contains(&row) {
+                    rows.push(row);
+                    expected.push(format!("{number}"));
+                    names.push(full);
+                }
+            }
+        }
+        let (text, left_out) = encoded(&odd, Format::Text);
+        let values: Vec<String> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
+            .collect();
+        prop_assert_eq!(&values, &expected);
+        let all: usize = odd.iter().map(|(_, _, samples)| samples.len()).sum();
+        prop_assert_eq!(left_out.count as usize, all - expected.len());
+        for format in [Format::Text, Format::OpenMetrics] {
+            let (text, _) = encoded(&odd, format);
+            let mut all = series(&text);
+            let count = all.len();
+            all.sort();
+            all.dedup();
+            prop_assert_eq!(all.len(), count, "{}", text);
+            let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+            let heads: Vec<&str> = heads.iter().filter_map(|head| head.split(' ').nth(2)).collect();
+            let mut once = heads.clone();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), heads.len(), "{}", text);
+        }
+    }
+}
+
+fn has_twice(labels: &[(String, String)]) -> bool {
+    labels.iter().enumerate().any(|(place, (name, _))| labels[..place].iter().any(|(other, _)| other == name))
+}
+
+#[test]
+fn what_was_left_out_counts_once_for_a_reading_in_whatever_formats_it_is_asked_for() {
+    use crate::{hub::Encodings, publish::prometheus::left_out};
+    let odd: Odd = vec![("t_odd".into(), Kind::Gauge, vec![row(&[("a", "1")]), row(&[("a", "1")])])];
+    let reading = Encodings::default();
+    for format in [Format::Text, Format::OpenMetrics, Format::Text] {
+        reading.get("a test's own source", ODD, &odd, format);
+        assert_eq!(left_out("a test's own source"), 1);
+    }
+    Encodings::default().get("a test's own source", ODD, &odd, Format::OpenMetrics);
+    assert_eq!(left_out("a test's own source"), 2);
+}

@@ -26,7 +26,7 @@ struct Reading {
 
 impl Exposition for Reading {
     fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(GROUPS, self, format)
+        self.encodings.get("test", GROUPS, self, format)
     }
 }
 

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_model::Stopwatch;
+
 use super::{Usage, mounts::Mount};
 
 /// So long a sample waits for mounts that answered at once the last time.
@@ -73,7 +75,7 @@ struct Slot {
     path: Arc<Path>,
     remote: bool,
     /// When the question that is not answered yet was put.
-    asked: Option<Instant>,
+    asked: Option<Stopwatch>,
     running: bool,
     awaited: bool,
     /// Its last answer took longer than a sample waits; it is not waited for until one comes quickly again.
@@ -95,7 +97,7 @@ impl Asker {
         let mut state = self.shared.lock();
         state.forget_all_but(mounts);
         for mount in mounts {
-            state.put(mount, start);
+            state.put(mount);
         }
         let mut takeover = start;
         while state.runnable().is_some() || state.awaited > 0 {
@@ -189,7 +191,7 @@ impl State {
         self.queue.retain(|id| ids.contains(id));
     }
 
-    fn put(&mut self, mount: &Mount, now: Instant) {
+    fn put(&mut self, mount: &Mount) {
         let slot = self.slots.entry(mount.id).or_insert_with(|| Slot {
             path: mount.path.clone(),
             remote: mount.remote,
@@ -207,7 +209,7 @@ impl State {
             slot.late = None;
         }
         if slot.asked.is_none() {
-            slot.asked = Some(now);
+            slot.asked = Some(Stopwatch::start());
             slot.awaited = !slot.slow;
             self.awaited += usize::from(slot.awaited);
             self.queue.push_back(mount.id);

@@ -11,7 +11,6 @@ mod mounts;
 use std::{io, path::Path};
 
 use aura_model::{Context, Emit, Metric, Missing, Name, Reason, Unit, gauge};
-use rustix::fs::StatVfsMountFlags;
 use serde::Serialize;
 
 use self::{
@@ -39,7 +38,8 @@ pub struct Filesystem {
     pub major: Name,
     /// Minor number of the device.
     pub minor: Name,
-    /// Mounted read-only, or turned so after an error.
+    /// Mounted read-only, or turned so after an error, as the table of mounts says. What `statfs` says is true of the
+    /// path that we reach it by: in a container that is a read-only bind of what may be written to.
     pub readonly: bool,
     /// Its sizes; missing when it refused or has not answered.
     pub usage: Option<Usage>,
@@ -60,9 +60,6 @@ pub struct Usage {
     pub files: u64,
     /// Inodes free.
     pub files_free: u64,
-    /// Mounted read-only, or turned so after an error.
-    #[serde(skip)]
-    pub readonly: bool,
 }
 
 /// The mounts that the filters let through.
@@ -186,7 +183,7 @@ impl Collector for Reader {
                 fstype: mount.fstype.clone(),
                 major: mount.major.clone(),
                 minor: mount.minor.clone(),
-                readonly: usage.map_or(mount.readonly, |usage| usage.readonly),
+                readonly: mount.readonly,
                 usage,
                 error,
             }
@@ -226,7 +223,6 @@ fn statfs(path: &Path) -> io::Result<Usage> {
         available: bytes(answer.f_bavail),
         files: answer.f_files,
         files_free: answer.f_ffree,
-        readonly: answer.f_flag.contains(StatVfsMountFlags::RDONLY),
     })
 }
 
@@ -236,4 +232,37 @@ fn words_of(error: &io::Error) -> String {
     let words = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use aura_model::Paths;
+
+    use super::*;
+
+    /// A bind of ours may be read-only where the file system is not, and the other way round: `statfs` speaks of the
+    /// former.
+    #[test]
+    fn read_only_is_what_the_table_says_and_not_the_path_that_we_reach_it_by() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = root.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        folder("data");
+        let table = folder("proc/1").join("mountinfo");
+        let paths = Paths { procfs: folder("proc"), rootfs: root.path().to_owned(), ..Paths::default() };
+        let mut reader = Reader::open(&HostOptions::default(), &Context::new(paths));
+        for (options, expected) in [("rw - ext4 /dev/sda1 rw", false), ("rw - ext4 /dev/sda1 rw,emergency_ro", true)] {
+            std::fs::write(&table, format!("27 1 8:1 / /data {options}\n")).unwrap();
+            let mount = loop {
+                let mounts = reader.read(&mut Buffer::default()).unwrap().mounts;
+                if let Some(mount) = mounts.into_iter().find(|mount| mount.usage.is_some()) {
+                    break mount;
+                }
+            };
+            assert_eq!(mount.readonly, expected, "{options}");
+        }
+    }
 }

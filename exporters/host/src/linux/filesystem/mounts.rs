@@ -100,9 +100,11 @@ struct Filter {
 }
 
 impl Filter {
-    /// The patterns were checked with the configuration; one that is no pattern counts as not given.
+    /// The patterns were checked with the configuration; one that is no pattern counts as not given, and an empty one
+    /// says nothing.
     fn new(include: Option<&str>, exclude: &str) -> Self {
-        let regex = |pattern: &str| Regex::new(pattern).ok();
+        let regex =
+            |pattern: &str| Some(pattern).filter(|pattern| !pattern.is_empty()).and_then(|p| Regex::new(p).ok());
         Self { include: include.and_then(regex), exclude: regex(exclude) }
     }
 
@@ -142,7 +144,9 @@ fn row(line: &[u8]) -> Option<Row<'_>> {
     let fstype = words.next()?;
     let device = words.next()?;
     let super_options = words.next()?;
-    let readonly = [options, super_options].iter().any(|all| all.split(|&byte| byte == b',').any(|one| one == b"ro"));
+    let has = |all: &[u8], option: &[u8]| all.split(|&byte| byte == b',').any(|one| one == option);
+    // Since Linux 6.15 an ext4 that stopped writing after an error stays `rw` and says so by this word alone.
+    let readonly = has(options, b"ro") || has(super_options, b"ro") || has(super_options, b"emergency_ro");
     Some(Row { id, parent, major, minor, point, device, fstype, readonly })
 }
 
@@ -209,8 +213,11 @@ mod tests {
     #[test]
     fn read_only_by_the_mount_or_by_the_file_system() {
         let table = "1 0 8:1 / /a ro - ext4 /dev/a rw\n2 0 8:2 / /b rw - ext4 /dev/b ro,noload\n\
-                     3 0 8:3 / /c rw - ext4 /dev/c rw,errors=remount-ro\n";
-        assert_eq!(parse(table).iter().map(|mount| mount.readonly).collect::<Vec<_>>(), [true, true, false]);
+                     3 0 8:3 / /c rw - ext4 /dev/c rw,errors=remount-ro\n\
+                     4 0 8:4 / /d rw shared:7 master:1 - ext4 /dev/d rw,emergency_ro,errors=remount-ro\n\
+                     5 0 8:5 / /e rw - ext4 /dev/e rw,x=ro,emergency_rocket\n6 0 8:6 / /ro rw - ext4 ro rw\n";
+        let readonly: Vec<bool> = parse(table).iter().map(|mount| mount.readonly).collect();
+        assert_eq!(readonly, [true, true, false, true, false, false]);
     }
 
     #[test]
@@ -245,6 +252,19 @@ mod tests {
         let mounts =
             Table::new(&options, Path::new("/")).parse(b"1 0 8:1 / /dev rw - ext4 a rw\n2 0 8:2 / / rw - ext4 b rw\n");
         assert_eq!(points(&mounts), ["/dev"]);
+    }
+
+    #[test]
+    fn an_empty_pattern_says_nothing() {
+        let options = FilesystemOptions {
+            mount_points_include: Some(String::new()),
+            mount_points_exclude: String::new(),
+            fs_types_exclude: String::new(),
+            ..Default::default()
+        };
+        let mounts =
+            Table::new(&options, Path::new("/")).parse(b"1 0 8:1 / /dev rw - tmpfs a rw\n2 0 8:2 / / rw - ext4 b rw\n");
+        assert_eq!(points(&mounts), ["/dev", "/"]);
     }
 
     fn escape(text: &str) -> String {

@@ -1,0 +1,2 @@
+/** A made-up machine; each call gives its next message of the feed `system`. */
+export function makeMachine(scenario?: string, interval?: number): (at?: number) => unknown;
