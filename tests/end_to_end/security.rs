@@ -307,7 +307,7 @@ fn where_everybody_is_answered_the_oldest_make_room() {
 }
 
 /// Asks again and again and reads nothing, so that one of its scrapes is never finished.
-fn stuck(address: SocketAddr, headers: &str) -> TcpStream {
+pub(crate) fn stuck(address: SocketAddr, headers: &str) -> TcpStream {
     let mut stuck = TcpStream::connect(address).unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size(&stuck, 4096).unwrap();
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
@@ -333,7 +333,7 @@ fn who_reads_nothing_holds_no_scrape_for_long() {
 }
 
 /// Whether the agent still has its end of this connection.
-fn is_connected(agent: &Agent, stream: &TcpStream) -> bool {
+pub(crate) fn is_connected(agent: &Agent, stream: &TcpStream) -> bool {
     let (near, far) = (stream.local_addr().unwrap().port(), agent.address().port());
     let ends = format!("0100007F:{far:04X} 0100007F:{near:04X} ");
     let table = fs::read_to_string("/proc/net/tcp").unwrap();

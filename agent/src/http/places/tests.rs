@@ -84,6 +84,38 @@ fn one_address_has_its_share_and_ipv6_counts_by_network() {
 }
 
 #[test]
+fn a_proxy_has_no_share_and_takes_no_more_than_all() {
+    let places = places(4, 2);
+    let proxy: Vec<_> = (0..4).map(|_| places.enter_for_others(address(1)).unwrap()).collect();
+    assert!(!proxy.iter().any(has_to_leave));
+    let _newcomer = places.enter_for_others(address(1)).unwrap();
+    assert_eq!(proxy.iter().filter(|place| has_to_leave(place)).count(), 1);
+    assert_eq!(places.taken().seats.len(), 4);
+    // Somebody else comes in all the same, at the expense of who has the most.
+    let _other = places.enter(address(2)).unwrap();
+    assert_eq!(places.taken().by_network[&address(1)], 3);
+}
+
+#[test]
+fn what_is_left_is_counted_like_the_deadline_while_the_machine_runs() {
+    let places = places(4, 4);
+    let place = places.enter(address(1)).unwrap();
+    for (standing, unread, patience) in [
+        (Standing::Stranger, false, STRANGER),
+        (Standing::Guest, false, GUEST),
+        (Standing::Guest, true, UNREAD),
+        (Standing::Stranger, true, STRANGER),
+    ] {
+        answered(&place, standing);
+        place.seat.wrote(!unread);
+        let left = place.seat.left();
+        let by_the_clock = place.seat.deadline().saturating_duration_since(Instant::now());
+        assert!(left <= patience && left + STRANGER > patience, "{left:?} of {patience:?}");
+        assert!(left + Duration::from_secs(1) >= by_the_clock, "{left:?} of {by_the_clock:?}");
+    }
+}
+
+#[test]
 fn who_was_not_let_in_has_little_time() {
     let places = places(8, 8);
     let place = places.enter(address(1)).unwrap();
