@@ -14,6 +14,8 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// What is said of who asks, if anything.
+    pub(crate) authorization: Option<&'static str>,
 }
 
 /// An answer, as it came.
@@ -45,15 +47,16 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        Ok(Self { stream, buffer: vec![0; 256 << 10] })
+        Ok(Self { stream, buffer: vec![0; 256 << 10], authorization: None })
     }
 
     /// Asks for `path`, with Prometheus's kind of compression if told so.
     pub(crate) fn get(&mut self, path: &str, coding: Option<&str>) -> Result<Answer<'_>> {
         let coding = coding.map(|coding| format!("Accept-Encoding: {coding}\r\n")).unwrap_or_default();
+        let user = self.authorization.map(|user| format!("Authorization: {user}\r\n")).unwrap_or_default();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\n\
-             Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n{coding}\r\n"
+             Accept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n{coding}{user}\r\n"
         );
         self.stream.write_all(request.as_bytes())?;
         let mut filled = 0;

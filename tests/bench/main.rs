@@ -1,11 +1,12 @@
 //! What the agent costs, beside what a user would run instead, as ratios from one run on one machine.
 //!
 //! `make bench` prints the table and writes it into `docs/benchmarks.md`. With names of parts as arguments
-//! (`second`, `scrape`, `throughput`, `start`, `size`, `postgres`, `ollama`, `gpu`, `audit`, `roles`, `fanout`, `memory`)
+//! (`second`, `scrape`, `throughput`, `start`, `size`, `postgres`, `ollama`, `gpu`, `audit`, `roles`, `fanout`, `attacks`, `memory`)
 //! it only prints those.
 //! CPU time is the scheduler's own, in nanoseconds, of the measured process alone; programs take turns in short
 //! slices, and a ratio is the median of the slices' ratios, with the least and the greatest.
 
+mod attacks;
 mod client;
 mod fanout;
 mod floor;
@@ -52,7 +53,7 @@ fn main() -> Result<()> {
 
 fn measure(rows: &mut Vec<Row>, chosen: impl Fn(&str) -> bool) -> Result<()> {
     type Part = fn(&mut Vec<Row>) -> Result<()>;
-    let parts: [(&str, Part); 11] = [
+    let parts: [(&str, Part); 12] = [
         ("second", scrape::each_second),
         ("scrape", scrape::back_to_back),
         ("throughput", scrape::throughput),
@@ -64,6 +65,7 @@ fn measure(rows: &mut Vec<Row>, chosen: impl Fn(&str) -> bool) -> Result<()> {
         ("audit", sources::audit::measure),
         ("roles", sources::roles::measure),
         ("fanout", fanout::measure),
+        ("attacks", attacks::measure),
     ];
     // It fills for minutes, so it begins before all else.
     let remembering = chosen("memory").then(Remembering::start).transpose()?;

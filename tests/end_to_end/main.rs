@@ -1,5 +1,6 @@
 //! The real binary against real peers.
 
+mod access;
 mod answers;
 mod audit_logs;
 mod audit_mount;

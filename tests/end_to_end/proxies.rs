@@ -1,11 +1,22 @@
 //! Behind a proxy: what `docs/operation.md` says that nginx must pass on is enough.
 
-use std::{fmt::Write as _, io::Write, net::SocketAddr, process::Command};
+use std::{
+    fmt::Write as _,
+    io::{ErrorKind, Write},
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use aura_tests::{Agent, Authority, Feed, Peer, Request, Setup, needs, receive, wait_until};
 use tempfile::TempDir;
 
-use crate::tls::certify;
+use crate::{
+    security::{is_connected, stuck},
+    tls::certify,
+};
 
 /// What the documentation tells to write, in a `location`.
 const PASSED_ON: &str = "proxy_http_version 1.1; proxy_set_header Host $http_host; \
@@ -124,6 +135,73 @@ fn limits_count_those_whom_a_trusted_proxy_names() {
     let agent = Setup::default().config("feed: {max_clients_per_address: 1}\n").start();
     let _first = open(agent.address(), "192.0.2.1").unwrap();
     assert_eq!(open(agent.address(), "192.0.2.2").err(), Some(503));
+}
+
+/// A connection that has asked once and waits.
+fn waiting(agent: &Agent) -> TcpStream {
+    let mut stream = TcpStream::connect(agent.address()).unwrap();
+    assert_eq!(Request::new("GET", "/api/system").send_on(&mut stream, agent.address()).status, 200);
+    stream.set_nonblocking(true).unwrap();
+    stream
+}
+
+fn is_open(stream: &TcpStream) -> bool {
+    matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+}
+
+#[test]
+fn a_trusted_proxy_has_more_connections_than_an_address_until_a_reload_takes_its_name_away() {
+    let agent = Setup::default().config("web: {trusted_proxies: [127.0.0.0/8]}\n").start();
+    let mut connections: Vec<TcpStream> = (0..300).map(|_| waiting(&agent)).collect();
+    assert!(connections.iter().all(is_open), "a proxy was limited like one address");
+    std::fs::write(agent.folder().join("aura.yaml"), "web: {trusted_proxies: []}\n").unwrap();
+    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 200);
+    // More than one address may have: each that comes takes the place of another.
+    connections.retain(is_open);
+    connections.extend((0..10).map(|_| waiting(&agent)));
+    wait_until("the oldest to go", || connections.iter().filter(|stream| is_open(stream)).count() <= 300);
+}
+
+#[test]
+fn one_client_of_a_proxy_does_not_use_up_what_others_have() {
+    let hash = bcrypt::hash("right", 10).unwrap();
+    let setup = Setup::default();
+    let file = setup.write("web.yaml", &format!("basic_auth_users: {{ada: '{hash}', bob: '{hash}', eve: '{hash}'}}\n"));
+    let config = "web: {trusted_proxies: [127.0.0.1], max_requests: 2}\n";
+    let agent = setup.config(config).argument("--web.config.file").argument(file).announced();
+    let request = |client: &str| Request::new("GET", "/metrics").header("X-Forwarded-For", client);
+
+    // Guesses, more than may wait of one address.
+    let (done, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let rightful: Vec<u16> = thread::scope(|scope| {
+        for guesser in 0..24 {
+            let (agent, request, done, refused) = (&agent, &request, &done, &refused);
+            scope.spawn(move || {
+                for guess in 0.. {
+                    if done.load(Relaxed) {
+                        break;
+                    }
+                    let guess = request("192.0.2.1").user("ada", &format!("{guesser} {guess}"));
+                    refused.fetch_add(usize::from(agent.ask(&guess).status == 503), Relaxed);
+                }
+            });
+        }
+        wait_until("the guesser's part of the line to be full", || refused.load(Relaxed) > 50);
+        let answers = ["ada", "bob", "eve"].map(|user| agent.ask(&request("192.0.2.2").user(user, "right")).status);
+        done.store(true, Relaxed);
+        answers.into()
+    });
+    assert_eq!(rightful, [200; 3], "a guesser used up the line of another client");
+
+    // A scrape that is never finished: one for each client.
+    let ask = |client: &str| agent.ask(&request(client).user("ada", "right")).status;
+    let reader = stuck(agent.address(), "X-Forwarded-For: 192.0.2.1\r\nAuthorization: Basic YWRhOnJpZ2h0\r\n");
+    for _ in 0..20 {
+        assert_eq!(ask("192.0.2.2"), 200);
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(is_connected(&agent, &reader), "a client made room for another client of its proxy");
+    wait_until("a refusal or room", || ask("192.0.2.1") == 503 || !is_connected(&agent, &reader));
 }
 
 #[test]

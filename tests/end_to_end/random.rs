@@ -17,6 +17,11 @@ impl Random {
         Self(seed)
     }
 
+    /// What this seed gives.
+    pub(crate) fn from(seed: usize) -> Self {
+        Self(seed as u64)
+    }
+
     /// A number below this one.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,8 +1,9 @@
 //! What clients may not do.
 
 use std::{
+    fs,
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
 };
@@ -233,53 +234,135 @@ fn who_trickles_or_says_nothing_is_cut_off() {
     });
 }
 
-#[test]
-fn more_connections_than_there_are_places_are_refused_and_places_become_free_again() {
-    const PLACES: usize = 1024;
+fn open_files(agent: &Agent) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", agent.pid().as_raw_nonzero())).map_or(0, Iterator::count)
+}
+
+/// More than one address may have, and as many as there are places for all.
+fn crowd(agent: &Agent, from: &[u8], request: &str) -> Vec<TcpStream> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    let agent = Agent::start();
-    // A client of the feed needs no place among those who speak HTTP.
-    let mut client = agent.feed();
-    client.message();
-    // Each has had an answer and may ask again, so it keeps its place for a while.
-    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {}\r\n\r\n", agent.address());
-    let one = || {
-        let mut stream = TcpStream::connect(agent.address()).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        assert_eq!(receive(&mut stream).unwrap().status, 200);
+    let one = |number: usize| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let host = from[number % from.len()];
+        socket.bind(&SocketAddr::from(([127, 0, 0, host], 0)).into()).unwrap();
+        socket.connect(&agent.address().into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        // Some are let go of while they say it.
+        let _ = stream.write_all(request.as_bytes());
         stream
     };
-    let crowd: Vec<TcpStream> = (0..PLACES).map(|_| one()).collect();
-    let refused = raw(&agent, &Request::new("GET", "/").bytes(agent.address())).expect("a refusal");
-    assert_eq!((refused.status, refused.error_code().as_str()), (503, "too_many_connections"));
-    assert!(refused.header("retry-after").is_some());
-    let seq = client.message()["seq"].as_u64();
-    assert!(client.message()["seq"].as_u64() > seq, "the feed stopped");
-    drop(crowd);
-    wait_until("a free place", || {
-        let mut stream = TcpStream::connect(agent.address()).unwrap();
-        let sent = stream.write_all(&Request::new("GET", "/-/healthy").bytes(agent.address()));
-        sent.is_ok() && receive(&mut stream).is_ok_and(|answer| answer.status == 200)
-    });
+    (0..1100).map(one).collect()
 }
 
 #[test]
-fn more_scrapes_at_once_than_allowed_are_told_to_come_back() {
-    let agent = Setup::default().config("web: {max_requests: 1}\n").start();
-    let address = agent.address();
-    // Asks again and again and reads nothing, so that one of its scrapes is never finished.
+fn a_crowd_of_strangers_keeps_nobody_out_who_is_known_and_no_supervisor() {
+    let setup = Setup::default();
+    let users = format!("basic_auth_users: {{ada: '{}'}}\n", bcrypt::hash("right", 4).unwrap());
+    let file = setup.write("web.yaml", &users);
+    let agent = setup.argument("--web.config.file").argument(file).announced();
+    // Her connection is kept, and waits most of the time.
+    let mut scraper = TcpStream::connect(agent.address()).unwrap();
+    scraper.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    let mut scrape = || {
+        scraper
+            .write_all(b"GET /metrics/aura HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRhOnJpZ2h0\r\n\r\n")
+            .unwrap();
+        receive(&mut scraper).unwrap().status
+    };
+    assert_eq!(scrape(), 200);
+    let refused = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (from, request) in [
+        (&[1][..], refused),
+        (&[1], ""),
+        (&[1], "GET / HTTP/1.1\r\nX: "),
+        (&[50], refused),
+        (&[50, 51, 52, 53, 54, 55], refused),
+    ] {
+        let crowd = crowd(&agent, from, request);
+        for _ in 0..3 {
+            assert_eq!(scrape(), 200, "{from:?} {request:?}");
+            let fresh = agent.ask(&Request::new("GET", "/metrics/aura").user("ada", "right"));
+            assert_eq!(fresh.status, 200, "{from:?} {request:?}");
+            assert_eq!(agent.get("/-/healthy").status, 200, "{from:?} {request:?}");
+        }
+        let sockets = open_files(&agent);
+        assert!(sockets < 1150, "{sockets} files are open");
+        drop(crowd);
+    }
+}
+
+#[test]
+fn where_everybody_is_answered_the_oldest_make_room() {
+    let agent = Agent::start();
+    let mut client = agent.feed();
+    client.message();
+    let request = format!("GET /-/healthy HTTP/1.1\r\nHost: {}\r\n\r\n", agent.address());
+    let _crowd = crowd(&agent, &[1], &request);
+    for path in ["/-/healthy", "/metrics", "/api/system"] {
+        assert_eq!(agent.get(path).status, 200, "{path}");
+    }
+    let seq = client.message()["seq"].as_u64();
+    assert!(client.message()["seq"].as_u64() > seq, "the feed stopped");
+}
+
+/// Asks again and again and reads nothing, so that one of its scrapes is never finished.
+pub(crate) fn stuck(address: SocketAddr, headers: &str) -> TcpStream {
     let mut stuck = TcpStream::connect(address).unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size(&stuck, 4096).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    stuck.write_all(request.repeat(150).as_bytes()).unwrap();
-    let refused =
-        aura_tests::wait_for("a refusal", || Some(agent.get("/metrics")).filter(|answer| answer.status == 503));
-    assert_eq!(refused.error_code(), "too_many_scrapes");
-    assert!(refused.header("retry-after").is_some());
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    let _ = stuck.write_all(request.repeat(150).as_bytes());
+    stuck
+}
+
+#[test]
+fn who_reads_nothing_holds_no_scrape_for_long() {
+    // One for each address.
+    let agent = Setup::default().config("web: {max_requests: 2}\n").start();
+    wait_until("no connections", || agent.get("/-/healthy").status == 200);
+    let reader = stuck(agent.address(), "");
+    // At first it may only be slow, and others are told to come back.
+    wait_until("a refusal or room", || {
+        let answer = agent.get("/metrics");
+        let refused = answer.status == 503;
+        assert!(!refused || answer.error_code() == "too_many_scrapes" && answer.header("retry-after").is_some());
+        refused || !is_connected(&agent, &reader)
+    });
     assert_eq!(agent.get("/api/system").status, 200, "others are held up");
-    drop(stuck);
-    wait_until("a place", || agent.get("/metrics").status == 200);
-    let refusals = || agent.scrape("/metrics").value("aura_scrapes_refused_total", &[]);
-    wait_until("the refusals to be counted", || refusals() >= 1.0);
+    wait_until("room", || agent.get("/metrics").status == 200 && !is_connected(&agent, &reader));
+}
+
+/// Whether the agent still has its end of this connection.
+pub(crate) fn is_connected(agent: &Agent, stream: &TcpStream) -> bool {
+    let (near, far) = (stream.local_addr().unwrap().port(), agent.address().port());
+    let ends = format!("0100007F:{far:04X} 0100007F:{near:04X} ");
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    // An end that nobody holds any more has no inode.
+    table.lines().any(|line| line.contains(&ends) && line.split_whitespace().nth(9) != Some("0"))
+}
+
+#[test]
+fn who_was_refused_has_to_say_something_better_soon() {
+    let setup = Setup::default();
+    let users = format!("basic_auth_users: {{ada: '{}'}}\n", bcrypt::hash("right", 4).unwrap());
+    let file = setup.write("web.yaml", &users);
+    let agent = setup.argument("--web.config.file").argument(file).announced();
+    let mut stream = TcpStream::connect(agent.address()).unwrap();
+    stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(receive(&mut stream).unwrap().status, 401);
+    // Its two minutes are for those who were let in.
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn without_passwords_no_foreign_name_is_answered_wherever_it_listens() {
+    let agent = Setup::default().listen(Some("0.0.0.0:0")).argument("--web.allow-unauthenticated").start();
+    for (method, path) in [("GET", "/metrics"), ("GET", "/ws/system"), ("POST", "/-/reload"), ("GET", "/-/healthy")] {
+        let answer =
+            agent.ask(&Request::new(method, path).host("evil.example").header("Origin", "http://evil.example"));
+        assert_eq!((answer.status, answer.error_code().as_str()), (421, "unknown_host"), "{method} {path}");
+        let known = agent.ask(&Request::new(method, path));
+        assert!(matches!(known.status, 200 | 426), "{method} {path}: {}", known.status);
+    }
 }

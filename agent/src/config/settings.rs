@@ -34,10 +34,11 @@ pub struct Web {
     pub telemetry_path: String,
     /// Answer everybody who reaches an address that is not loopback. Only behind a proxy or firewall that decides.
     pub allow_unauthenticated: bool,
-    /// Scrapes answered at once; more are told to come back. 0 is no limit.
+    /// Scrapes answered at once, half of them for one address; more are told to come back. 0 is no limit.
     pub max_requests: u32,
-    /// Names under which the agent is reached, besides IP addresses, localhost and this machine's own name. A
-    /// request for another name is refused, so that no foreign page can reach the agent under a name of its own.
+    /// Names under which the agent is reached, besides IP addresses, localhost and this machine's own name. Where nobody
+    /// is asked for a password or a client certificate, a request for another name is refused, so that no foreign page
+    /// can reach the agent under a name of its own.
     #[schemars(example = "aura.example.org")]
     pub allowed_hosts: Vec<String>,
     /// Proxies in front of the agent, as addresses or networks. Their word is taken for where a request comes from

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     response::{IntoResponse, Response},
     routing::get,
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::why;
 use crate::{
-    http::{ApiError, App, Query},
+    http::{Admitted, ApiError, App, Query},
     publish::prometheus::{Format, encode},
 };
 
@@ -43,8 +43,8 @@ struct Probed {
 }
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
-async fn probe(State(app): State<Arc<App>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
-    let prober = Arc::clone(&app.settings().prober);
+async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
+    let prober = Arc::clone(&admitted.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
     let encoding = encode(Prober::groups(), &*reading, Format::Text);
     encoding.report("postgres");

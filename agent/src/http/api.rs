@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use aura_model::Interval;
 use axum::{
-    Json,
-    extract::{Extension, Path, Request, State},
+    Extension, Json,
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{ApiError, App, ClientAddress, Live, Query};
+use super::{Admitted, ApiError, App, Live, Query};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
@@ -51,10 +51,13 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Ask
 pub(super) async fn live(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(admitted): Extension<Admitted>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
-    Ok(find(&app, &name)?.feed.serve(&mut request, client))
+    let feed = &find(&app, &name)?.feed;
+    let (client, origins) = (admitted.client.0, admitted.settings().trust.origins.clone());
+    let pass = admitted.pass(request.method().clone(), request.headers(), app.watch_settings());
+    Ok(feed.serve_while(&mut request, client, &origins, Some(Box::new(pass))))
 }
 
 fn find<'a>(app: &'a App, name: &str) -> Result<&'a Live, ApiError> {

@@ -1,16 +1,14 @@
 //! What the handlers share.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use aura_postgres::Prober;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use http::{HeaderName, HeaderValue};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{ControlToken, Trust, auth::Authenticator, rate_limit::RateLimit};
+use super::{
+    ControlToken, Trust, auth::Authenticator, places::Places, rate_limit::RateLimit, scrapes::Scrapes, tls::Encryption,
+};
 use crate::{
     config::Network,
     hub::Hub,
@@ -42,16 +40,29 @@ pub struct App {
     pub events: Arc<Events>,
     /// Answers to scrapes.
     pub scraper: Scraper,
-    /// Places for running scrapes.
-    pub scrapes: Arc<Semaphore>,
+    /// Places for connections.
+    pub places: Arc<Places>,
+    /// Scrapes that run.
+    pub scrapes: Arc<Scrapes>,
     /// Asks for a reload.
     pub reload: mpsc::Sender<Reload>,
-    settings: RwLock<Arc<Settings>>,
+    settings: watch::Sender<Arc<Settings>>,
 }
 
-/// What a reload may change.
+/// Who is let in, and to what: everything in one value, so that a reload changes all of it at once. What it says of
+/// addresses and TLS is what listens, not what a file asks for.
 #[derive(Default)]
 pub struct Settings {
+    /// Which settings these are, counted by [`App::set_settings`].
+    pub(crate) generation: u64,
+    /// Where the agent listens.
+    pub addresses: Vec<SocketAddr>,
+    /// How TLS is spoken, when it is.
+    pub tls: Option<Arc<Encryption>>,
+    /// Path of all metrics.
+    pub telemetry_path: String,
+    /// Scrapes at once; 0 is no limit.
+    pub scrapes: usize,
     /// Which names and pages are trusted.
     pub trust: Trust,
     /// Who may read, when not everybody.
@@ -60,6 +71,8 @@ pub struct Settings {
     pub control_token: Option<Arc<ControlToken>>,
     /// How many requests a second are answered, when not all.
     pub rate_limit: Option<Arc<RateLimit>>,
+    /// Whether models may be loaded and unloaded at all.
+    pub controls: bool,
     /// Asks database servers that a request names.
     pub prober: Arc<Prober>,
     /// Those whose word is taken for where a request comes from.
@@ -68,33 +81,21 @@ pub struct Settings {
     pub fields: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Settings {
-    pub(super) async fn authenticate(&self, headers: &HeaderMap) -> Result<(), Response> {
-        if let Some(limit) = &self.rate_limit {
-            limit.check(Instant::now()).map_err(IntoResponse::into_response)?;
-        }
-        match &self.authenticator {
-            Some(authenticator) => authenticator.check(headers).await.map(drop).map_err(IntoResponse::into_response),
-            None => Ok(()),
-        }
-    }
-}
-
 impl App {
-    /// Shares these; `scrapes` may run at once.
+    /// Shares these.
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
         views: Views,
         live: Vec<Live>,
         events: Arc<Events>,
-        scrapes: usize,
+        connections: usize,
         reload: mpsc::Sender<Reload>,
-        settings: Settings,
     ) -> Self {
-        let scrapes = Arc::new(Semaphore::new(scrapes));
-        let settings = RwLock::new(Arc::new(settings));
-        Self { hub, views, live, events, scraper: Scraper::default(), scrapes, reload, settings }
+        let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
+        // Nobody can ask before there are listeners, which come with settings.
+        let (settings, _) = watch::channel(Arc::default());
+        Self { hub, views, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
     }
 
     /// The feed of this name.
@@ -104,11 +105,18 @@ impl App {
 
     /// The settings in force.
     pub fn settings(&self) -> Arc<Settings> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Arc::clone(&self.settings.borrow())
     }
 
-    /// Puts new settings in force.
+    /// The settings in force, and word of each change.
+    pub fn watch_settings(&self) -> watch::Receiver<Arc<Settings>> {
+        self.settings.subscribe()
+    }
+
+    /// Puts new settings in force, all of them at once.
     pub fn set_settings(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.settings.send_modify(|current| {
+            *current = Arc::new(Settings { generation: current.generation + 1, ..settings });
+        });
     }
 }

@@ -1,12 +1,13 @@
 //! Who may come in: users with bcrypt hashes, as the web configuration lists them.
 //!
 //! bcrypt is slow on purpose (some 70 ms at cost 10), so a pair that was right once is remembered by a keyed
-//! hash, and the work is done off the runtime, by few at a time: strangers who guess do not stop the others.
+//! hash, and the work is done off the runtime, in [`line`](super::line): strangers who guess do not stop the others. What
+//! is remembered outlives a reload for as long as the user's hash is the same.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
-    thread::available_parallelism,
 };
 
 use aws_lc_rs::{hmac, rand::SystemRandom};
@@ -17,17 +18,16 @@ use http::{
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use subtle::ConstantTimeEq;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
     ApiError,
+    line::Line,
     web_config::{Found, Secret},
 };
 
 /// Right pairs that are remembered; more only cost the time of a check.
 const REMEMBERED: usize = 128;
-/// Checks that wait for their turn; more are sent away.
-const WAITING: usize = 32;
 /// A check at this cost takes about 4 s: higher ones only look like safety.
 const MAX_COST: u32 = 16;
 /// Longer than any password that bcrypt looks at in full (72 bytes) with any name.
@@ -35,13 +35,23 @@ const MAX_HEADER: usize = 1024;
 
 /// Checks `Authorization: Basic`.
 pub struct Authenticator {
-    users: Arc<BTreeMap<String, Secret>>,
+    users: BTreeMap<String, Arc<User>>,
     /// The dearest of all hashes: a name that nobody has costs a check against it.
     decoy: Secret,
+    desk: Arc<Desk>,
+}
+
+/// Somebody with a name and a password.
+pub struct User {
+    name: String,
+    hash: Secret,
+}
+
+/// Where pairs are checked and remembered, whatever the users are.
+struct Desk {
     key: hmac::Key,
     good: Mutex<VecDeque<[u8; 32]>>,
-    working: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    line: Arc<Line>,
 }
 
 /// Why somebody may not come in. As a response it has the API's error body.
@@ -87,49 +97,60 @@ impl Authenticator {
             found.add("basic_auth_users", "the system gives no random numbers");
             return None;
         };
-        let cores = available_parallelism().map_or(1, usize::from);
+        let user = |(name, hash): (&String, &Secret)| {
+            (name.clone(), Arc::new(User { name: name.clone(), hash: hash.clone() }))
+        };
         Some(Self {
-            users: Arc::new(users.clone()),
+            users: users.iter().map(user).collect(),
             decoy: decoy.clone(),
-            key,
-            good: Mutex::default(),
-            working: Arc::new(Semaphore::new((cores / 2).max(1))),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+            desk: Arc::new(Desk { key, good: Mutex::default(), line: Line::new() }),
         })
     }
 
-    /// Whether a request with these headers may come in, and as whom.
+    /// The same users at the desk of those before them: what it remembers still holds for those whose hash is the same,
+    /// and who waits there keeps waiting.
+    pub(super) fn after(&self, old: &Self) -> Self {
+        Self { users: self.users.clone(), decoy: self.decoy.clone(), desk: Arc::clone(&old.desk) }
+    }
+
+    /// Whether this is still a user, with the same password.
+    pub(super) fn has(&self, user: &User) -> bool {
+        self.users.get(&user.name).is_some_and(|known| known.hash.reveal() == user.hash.reveal())
+    }
+
+    /// Whether a request with these headers, from this address, may come in, and as whom.
     ///
     /// # Errors
     /// Why not.
-    pub async fn check(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+    pub async fn check(&self, headers: &HeaderMap, address: IpAddr) -> Result<Arc<User>, Refusal> {
         let (name, password) = credentials(headers).ok_or(Refusal::Unauthorized)?;
-        let tag = self.tag(&name, &password);
-        if self.remembered(&tag) {
-            return Ok(name);
+        let user = self.users.get(&name).cloned();
+        let hash = user.as_ref().map_or(&self.decoy, |user| &user.hash).clone();
+        let tag = self.desk.tag(&hash, &name, &password);
+        if self.desk.remembered(&tag) {
+            return user.ok_or(Refusal::Unauthorized);
         }
-        let _waiting = self.waiting.clone().try_acquire_owned().map_err(|_| Refusal::Busy)?;
-        // The permit goes with the work: a client that leaves does not make room while its check still runs.
-        let permit = self.working.clone().acquire_owned().await.map_err(|_| Refusal::Busy)?;
-        let hash = self.users.get(&name).cloned();
-        let decoy = self.decoy.clone();
+        let turn = self.desk.line.stand(address, &tag).await.ok_or(Refusal::Busy)?;
+        // The turn goes with the work: a client that leaves does not make room while its check still runs.
         let check = spawn_blocking(move || {
-            let _permit = permit;
-            let right = bcrypt::verify(&password, hash.as_ref().unwrap_or(&decoy).reveal()).unwrap_or(false);
-            right && hash.is_some()
+            let _turn = turn;
+            bcrypt::verify(&password, hash.reveal()).unwrap_or(false)
         });
-        if !check.await.unwrap_or(false) {
-            return Err(Refusal::Unauthorized);
-        }
-        self.remember(tag);
-        Ok(name)
+        let right = check.await.unwrap_or(false);
+        let user = user.filter(|_| right).ok_or(Refusal::Unauthorized)?;
+        self.desk.remember(tag);
+        Ok(user)
     }
+}
 
-    fn tag(&self, name: &str, password: &[u8]) -> [u8; 32] {
+impl Desk {
+    fn tag(&self, hash: &Secret, name: &str, password: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
-        // A name has no colon, so no two pairs read the same.
-        context.update(name.as_bytes());
-        context.update(b":");
+        // A hash and a name have no colon, so no two of these read the same. With another hash it is another password.
+        for part in [hash.reveal().as_bytes(), name.as_bytes()] {
+            context.update(part);
+            context.update(b":");
+        }
         context.update(password);
         let mut tag = [0; 32];
         tag.copy_from_slice(context.sign().as_ref());

@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
+
+use super::scrapes::Scraping;
 
 /// Sends its bytes, and holds its place among the running scrapes until they are sent.
 pub struct Shared {
@@ -18,7 +19,7 @@ pub struct Shared {
 /// Lives until the last byte is handed to the kernel: the server lets go of a body long before that.
 struct Held {
     bytes: Bytes,
-    _place: OwnedSemaphorePermit,
+    _place: Scraping,
 }
 
 impl AsRef<[u8]> for Held {
@@ -30,7 +31,7 @@ impl AsRef<[u8]> for Held {
 impl Shared {
     /// A body of these bytes.
     #[must_use]
-    pub fn new(bytes: Bytes, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(bytes: Bytes, place: Scraping) -> Self {
         let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
         Self { bytes: bytes.map(|bytes| Bytes::from_owner(Held { bytes, _place: place })) }
     }

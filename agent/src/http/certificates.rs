@@ -36,6 +36,8 @@ struct Current {
     shown: Arc<CertifiedKey>,
     stamps: [Stamp; 2],
     looked: Instant,
+    /// Why files that have changed could not be read, as the log has it.
+    complaint: Option<String>,
 }
 
 /// What changes when a file is written or replaced.
@@ -54,7 +56,7 @@ impl Certificates {
         // Stamps first: a change while reading is then seen as a change.
         let stamps = [certificate.stamp(), key.stamp()];
         let shown = Arc::new(read(&certificate, &key, &provider)?);
-        let current = Mutex::new(Current { shown, stamps, looked: Instant::now() });
+        let current = Mutex::new(Current { shown, stamps, looked: Instant::now(), complaint: None });
         Ok(Self { certificate, key, provider, current })
     }
 
@@ -64,15 +66,17 @@ impl Certificates {
             current.looked = now;
             let stamps = [self.certificate.stamp(), self.key.stamp()];
             if stamps != current.stamps {
-                current.stamps = stamps;
                 match read(&self.certificate, &self.key, &self.provider) {
                     Ok(new) => {
-                        current.shown = Arc::new(new);
+                        (current.shown, current.stamps, current.complaint) = (Arc::new(new), stamps, None);
                         tracing::info!("the TLS certificate was read again");
                     }
-                    // Perhaps only one of the two files is written yet; the other's change will be seen.
+                    // Perhaps only one of the two files is written yet, or there is no descriptor left: it is tried again.
                     Err(message) => {
-                        tracing::warn!("the TLS certificate has changed and the old one is kept: {message}");
+                        if current.complaint.as_ref() != Some(&message) {
+                            tracing::warn!("the TLS certificate has changed and the old one is kept: {message}");
+                        }
+                        current.complaint = Some(message);
                     }
                 }
             }

@@ -6,19 +6,18 @@ use http::HeaderMap;
 
 use crate::config::Network;
 
-/// The address that limits count and logs name. Every request carries its own among its extensions.
+/// The address that limits count and logs name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientAddress(pub IpAddr);
+pub(super) struct ClientAddress(pub(super) IpAddr);
 
 impl ClientAddress {
     /// The last address on the way of a request that no trusted proxy has: what stands further left, the client may have
     /// written itself. Nobody is asked but `trusted`; where the two fields that name clients differ, one of them may be
     /// the client's, and the proxy's own address counts.
     #[must_use]
-    pub fn of(peer: IpAddr, fields: &HeaderMap, trusted: &[Network]) -> Self {
-        let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    pub(super) fn of(peer: IpAddr, fields: &HeaderMap, trusted: &[Network]) -> Self {
         let peer = peer.to_canonical();
-        if !is_trusted(peer) {
+        if !is_trusted(peer, trusted) {
             return Self(peer);
         }
         let client = |hops: &mut dyn DoubleEndedIterator<Item = Option<IpAddr>>| {
@@ -27,7 +26,7 @@ impl ClientAddress {
                 // A hop that hides: what passed it on is the last that is known.
                 let Some(hop) = hop else { return last };
                 last = hop;
-                if !is_trusted(hop) {
+                if !is_trusted(hop, trusted) {
                     break;
                 }
             }
@@ -44,6 +43,11 @@ impl ClientAddress {
             (one, other) => Self(one.or(other).unwrap_or(peer)),
         }
     }
+}
+
+/// Whether this is the address of a proxy that is trusted.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+    trusted.iter().any(|network| network.contains(address.to_canonical()))
 }
 
 /// The elements of a list that may stand in several fields.

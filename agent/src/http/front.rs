@@ -3,7 +3,7 @@
 //! Scrapes take no part in routing. They are the requests that come again and again for as long as the agent runs, and
 //! routing, layers and boxed handlers cost as much as the rest of their answer.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
@@ -15,35 +15,64 @@ use hyper::body::Incoming;
 use tower::ServiceExt;
 use tracing::{Level, debug, enabled};
 
-use super::{ApiError, App, ClientAddress, guard, metrics, router::router, target};
+use super::{
+    ApiError, App,
+    client_address::ClientAddress,
+    guard::{self, Admission},
+    guest::{Admitted, Guest},
+    metrics,
+    places::Standing,
+    router::router,
+    target,
+};
 
 /// Answers requests.
 pub struct Front {
     app: Arc<App>,
-    telemetry_path: String,
     routes: Router,
 }
 
 impl Front {
-    /// The agent's answers; `telemetry_path` is where the metrics are, usually `/metrics`.
+    /// The agent's answers.
     #[must_use]
-    pub fn new(app: Arc<App>, telemetry_path: &str) -> Self {
-        Self { routes: router(Arc::clone(&app)), telemetry_path: telemetry_path.to_owned(), app }
+    pub fn new(app: Arc<App>) -> Self {
+        Self { routes: router(Arc::clone(&app)), app }
+    }
+
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, peer: IpAddr, mut request: Request<Incoming>) -> Response {
-        let settings = self.app.settings();
-        let client = ClientAddress::of(peer, request.headers(), &settings.trusted_proxies);
-        request.extensions_mut().insert(client);
+    pub(super) async fn answer(&self, mut request: Request<Incoming>, guest: &Arc<Guest>) -> Response {
         let asked = enabled!(Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let admitted = match target::check(&mut request) {
-            Ok(()) => guard::admit(&settings, &request).await,
-            Err(refusal) => Err(refusal.into_response()),
+        let checked = target::check(&mut request);
+        let (settings, client, admission) = loop {
+            let settings = self.app.settings();
+            let client = ClientAddress::of(guest.peer.ip(), request.headers(), &settings.trusted_proxies);
+            let admission = match &checked {
+                Ok(()) => guard::admit(&settings, guest, client, &request).await,
+                Err(refusal) => Err(refusal.clone()),
+            };
+            // While a password was checked, other rules may have come: they decide.
+            if settings.generation == self.app.settings().generation {
+                break (settings, client, admission);
+            }
         };
-        let mut response = match admitted {
-            Ok(()) => self.pass(request).await,
-            Err(refusal) => refusal,
+        let mut response = match admission {
+            Ok(admission) => {
+                let (standing, user) = match admission {
+                    Admission::Open => (Standing::Stranger, None),
+                    Admission::Reader(user) => (settings.standing(guest, user.as_ref()), user),
+                };
+                guest.seat().received(standing);
+                let admitted = Admitted { settings: Arc::clone(&settings), guest: Arc::clone(guest), client, user };
+                self.pass(request, admitted).await
+            }
+            Err(refusal) => {
+                guest.seat().received(Standing::Stranger);
+                refusal.into_response()
+            }
         };
         guard::mark(&settings.fields, response.headers_mut());
         if let Some((method, path)) = asked {
@@ -56,13 +85,14 @@ impl Front {
         response
     }
 
-    async fn pass(&self, request: Request<Incoming>) -> Response {
-        let Some(part) = scraped(&self.telemetry_path, request.uri().path()) else {
+    async fn pass(&self, mut request: Request<Incoming>, admitted: Admitted) -> Response {
+        let Some(part) = scraped(&admitted.settings.telemetry_path, request.uri().path()) else {
+            request.extensions_mut().insert(admitted);
             let Ok(response): Result<_, Infallible> = self.routes.clone().oneshot(request.map(Body::new)).await;
             return response;
         };
         if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return metrics::answer(&self.app, part, &request);
+            return metrics::answer(&self.app, &admitted, part, &request);
         }
         let error = ApiError::wrong_method(request.method(), request.uri());
         error.field(header::ALLOW, "GET,HEAD").into_response()

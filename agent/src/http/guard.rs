@@ -2,13 +2,14 @@
 //!
 //! A page from elsewhere must not read this box through its owner's browser. Browsers say where a page is from
 //! (`Origin`), so requests that change something and live feeds are refused to foreign pages. Against a name that a
-//! foreign page points at 127.0.0.1 (DNS rebinding), a listener without users answers only to addresses and to names
-//! that are known to be this machine's.
+//! foreign page points at this machine (DNS rebinding), an agent that asks for neither passwords nor certificates answers
+//! only to addresses and to names that are known to be this machine's.
 
-use axum::response::{IntoResponse, Response};
+use std::{sync::Arc, time::Instant};
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use super::{ApiError, Settings};
+use super::{ApiError, Settings, auth::User, client_address::ClientAddress, guest::Guest};
 
 /// Answered to everybody: a supervisor that asks whether we are alive has no password.
 const OPEN: [&str; 4] = ["/-/healthy", "/-/ready", "/healthz", "/readyz"];
@@ -30,7 +31,7 @@ const FIELDS: [(HeaderName, HeaderValue); 4] = [
 /// Which names and pages are trusted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trust {
-    /// Whether only known names are answered: when everybody on this machine may read, and nobody else.
+    /// Whether only known names are answered: when nobody is asked for a password or a certificate.
     pub known_hosts_only: bool,
     /// Names besides addresses and `localhost` under which the agent may be asked: the machine's own, a proxy's.
     pub hosts: Vec<String>,
@@ -68,9 +69,8 @@ impl Trust {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
         let origin = origin.to_str().unwrap_or("unreadable");
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let same =
-            origin.split_once("://").is_some_and(|(_, name)| !name.is_empty() && name.eq_ignore_ascii_case(host));
-        if same || self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) {
+        let listed = |known: &String| known.trim_end_matches('/').eq_ignore_ascii_case(origin);
+        if is_same_site(origin, host) || self.origins.iter().any(listed) {
             return Ok(());
         }
         let message = format!("a page from {origin:?} may not do this");
@@ -79,16 +79,44 @@ impl Trust {
     }
 }
 
-/// Whether a request is answered.
+/// How a request was let in.
+pub(super) enum Admission {
+    /// It asks what everybody may ask.
+    Open,
+    /// As one who may read; as this user, where there are users.
+    Reader(Option<Arc<User>>),
+}
+
+/// Whether a request is answered under these rules.
 ///
 /// # Errors
 /// The answer to give instead.
-pub(super) async fn admit<B>(settings: &Settings, request: &Request<B>) -> Result<(), Response> {
-    settings.trust.check(request.method(), request.headers()).map_err(IntoResponse::into_response)?;
-    if OPEN.contains(&request.uri().path()) {
-        return Ok(());
+pub(super) async fn admit<B>(
+    settings: &Settings,
+    guest: &Guest,
+    client: ClientAddress,
+    request: &Request<B>,
+) -> Result<Admission, ApiError> {
+    if !settings.admits(guest) {
+        return Err(outdated());
     }
-    settings.authenticate(request.headers()).await
+    settings.trust.check(request.method(), request.headers())?;
+    if OPEN.contains(&request.uri().path()) {
+        return Ok(Admission::Open);
+    }
+    if let Some(limit) = &settings.rate_limit {
+        limit.check(Instant::now())?;
+    }
+    let Some(authenticator) = &settings.authenticator else { return Ok(Admission::Reader(None)) };
+    Ok(Admission::Reader(Some(authenticator.check(request.headers(), client.0).await?)))
+}
+
+/// The connection was made under rules that hold no longer, and could not be made today.
+fn outdated() -> ApiError {
+    let message = "the addresses or the TLS of this agent have changed since this connection was made";
+    ApiError::new(StatusCode::MISDIRECTED_REQUEST, "outdated_connection", message)
+        .hint("connect again")
+        .field(header::CONNECTION, "close")
 }
 
 /// Adds the fields of every answer, those of the web configuration last. What does not say how long it holds is true for
@@ -101,6 +129,18 @@ pub(super) fn mark(configured: &[(HeaderName, HeaderValue)], fields: &mut Header
     for (name, value) in configured {
         fields.insert(name.clone(), value.clone());
     }
+}
+
+/// Whether a page of this origin was served by the host that it asks.
+pub fn is_same_site(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let default_port = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
+    !authority.is_empty() && bare(authority) == bare(host)
 }
 
 fn is(known: &str, host: &str) -> bool {

@@ -1,191 +1,238 @@
-//! Connections: accepted, bounded in number and patience, served by hyper, closed in an orderly way.
+//! Listening sockets, and the connections that they bring.
 //!
 //! An accept loop of our own, because the sockets of live feeds are taken out of hyper (see `publish/feed`) and
-//! so their type must be known here.
+//! so their type must be known here. A reload opens what is new before it closes what is old, and what cannot be opened
+//! leaves all as it was.
 
 use std::{
-    convert::Infallible,
     io::{self, ErrorKind},
-    net::SocketAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use aura_model::Stopwatch;
 use http::StatusCode;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::{ApiError, Front, Stream, Waiting, Wire};
+use super::{ApiError, Front, client_address::is_trusted, connection};
 
-/// A request head is far smaller; a larger one is refused with 431.
-const HEAD_BYTES: usize = 16 << 10;
-/// From the connection to the first whole request head, TLS handshake included.
-const FIRST_REQUEST: Duration = Duration::from_secs(5);
-/// From one request to the next, the time to read the answer included.
-const NEXT_REQUEST: Duration = Duration::from_secs(120);
-/// Connections that speak HTTP; feeds are counted on their own.
-const CONNECTIONS: usize = 1024;
-/// Who is too slow gets this long to hear it.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Connections that the kernel keeps until we take them: the kernel itself takes fewer where it is told to.
+const BACKLOG: i32 = 4096;
 /// After so long without a refused connection, the shortage is over.
 const CALM: Duration = Duration::from_secs(10);
-/// Connections beyond those that are told so at once, and how long each may take to hear it.
+/// Connections without a place that are told so at once, and how long each may take to hear it.
 const REFUSALS: usize = 64;
 const REFUSAL: Duration = Duration::from_secs(1);
+/// How long to wait after the system had nothing left for another connection.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a listener needs to serve.
 #[derive(Clone)]
 pub struct Serving {
     /// Answers the requests.
     pub front: Arc<Front>,
-    /// Turns bytes into TLS, if configured.
-    pub tls: Option<TlsAcceptor>,
     /// Becomes true when the agent stops.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Accepts until the agent stops, then waits until running answers are finished.
-pub async fn listen(listener: TcpListener, mut serving: Serving) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+/// The sockets that are listened on.
+pub struct Listeners {
+    serving: Serving,
+    open: Vec<Open>,
+    tasks: JoinSet<()>,
+}
+
+struct Open {
+    /// The address that was asked for; its port may be 0.
+    asked: SocketAddr,
+    /// The address that it became.
+    address: SocketAddr,
+    socket: Arc<TcpListener>,
+    /// Its loop ends when this is dropped.
+    _keep: watch::Sender<()>,
+}
+
+/// Sockets that are open, and from which nothing is accepted yet.
+pub struct Bound(Vec<(SocketAddr, TcpListener)>);
+
+impl Listeners {
+    /// None yet.
+    #[must_use]
+    pub fn new(serving: Serving) -> Self {
+        Self { serving, open: Vec::new(), tasks: JoinSet::new() }
+    }
+
+    /// Binds those of these addresses that are not listened on yet. Nothing else changes.
+    ///
+    /// # Errors
+    /// Which cannot be bound, and why.
+    pub fn bind(&self, addresses: &[SocketAddr]) -> Result<Bound, String> {
+        let mut bound = Vec::new();
+        for &address in addresses {
+            if self.open.iter().any(|open| open.asked == address) || bound.iter().any(|(known, _)| *known == address) {
+                continue;
+            }
+            // Those that will close must not stand in the way of those that take over their port.
+            let leaving = self.open.iter().filter(|open| !addresses.contains(&open.asked));
+            let leaving: Vec<&TcpListener> = leaving.map(|open| &*open.socket).collect();
+            let socket = bind(address, &leaving)
+                .or_else(|error| match address {
+                    // A kernel without IPv6: its IPv4 addresses are every address there is.
+                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
+                        bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), &leaving)
+                    }
+                    _ => Err(error),
+                })
+                .map_err(|error| format!("web.listen_address: {address} cannot be listened on: {error}"))?;
+            bound.push((address, socket));
+        }
+        Ok(Bound(bound))
+    }
+
+    /// Where will be listened once these are in use for these addresses.
+    ///
+    /// # Errors
+    /// A socket does not say where it is.
+    pub fn addresses(&self, addresses: &[SocketAddr], bound: &Bound) -> Result<Vec<SocketAddr>, String> {
+        let kept = self.open.iter().filter(|open| addresses.contains(&open.asked)).map(|open| Ok(open.address));
+        let new = bound.0.iter().map(|(_, socket)| socket.local_addr().map_err(|error| error.to_string()));
+        kept.chain(new).collect()
+    }
+
+    /// Listens on these addresses, whose new ones were bound, and no longer on others. Returns the new ones.
+    pub fn put_in_use(&mut self, addresses: &[SocketAddr], bound: Bound) -> Vec<SocketAddr> {
+        self.open.retain(|open| {
+            let stays = addresses.contains(&open.asked);
+            if !stays {
+                info!(address = %open.address, "no longer listened on");
+            }
+            stays
+        });
+        let mut new = Vec::new();
+        for (asked, socket) in bound.0 {
+            let Ok(address) = socket.local_addr() else { continue };
+            let (keep, kept) = watch::channel(());
+            let socket = Arc::new(socket);
+            self.tasks.spawn(listen(Arc::clone(&socket), kept, self.serving.clone()));
+            self.open.push(Open { asked, address, socket, _keep: keep });
+            new.push(address);
+        }
+        new
+    }
+
+    /// Waits until the agent has stopped listening and the last answer is given.
+    pub async fn finished(mut self) {
+        self.open.clear();
+        while self.tasks.join_next().await.is_some() {}
+        self.serving.front.app().places.emptied().await;
+    }
+}
+
+/// A socket that listens; its port may be that of sockets that will close.
+fn bind(address: SocketAddr, leaving: &[&TcpListener]) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    match socket.bind(&address.into()) {
+        #[cfg(unix)]
+        Err(error) if error.kind() == ErrorKind::AddrInUse && !leaving.is_empty() => {
+            // Two sockets may have one port while both agree to it, which is asked at the call to listen again.
+            let agree = |yes| leaving.iter().try_for_each(|leaving| SockRef::from(*leaving).set_reuse_port(yes));
+            agree(true)?;
+            socket.set_reuse_port(true)?;
+            let listening = socket.bind(&address.into()).and_then(|()| socket.listen(BACKLOG));
+            socket.set_reuse_port(false)?;
+            agree(false)?;
+            listening?;
+        }
+        result => {
+            result?;
+            socket.listen(BACKLOG)?;
+        }
+    }
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until the socket is not wanted any more, or the agent stops.
+async fn listen(listener: Arc<TcpListener>, mut kept: watch::Receiver<()>, mut serving: Serving) {
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut short: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = serving.stopping.wait_for(|&stopping| stopping) => break,
+            _ = kept.changed() => break,
+            _ = serving.stopping.wait_for(|&stopping| stopping) => return,
         };
         if accepted.is_ok() && short.take_if(|last| last.elapsed() > CALM).is_some() {
             info!("connections are accepted again");
         }
         match accepted {
-            Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
-                    let serving = serving.clone();
-                    tokio::spawn(async move {
-                        connection(stream, peer, serving).await;
-                        drop(place);
-                    });
-                }
-                Err(_) => {
-                    // Who would have to agree on TLS first, or comes when many are being refused, gets no reason.
-                    let place = Arc::clone(&refusals).try_acquire_owned().ok().filter(|_| serving.tls.is_none());
-                    if let Some(place) = place {
-                        tokio::spawn(async move {
-                            let _ = timeout(REFUSAL, refuse(stream, no_place())).await;
-                            drop(place);
-                        });
-                    }
-                }
-            },
-            // The client left before it was its turn.
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Ok((stream, peer)) => take(stream, peer, &serving, &refusals),
+            Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // Out of descriptors, most likely: say so once, and let some close before trying again.
+                // Out of descriptors, most likely: say so once, and let the least deserving make room.
                 if short.replace(Instant::now()).is_none() {
                     warn!("connections are not accepted: {error}");
                 }
-                sleep(Duration::from_millis(200)).await;
+                serving.front.app().places.make_room();
+                sleep(PAUSE).await;
             }
         }
     }
-    drop(listener);
-    let _ = places.acquire_many(CONNECTIONS as u32).await;
+    // Those that have connected already may be covered by another address. The kernel is asked itself: the event loop may
+    // not know of the last of them yet.
+    while let Ok((stream, _)) = SockRef::from(&*listener).accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream.into()));
+        if let Ok(stream) = stream
+            && let Ok(peer) = stream.peer_addr()
+        {
+            take(stream, peer, &serving, &refusals);
+        }
+    }
+}
+
+/// Whether it is a connection that failed, before it was one.
+fn is_the_clients(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, PermissionDenied, TimedOut};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | PermissionDenied | TimedOut
+    )
+}
+
+fn take(stream: TcpStream, peer: SocketAddr, serving: &Serving, refusals: &Arc<Semaphore>) {
+    let app = serving.front.app();
+    let settings = app.settings();
+    // Who is behind a trusted proxy is counted at each request.
+    let place = if is_trusted(peer.ip(), &settings.trusted_proxies) {
+        app.places.enter_for_others(peer.ip())
+    } else {
+        app.places.enter(peer.ip())
+    };
+    if let Some(place) = place {
+        tokio::spawn(connection::serve(stream, peer, place, serving.clone()));
+        return;
+    }
+    // Who would have to agree on TLS first, or comes when many are being refused, gets no reason.
+    let refusal = Arc::clone(refusals).try_acquire_owned().ok().filter(|_| settings.tls.is_none());
+    if let Some(refusal) = refusal {
+        tokio::spawn(async move {
+            let _ = timeout(REFUSAL, connection::refuse(stream, no_place())).await;
+            drop(refusal);
+        });
+    }
 }
 
 fn no_place() -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "all connections are in use")
         .hint("close some, or ask less often")
         .retry_after(5)
-}
-
-/// Says why not, and reads what the client says meanwhile: a connection that is closed with bytes unread is reset, and
-/// the client would not get to read it.
-async fn refuse(mut stream: TcpStream, error: ApiError) -> io::Result<()> {
-    stream.write_all(&error.on_the_wire()).await?;
-    stream.shutdown().await?;
-    let mut unread = [0; 512];
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
-}
-
-/// Agrees on TLS. Who speaks plain HTTP instead is told so: methods are written in capitals, and no TLS begins with one.
-async fn shake_hands(tls: &TlsAcceptor, stream: TcpStream) -> io::Result<Stream> {
-    let mut first = [0];
-    if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
-        let message = "this is a port for HTTPS, and plain HTTP was sent to it";
-        refuse(stream, ApiError::bad("plain_http", message).hint("ask for https:// instead of http://")).await?;
-        return Err(io::Error::other("plain HTTP was sent"));
-    }
-    Ok(Stream::Tls(Box::new(tls.accept(stream).await?)))
-}
-
-async fn connection(stream: TcpStream, peer: SocketAddr, serving: Serving) {
-    let _ = stream.set_nodelay(true);
-    let begun = Stopwatch::start();
-    let stream = match &serving.tls {
-        None => Stream::Plain(stream),
-        Some(tls) => match timeout(FIRST_REQUEST, shake_hands(tls, stream)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return debug!(%peer, "TLS handshake failed: {error}"),
-            Err(_) => return debug!(%peer, "TLS handshake took too long"),
-        },
-    };
-    serve(stream, peer, begun, serving).await;
-}
-
-async fn serve(stream: Stream, peer: SocketAddr, begun: Stopwatch, serving: Serving) {
-    let Serving { front, mut stopping, .. } = serving;
-    // Milliseconds from the connection to its last request, and how many there were.
-    let last = AtomicU64::new(0);
-    let requests = AtomicU64::new(0);
-    let waiting = Arc::new(Waiting::default());
-    let service = service_fn(|request: http::Request<Incoming>| {
-        waiting.whole();
-        last.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
-        requests.fetch_add(1, Ordering::Relaxed);
-        let front = &*front;
-        async move { Ok::<_, Infallible>(front.answer(peer.ip(), request).await) }
-    });
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&waiting)));
-    let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(wire, service).with_upgrades();
-    let mut connection = pin!(connection);
-    let mut asked_to_stop = false;
-    loop {
-        let limit = if requests.load(Ordering::Relaxed) == 0 { FIRST_REQUEST } else { NEXT_REQUEST };
-        let deadline = Duration::from_millis(last.load(Ordering::Relaxed)) + limit;
-        tokio::select! {
-            result = connection.as_mut() => {
-                if let Err(error) = result {
-                    debug!(%peer, "connection ended: {error}");
-                }
-                return;
-            }
-            () = sleep(deadline.saturating_sub(begun.elapsed())) => {
-                let limit = if requests.load(Ordering::Relaxed) == 0 { FIRST_REQUEST } else { NEXT_REQUEST };
-                if begun.elapsed() >= Duration::from_millis(last.load(Ordering::Relaxed)) + limit {
-                    break;
-                }
-            }
-            _ = stopping.wait_for(|&stopping| stopping), if !asked_to_stop => {
-                asked_to_stop = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-    }
-    waiting.give_up();
-    let _ = timeout(GOODBYE, connection).await;
-    debug!(%peer, "connection closed: no request in time");
 }

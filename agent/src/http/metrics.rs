@@ -1,22 +1,20 @@
 //! A scrape's answer.
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Request, StatusCode, header};
 
-use super::{ApiError, App, Shared};
+use super::{ApiError, App, Shared, guest::Admitted};
 use crate::publish::prometheus::{Coding, Format, Scrape, ScrapeError};
 
 /// A scrape's answer has about so many fields, those of the guard and of the HTTP server included.
 const FIELDS: usize = 12;
 
 /// Answers a scrape of one part, or of everything.
-pub(super) fn answer<B>(app: &App, part: Option<&str>, request: &Request<B>) -> Response {
-    let answer = scrape(app, part, request);
+pub(super) fn answer<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Request<B>) -> Response {
+    let answer = scrape(app, admitted, part, request);
     app.events.note(|counts| match &answer {
         Ok(_) => counts.scrapes += 1,
         Err(_) => counts.scrapes_refused += 1,
@@ -24,12 +22,13 @@ pub(super) fn answer<B>(app: &App, part: Option<&str>, request: &Request<B>) -> 
     answer.unwrap_or_else(IntoResponse::into_response)
 }
 
-fn scrape<B>(app: &App, part: Option<&str>, request: &Request<B>) -> Result<Response, ApiError> {
-    let place = Arc::clone(&app.scrapes).try_acquire_owned().map_err(|_| {
+fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Request<B>) -> Result<Response, ApiError> {
+    let begun = app.scrapes.begin(admitted.guest.seat(), admitted.client.0, admitted.settings.scrapes);
+    let place = begun.ok_or_else(|| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_scrapes",
-            "as many scrapes run as web.max_requests allows",
+            "as many scrapes run as web.max_requests allows, half of them for one address",
         )
         .hint("scrape less often, or raise web.max_requests")
         .retry_after(1)

@@ -7,16 +7,21 @@ mod body;
 mod certificates;
 pub mod client;
 mod client_address;
+mod connection;
 mod control;
 pub(crate) mod error;
 mod front;
 mod guard;
+mod guest;
+mod line;
 mod listener;
 mod metrics;
 mod page;
+pub mod places;
 mod query;
 pub mod rate_limit;
 mod router;
+mod scrapes;
 pub mod stream;
 mod target;
 mod tls;
@@ -26,13 +31,14 @@ mod wire;
 pub use self::{
     app::{App, Live, Reload, Settings},
     body::Shared,
-    client_address::ClientAddress,
     control::ControlToken,
     error::{ApiError, ErrorBody},
     front::Front,
-    guard::Trust,
-    listener::{Serving, listen},
+    guard::{Trust, is_same_site},
+    guest::Admitted,
+    listener::{Listeners, Serving},
     query::Query,
     stream::Stream,
+    tls::Encryption,
     wire::{Waiting, Wire},
 };

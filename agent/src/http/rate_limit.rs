@@ -38,6 +38,11 @@ impl RateLimit {
         Self { interval, ahead: interval.saturating_mul(burst.saturating_sub(1)), due: Mutex::default() }
     }
 
+    /// Whether the other lets as many in.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.interval, self.ahead) == (other.interval, other.ahead)
+    }
+
     /// Lets one more request in.
     ///
     /// # Errors

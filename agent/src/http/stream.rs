@@ -4,6 +4,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,29 +14,76 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use super::places::Seat;
+
 /// A connection, with TLS or without.
-pub enum Stream {
+pub struct Stream {
+    transport: Transport,
+    /// Told whether the client reads.
+    seat: Option<Arc<Seat>>,
+}
+
+/// What carries the bytes.
+pub enum Transport {
     /// Bytes as they are.
     Plain(TcpStream),
     /// Encrypted, after the TLS handshake.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Tells this seat whether the client reads what is written.
+    pub(super) fn watched_by(self, seat: Arc<Seat>) -> Self {
+        Self { seat: Some(seat), ..self }
+    }
+
+    /// What carries the bytes.
+    #[must_use]
+    pub fn into_transport(self) -> Transport {
+        self.transport
+    }
+
+    pub(super) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    fn noting<T>(&self, result: Poll<T>) -> Poll<T> {
+        if let Some(seat) = &self.seat {
+            seat.wrote(result.is_ready());
+        }
+        result
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self { transport: Transport::Plain(stream), seat: None }
+    }
+}
+
+impl From<TlsStream<TcpStream>> for Stream {
+    fn from(stream: TlsStream<TcpStream>) -> Self {
+        Self { transport: Transport::Tls(Box::new(stream)), seat: None }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
-        }
+        let this = self.get_mut();
+        let result = match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+        };
+        this.noting(result)
     }
 
     fn poll_write_vectored(
@@ -43,30 +91,37 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, pieces),
-        }
+        let this = self.get_mut();
+        let result = match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, pieces),
+        };
+        this.noting(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.transport {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        let this = self.get_mut();
+        match &mut this.transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+            // What is encrypted already may wait here, and then no write tells that it is not read.
+            Transport::Tls(stream) => {
+                let result = Pin::new(stream.as_mut()).poll_flush(context);
+                this.noting(result)
+            }
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }
 }

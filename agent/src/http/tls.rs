@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedCipherSuite, SupportedProtocolVersion,
+    CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, Error, ProtocolVersion, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
     client::{danger::HandshakeSignatureValid, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     server::{
@@ -22,8 +22,62 @@ use super::{
 
 const SECTION: &str = "tls_server_config";
 
-/// The server's side of TLS; nothing when a mistake was found, or when the section is empty.
-pub(super) fn server_config(tls: &Tls, folder: &Path, found: &mut Found<'_>) -> Option<Arc<ServerConfig>> {
+/// TLS as it is spoken: how to shake hands, and what a handshake must have shown.
+pub struct Encryption {
+    config: Arc<ServerConfig>,
+    versions: Vec<ProtocolVersion>,
+    suites: Vec<CipherSuite>,
+    clients: Option<Verifier>,
+    verifies: bool,
+}
+
+/// What a handshake has shown.
+pub(super) struct Shown {
+    version: Option<ProtocolVersion>,
+    suite: Option<CipherSuite>,
+    /// The client's certificate and those between it and its authority. That the client has its key is proven.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Shown {
+    pub(super) fn of(connection: &ServerConnection) -> Self {
+        Self {
+            version: connection.protocol_version(),
+            suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+            certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
+        }
+    }
+}
+
+impl Encryption {
+    /// How to shake hands.
+    #[must_use]
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// Whether a handshake that has shown this, perhaps under other rules, would succeed under these.
+    pub(super) fn admits(&self, shown: &Shown) -> bool {
+        let clients = match (&self.clients, shown.certificates.split_first()) {
+            (None, _) => true,
+            (Some(clients), None) => !clients.client_auth_mandatory(),
+            (Some(clients), Some((certificate, others))) => {
+                clients.verify_client_cert(certificate, others, UnixTime::now()).is_ok()
+            }
+        };
+        clients
+            && shown.version.is_some_and(|version| self.versions.contains(&version))
+            && shown.suite.is_some_and(|suite| self.suites.contains(&suite))
+    }
+
+    /// Whether what an admitted handshake has shown is a certificate of a known authority.
+    pub(super) fn knows(&self, shown: &Shown) -> bool {
+        self.verifies && !shown.certificates.is_empty()
+    }
+}
+
+/// The server's side of TLS; nothing when a mistake was found.
+pub(super) fn encryption(tls: &Tls, folder: &Path, found: &mut Found<'_>) -> Option<Encryption> {
     let provider = Arc::new(provider(tls, found)?);
     let versions = versions(tls, found)?;
     let certificates = Certificates::new(
@@ -46,14 +100,21 @@ pub(super) fn server_config(tls: &Tls, folder: &Path, found: &mut Found<'_>) -> 
             return None;
         }
     };
-    let builder = match clients {
+    let suites = builder.crypto_provider().cipher_suites.iter().map(SupportedCipherSuite::suite).collect();
+    let builder = match clients.clone() {
         Some(clients) => builder.with_client_cert_verifier(clients),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = tls.prefer_server_cipher_suites.unwrap_or(true);
-    Some(Arc::new(config))
+    let versions = versions.iter().map(|version| version.version).collect();
+    let verifies = verifies(tls.client_auth_type);
+    Some(Encryption { config: Arc::new(config), versions, suites, clients, verifies })
+}
+
+fn verifies(kind: ClientAuth) -> bool {
+    matches!(kind, ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert)
 }
 
 fn pem(
@@ -171,8 +232,7 @@ fn clients(
         (Some(_), Some(_)) => return wrong("client_ca", "stands beside client_ca_file: write one of them".to_owned()),
         (None, None) => None,
     };
-    let verifies =
-        matches!(tls.client_auth_type, ClientAuth::VerifyClientCertIfGiven | ClientAuth::RequireAndVerifyClientCert);
+    let verifies = verifies(tls.client_auth_type);
     let authority = match authority {
         Some((key, pem)) if tls.client_auth_type == ClientAuth::NoClientCert => {
             let _ = pem;

@@ -4,19 +4,19 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use http::{HeaderName, HeaderValue};
-use rustls::ServerConfig;
 use serde::Deserialize;
 
 use super::{
     ControlToken,
     auth::Authenticator,
     rate_limit::{Rate, RateLimit},
-    tls,
+    tls::{self, Encryption},
 };
 use crate::config::{
     Loaded, Problem, Problems, deserialize,
@@ -27,12 +27,14 @@ use crate::config::{
 /// Everything a listener needs to know. Without a file: plain HTTP for everybody.
 #[derive(Default)]
 pub struct WebConfig {
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Encryption>>,
     authenticator: Option<Arc<Authenticator>>,
     rate_limit: Option<Arc<RateLimit>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     control_token: Option<Arc<ControlToken>>,
     clients_are_verified: bool,
+    /// Whether others than this machine may be answered.
+    open_elsewhere: bool,
     /// What is not wrong but probably not wanted.
     pub warnings: Vec<String>,
 }
@@ -59,8 +61,8 @@ impl WebConfig {
                 .map_err(|problem| Problems::one(loaded.typed.origin_of(key).clone(), key, problem))?;
             config.control_token = Some(Arc::new(token));
         }
-        let closed = config.authenticator.is_some() || config.clients_are_verified || web.allow_unauthenticated;
-        let open = web.listen_address.iter().find(|address| !address.is_loopback()).filter(|_| !closed);
+        config.open_elsewhere = config.names_who_comes_in() || web.allow_unauthenticated;
+        let open = web.listen_address.iter().find(|address| !address.is_loopback() && !config.open_elsewhere);
         if let Some(address) = open {
             let message = format!(
                 "{address} is open to strangers: name users (basic_auth_users) in web.config_file, or ask for client \
@@ -82,7 +84,8 @@ impl WebConfig {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut problems = Found { typed: &typed, problems: Problems::default() };
         let mut config = Self { warnings: file.warnings(), ..Self::default() };
-        config.tls = file.tls_server_config.as_ref().and_then(|tls| tls::server_config(tls, &folder, &mut problems));
+        let encryption = file.tls_server_config.as_ref().and_then(|tls| tls::encryption(tls, &folder, &mut problems));
+        config.tls = encryption.map(Arc::new);
         config.clients_are_verified = config.tls.is_some()
             && file.tls_server_config.is_some_and(|tls| tls.client_auth_type == ClientAuth::RequireAndVerifyClientCert);
         config.authenticator = Authenticator::new(&file.basic_auth_users, &mut problems).map(Arc::new);
@@ -91,9 +94,50 @@ impl WebConfig {
         problems.problems.or(config)
     }
 
+    /// The web configuration that comes after another: right passwords that were remembered, and how much of the rate
+    /// limit is used up, stay.
+    ///
+    /// # Errors
+    /// Why the other should stay in force.
+    pub fn after(mut self, old: &Self) -> Result<Self, String> {
+        if old.names_who_comes_in() && !self.names_who_comes_in() {
+            return Err(
+                "nobody would be asked for a password or a certificate any more: if that is meant and no file is \
+                        only half written, start the agent again"
+                    .to_owned(),
+            );
+        }
+        if let (Some(new), Some(old)) = (&self.authenticator, &old.authenticator) {
+            self.authenticator = Some(Arc::new(new.after(old)));
+        }
+        if let (Some(new), Some(old)) = (&self.rate_limit, &old.rate_limit)
+            && new.is_like(old)
+        {
+            self.rate_limit = Some(Arc::clone(old));
+        }
+        Ok(self)
+    }
+
+    /// Whether strangers stay out, wherever it listens: by password or by a verified certificate.
+    #[must_use]
+    pub fn names_who_comes_in(&self) -> bool {
+        self.authenticator.is_some() || self.clients_are_verified
+    }
+
+    /// Whether it may listen on this address, which a name may have stood for.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn fits(&self, address: SocketAddr) -> Result<(), String> {
+        if self.open_elsewhere || address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        Err(format!("web.listen_address: {address} is open to strangers, and nothing says who may come in"))
+    }
+
     /// How to speak TLS, if it is spoken. Certificates are read again when their files change.
     #[must_use]
-    pub fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub fn tls(&self) -> Option<Arc<Encryption>> {
         self.tls.clone()
     }
 

@@ -16,7 +16,7 @@ use std::{
 use http::{StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ApiError, Stream};
+use super::{ApiError, Stream, stream::Transport};
 
 /// How every TLS handshake begins, and no HTTP request.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -117,7 +117,7 @@ impl AsyncRead for Wire {
         if let Some(first) = read.first() {
             let begins = !this.waiting.begun.swap(true, Relaxed);
             this.in_first_line = (begins || this.in_first_line) && !read.contains(&b'\n');
-            if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream, Stream::Plain(_)) {
+            if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream.transport(), Transport::Plain(_)) {
                 tracing::debug!("a client speaks TLS where plain HTTP is spoken: it should ask for http://");
                 // It could not read an answer.
                 this.ours = Some((Vec::new(), 0));

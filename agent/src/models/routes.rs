@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, State},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -20,7 +20,7 @@ use super::{
     jobs::{Job, Order, Progress},
     status,
 };
-use crate::http::{ApiError, App, Query};
+use crate::http::{Admitted, ApiError, App, Query};
 
 /// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
 const WAIT: Duration = Duration::from_secs(100);
@@ -102,10 +102,11 @@ type Queried = Result<Query<Asked>, ApiError>;
 async fn load(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Extension(admitted): Extension<Admitted>,
     query: Queried,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = permitted(&app, &headers, query)?;
+    let asked = permitted(&admitted, &headers, query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
     let snapshot = app.views.models.snapshot().map_err(not_watched)?;
     let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
@@ -115,10 +116,11 @@ async fn load(
 async fn unload(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Extension(admitted): Extension<Admitted>,
     query: Queried,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = permitted(&app, &headers, query)?;
+    let asked = permitted(&admitted, &headers, query)?;
     if asked.keep_alive.is_some() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
     }
@@ -128,8 +130,13 @@ async fn unload(
 }
 
 /// Loads all that are installed, one after the other, until they no longer fit together.
-async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMap) -> Result<Response, ApiError> {
-    let asked = permitted(&app, &headers, query)?;
+async fn load_all(
+    State(app): State<Arc<App>>,
+    Extension(admitted): Extension<Admitted>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&admitted, &headers, query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
     let snapshot = app.views.models.snapshot().map_err(not_watched)?;
     let batch = app.views.models.jobs.new_batch();
@@ -154,13 +161,13 @@ async fn load_all(State(app): State<Arc<App>>, query: Queried, headers: HeaderMa
     Ok((status, Json(Accepted { jobs: accepted })).into_response())
 }
 
-fn permitted(app: &App, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
-    if !app.views.models.settings().on {
+fn permitted(admitted: &Admitted, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
+    if !admitted.settings().controls {
         let message = "models are not loaded and unloaded through this agent";
         let hint = "sources.ollama.controls is false";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
     }
-    app.settings().may_control(headers)?;
+    admitted.settings().may_control(headers)?;
     let Query(asked) = query.map_err(|error| error.hint("there are keep_alive, host and wait"))?;
     Ok(asked)
 }

@@ -29,7 +29,9 @@ pub(super) fn host_name() -> Option<String> {
 }
 
 /// Nothing limits them here.
-pub(super) fn raise_descriptor_limit() {}
+pub(super) fn raise_descriptor_limit() -> Option<usize> {
+    None
+}
 
 /// There is nobody to tell.
 pub(super) fn ready(_: &str) {}

@@ -15,8 +15,7 @@ mod system;
 
 use std::{
     fs::File,
-    io::ErrorKind,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -25,18 +24,16 @@ use anyhow::Context as _;
 use aura_model::Context;
 use aura_postgres::Prober;
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::spawn_blocking,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    config::{Config, ListenAddress, Loaded, Overrides, process_variables},
-    http::{App, Front, Reload, Serving, Settings, Trust, listen, web_config::WebConfig},
+    config::{Config, Loaded, Overrides, process_variables},
+    http::{App, Front, Listeners, Reload, Serving, Settings, Trust, places::CONNECTIONS, web_config::WebConfig},
     hub::{Hub, start_ticking},
     own::{Events, Own},
     publish::{
@@ -58,6 +55,9 @@ enum Signal {
 /// Clients and running answers get this long when the agent stops.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How long the names of listening addresses may take to be looked up.
+const LOOKUP: Duration = Duration::from_secs(5);
+
 /// Runs until a signal asks to stop.
 ///
 /// # Errors
@@ -70,7 +70,6 @@ pub fn run(loaded: Loaded, overrides: Overrides) -> anyhow::Result<()> {
         Some(file) => info!("configuration from {}", file.display()),
         None => info!("no configuration file: defaults, environment and flags"),
     }
-    system::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
     runtime.block_on(Agent::start(loaded, overrides, logging)?.serve())
 }
@@ -84,6 +83,10 @@ struct Agent {
     context: Context,
     feeds: Feeds,
     web: WebConfig,
+    /// How many files and sockets may be open, where that is known.
+    descriptors: Option<usize>,
+    /// The addresses to listen on, names looked up.
+    addresses: Vec<SocketAddr>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
     /// Held for as long as the agent runs.
@@ -108,28 +111,45 @@ impl Agent {
             .with_declared(declared());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
-        let feeds = Feeds::start(limits(config)).context("the feeds could not be started")?;
-        let settings = settings(config, &web);
-        let (views, live) = Views::open(&hub, &feeds, config, settings.has_controllers());
+        let descriptors = system::raise_descriptor_limit();
+        let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
+        let controllers = web.authenticator().is_some() || web.control_token().is_some();
+        let (views, live) = Views::open(&hub, &feeds, config, controllers);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
         hub.add(Arc::new(Own::new(&hub, live.iter().map(|live| live.feed.clone()).collect(), Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
-        let app = Arc::new(App::new(hub, views, live, events, scrapes(config), reload, settings));
-        Ok(Self { loaded, overrides, logging, sources, context, feeds, web, app, reloads, _storage: storage })
+        // Sources and feeds need descriptors, too.
+        let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
+        let app = Arc::new(App::new(hub, views, live, events, connections, reload));
+        Ok(Self {
+            loaded,
+            overrides,
+            logging,
+            sources,
+            context,
+            feeds,
+            web,
+            descriptors,
+            addresses: Vec::new(),
+            app,
+            reloads,
+            _storage: storage,
+        })
     }
 
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let serving = Serving {
-            front: Arc::new(Front::new(Arc::clone(&self.app), &self.loaded.config.web.telemetry_path)),
-            tls: self.web.tls().map(TlsAcceptor::from),
-            stopping: stopping.clone(),
-        };
-        let mut listeners = JoinSet::new();
-        for listener in bind(&self.loaded.config)? {
-            announce(listener.local_addr()?, serving.tls.is_some());
-            listeners.spawn(listen(listener, serving.clone()));
+        let mut listeners = Listeners::new(Serving { front: Arc::new(Front::new(Arc::clone(&self.app))), stopping });
+        self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
+        for address in &self.addresses {
+            self.web.fits(*address).map_err(anyhow::Error::msg)?;
+        }
+        let bound = listeners.bind(&self.addresses).map_err(anyhow::Error::msg)?;
+        let addresses = listeners.addresses(&self.addresses, &bound).map_err(anyhow::Error::msg)?;
+        self.app.set_settings(settings(&self.loaded.config, &self.web, addresses));
+        for address in listeners.put_in_use(&self.addresses, bound) {
+            announce(address, self.web.tls().is_some());
         }
         views::publish(&self.app, &self.context);
         tokio::spawn(system::watchdog());
@@ -139,10 +159,10 @@ impl Agent {
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Signal::Reload => { let _ = self.reload(); }
+                    Signal::Reload => { let _ = self.reload(&mut listeners).await; }
                     Signal::Stop => break,
                 },
-                Some(answer) = self.reloads.recv() => { let _ = answer.send(self.reload()); }
+                Some(answer) = self.reloads.recv() => { let _ = answer.send(self.reload(&mut listeners).await); }
             }
         }
         info!("stopping");
@@ -150,10 +170,10 @@ impl Agent {
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
-        let goodbye = tokio::task::spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let goodbye = spawn_blocking(move || feeds.shutdown(PATIENCE));
         let finished = async {
             let _ = goodbye.await;
-            while listeners.join_next().await.is_some() {}
+            listeners.finished().await;
         };
         if timeout(PATIENCE, finished).await.is_err() {
             warn!("some clients were cut off: they did not close in {PATIENCE:?}");
@@ -163,9 +183,9 @@ impl Agent {
     }
 
     /// Reads the configuration again. What is wrong leaves everything as it was.
-    fn reload(&mut self) -> Result<(), String> {
+    async fn reload(&mut self, listeners: &mut Listeners) -> Result<(), String> {
         system::reloading();
-        let result = self.try_reload();
+        let result = self.try_reload(listeners).await;
         note_reload(&self.app.events, result.is_ok());
         match &result {
             Ok(()) => info!("the configuration was loaded again"),
@@ -175,97 +195,105 @@ impl Agent {
         result
     }
 
-    fn try_reload(&mut self) -> Result<(), String> {
+    /// First all that can fail, then all that cannot.
+    async fn try_reload(&mut self, listeners: &mut Listeners) -> Result<(), String> {
         let loaded = Config::load(&self.overrides, &process_variables()).map_err(|problems| problems.to_string())?;
-        let web = WebConfig::of(&loaded).map_err(|problems| problems.to_string())?;
+        let web = WebConfig::of(&loaded).map_err(|problems| problems.to_string())?.after(&self.web)?;
         let (old, new) = (&self.loaded.config, &loaded.config);
         let fixed = [
-            ("web.listen_address", old.web.listen_address != new.web.listen_address),
-            ("web.telemetry_path", old.web.telemetry_path != new.web.telemetry_path),
-            ("web.max_requests", old.web.max_requests != new.web.max_requests),
             ("log.format", old.log.format != new.log.format),
             ("storage.path", old.storage != new.storage),
             ("paths", old.paths != new.paths),
             ("stale_after", old.stale_after != new.stale_after),
             ("history", old.history != new.history),
-            ("whether TLS is spoken", self.web.tls().is_some() != web.tls().is_some()),
         ];
-        for (key, _) in fixed.iter().filter(|(_, changed)| *changed) {
-            warn!("{key} has changed: it takes effect when the agent is started again");
+        let fixed: Vec<&str> = fixed.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect();
+        if !fixed.is_empty() {
+            return Err(format!(
+                "{}: cannot change while the agent runs: start it again, or set back what stood there",
+                fixed.join(", ")
+            ));
+        }
+        // A name is looked up again only when the addresses are new: what it means may have changed, what it is to be not.
+        let addresses = if old.web.listen_address == new.web.listen_address {
+            self.addresses.clone()
+        } else {
+            resolve(new).await?
+        };
+        addresses.iter().try_for_each(|address| web.fits(*address))?;
+        let bound = listeners.bind(&addresses)?;
+        let listened = listeners.addresses(&addresses, &bound)?;
+
+        for warning in loaded.warnings.iter().chain(&web.warnings) {
+            warn!("{warning}");
         }
         self.logging.set_level(&new.log);
         self.app.views.system.set_thresholds(new.thresholds.clone());
-        self.feeds.set_limits(limits(new));
+        self.feeds.set_limits(limits(new, self.descriptors));
         self.app.views.governance.set_options(&new.sources.audit);
         self.sources.apply(&new.sources);
-        let settings = settings(new, &web);
+        let settings = settings(new, &web, listened);
         self.app.views.models.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
-        self.loaded = loaded;
+        for address in listeners.put_in_use(&addresses, bound) {
+            announce(address, web.tls().is_some());
+        }
+        self.feeds.review();
+        (self.loaded, self.web, self.addresses) = (loaded, web, addresses);
         Ok(())
     }
 }
 
-fn settings(config: &Config, web: &WebConfig) -> Settings {
-    let authenticator = web.authenticator();
+fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Settings {
     let mut hosts = config.web.allowed_hosts.clone();
     hosts.extend(system::host_name());
-    let loopback = config.web.listen_address.iter().all(ListenAddress::is_loopback);
-    let trust = Trust {
-        known_hosts_only: loopback && authenticator.is_none(),
-        hosts,
-        origins: config.web.allowed_origins.clone(),
-    };
+    let trust =
+        Trust { known_hosts_only: !web.names_who_comes_in(), hosts, origins: config.web.allowed_origins.clone() };
     Settings {
+        addresses,
+        tls: web.tls(),
+        telemetry_path: config.web.telemetry_path.clone(),
+        scrapes: config.web.max_requests as usize,
         trust,
-        authenticator,
+        authenticator: web.authenticator(),
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
+        controls: config.sources.ollama.controls,
         prober: Arc::new(Prober::new(&config.sources.postgres)),
         trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
+        ..Settings::default()
     }
 }
 
-fn limits(config: &Config) -> Limits {
+/// The addresses that are meant. A name may take its time, and nothing else waits for it.
+async fn resolve(config: &Config) -> Result<Vec<SocketAddr>, String> {
+    let meant = config.web.listen_address.clone();
+    let lookup = spawn_blocking(move || {
+        let mut addresses = Vec::new();
+        for address in meant {
+            let found = address.resolve().map_err(|error| format!("web.listen_address: {address}: {error}"))?;
+            addresses.extend(found);
+        }
+        Ok(addresses)
+    });
+    match timeout(LOOKUP, lookup).await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("web.listen_address: a name was not found in {LOOKUP:?}")),
+    }
+}
+
+fn limits(config: &Config, descriptors: Option<usize>) -> Limits {
     let feed = &config.feed;
     Limits {
-        clients: feed.max_clients as usize,
+        clients: (feed.max_clients as usize).min(descriptors.map_or(usize::MAX, |limit| limit / 2)),
         clients_per_address: feed.max_clients_per_address as usize,
         message_bytes: feed.max_message_bytes as usize,
         ping_interval: feed.ping_interval.get(),
         dead_after: feed.ping_interval.get() + feed.pong_timeout.get(),
-        origins: config.web.allowed_origins.clone(),
         ..Limits::default()
     }
-}
-
-fn scrapes(config: &Config) -> usize {
-    match config.web.max_requests {
-        0 => tokio::sync::Semaphore::MAX_PERMITS,
-        limit => limit as usize,
-    }
-}
-
-fn bind(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in &config.web.listen_address {
-        let resolved = address.resolve().with_context(|| format!("web.listen_address: {address}"))?;
-        for address in resolved {
-            let listener = std::net::TcpListener::bind(address)
-                .or_else(|error| match address {
-                    // A kernel without IPv6: its IPv4 addresses are every address there is.
-                    SocketAddr::V6(six) if six.ip().is_unspecified() && error.kind() != ErrorKind::AddrInUse => {
-                        std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
-                    }
-                    _ => Err(error),
-                })
-                .with_context(|| format!("web.listen_address: {address} cannot be listened on"))?;
-            listener.set_nonblocking(true)?;
-            listeners.push(TcpListener::from_std(listener)?);
-        }
-    }
-    Ok(listeners)
 }
 
 fn announce(address: SocketAddr, tls: bool) {

@@ -42,12 +42,14 @@ pub(super) fn host_name() -> Option<String> {
     Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
-/// Each client is a descriptor, and the usual limit of 1024 is lower than what is allowed to us.
-pub(super) fn raise_descriptor_limit() {
+/// Each client is a descriptor, and the usual limit of 1024 is lower than what is allowed to us. Returns what it is now.
+pub(super) fn raise_descriptor_limit() -> Option<usize> {
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
         warn!("the limit of open files stays at {:?}: {error}", limit.current);
     }
+    getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
 }
 
 /// The agent serves.

@@ -165,9 +165,9 @@ async fn accept(listener: TcpListener, feed: Feed, tls: Option<TlsAcceptor>) {
         let (feed, tls) = (feed.clone(), tls.clone());
         tokio::spawn(async move {
             let stream = match tls {
-                None => Stream::Plain(tcp),
+                None => Stream::from(tcp),
                 Some(tls) => match tls.accept(tcp).await {
-                    Ok(stream) => Stream::Tls(Box::new(stream)),
+                    Ok(stream) => Stream::from(stream),
                     Err(_) => return,
                 },
             };

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Result;
 use aura_agent::{
-    http::stream::Stream,
+    http::{Stream, Wire},
     publish::feed::{Feed, Feeds, Limits},
 };
 use hyper::{server::conn::http1, service::service_fn};
@@ -72,9 +72,9 @@ async fn accept(listener: std::net::TcpListener, feed: Feed, tls: Option<TlsAcce
         let (feed, tls) = (feed.clone(), tls.clone());
         tokio::spawn(async move {
             let stream = match tls {
-                None => Stream::Plain(tcp),
+                None => Stream::from(tcp),
                 Some(tls) => match tls.accept(tcp).await {
-                    Ok(stream) => Stream::Tls(Box::new(stream)),
+                    Ok(stream) => Stream::from(stream),
                     Err(_) => return,
                 },
             };
@@ -84,7 +84,8 @@ async fn accept(listener: std::net::TcpListener, feed: Feed, tls: Option<TlsAcce
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new());
-            let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+            let _ =
+                http.serve_connection(TokioIo::new(Wire::new(stream, Arc::default())), service).with_upgrades().await;
         });
     }
 }

@@ -62,6 +62,26 @@ fn a_broken_certificate_does_not_replace_a_good_one() {
 }
 
 #[test]
+fn what_could_not_be_read_is_read_again_without_another_change() {
+    let files = Files::new();
+    let certificates = files.open();
+    let start = Instant::now();
+    let first = certificates.at(start);
+    files.renew();
+    // A failure that leaves no trace in the files, as that of a process that may open no more of them.
+    let (good, written) = (fs::read(files.path("key")).unwrap(), fs::metadata(files.path("key")).unwrap().modified());
+    let write = |content: &[u8]| {
+        fs::write(files.path("key"), content).unwrap();
+        let file = fs::File::options().write(true).open(files.path("key")).unwrap();
+        file.set_modified(*written.as_ref().unwrap()).unwrap();
+    };
+    write(&vec![b'x'; good.len()]);
+    assert!(Arc::ptr_eq(&first, &certificates.at(start + Duration::from_secs(2))));
+    write(&good);
+    assert_ne!(first.cert, certificates.at(start + Duration::from_secs(4)).cert);
+}
+
+#[test]
 fn a_key_of_another_certificate_is_refused() {
     let (files, others) = (Files::new(), Files::new());
     fs::copy(others.path("key"), files.path("key")).unwrap();

@@ -1,7 +1,7 @@
 use std::{fs, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, pki_types::ServerName};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +50,7 @@ impl Box {
 
     fn tls(&self, more: &str) -> Arc<ServerConfig> {
         let text = format!("tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n{more}");
-        self.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap()
+        self.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap().config()
     }
 
     fn client(&self, name: Option<&str>, versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
@@ -159,7 +159,7 @@ fn certificate_and_key_may_stand_in_the_file_itself() {
     };
     let text = format!("tls_server_config:\n  cert: |\n{}  key: |\n{}", inline("server.pem"), inline("server.key"));
     let server = place.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap();
-    assert!(meet(server, place.client(None, BOTH)).is_ok());
+    assert!(meet(server.config(), place.client(None, BOTH)).is_ok());
 }
 
 #[test]

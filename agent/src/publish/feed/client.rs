@@ -369,6 +369,15 @@ impl Client {
         }
     }
 
+    /// Says good-bye if it may no longer listen.
+    pub(super) fn review(&mut self, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if self.is_closing() || self.permit.pass.as_ref().is_none_or(|pass| pass()) {
+            return Ok(());
+        }
+        self.begin_close(frame::close(1008, "who may listen has changed"), Closed::Access, false, turn);
+        self.flush(turn)
+    }
+
     /// Says good-bye because the agent stops.
     pub(super) fn go_away(&mut self, until: Instant, turn: &mut Turn<'_>) -> Result<(), Closed> {
         if !self.is_closing() {

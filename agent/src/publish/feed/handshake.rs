@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 use sha1::{Digest, Sha1};
 
 use super::{client::Terms, stats::Refused};
-use crate::http::ApiError;
+use crate::http::{ApiError, is_same_site};
 
 /// What a server proves its understanding with.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -148,17 +148,6 @@ fn check_origin(headers: &HeaderMap, origins: &[String]) -> Result<(), Refusal> 
         "open the agent's own page, or add the origin to the allowed origins of its configuration",
     );
     Err(Refusal { reason: Refused::Origin, ..refusal })
-}
-
-fn is_same_site(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default_port = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
-    !authority.is_empty() && bare(authority) == bare(host)
 }
 
 /// `?interval=5s`: a slower pace than the feed's own.

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use super::{Shared, stats::Refused};
+use super::{Pass, Shared, stats::Refused};
+use crate::http::places::network;
 
 /// Bounds on everything that a client can make grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +29,6 @@ pub struct Limits {
     pub dead_after: Duration,
     /// How long the other side may take to answer a close frame.
     pub close_timeout: Duration,
-    /// Origins whose pages may connect besides the agent's own (`https://board.example:8443`).
-    pub origins: Vec<String>,
 }
 
 impl Default for Limits {
@@ -43,7 +42,6 @@ impl Default for Limits {
             ping_interval: Duration::from_secs(20),
             dead_after: Duration::from_secs(60),
             close_timeout: Duration::from_secs(1),
-            origins: Vec::new(),
         }
     }
 }
@@ -80,7 +78,7 @@ impl Admission {
         *here += 1;
         counts.total += 1;
         feed.stats.clients.fetch_add(1, Relaxed);
-        Ok(Permit { admission: Arc::clone(self), feed: Arc::clone(feed), address })
+        Ok(Permit { admission: Arc::clone(self), feed: Arc::clone(feed), pass: None, address })
     }
 }
 
@@ -88,6 +86,8 @@ impl Admission {
 pub(super) struct Permit {
     admission: Arc<Admission>,
     pub(super) feed: Arc<Shared>,
+    /// Says whether the client may stay; nobody says so when there is none.
+    pub(super) pass: Option<Pass>,
     address: IpAddr,
 }
 
@@ -102,13 +102,5 @@ impl Drop for Permit {
             }
         }
         self.feed.stats.clients.fetch_sub(1, Relaxed);
-    }
-}
-
-/// One customer usually has a whole /64, so that is what counts as one address in IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
-        four => four,
     }
 }

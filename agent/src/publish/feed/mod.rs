@@ -52,6 +52,9 @@ use crate::http::{Stream, Wire};
 /// How long the HTTP server may take to hand a connection over after its 101.
 const HANDOVER: Duration = Duration::from_secs(10);
 
+/// Says whether a client may still listen.
+pub type Pass = Box<dyn Fn() -> bool + Send>;
+
 /// All feeds and the thread that serves their clients. Clones mean the same feeds; the thread ends with
 /// [`Feeds::shutdown`], or with the last clone.
 #[derive(Clone)]
@@ -131,6 +134,12 @@ impl Feeds {
         *self.0.inbox.limits.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
+    /// Says good-bye (1008) to every client that may no longer listen. Whoever connects is asked as well, so nobody slips
+    /// through who is on the way in.
+    pub fn review(&self) {
+        self.0.inbox.leave(Command::Review);
+    }
+
     /// Says good-bye (1001) to every client, waits at most this long for their answers, and ends the thread.
     /// Blocks until then.
     pub fn shutdown(&self, within: Duration) {
@@ -186,7 +195,18 @@ impl Feed {
     /// Answers a WebSocket handshake, and takes the connection over when the answer is yes. `address` is the
     /// client's. The HTTP server must serve [`Wire`]s inside [`TokioIo`], with upgrades.
     pub fn serve<B>(&self, request: &mut Request<B>, address: IpAddr) -> Response {
-        match self.try_serve(request, address) {
+        self.serve_while(request, address, &[], None)
+    }
+
+    /// The same for clients who may not stay for ever, and for pages of these origins besides our own.
+    pub fn serve_while<B>(
+        &self,
+        request: &mut Request<B>,
+        address: IpAddr,
+        origins: &[String],
+        pass: Option<Pass>,
+    ) -> Response {
+        match self.try_serve(request, address, origins, pass) {
             Ok(response) => response,
             Err(refusal) => {
                 self.shared.stats.count_refused(refusal.reason);
@@ -195,11 +215,18 @@ impl Feed {
         }
     }
 
-    fn try_serve<B>(&self, request: &mut Request<B>, address: IpAddr) -> Result<Response, Refusal> {
+    fn try_serve<B>(
+        &self,
+        request: &mut Request<B>,
+        address: IpAddr,
+        origins: &[String],
+        pass: Option<Pass>,
+    ) -> Result<Response, Refusal> {
         let limits = self.inbox.limits();
         let (method, version) = (request.method(), request.version());
-        let handshake = handshake::check(method, version, request.uri(), request.headers(), &limits.origins)?;
-        let permit = self.admission.admit(&self.shared, address, &limits).map_err(Refusal::full)?;
+        let handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
+        let mut permit = self.admission.admit(&self.shared, address, &limits).map_err(Refusal::full)?;
+        permit.pass = pass;
         let response = handshake.response()?;
         let upgrade = hyper::upgrade::on(request);
         let (feed, terms) = (self.clone(), handshake.terms);

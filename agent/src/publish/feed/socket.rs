@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 use rustls::ServerConnection;
 use socket2::SockRef;
 
-use crate::http::stream::Stream;
+use crate::http::stream::{Stream, Transport};
 
 /// How many unsent bytes the kernel may hold before it takes no more. Less than any message: at most one
 /// message waits in the kernel, and the next one is chosen when that one has left.
@@ -38,9 +38,9 @@ pub(super) struct Tls {
 impl Socket {
     /// Takes a connection out of tokio. Must run where tokio's runtime is.
     pub(super) fn from_stream(stream: Stream) -> io::Result<Self> {
-        let (tcp, connection) = match stream {
-            Stream::Plain(tcp) => (tcp, None),
-            Stream::Tls(tls) => {
+        let (tcp, connection) = match stream.into_transport() {
+            Transport::Plain(tcp) => (tcp, None),
+            Transport::Tls(tls) => {
                 let (tcp, connection) = tls.into_inner();
                 (tcp, Some(connection))
             }

@@ -49,6 +49,8 @@ pub enum Closed {
     Invalid,
     /// It sent too much too fast: 1008.
     Flood,
+    /// It may no longer listen, by a new configuration: 1008.
+    Access,
     /// It sent a message that is too long: 1009.
     TooBig,
     /// The agent stopped: 1001.
@@ -73,7 +75,7 @@ impl Refused {
 
 impl Closed {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Peer,
         Self::Gone,
         Self::Dead,
@@ -81,6 +83,7 @@ impl Closed {
         Self::Unsupported,
         Self::Invalid,
         Self::Flood,
+        Self::Access,
         Self::TooBig,
         Self::Shutdown,
     ];
@@ -96,6 +99,7 @@ impl Closed {
             Self::Unsupported => "unsupported",
             Self::Invalid => "invalid",
             Self::Flood => "flood",
+            Self::Access => "access",
             Self::TooBig => "too_big",
             Self::Shutdown => "shutdown",
         }

@@ -48,6 +48,7 @@ pub(super) struct Inbox {
 pub(super) enum Command {
     Open(Arc<Shared>),
     Accept(Box<Newcomer>),
+    Review,
     Stop(Duration),
 }
 
@@ -234,6 +235,7 @@ impl Thread {
                     self.feeds.push(Walk { feed, members: Vec::new(), seq: 0, message: None, next: 0, left: 0 });
                 }
                 Command::Accept(newcomer) => self.welcome(*newcomer, now),
+                Command::Review => self.review(now),
                 Command::Stop(within) => self.stop(now, within),
             }
         }
@@ -256,8 +258,10 @@ impl Thread {
         walk.members.push(key);
         self.deflating += usize::from(terms.deflate);
         let client = entry.insert(client);
-        let mut result = Ok(());
-        if let Some(message) = feed.first() {
+        let mut result = client.review(&mut turn);
+        if result.is_ok()
+            && let Some(message) = feed.first()
+        {
             result = client.offer(&message, &mut turn);
         }
         if result.is_ok() && !already_read.is_empty() {
@@ -270,6 +274,16 @@ impl Thread {
             // Under TLS more may have been decrypted than was read, and no event would tell.
             Ok(()) => self.serve(key, Ready { read: true, write: false, ended: false }, now),
             Err(reason) => self.gone.push((key, reason)),
+        }
+    }
+
+    fn review(&mut self, now: Instant) {
+        let mut turn = Turn { now, limits: &self.limits, deflate: &mut self.deflate };
+        for (key, client) in &mut self.clients {
+            if let Err(reason) = client.review(&mut turn) {
+                self.gone.push((key, reason));
+            }
+            self.closing |= client.is_closing();
         }
     }
 
