@@ -104,10 +104,16 @@ describe("the overview", { skip: skipWithout(missingAgent()), timeout: 600_000 }
         update.metrics.disk.filesystems = [
           { device: evil, mountpoint: evil, fstype: evil, readonly: true, error: evil },
         ];
-        update.metrics.disk.devices = null;
-        update.missing = { ...update.missing, "disk.devices": { reason: "unreadable", detail: evil } };
-        update.sources = [{ name: evil, state: "stale", reason: "unreachable", detail: evil, age_seconds: null }];
-        update.alerts = [{ name: evil, severity: "critical", value: null, threshold: 3, unit: evil, since: "never" }];
+        update.metrics.disk.devices = [];
+        update.metrics.disk.io = null;
+        update.missing = {
+          ...update.missing,
+          "disk.devices": { reason: "unreadable", detail: evil },
+          "disk.io": { reason: "unreadable", detail: evil },
+        };
+        const source = { name: evil, state: "stale", reason: "unreachable", detail: evil, age_seconds: null };
+        update.sources = [{ ...source, interval_seconds: 1 }];
+        update.alerts = [{ name: evil, severity: "critical", value: 4, threshold: 3, unit: evil, since: "never" }];
         await route.fulfill({ response, json: update });
       });
     });

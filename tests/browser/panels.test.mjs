@@ -240,14 +240,21 @@ describe("the panels over the made-up machine", { skip: skipWithout(null), timeo
     await assertHarmless(visit.page);
   });
 
-  test("cost nobody else when one cannot be drawn", async () => {
+  test("show what they understand of a message, and say on the console what they do not", async () => {
+    const told = [];
     await visit.open({}, async (page) => {
-      const message = { ...(await agent.twin("models")), loaded_models: [null], hosts: 7 };
+      const twin = await agent.twin("models");
+      const message = { ...twin, loaded_models: [null, ...twin.loaded_models], memory_usage: { current_gb: "much" } };
       await page.routeWebSocket("**/ws/models", (socket) => socket.send(JSON.stringify(message)));
-      visit.expected = /^panel Models:/;
+      page.on("console", (line) => told.push(line.text()));
+      visit.expected = /^model_update: .* was left out/;
     });
-    await visit.page.getByText("something that this page cannot show").waitFor();
+    await visit.page.locator("#models").getByText("llama3.1:8b").first().waitFor();
     await visit.page.locator("#postgres .number").first().waitFor();
+    assert.deepEqual(told.map((line) => line.split(" was left out")[0]).sort(), [
+      "model_update: loaded_models.0",
+      "model_update: memory_usage.current_gb",
+    ]);
     await visit.numbersChange();
   });
 
