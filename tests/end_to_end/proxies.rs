@@ -65,7 +65,7 @@ impl Nginx {
         let mut peer = Peer::start(&mut command, folder.path().join("log"));
         wait_until("nginx to listen", || {
             assert!(peer.ended().is_none(), "nginx has ended:\n{}", peer.log());
-            [root, below, encrypted].iter().all(|address| std::net::TcpStream::connect(address).is_ok())
+            [root, below, encrypted].iter().all(|address| TcpStream::connect(address).is_ok())
         });
         Some(Self { _peer: peer, _folder: folder, root, below, encrypted, authority })
     }
@@ -140,7 +140,8 @@ fn limits_count_those_whom_a_trusted_proxy_names() {
 /// A connection that has asked once and waits.
 fn waiting(agent: &Agent) -> TcpStream {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
-    assert_eq!(Request::new("GET", "/api/system").send_on(&mut stream, agent.address()).status, 200);
+    write!(stream, "GET /api/system HTTP/1.1\r\nHost: {}\r\n\r\n", agent.address()).unwrap();
+    assert_eq!(receive(&mut stream).unwrap().status, 200);
     stream.set_nonblocking(true).unwrap();
     stream
 }
