@@ -98,9 +98,9 @@ describe("the overview", { skip: skipWithout(missingAgent()), timeout: 600_000 }
       await tab.route("**/api/system", async (route) => {
         const response = await route.fetch();
         const update = await response.json();
-        const process = { pid: 4, name: evil, user: evil, cpu_percent: null, memory_bytes: null };
+        const process = { pid: 4, name: evil, user: evil, cpu_percent: null, memory_bytes: 5 };
         update.metrics.processes = { total: 1, running: null, blocked: 0, top_cpu: [process], top_memory: [process] };
-        update.metrics.memory.percent = null;
+        update.metrics.cpu.usage_percent = null;
         update.metrics.disk.filesystems = [
           { device: evil, mountpoint: evil, fstype: evil, readonly: true, error: evil },
         ];
@@ -123,8 +123,8 @@ describe("the overview", { skip: skipWithout(missingAgent()), timeout: 600_000 }
     for (const place of ["#processes tbody", "#filesystems tbody", "#sources tbody", ".alerts"]) {
       assert.ok((await visit.page.locator(place).textContent()).includes(evil.slice(1)), place);
     }
-    assert.equal(await visit.page.locator("#memory .number").textContent(), "–");
-    assert.match(await visit.page.locator("#processes tbody").textContent(), /––$/);
+    assert.equal(await visit.page.locator("#cpu .number").first().textContent(), "–");
+    assert.match(await visit.page.locator("#processes tbody").textContent(), /–5\sB$/);
     assert.match(await visit.page.locator("#disk, .absent").first().textContent(), /Unreadable/);
   });
 

@@ -64,11 +64,11 @@ export const PANELS: Subject[] = [
     "pressure_io_percent",
   ]),
   block("Network", "network", NetworkPanel, ({ network }) => network, ["network_receive_bytes_per_second"]),
-  block("Disk I/O", "disk.devices", DiskPanel, ({ disk }) => disk?.io ?? disk?.devices, [
+  block("Disk I/O", "disk.devices", DiskPanel, ({ disk }) => disk.io ?? disk.devices.length > 0, [
     "disk_read_bytes_per_second",
     "disk_write_bytes_per_second",
   ]),
   block("Temperature", "temperature", TemperaturePanel, ({ temperature }) => temperature, ["temperature_celsius"]),
   block("Processes", "processes", ProcessesPanel, ({ processes }) => processes),
-  block("Filesystems", "disk.filesystems", FilesystemsPanel, ({ disk }) => disk?.filesystems),
+  block("Filesystems", "disk.filesystems", FilesystemsPanel, ({ disk }) => disk.filesystems.length > 0),
 ];
