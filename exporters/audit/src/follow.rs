@@ -119,9 +119,8 @@ impl Follower {
         };
         let metadata = live.metadata()?;
         let same = match &mut self.state.current {
-            Some(position) if position.is(&metadata) && (position.offset > 0 || metadata.len() == 0) => {
-                position.holds(&live)?
-            }
+            // Where nothing was counted, nothing tells whether lines were copied away and cut.
+            Some(position) if position.is(&metadata) && position.offset > 0 => position.holds(&live)?,
             _ => false,
         };
         if same {
@@ -215,7 +214,9 @@ impl Follower {
         if let Some(current) = &self.current
             && position.clone().holds(current)?
         {
-            return common(file, current, position.offset.min(size));
+            // A copy is a beginning; what only begins alike is none.
+            let most = position.offset.min(size);
+            return Ok(if common(file, current, most)? == most { most } else { 0 });
         }
         // The live file was cut meanwhile.
         let (agreed, ends) = position.agrees(file)?;

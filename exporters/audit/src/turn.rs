@@ -293,7 +293,6 @@ impl Follower {
         let identity = identity(&opened.metadata);
         let known = self.state.known.iter().position(|known| known.at.identity() == identity && known.packed.is_none());
         if let Some(known) = known
-            && self.state.known[known].done
             && self.state.known[known].at.offset >= size
             && self.state.known[known].at.holds(&opened.file)?
         {
@@ -607,17 +606,8 @@ impl Follower {
                     counted = self.within(&beginning, &mut read, other)?;
                 }
             }
-            for at in self.all_known() {
-                let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
-                let (agreed, ends) = at.agrees_with(|offset| {
-                    pass_to(&mut unpacked, &mut position, offset)?;
-                    Ok((position.offset == offset).then(|| position.stands()))
-                })?;
-                let lines = &beginning[..beginning.len().min(agreed as usize)];
-                if agreed > counted.bytes && telling(&self.log, lines) {
-                    pass_to(&mut unpacked, &mut position, u64::MAX)?;
-                    counted = Counted { bytes: position.offset, skipping: false, doubtful: !ends };
-                }
+            if counted.bytes == 0 {
+                counted = self.agreed_packed(opened, &beginning, 0)?.unwrap_or_default();
             }
             if counted.bytes > 0 {
                 let (mut unpacked, mut at) = (opened.unpacked()?, Position::default());
@@ -652,6 +642,13 @@ impl Follower {
                 }
             }
         }
+        // A copy that ends before what was counted of its original.
+        if let Some(counted) = self.agreed_packed(opened, &beginning, furthest)? {
+            pass_to(&mut unpacked, &mut position, u64::MAX)?;
+            position.seal();
+            self.remember(Known::done(position, Some(seal.clone())));
+            return Ok(counted);
+        }
         let Some(found) = found else { return Ok(Counted::default()) };
         if position.offset == found.offset {
             self.unpacking = Some(Unpacking { seal: seal.clone(), rest: Vec::new(), unpacked });
@@ -661,6 +658,25 @@ impl Follower {
         let counted = Counted { bytes: found.offset, skipping: found.skipping, doubtful };
         self.remember(Known { at: found, packed: Some(seal.clone()), done: false, quiet: 0 });
         Ok(counted)
+    }
+
+    /// What was counted is at hand no more: what its marks tell of a packed file.
+    fn agreed_packed(&self, opened: &Opened, beginning: &[u8], sure: u64) -> io::Result<Option<Counted>> {
+        for at in self.all_known().filter(|at| at.offset > sure) {
+            let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
+            let (agreed, ends) = at.agrees_with(|offset| {
+                pass_to(&mut unpacked, &mut position, offset)?;
+                Ok((position.offset == offset).then(|| position.stands()))
+            })?;
+            let lines = &beginning[..beginning.len().min(agreed as usize)];
+            if agreed > 0 && agreed >= sure && telling(&self.log, lines) {
+                pass_to(&mut unpacked, &mut position, u64::MAX)?;
+                if position.offset > sure {
+                    return Ok(Some(Counted { bytes: position.offset, skipping: false, doubtful: !ends }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn counted_in(&self, file: &File) -> io::Result<u64> {
