@@ -229,7 +229,11 @@ impl Follower {
     /// Which of these files is the one that was read last, renamed, copied or packed.
     fn find(&mut self, old: &Position, files: &[Opened]) -> io::Result<Option<usize>> {
         for (index, opened) in files.iter().enumerate().rev() {
-            if !opened.packed() && old.is(&opened.metadata) && old.clone().holds(&opened.file)? {
+            if !opened.packed()
+                && old.is(&opened.metadata)
+                && tells(&self.log, old, &opened.file)?
+                && old.clone().holds(&opened.file)?
+            {
                 return Ok(Some(index));
             }
         }
