@@ -27,7 +27,7 @@ use crate::{
     position::{Head, Position, common},
     records::{count, take},
     sign::Key,
-    turn::{Known, Unpacking, tells},
+    turn::{Known, NEAR, Unpacking, tells},
 };
 
 const BLOCK: usize = 256 << 10;
@@ -246,7 +246,7 @@ impl Follower {
                 return if at.holds(file)? { file.try_clone().map(Some) } else { Ok(None) };
             }
         }
-        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(4) {
+        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(NEAR) {
             let Ok(file) = open_file(&archive.path) else { continue };
             if at.is(&file.metadata()?) && at.holds(&file)? {
                 self.open.push(file.try_clone()?);

@@ -3,7 +3,10 @@
 //! Positions tell a file that is as it was, or grew. What was cut, trimmed or put together anew is told by its lines:
 //! those with a time are told from all others, so that one that was counted is known wherever it comes again.
 
-use std::{collections::HashMap, io, io::Read};
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Read},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,16 @@ pub(crate) enum Told {
 impl Lines {
     /// These were counted.
     pub(crate) fn add(&mut self, log: &Log, bytes: &[u8]) {
+        self.extend(log, bytes, |_| true);
+    }
+
+    /// These are not to be counted; they may be copies of lines that were.
+    pub(crate) fn add_known(&mut self, log: &Log, bytes: &[u8]) {
+        let known: HashSet<u64> = self.lines.iter().copied().collect();
+        self.extend(log, bytes, |line| !known.contains(&line));
+    }
+
+    fn extend(&mut self, log: &Log, bytes: &[u8], new: impl Fn(u64) -> bool) {
         if bytes.is_empty() {
             return;
         }
@@ -62,8 +75,9 @@ impl Lines {
             found.drain(..found.len() - ALL);
             self.passed();
         }
-        for record in found.into_iter().filter(|record| timed(log, record)) {
-            self.lines.push(short(record));
+        let timed = found.into_iter().filter(|record| timed(log, record));
+        for line in timed.map(short).filter(|line| new(*line)) {
+            self.lines.push(line);
             self.all += 1;
         }
         self.thin();
@@ -94,8 +108,11 @@ impl Lines {
         let mut bytes = Vec::new();
         contents.take(MOST).read_to_end(&mut bytes)?;
         let first_of_all = self.lines.len() - self.all;
-        let known: HashMap<u64, bool> =
-            self.lines.iter().enumerate().map(|(index, line)| (*line, index >= first_of_all)).collect();
+        // What was written more than once tells nothing.
+        let mut known: HashMap<u64, (bool, u32)> = HashMap::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            known.entry(*line).or_insert((index >= first_of_all, 0)).1 += 1;
+        }
         let base = bytes.as_ptr() as usize;
         let mut records = Vec::new();
         let used = frame::split(log.framing, &bytes, |record| records.push((record, record.as_ptr() as usize - base)));
@@ -106,8 +123,15 @@ impl Lines {
                 records.push((rest, used));
             }
         }
-        let counted: Vec<Option<bool>> = records.iter().map(|(record, _)| known.get(&short(record)).copied()).collect();
-        let timed = |index: usize| timed(log, records[index].0);
+        let hashes: Vec<u64> = records.iter().map(|(record, _)| short(record)).collect();
+        let mut here: HashMap<u64, u32> = HashMap::new();
+        for hash in &hashes {
+            *here.entry(*hash).or_default() += 1;
+        }
+        let once = |hash: &u64| here[hash] == 1 && known.get(hash).is_none_or(|(_, times)| *times == 1);
+        let counted: Vec<Option<bool>> =
+            hashes.iter().map(|hash| known.get(hash).filter(|_| once(hash)).map(|(all, _)| *all)).collect();
+        let timed = |index: usize| once(&hashes[index]) && timed(log, records[index].0);
         let end = |index: usize| match records.get(index + 1) {
             Some((_, start)) => *start as u64,
             None if records[index].1 == used => bytes.len() as u64,

@@ -27,7 +27,7 @@ use crate::{
 
 /// So many of the newest archives are looked at for what was missed: more rotations than that between two looks are
 /// not expected.
-const NEAR: usize = 32;
+pub(crate) const NEAR: usize = 32;
 /// Files that are remembered; more than `NEAR`, so that no archive is taken for a new one.
 const REMEMBERED: usize = 64;
 /// A packed file that cannot be read may still be being written, for so long.
@@ -143,7 +143,7 @@ impl Follower {
         if bytes.len() as u64 == PASSED {
             self.state.lines.passed();
         }
-        self.state.lines.add(&self.log, &bytes);
+        self.state.lines.add_known(&self.log, &bytes);
         Ok(())
     }
 
@@ -639,7 +639,7 @@ impl Follower {
         let told = self.state.lines.tell(&self.log, opened.unpacked()?)?;
         if let Told::Exactly(bytes, sure) = told {
             let (mut unpacked, mut position, mut at) = (opened.unpacked()?, Position::default(), Position::default());
-            for other in alike.iter().filter(|other| other.offset > bytes) {
+            for other in alike.iter().filter(|other| other.offset >= bytes) {
                 pass_to(&mut unpacked, &mut position, other.offset)?;
                 position.seal();
                 if position.same(other) {
@@ -647,7 +647,8 @@ impl Follower {
                     at.skipping = other.skipping;
                 }
             }
-            let counted = Counted { bytes: bytes.max(at.offset), skipping: at.skipping, doubtful: bytes > at.offset && !sure };
+            let counted =
+                Counted { bytes: bytes.max(at.offset), skipping: at.skipping, doubtful: bytes > at.offset && !sure };
             if at.offset < bytes {
                 pass_to(&mut opened.unpacked()?, &mut at, bytes)?;
                 at.seal();
