@@ -22,11 +22,12 @@ use crate::{
     counts::Counts,
     event,
     frame::LONGEST,
+    lines::{self, Lines, Told},
     options::Log,
     position::{Head, Position, common},
     records::{count, take},
     sign::Key,
-    turn::{Known, Unpacking},
+    turn::{Known, NEAR, Unpacking, tells},
 };
 
 const BLOCK: usize = 256 << 10;
@@ -45,6 +46,8 @@ pub(crate) struct LogState {
     /// Beginnings of files that were finished when beginnings were all that was remembered.
     #[serde(skip_serializing_if = "VecDeque::is_empty")]
     pub(crate) seen: VecDeque<Head>,
+    /// Lines that were counted lately, in whatever file.
+    pub(crate) lines: Lines,
     pub(crate) counts: Counts,
 }
 
@@ -119,9 +122,8 @@ impl Follower {
         };
         let metadata = live.metadata()?;
         let same = match &mut self.state.current {
-            Some(position) if position.is(&metadata) && (position.offset > 0 || metadata.len() == 0) => {
-                position.holds(&live)?
-            }
+            // Where nothing was counted that other files do not have, nothing tells whether it was copied away and cut.
+            Some(position) if position.is(&metadata) && tells(&self.log, position, &live)? => position.holds(&live)?,
             _ => false,
         };
         if same {
@@ -183,7 +185,7 @@ impl Follower {
                 continue;
             };
             let before = known.at.offset;
-            let copied = self.counted_live(&file, &known.at)?;
+            let copied = self.counted_live(&file, &known.at)?.max(self.counted_lines(&file, &known.at)?);
             if copied > before {
                 known.at = Position::at(&file, copied, false)?;
             }
@@ -215,11 +217,26 @@ impl Follower {
         if let Some(current) = &self.current
             && position.clone().holds(current)?
         {
-            return common(file, current, position.offset.min(size));
+            // A copy is a beginning; what only begins alike is none.
+            let most = position.offset.min(size);
+            return Ok(if common(file, current, most)? == most { most } else { 0 });
         }
         // The live file was cut meanwhile.
         let (agreed, ends) = position.agrees(file)?;
         Ok(if agreed > 0 && ends { size } else { agreed })
+    }
+
+    /// The same for what was counted in any file.
+    fn counted_lines(&self, mut file: &File, at: &Position) -> io::Result<u64> {
+        let new = file.metadata()?.len().saturating_sub(at.offset);
+        if new == 0 || new > lines::MOST || at.skipping {
+            return Ok(0);
+        }
+        file.seek(SeekFrom::Start(at.offset))?;
+        Ok(match self.state.lines.tell(&self.log, file)? {
+            Told::Exactly(bytes, _) | Told::AtLeast(bytes) => at.offset + bytes,
+            Told::Nothing => 0,
+        })
     }
 
     /// The file that may still grow; after a restart it has a number now.
@@ -229,7 +246,7 @@ impl Follower {
                 return if at.holds(file)? { file.try_clone().map(Some) } else { Ok(None) };
             }
         }
-        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(4) {
+        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(NEAR) {
             let Ok(file) = open_file(&archive.path) else { continue };
             if at.is(&file.metadata()?) && at.holds(&file)? {
                 self.open.push(file.try_clone()?);
@@ -276,7 +293,7 @@ impl Follower {
         deadline: Option<Instant>,
     ) -> io::Result<(bool, usize)> {
         let Log { framing, keys, .. } = &self.log;
-        let counts = &mut self.state.counts;
+        let LogState { counts, lines, .. } = &mut self.state;
         let mut filled = 0;
         loop {
             if filled == buffer.len() {
@@ -290,6 +307,7 @@ impl Follower {
             filled += read;
             let used = take(*framing, keys, &buffer[..filled], filled - read, position, counts, rules);
             position.pass(&buffer[..used]);
+            lines.add(&self.log, &buffer[..used]);
             counts.bytes += used as u64;
             buffer.copy_within(used..filled, 0);
             filled -= used;
@@ -310,6 +328,7 @@ impl Follower {
         if complete && filled > 0 {
             if !position.skipping {
                 count(&buffer[..filled], keys, counts, rules);
+                lines.add(&self.log, &buffer[..filled]);
             }
             position.pass(&buffer[..filled]);
             counts.bytes += filled as u64;

@@ -12,6 +12,7 @@ mod counts;
 mod event;
 mod follow;
 mod frame;
+mod lines;
 mod metrics;
 mod moment;
 mod options;

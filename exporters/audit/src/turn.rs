@@ -8,7 +8,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -20,13 +20,14 @@ use crate::{
     event,
     follow::{Follower, Rules},
     frame,
+    lines::Told,
     options::Log,
     position::{Head, Identity, Position, WINDOW, common, identity, peek, window},
 };
 
 /// So many of the newest archives are looked at for what was missed: more rotations than that between two looks are
 /// not expected.
-const NEAR: usize = 32;
+pub(crate) const NEAR: usize = 32;
 /// Files that are remembered; more than `NEAR`, so that no archive is taken for a new one.
 const REMEMBERED: usize = 64;
 /// A packed file that cannot be read may still be being written, for so long.
@@ -34,8 +35,12 @@ const PACKING: Duration = Duration::from_secs(60);
 /// How much of a file is looked through for the line that was counted last.
 const TRIMMED: u64 = 64 << 20;
 const WITHIN: u64 = 8 << 20;
+/// A packed file of this length or less is unpacked to know what it holds.
+const SHORT: u64 = 1 << 20;
 /// How much of a file's beginning is looked at for lines that tell it from others.
 const TELLING: usize = 64 << 10;
+/// How much of an older file is remembered by its lines.
+const PASSED: u64 = 64 << 10;
 
 /// A file that was counted, wholly or as far as it went.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -119,14 +124,26 @@ impl Follower {
         if opened.packed() {
             let seal = opened.seal()?;
             if !self.state.known.iter().any(|known| known.packed.as_ref() == Some(&seal)) {
+                self.pass_lines(opened.unpacked()?)?;
                 self.remember(Known::done(Position::default(), Some(seal)));
             }
         } else {
             let named = identity(&opened.metadata);
             if !self.state.known.iter().any(|known| !known.is_packed() && known.at.identity() == named) {
+                self.pass_lines(peek(&opened.file, 0, PASSED as usize)?.as_slice())?;
                 self.remember(Known::done(Position::at(&opened.file, opened.metadata.len(), false)?, None));
             }
         }
+        Ok(())
+    }
+
+    fn pass_lines(&mut self, contents: impl Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        contents.take(PASSED).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 == PASSED {
+            self.state.lines.passed();
+        }
+        self.state.lines.add_known(&self.log, &bytes);
         Ok(())
     }
 
@@ -191,7 +208,7 @@ impl Follower {
             self.gap("the live file begins like one that was counted: its lines up to here were taken for those");
         }
         let old = self.state.current.take();
-        let turned = |old: &Position| old.offset > 0 || old.identity() != live_identity;
+        let turned = |old: &Position| old.identity() != live_identity || old.offset > counted.bytes;
         self.state.counts.rotations += u64::from(old.as_ref().is_some_and(turned));
         if let Some(old) = old.filter(|old| old.offset > 0 && old.identity() != live_identity) {
             // Late writers may still append to it, wherever it is.
@@ -212,7 +229,11 @@ impl Follower {
     /// Which of these files is the one that was read last, renamed, copied or packed.
     fn find(&mut self, old: &Position, files: &[Opened]) -> io::Result<Option<usize>> {
         for (index, opened) in files.iter().enumerate().rev() {
-            if !opened.packed() && old.is(&opened.metadata) && old.clone().holds(&opened.file)? {
+            if !opened.packed()
+                && old.is(&opened.metadata)
+                && tells(&self.log, old, &opened.file)?
+                && old.clone().holds(&opened.file)?
+            {
                 return Ok(Some(index));
             }
         }
@@ -223,19 +244,21 @@ impl Follower {
                     let seal = opened.seal()?;
                     match self.state.known.iter().find(|known| known.packed.as_ref() == Some(&seal)) {
                         Some(known) => known.at.offset >= old.offset && known.at.begins_like(old),
-                        None => patient(archive, self.counted_packed(opened, &seal, &[]))?
-                            .is_some_and(|counted| counted.bytes >= old.offset),
+                        None => {
+                            let counted = patient(archive, self.counted_packed(opened, &seal, &[]))?;
+                            // What is counted before it is its turn may be in it too.
+                            self.state.known.retain(|known| known.packed.as_ref() != Some(&seal));
+                            counted.is_some_and(|counted| counted.bytes >= old.offset)
+                        }
                     }
                 }
                 _ => old.clone().holds(&opened.file)?,
             };
+            // Of several that hold it, as where a copy was made and the file cut, the oldest is the one to go on from.
             if found {
-                let lines = opened.beginning()?;
                 place = Some(index);
-                // Of files that begin alike the oldest may be it.
-                if telling(&self.log, &lines[..lines.len().min(old.offset as usize)]) {
-                    break;
-                }
+            } else if place.is_some() {
+                break;
             }
         }
         Ok(place)
@@ -293,7 +316,6 @@ impl Follower {
         let identity = identity(&opened.metadata);
         let known = self.state.known.iter().position(|known| known.at.identity() == identity && known.packed.is_none());
         if let Some(known) = known
-            && self.state.known[known].done
             && self.state.known[known].at.offset >= size
             && self.state.known[known].at.holds(&opened.file)?
         {
@@ -434,6 +456,19 @@ impl Follower {
                 best = Counted { bytes: at.offset, skipping: at.skipping, doubtful };
             }
         }
+        let told = if best.bytes == metadata.len() || best.skipping {
+            Told::Nothing
+        } else {
+            let mut contents = file.try_clone()?;
+            contents.rewind()?;
+            self.state.lines.tell(&self.log, contents)?
+        };
+        if let Told::Exactly(bytes, sure) = told {
+            if bytes > best.bytes {
+                best = Counted { bytes, skipping: false, doubtful: !sure };
+            }
+            return Ok(best);
+        }
         for other in files.iter().filter(|other| !other.packed() && identity(&other.metadata) != identity(&metadata)) {
             best = self.shared(file, &metadata, other, renamed(&|opened| std::ptr::eq(opened, other)), best)?;
         }
@@ -461,8 +496,14 @@ impl Follower {
                 best = other;
             }
         }
-        let agreed = self.agreed(file, archive, &beginning, best.bytes, &renamed)?;
-        Ok(agreed.unwrap_or(best))
+        best = self.agreed(file, archive, &beginning, best.bytes, &renamed)?.unwrap_or(best);
+        if let Told::AtLeast(bytes) = told
+            && bytes > best.bytes
+        {
+            let bytes = if archive.is_some() { metadata.len() } else { line_end(file, metadata.len())? };
+            best = Counted { bytes, skipping: false, doubtful: true };
+        }
+        Ok(best)
     }
 
     /// How much of this file was counted in another one.
@@ -583,7 +624,7 @@ impl Follower {
         alike.sort_by_key(|at| at.offset);
         let said = opened.said_length()?;
         #[expect(clippy::cast_possible_truncation, reason = "the file says it to 4 GiB")]
-        if let Some(at) = alike.iter().find(|at| at.offset as u32 == said && at.offset > 0) {
+        if let Some(at) = alike.iter().find(|at| at.offset as u32 == said && at.offset > SHORT) {
             self.remember(Known::done(at.clone(), Some(seal.clone())));
             return Ok(Counted { bytes: at.offset, ..Counted::default() });
         }
@@ -594,6 +635,28 @@ impl Follower {
             if counted > 0 && head[..head.len().min(beginning.len())] == beginning[..head.len().min(beginning.len())] {
                 others.push((other, counted));
             }
+        }
+        let told = self.state.lines.tell(&self.log, opened.unpacked()?)?;
+        if let Told::Exactly(bytes, sure) = told {
+            let (mut unpacked, mut position, mut at) = (opened.unpacked()?, Position::default(), Position::default());
+            for other in alike.iter().filter(|other| other.offset >= bytes) {
+                pass_to(&mut unpacked, &mut position, other.offset)?;
+                position.seal();
+                if position.same(other) {
+                    at = position.clone();
+                    at.skipping = other.skipping;
+                }
+            }
+            let counted =
+                Counted { bytes: bytes.max(at.offset), skipping: at.skipping, doubtful: bytes > at.offset && !sure };
+            if at.offset < bytes {
+                pass_to(&mut opened.unpacked()?, &mut at, bytes)?;
+                at.seal();
+            }
+            if counted.bytes > 0 {
+                self.remember(Known { at, packed: Some(seal.clone()), done: false, quiet: 0 });
+            }
+            return Ok(counted);
         }
         if alike.is_empty() && others.is_empty() {
             let mut counted = Counted::default();
@@ -607,17 +670,8 @@ impl Follower {
                     counted = self.within(&beginning, &mut read, other)?;
                 }
             }
-            for at in self.all_known() {
-                let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
-                let (agreed, ends) = at.agrees_with(|offset| {
-                    pass_to(&mut unpacked, &mut position, offset)?;
-                    Ok((position.offset == offset).then(|| position.stands()))
-                })?;
-                let lines = &beginning[..beginning.len().min(agreed as usize)];
-                if agreed > counted.bytes && telling(&self.log, lines) {
-                    pass_to(&mut unpacked, &mut position, u64::MAX)?;
-                    counted = Counted { bytes: position.offset, skipping: false, doubtful: !ends };
-                }
+            if counted.bytes == 0 {
+                counted = self.agreed_packed(opened, &beginning, 0)?.unwrap_or_default();
             }
             if counted.bytes > 0 {
                 let (mut unpacked, mut at) = (opened.unpacked()?, Position::default());
@@ -652,6 +706,13 @@ impl Follower {
                 }
             }
         }
+        // A copy that ends before what was counted of its original.
+        if let Some(counted) = self.agreed_packed(opened, &beginning, furthest)? {
+            pass_to(&mut unpacked, &mut position, u64::MAX)?;
+            position.seal();
+            self.remember(Known::done(position, Some(seal.clone())));
+            return Ok(counted);
+        }
         let Some(found) = found else { return Ok(Counted::default()) };
         if position.offset == found.offset {
             self.unpacking = Some(Unpacking { seal: seal.clone(), rest: Vec::new(), unpacked });
@@ -661,6 +722,25 @@ impl Follower {
         let counted = Counted { bytes: found.offset, skipping: found.skipping, doubtful };
         self.remember(Known { at: found, packed: Some(seal.clone()), done: false, quiet: 0 });
         Ok(counted)
+    }
+
+    /// What was counted is at hand no more: what its marks tell of a packed file.
+    fn agreed_packed(&self, opened: &Opened, beginning: &[u8], sure: u64) -> io::Result<Option<Counted>> {
+        for at in self.all_known().filter(|at| at.offset > sure) {
+            let (mut unpacked, mut position) = (opened.unpacked()?, Position::default());
+            let (agreed, ends) = at.agrees_with(|offset| {
+                pass_to(&mut unpacked, &mut position, offset)?;
+                Ok((position.offset == offset).then(|| position.stands()))
+            })?;
+            let lines = &beginning[..beginning.len().min(agreed as usize)];
+            if agreed > 0 && agreed >= sure && telling(&self.log, lines) {
+                pass_to(&mut unpacked, &mut position, u64::MAX)?;
+                if position.offset > sure {
+                    return Ok(Some(Counted { bytes: position.offset, skipping: false, doubtful: !ends }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn counted_in(&self, file: &File) -> io::Result<u64> {
@@ -704,6 +784,11 @@ fn line_end(file: &File, before: u64) -> io::Result<u64> {
     let end = memchr::memrchr(b'\n', &bytes).map(|end| end + 1);
     let end = end.or_else(|| memchr::memmem::rfind(&bytes, b"\\n").map(|end| end + 2));
     Ok(end.map_or(if length == before { 0 } else { before }, |end| before - length + end as u64))
+}
+
+/// Whether what was counted of the live file tells it from others.
+pub(crate) fn tells(log: &Log, at: &Position, live: &File) -> io::Result<bool> {
+    Ok(at.offset >= WINDOW as u64 || at.offset > 0 && telling(log, &peek(live, 0, at.offset as usize)?))
 }
 
 /// Whether lines tell a file from another one that begins so: they are not all the same, or the only one has a time.

@@ -2,8 +2,10 @@
 
 use std::{
     env, fs,
+    io::{self, Read},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -152,6 +154,11 @@ fn a_copy_is_found_though_the_cut_file_was_renamed_away() {
 #[test]
 fn follower_to_be_killed() {
     let Some(folder) = env::var_os("AURA_AUDIT_FOLLOW") else { return };
+    // Nobody writes to the pipe: it ends when the test does, however that comes.
+    thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        process::exit(0);
+    });
     let mut audit = Installation::new(&PathBuf::from(folder)).open();
     loop {
         audit.sample().unwrap();
@@ -162,6 +169,7 @@ fn start_follower(folder: &std::path::Path) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["crash::follower_to_be_killed", "--exact"])
         .env("AURA_AUDIT_FOLLOW", folder)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -201,6 +209,9 @@ fn a_killed_process_counts_each_line_once() {
             if now != before {
                 (before, rotations) = (now, 0);
                 writes += 1;
+            } else {
+                // Nobody writes faster than can be read.
+                thread::sleep(Duration::from_millis(1));
             }
             assert!(Instant::now() < deadline, "the follower does not count");
         }

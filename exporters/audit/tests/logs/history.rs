@@ -56,8 +56,8 @@ struct World {
     /// States that were kept.
     kept: Vec<Vec<u8>>,
     header: bool,
-    /// Whether the newest archive was the live file, so that somebody may still write to it.
-    renamed: bool,
+    /// The newest archive was the live file, and so many more looks wait for who may still write to it.
+    late: u32,
     /// Lines that were destroyed before the agent could know of them.
     unknowable: BTreeSet<u32>,
     /// Lines that were there when the agent looked.
@@ -202,12 +202,12 @@ impl World {
                 self.unfinished = Some(line.split_off(line.len() / 2));
                 self.write(&self.live.clone(), &line);
             }
-            Step::Late if self.renamed && self.archive(1, "").exists() => {
+            Step::Late if self.late > 0 && self.archive(1, "").exists() => {
                 let line = self.line();
                 self.write(&self.archive(1, ""), &line);
             }
             Step::Rename | Step::RenameAndCreate if there => {
-                self.renamed = true;
+                self.late = 3;
                 self.shift();
                 fs::rename(&self.live, self.archive(1, "")).unwrap();
                 if matches!(step, Step::RenameAndCreate) {
@@ -215,7 +215,7 @@ impl World {
                 }
             }
             Step::Copy | Step::CopyAndCut if !bytes.is_empty() => {
-                self.renamed = false;
+                self.late = 0;
                 self.shift();
                 fs::write(self.archive(1, ""), &bytes).unwrap();
                 if matches!(step, Step::CopyAndCut) {
@@ -223,7 +223,7 @@ impl World {
                 }
             }
             Step::CopyBegun(half) if !bytes.is_empty() => {
-                self.renamed = false;
+                self.late = 0;
                 self.shift();
                 fs::write(self.archive(1, ""), if half { &bytes[..bytes.len() / 2] } else { &[] }).unwrap();
                 self.step(Step::Look, audit);
@@ -258,6 +258,7 @@ impl World {
             Step::Look => {
                 let reading = audit.get_or_insert_with(|| self.audit()).sample().unwrap();
                 assert_eq!(reading.kept, Some(true));
+                self.late = self.late.saturating_sub(1);
                 self.kept.push(fs::read(self.storage.join("audit.json")).unwrap_or_default());
             }
             Step::Stop => *audit = None,
@@ -316,7 +317,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (live, storage) = (folder.path().join("events.jsonl"), folder.path().join("storage"));
-        let mut world = World { live, storage, next: 0, unfinished: None, kept: Vec::new(), header, renamed: false, unknowable: BTreeSet::new(), seen: BTreeSet::new() };
+        let mut world = World { live, storage, next: 0, unfinished: None, kept: Vec::new(), header, late: 0, unknowable: BTreeSet::new(), seen: BTreeSet::new() };
         let mut audit = None;
         world.step(Step::Look, &mut audit);
         for step in steps {
