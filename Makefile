@@ -6,10 +6,10 @@ WEB := dashboards/web
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint portable bench order tools generate
+.PHONY: help build run test e2e lint portable bench order tools generate
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 build: ## Build target/release/aura, with the page in it
 	cargo build --release --locked --package aura-agent
@@ -20,6 +20,9 @@ run: build ## Build and start it; it says where to look (ARGUMENTS="--log.level=
 test: tools ## Run everything: unit, property, golden, end to end with real peers, the page, the page in a browser
 	cargo test --workspace --locked --no-fail-fast
 	tests/page
+
+e2e: tools ## Run what asks too much of a machine for every change: sixty processes that keep it busy
+	cargo test --locked --package aura-tests --test end_to_end -- --ignored
 
 lint: tools ## Check format, lints, licences and sources of dependencies, generated files
 	cargo fmt --all --check

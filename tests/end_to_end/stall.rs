@@ -183,7 +183,7 @@ impl Drop for Load {
 }
 
 #[test]
-#[ignore = "sixty busy processes for ten seconds: cargo test -p aura-tests --test end_to_end -- --ignored load_of_60"]
+#[ignore = "sixty busy processes for ten seconds: make e2e"]
 fn under_a_load_of_60_nothing_vanishes() {
     let Some(world) = World::new() else { return };
     let agent = world.agent("15s", "10s");
