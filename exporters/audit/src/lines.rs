@@ -17,7 +17,7 @@ const ALL: usize = 256;
 /// Of those before, so many, spread over all.
 const SOME: usize = 128;
 /// What is taken from the end of one read.
-const TAIL: usize = 64 << 10;
+const TAIL: usize = 16 << 10;
 /// How much of a file is held against them.
 pub(crate) const MOST: u64 = 8 << 20;
 
