@@ -53,13 +53,17 @@ fn measure(size: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     }
 
     let (path, archive) = (folder.join("packed.jsonl"), folder.join("packed.jsonl.1.gz"));
-    fs::write(&path, EVENT)?;
+    let mut counted = Vec::new();
+    for number in 0..1000 {
+        writeln!(counted, "{{\"ts\": {}.5, \"type\": \"http\", \"rid\": {number}}}", 1_765_700_000 + number)?;
+    }
+    fs::write(&path, &counted)?;
     let storage = folder.join("state");
     fs::create_dir_all(&storage)?;
     follow(&path, Some(&storage))?;
-    // What was counted has gone into the archive, with as much again that was not.
+    // What was counted has gone into the archive, with what was not.
     let mut packed = GzEncoder::new(File::create(&archive)?, Compression::default());
-    packed.write_all(EVENT)?;
+    packed.write_all(&counted)?;
     for number in 0..size / 128 {
         let id = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (time, tool) = (1_765_800_001 + number, number % 977);
