@@ -13,7 +13,7 @@ export async function contract() {
   const files = new Map();
   for (const file of (await readdir(DOCS)).sort()) {
     const [, name] = /^api(?:\.(\w+))?\.schema\.json$/.exec(file) ?? [];
-    // Of the answers that are no feed's message the page reads the history alone, and checks it as it merges it.
+    // Of the answers that are no feed's message the page reads the history alone, as a type of its own that is not checked.
     if ((name === undefined && file !== "api.schema.json") || name === "answers") continue;
     const feed = name ?? "system";
     const schema = JSON.parse(await readFile(new URL(file, DOCS), "utf8"));
