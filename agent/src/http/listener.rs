@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
-    task::JoinSet,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
@@ -46,7 +46,6 @@ pub struct Serving {
 pub struct Listeners {
     serving: Serving,
     open: Vec<Open>,
-    tasks: JoinSet<()>,
 }
 
 struct Open {
@@ -56,7 +55,19 @@ struct Open {
     address: SocketAddr,
     socket: Arc<TcpListener>,
     /// Its loop ends when this is dropped.
-    _keep: watch::Sender<()>,
+    keep: watch::Sender<()>,
+    /// Its loop.
+    accepting: JoinHandle<()>,
+}
+
+impl Open {
+    /// Takes the connections that have come already, and closes.
+    async fn close(self) {
+        let Self { socket, keep, accepting, .. } = self;
+        drop((keep, socket));
+        // A loop that panicked has closed its socket as well.
+        let _ = accepting.await;
+    }
 }
 
 /// Sockets that are open, and from which nothing is accepted yet.
@@ -66,7 +77,7 @@ impl Listeners {
     /// None yet.
     #[must_use]
     pub fn new(serving: Serving) -> Self {
-        Self { serving, open: Vec::new(), tasks: JoinSet::new() }
+        Self { serving, open: Vec::new() }
     }
 
     /// Binds those of these addresses that are not listened on yet. Nothing else changes.
@@ -106,31 +117,32 @@ impl Listeners {
         kept.chain(new).collect()
     }
 
-    /// Listens on these addresses, whose new ones were bound, and no longer on others. Returns the new ones.
-    pub fn put_in_use(&mut self, addresses: &[SocketAddr], bound: Bound) -> Vec<SocketAddr> {
-        self.open.retain(|open| {
-            let stays = addresses.contains(&open.asked);
-            if !stays {
-                info!(address = %open.address, "no longer listened on");
-            }
-            stays
-        });
+    /// Listens on these addresses, whose new ones were bound, and no longer on others: those are closed when this
+    /// returns, so that nobody who connects afterwards comes to one of them. Returns the new ones.
+    pub async fn put_in_use(&mut self, addresses: &[SocketAddr], bound: Bound) -> Vec<SocketAddr> {
+        let leaving: Vec<Open> = self.open.extract_if(.., |open| !addresses.contains(&open.asked)).collect();
         let mut new = Vec::new();
         for (asked, socket) in bound.0 {
             let Ok(address) = socket.local_addr() else { continue };
             let (keep, kept) = watch::channel(());
             let socket = Arc::new(socket);
-            self.tasks.spawn(listen(Arc::clone(&socket), kept, self.serving.clone()));
-            self.open.push(Open { asked, address, socket, _keep: keep });
+            let accepting = tokio::spawn(listen(Arc::clone(&socket), kept, self.serving.clone()));
+            self.open.push(Open { asked, address, socket, keep, accepting });
             new.push(address);
+        }
+        for open in leaving {
+            let address = open.address;
+            open.close().await;
+            info!(%address, "no longer listened on");
         }
         new
     }
 
     /// Waits until the agent has stopped listening and the last answer is given.
-    pub async fn finished(mut self) {
-        self.open.clear();
-        while self.tasks.join_next().await.is_some() {}
+    pub async fn finished(self) {
+        for open in self.open {
+            open.close().await;
+        }
         self.serving.front.app().places.emptied().await;
     }
 }

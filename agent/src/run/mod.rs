@@ -148,7 +148,7 @@ impl Agent {
         let bound = listeners.bind(&self.addresses).map_err(anyhow::Error::msg)?;
         let addresses = listeners.addresses(&self.addresses, &bound).map_err(anyhow::Error::msg)?;
         self.app.set_settings(settings(&self.loaded.config, &self.web, addresses));
-        for address in listeners.put_in_use(&self.addresses, bound) {
+        for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
         views::publish(&self.app, &self.context);
@@ -235,7 +235,7 @@ impl Agent {
         let settings = settings(new, &web, listened);
         self.app.views.models.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
-        for address in listeners.put_in_use(&addresses, bound) {
+        for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());
         }
         self.feeds.review();
