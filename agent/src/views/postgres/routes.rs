@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{PostgresView, why};
 use crate::{
     api::{ApiError, Query},
+    hub::each_group,
     publish::prometheus::{Format, encode},
 };
 
@@ -46,7 +47,7 @@ struct Probed {
 async fn probe(State(view): State<Arc<PostgresView>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
     let prober = view.prober();
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    let encoding = encode(|each| each_group(Prober::groups(), &*reading, each), Format::Text);
     encoding.report("postgres");
     let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
