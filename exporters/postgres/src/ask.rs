@@ -276,6 +276,14 @@ macro_rules! columns {
                 let mut index = 0..;
                 Ok(Self { $($field: crate::text::Column::at(row, index.next().unwrap_or_default())?,)* })
             }
+
+            /// A row with a value of its own in each column.
+            #[cfg(test)]
+            #[allow(dead_code, reason = "some answers are never published")]
+            pub(crate) fn example() -> Self {
+                let mut number = 1..;
+                Self { $($field: crate::text::Column::example(stringify!($field), number.next().unwrap_or_default()),)* }
+            }
         }
     };
 }
