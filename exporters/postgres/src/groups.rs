@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge, unknown};
+use aura_model::{Emit, Family, Group, Metric, Missing, Value, declare, rows};
 
 use crate::{
     Index, PostgresReading, ServerReading, Statistics, Table, TableSizes, activity, buffercache, cluster, databases,
@@ -102,103 +102,46 @@ fn once<'a, P>(parts: impl Iterator<Item = &'a P>, database: fn(&P) -> Option<&S
     parts.filter(|part| database(part).is_none_or(|name| seen.insert(name.clone()))).collect()
 }
 
-const UP: &[Metric<ServerReading>] = &[
-    gauge("pg_up", "Whether the server answers.", Unit::None, &[], |server, emit| {
-        emit.value(server.up.value().is_some());
-    }),
-    unknown(
-        "pg_static",
-        "The server's version; 1.",
-        Unit::None,
-        &["server", "short_version", "version"],
-        |server: &ServerReading, emit: &mut dyn Emit| {
-            let Some(statistics) = server.up.value() else { return };
-            if let Some(features) = statistics.features.value() {
-                let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
-                emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
-            }
-        },
-    ),
-    gauge(
-        "pg_exporter_last_scrape_error",
-        "Whether the newest sample failed or a part of it was refused.",
-        Unit::None,
-        &[],
-        |server, emit| emit.value(server.up.value().is_none_or(|statistics| refused(statistics))),
-    ),
-    gauge(
-        "pg_exporter_last_scrape_duration_seconds",
-        "How long the newest sample took.",
-        Unit::Seconds,
-        &[],
-        |server, emit| emit.value(server.seconds),
-    ),
-    gauge(
-        "aura_postgres_age_seconds",
-        "How long before this reading the server was asked: more than 0 while a sample has not returned.",
-        Unit::Seconds,
-        &[],
-        |server, emit| emit.value(server.age_seconds),
-    ),
-    counter("pg_exporter_scrapes_total", "Samples taken of the server.", Unit::None, &[], |server, emit| {
-        emit.value(server.scrapes);
-    }),
-    gauge(
-        "pg_scrape_collector_duration_seconds",
-        "How long the query took when it was last asked.",
-        Unit::Seconds,
-        &["collector"],
-        |server, emit| {
-            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
-                emit.one(health.group, health.duration.as_secs_f64());
-            }
-        },
-    ),
-    gauge(
-        "pg_scrape_collector_success",
-        "Whether the query succeeded when it was last asked.",
-        Unit::None,
-        &["collector"],
-        |server, emit| {
-            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
-                emit.one(health.group, health.success);
-            }
-        },
-    ),
-    counter(
-        "aura_postgres_connects_total",
-        "Connections made to the server: more than one means that it or the network went away.",
-        Unit::None,
-        &[],
-        |server, emit| emit.value(server.connects),
-    ),
-    gauge(
-        "aura_postgres_missing_info",
-        "A part of the statistics that is missing, and why; 1.",
-        Unit::None,
-        &["part", "reason"],
-        |server, emit| match server.up.value() {
-            Some(statistics) => {
-                for (part, missing) in statistics.missing() {
-                    emit.sample(&[part, missing.reason.code()], true.into());
-                }
-            }
-            None => {
-                if let Some(missing) = server.up.missing() {
-                    emit.sample(&["server", missing.reason.code()], true.into());
-                }
-            }
-        },
-    ),
-];
+const UP: &[Metric<ServerReading>] = rows! { |server|
+    gauge "pg_up" = server.up.value().is_some(), "Whether the server answers.";
+    for all in server.up.value().into_iter(), features in all.features.value().into_iter(),
+        short_version in [format!("{}.{}.0", all.version / 10_000, all.version % 10_000)]
+        => { server: SERVER, short_version, version: features.version } {
+        unknown "pg_static" = true, "The server's version; 1.";
+    }
+    gauge "pg_exporter_last_scrape_error" = server.up.value().is_none_or(|statistics| refused(statistics)),
+        "Whether the newest sample failed or a part of it was refused.";
+    gauge "pg_exporter_last_scrape_duration_seconds" in Seconds = server.seconds, "How long the newest sample took.";
+    gauge "aura_postgres_age_seconds" in Seconds = server.age_seconds,
+        "How long before this reading the server was asked: more than 0 while a sample has not returned.";
+    counter "pg_exporter_scrapes_total" = server.scrapes, "Samples taken of the server.";
+    for health in server.up.value().iter().flat_map(|all| &all.health) => { collector: health.group } {
+        gauge "pg_scrape_collector_duration_seconds" in Seconds = health.duration.as_secs_f64(),
+            "How long the query took when it was last asked.";
+        gauge "pg_scrape_collector_success" = health.success, "Whether the query succeeded when it was last asked.";
+    }
+    counter "aura_postgres_connects_total" = server.connects,
+        "Connections made to the server: more than one means that it or the network went away.";
+    for (part, missing) in missing(server) => { part, reason: missing.reason.code() } {
+        gauge "aura_postgres_missing_info" = true, "A part of the statistics that is missing, and why; 1.";
+    }
+};
+
+/// What is missing of a server, all of it where it does not answer.
+fn missing(server: &ServerReading) -> impl Iterator<Item = (&'static str, &Missing)> {
+    let parts = server.up.value().into_iter().flat_map(|statistics| statistics.missing());
+    parts.chain(server.up.missing().map(|missing| ("server", missing)))
+}
 
 /// What an old version or a missing extension does not have is no error.
 fn refused(statistics: &Statistics) -> bool {
     statistics.health.iter().any(|health| !health.success)
 }
 
-/// Walks a table of metrics over all servers: each family is opened once. A family that is declared with the label
-/// `server` has it with one server too; its samples leave it to be put in here.
+/// What stands for the server's name in the samples of a family that has the label `server` with one server too.
+pub(crate) const SERVER: &str = "";
+
+/// Walks a table of metrics over all servers: each family is opened once.
 fn walk<'a, R: 'a>(
     metrics: &[Metric<R>],
     reading: &'a PostgresReading,
@@ -207,14 +150,12 @@ fn walk<'a, R: 'a>(
 ) {
     for metric in metrics {
         emit.family(&metric.family);
-        let (named, labels) = match metric.family.labels {
-            ["server", labels @ ..] => (true, labels),
-            labels => (reading.servers.len() != 1, labels),
-        };
+        let labels = metric.family.labels;
+        let named = labels.first() == Some(&"server");
         for server in &reading.servers {
             for part in pick(server) {
-                if named {
-                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels });
+                if named || reading.servers.len() != 1 {
+                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels, named });
                 } else {
                     (metric.take)(part, emit);
                 }
@@ -254,6 +195,8 @@ struct Labelled<'a> {
     emit: &'a mut dyn Emit,
     server: &'a str,
     labels: &'static [&'static str],
+    /// The first label is the server's.
+    named: bool,
 }
 
 impl Emit for Labelled<'_> {
@@ -263,7 +206,7 @@ impl Emit for Labelled<'_> {
 
     fn sample(&mut self, values: &[&str], value: Value) {
         let mut labels = vec![("server", self.server)];
-        labels.extend(self.labels.iter().copied().zip(values.iter().copied()));
+        labels.extend(self.labels.iter().copied().zip(values.iter().copied()).skip(self.named.into()));
         self.emit.labelled("", &labels, value);
     }
 

@@ -121,6 +121,11 @@ fn decode(bytes: &[u8]) -> String {
     text
 }
 
+/// As a label: what is not there is empty.
+pub(crate) fn or_empty(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
 /// The first so many letters.
 pub(crate) fn cut(text: &mut String, letters: usize) {
     if let Some((end, _)) = text.char_indices().nth(letters) {

@@ -10,6 +10,7 @@ use crate::{
     Activity, Backend, BufferCache, Cluster, Database, DatabaseSize, DatabaseSizes, DatabaseTables, Features, Locks,
     Number, OtherDatabase, Receiver, Receivers, Role, Roles, Sender, Senders, Settings, Slot, Slots, Standby,
     Statement, Statements, TableSize, Vacuum, Vacuums, Wal,
+    queries::{Queries, Rest},
 };
 
 /// What may be twice in an answer, under few names so that it is.
@@ -95,36 +96,21 @@ fn statistics(found: &Found) -> Statistics {
 
 /// Every part is missing.
 fn nothing(reason: Reason) -> Statistics {
-    let off = || Missing::new(reason, "not in this test");
-    Statistics {
+    let missing = Missing::new(reason, "not in this test");
+    let off = || missing.clone();
+    let rest = Rest {
         version: 150_000,
-        cluster: Section::Off { missing: off() },
-        databases: Section::Off { missing: off() },
-        activity: Section::Off { missing: off() },
-        locks: Section::Off { missing: off() },
-        senders: Section::Off { missing: off() },
-        receivers: Section::Off { missing: off() },
         standby: Section::Off { missing: off() },
-        vacuums: Section::Off { missing: off() },
-        buffer_cache: Section::Off { missing: off() },
-        slots: Section::Off { missing: off() },
-        settings: Section::Off { missing: off() },
         database_sizes: Section::Off { missing: off() },
-        roles: Section::Off { missing: off() },
-        wal: Section::Off { missing: off() },
-        features: Section::Off { missing: off() },
-        tables: Section::Off { missing: off() },
         table_sizes: Section::Off { missing: off() },
-        indexes: Section::Off { missing: off() },
-        slow_statements: Section::Off { missing: off() },
-        statements: Section::Off { missing: off() },
+        others: Vec::new(),
+        left_out: None,
         debates: Section::Off { missing: off() },
         rankings: Section::Off { missing: off() },
         rounds: Section::Off { missing: off() },
-        others: Vec::new(),
-        left_out: None,
         health: Vec::new(),
-    }
+    };
+    Queries::nothing(&missing, rest)
 }
 
 /// Every part is there, with one row that has a value in each column.
