@@ -27,6 +27,7 @@ mod reading;
 mod receiver;
 mod replication;
 mod server;
+mod servers;
 mod service;
 mod session;
 mod settings;
@@ -102,7 +103,7 @@ impl Source for Postgres {
     }
 
     fn open(options: &PostgresOptions, context: &Context) -> Result<Self, Missing> {
-        let found = target::find(options, &|name| std::env::var(name).ok())?;
+        let found = servers::find(options, &|name| std::env::var(name).ok())?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()

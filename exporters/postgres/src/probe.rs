@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Group, Options, Reason, Section, Switch, within};
+use aura_model::{Group, Options, Reason, Section, Switch, within};
 use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
@@ -152,7 +152,8 @@ impl Prober {
         let mut options = self.options.clone();
         options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
-        let mut server = Server::new(target, &options, Context::STALE_AFTER);
+        // Asked once, it has no earlier answer to show.
+        let mut server = Server::new(target, &options, Duration::ZERO);
         let patience = options.probe.timeout.get();
         let asked = within(patience, sleep, Box::pin(server.sample())).await;
         let reading = asked.unwrap_or_else(|| {
