@@ -138,8 +138,8 @@ pub trait Source: Sized + 'static {
     /// Its metrics, declared once.
     fn groups() -> &'static [Group<Self::Reading>];
 
-    /// Looks for what is there. Called on the source's own thread, and again with growing pauses for as long
-    /// as it fails: what is missing today may be plugged in tomorrow.
+    /// Looks for what is there. Called on the source's own thread, and again with exponential backoff for as
+    /// long as it fails: what is missing today may be plugged in tomorrow.
     ///
     /// # Errors
     /// Why there is nothing to watch.

@@ -20,7 +20,6 @@ mod probe;
 mod reading;
 mod server;
 mod source;
-mod tls;
 mod wire;
 
 pub use self::{

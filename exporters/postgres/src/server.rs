@@ -1,4 +1,4 @@
-//! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
+//! One server: connect, ask all that is due in one go, and start over with exponential backoff when it goes away.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section, Switch};
+use aura_model::{Backoff, Missing, Reason, Section, Switch};
 
 use crate::{
     Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles, Senders,
@@ -30,9 +30,9 @@ use crate::{
     vacuum,
 };
 
-/// Pauses between attempts to connect: from the first to the longest, doubling.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Backoff between attempts to connect.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// How often the progress of vacuums is read.
 const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub(crate) struct Server {
     raw: AtomicBool,
     connects: u64,
     scrapes: u64,
-    pause: Duration,
+    backoff: Backoff,
     next_attempt: Option<Instant>,
     missing: Option<Missing>,
     cluster: Asked<Cluster>,
@@ -90,7 +90,7 @@ impl Server {
             raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
-            pause: FIRST_PAUSE,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             next_attempt: None,
             missing: None,
             cluster: Asked::new("cluster", Duration::ZERO),
@@ -205,7 +205,7 @@ impl Server {
         }
     }
 
-    /// Connects unless there is a connection, or the pause after the last attempt is not over.
+    /// Connects unless there is a connection, or the backoff after the last attempt is not over.
     async fn connect(&mut self, now: Instant) -> Result<(), Missing> {
         if self.connection.is_some() {
             return Ok(());
@@ -219,7 +219,7 @@ impl Server {
             Ok(connection) => {
                 self.connects += 1;
                 self.version = connection.version;
-                self.pause = FIRST_PAUSE;
+                self.backoff.reset();
                 self.next_attempt = None;
                 if connection.session == Session::Shared {
                     self.session = Session::Shared;
@@ -253,8 +253,7 @@ impl Server {
         self.connection = None;
         self.sizing = None;
         self.missing = Some(missing);
-        self.next_attempt = Some(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.next_attempt = Some(now + self.backoff.wait());
     }
 
     fn forget(&mut self) {
