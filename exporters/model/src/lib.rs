@@ -9,6 +9,7 @@ pub mod exposition;
 mod file_stamp;
 mod metric;
 mod options;
+mod rows;
 mod section;
 mod source;
 mod stopwatch;
@@ -17,7 +18,9 @@ mod time;
 
 pub use backoff::{BACKOFF_CEILING, Backoff};
 pub use file_stamp::FileStamp;
-pub use metric::{Emit, Family, Group, Kind, Metric, Show, Unit, Value, counter, declare, gauge, unknown, walk};
+pub use metric::{
+    Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, gauge, unknown, walk,
+};
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};
 pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};

@@ -1,8 +1,7 @@
 //! Readings as Prometheus text 0.0.4 and OpenMetrics 1.0.
 //!
-//! A reading is encoded once for each format that somebody asks for, and compressed once for each encoding that
-//! somebody asks for. The first scrape of new readings strings the finished pieces of all sources together, and the
-//! next ones get what it got.
+//! A reading is encoded once for each format that somebody asks for. The first scrape of new readings joins the texts of
+//! all sources and compresses the whole, and the next ones get what it got.
 
 mod compress;
 mod declared;
