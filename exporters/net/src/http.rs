@@ -22,9 +22,6 @@ use tower::{Layer, Service};
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Sends requests to servers, and keeps the connections.
 pub struct Client {
     client: reqwest::Client,
@@ -61,11 +58,12 @@ pub enum Error {
 }
 
 impl Client {
-    /// A client with these headers in every request, which takes bodies of at most so many bytes.
+    /// A client with these headers in every request, which takes bodies of at most `longest` bytes. A connection is made
+    /// within `connect`, TLS included, or not at all.
     ///
     /// # Errors
     /// The client cannot be made as it is asked for.
-    pub fn new(tls: ClientConfig, headers: HeaderMap, longest: usize) -> Result<Self, Error> {
+    pub fn new(tls: ClientConfig, headers: HeaderMap, connect: Duration, longest: usize) -> Result<Self, Error> {
         let connections = Arc::new(AtomicU64::new(0));
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -74,7 +72,7 @@ impl Client {
             .referer(false)
             .user_agent(concat!("aura/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            .connector_layer(ConnectingLayer(Arc::clone(&connections)))
+            .connector_layer(ConnectingLayer { timeout: connect, connections: Arc::clone(&connections) })
             .build()
             .map_err(Error::from)?;
         Ok(Self { client, connections, longest })
@@ -139,22 +137,26 @@ fn copied(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
-/// What each connection passes when it is made, TLS included: it is given up after [`CONNECT_TIMEOUT`], of time in which
-/// the machine ran us, which a timeout of the client's own would not know; and it is counted.
+/// What each connection passes when it is made, TLS included: it is given up after a timeout of time in which the
+/// machine ran us, which the client's own timeout would not know; and it is counted.
 #[derive(Clone)]
 struct Connecting<S> {
     inner: S,
+    timeout: Duration,
     connections: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
-struct ConnectingLayer(Arc<AtomicU64>);
+struct ConnectingLayer {
+    timeout: Duration,
+    connections: Arc<AtomicU64>,
+}
 
 impl<S> Layer<S> for ConnectingLayer {
     type Service = Connecting<S>;
 
     fn layer(&self, inner: S) -> Connecting<S> {
-        Connecting { inner, connections: Arc::clone(&self.0) }
+        Connecting { inner, timeout: self.timeout, connections: Arc::clone(&self.connections) }
     }
 }
 
@@ -172,9 +174,9 @@ where
     }
 
     fn call(&mut self, target: R) -> Self::Future {
-        let (connect, connections) = (self.inner.call(target), Arc::clone(&self.connections));
+        let (connect, timeout, connections) = (self.inner.call(target), self.timeout, Arc::clone(&self.connections));
         Box::pin(async move {
-            let connection = within(CONNECT_TIMEOUT, sleep, connect).await;
+            let connection = within(timeout, sleep, connect).await;
             let connection = connection.unwrap_or_else(|| Err(io::Error::from(ErrorKind::TimedOut).into()))?;
             connections.fetch_add(1, Ordering::Relaxed);
             Ok(connection)

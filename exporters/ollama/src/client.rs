@@ -18,6 +18,9 @@ use crate::{Address, Server, Trouble, server::Login};
 /// No list of models and no description of one is longer: a thousand models are half a MiB.
 const LONGEST_ANSWER: usize = 4 << 20;
 
+/// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
+const CONNECT: Duration = Duration::from_secs(2);
+
 /// A server that answers questions.
 pub struct Client {
     server: Server,
@@ -159,7 +162,7 @@ impl Server {
             headers.insert(header::AUTHORIZATION, Login::header(login).map_err(unconnected)?);
         }
         let tls = self.tls().map_err(unconnected)?;
-        net::Client::new(tls, headers, LONGEST_ANSWER).map_err(|error| self.failure("", error))
+        net::Client::new(tls, headers, CONNECT, LONGEST_ANSWER).map_err(|error| self.failure("", error))
     }
 
     fn tls(&self) -> Result<ClientConfig, Missing> {
