@@ -153,7 +153,8 @@ impl Prober {
         let mut options = self.options.clone();
         options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
-        let mut server = Server::new(target, &options);
+        // Asked once, it has no earlier answer to show.
+        let mut server = Server::new(target, &options, Duration::ZERO);
         let patience = options.probe.timeout.get();
         let asked = within(patience, sleep, Box::pin(server.sample())).await;
         let reading = asked.unwrap_or_else(|| {
