@@ -12,6 +12,7 @@ use std::{
 };
 
 use aura_model::{Missing, Name};
+use aura_net::HostPort;
 use tokio_postgres::config::{Config, LoadBalanceHosts, SslMode as TheirMode};
 
 pub(crate) use self::role::Role;
@@ -193,9 +194,7 @@ impl Target {
     pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
         let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
-            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
-            let password = passfile::decoded(path, &bytes)?;
-            base.password(password.trim_end_matches(['\r', '\n']));
+            base.password(aura_net::secret(path)?);
         }
         let each = self.places.iter().map(|place| {
             let mut config = base.clone();
@@ -247,8 +246,7 @@ impl Place {
     }
 
     fn address(&self) -> String {
-        let (name, port) = (self.name(), self.port);
-        if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+        HostPort { host: self.name(), port: self.port }.to_string()
     }
 }
 
