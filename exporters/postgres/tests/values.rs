@@ -4,6 +4,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::Write as _,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -306,6 +308,32 @@ fn a_locked_table_costs_its_own_size_alone() {
             });
         });
     }
+}
+
+/// While a query meets a lock, its last answer is shown for as long as `stale_after` says.
+#[test]
+fn an_answer_that_no_newer_one_follows_is_shown_until_it_is_stale() {
+    let Some(server) = PostgresServer::start("") else { return };
+    let options = options(&server, "postgres");
+    let open = |stale_after| {
+        let context = Context::default().with_stale_after(stale_after);
+        Postgres::open(&options, &context).unwrap_or_else(|missing| panic!("{missing}"))
+    };
+    let (mut short, mut long) = (open(Duration::from_secs(1)), open(Duration::from_secs(3600)));
+    for source in [&mut short, &mut long] {
+        until(source, "the databases", |now| now.databases.value().is_some());
+    }
+    // It lasts as long as its session, which ends with what it is told.
+    let mut holder = server.psql("postgres").stdin(Stdio::piped()).spawn().unwrap();
+    let locks = b"BEGIN; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;\n";
+    holder.stdin.as_mut().unwrap().write_all(locks).unwrap();
+    until(&mut short, "nothing of the databases", |now| now.databases.value().is_none());
+    for _ in 0..3 {
+        assert!(statistics(&long.sample().unwrap()).databases.value().is_some());
+    }
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    until(&mut short, "the databases again", |now| now.databases.value().is_some());
 }
 
 #[test]
