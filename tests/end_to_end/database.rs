@@ -302,7 +302,7 @@ fn watch(server: &PostgresServer) -> Agent {
         "sources: {{postgres: {{interval: 100ms, slow_interval: 100ms, tables: {{interval: 100ms}}, \
          servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]}}}}\n"
     );
-    let agent = Setup::default().config(&config).start();
+    let agent = Setup::default().variable("AURA_BACKOFF_CEILING", "1s").config(&config).start();
     wait_until("the databases", || agent.json("/api/database")["metrics"]["databases"].is_array());
     agent
 }
