@@ -25,7 +25,7 @@ run: build ## Build and start it; it says where to look (ARGUMENTS="--log.level=
 	exec $(TARGET)/release/aura $(ARGUMENTS)
 
 test: tools ## Run everything: unit, property, golden, end to end with real peers, the page, the page in a browser
-	@tests/count -- sh -c 'tests/cargo --workspace --locked --no-fail-fast; rust=$$?; tests/page && exit $$rust'
+	@tests/count -- sh -c 'tests/cargo; rust=$$?; tests/page && exit $$rust'
 
 e2e: tools ## Run what asks too much for every change: built peers, bare systems, hours; `make e2e help` lists the parts, `make e2e PART...` runs some
 	@$(if $(filter help,$(PART)),,tests/count --) tests/e2e $(PART)
