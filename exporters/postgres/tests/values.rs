@@ -170,64 +170,60 @@ fn said(server: &PostgresServer) -> BTreeMap<String, f64> {
     said
 }
 
-#[test]
-fn each_version_is_shown_as_its_own_views_have_it() {
-    for major in POSTGRES_VERSIONS {
-        let Some(server) = PostgresServer::start_version(major, "autovacuum = off\nwal_level = logical") else {
-            continue;
-        };
-        for statement in FILL.split(';') {
-            server.sql("postgres", statement);
-        }
-        for name in ["a/b", "quo\"\"te", "comma,{x}"] {
-            server.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
-        }
-        let mut source = open(&options(&server, "postgres"));
-        // Counters come with a delay of up to a second, and reading the views moves some of their own.
-        let start = Instant::now();
-        loop {
-            let before = said(&server);
-            std::thread::sleep(Duration::from_millis(1200));
-            let reading = until(&mut source, "sizes", |now| {
-                now.table_sizes.value().is_some() && now.database_sizes.value().is_some()
-            });
-            let (shown, after) = (series(&reading), said(&server));
-            let differs: Vec<String> = before
-                .iter()
-                .filter(|(key, value)| after.get(*key) == Some(value) && shown.get(*key) != Some(value))
-                .map(|(key, value)| format!("{key}: {value}, shown {:?}", shown.get(key)))
-                .collect();
-            // What the views do not have is not made up.
-            let more: Vec<&String> = shown
-                .keys()
-                .filter(|key| key.starts_with("pg_stat_user_tables_") || key.starts_with("pg_statio_user_tables_"))
-                .filter(|key| key.contains("_scan{") || key.starts_with("pg_statio"))
-                .filter(|key| !before.contains_key(*key) && !after.contains_key(*key))
-                .collect();
-            if differs.is_empty() && more.is_empty() {
-                for state in ["active", "idle", "disabled"] {
-                    let zero = format!(
-                        "pg_stat_activity_count{{application_name=,backend_type=,datname=a/b,state={state},usename=,wait_event=,wait_event_type=}}"
-                    );
-                    assert_eq!(shown.get(&zero), Some(&0.0), "{major}");
-                }
-                assert!(
-                    !shown.keys().any(|key| key.contains("application_name=aura")),
-                    "our own sessions are not counted"
+mod each_version_is_shown_as_its_own_views_have_it {
+    aura_tests::for_each_postgres!(super::is_shown_as_its_own_views_have_it);
+}
+
+fn is_shown_as_its_own_views_have_it(major: u32) {
+    let Some(server) = PostgresServer::start_version(major, "autovacuum = off\nwal_level = logical") else { return };
+    for statement in FILL.split(';') {
+        server.sql("postgres", statement);
+    }
+    for name in ["a/b", "quo\"\"te", "comma,{x}"] {
+        server.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
+    }
+    let mut source = open(&options(&server, "postgres"));
+    // Counters come with a delay of up to a second, and reading the views moves some of their own.
+    let start = Instant::now();
+    loop {
+        let before = said(&server);
+        std::thread::sleep(Duration::from_millis(1200));
+        let reading = until(&mut source, "sizes", |now| {
+            now.table_sizes.value().is_some() && now.database_sizes.value().is_some()
+        });
+        let (shown, after) = (series(&reading), said(&server));
+        let differs: Vec<String> = before
+            .iter()
+            .filter(|(key, value)| after.get(*key) == Some(value) && shown.get(*key) != Some(value))
+            .map(|(key, value)| format!("{key}: {value}, shown {:?}", shown.get(key)))
+            .collect();
+        // What the views do not have is not made up.
+        let more: Vec<&String> = shown
+            .keys()
+            .filter(|key| key.starts_with("pg_stat_user_tables_") || key.starts_with("pg_statio_user_tables_"))
+            .filter(|key| key.contains("_scan{") || key.starts_with("pg_statio"))
+            .filter(|key| !before.contains_key(*key) && !after.contains_key(*key))
+            .collect();
+        if differs.is_empty() && more.is_empty() {
+            for state in ["active", "idle", "disabled"] {
+                let zero = format!(
+                    "pg_stat_activity_count{{application_name=,backend_type=,datname=a/b,state={state},usename=,wait_event=,wait_event_type=}}"
                 );
-                let parent = "pg_stat_user_tables_analyze_count{datname=postgres,relname=parent,schemaname=public}";
-                assert_eq!(shown.contains_key(parent), major >= 14, "{major}");
-                let slots =
-                    shown.keys().filter(|key| key.starts_with("pg_stat_database_conflicts_confl_active_logicalslot"));
-                assert_eq!(slots.count() > 0, major >= 16, "{major}");
-                let place = format!("server=127.0.0.1:{}", server.port());
-                for name in ["pg_static{", "pg_stat_database_conflicts_confl_lock{"] {
-                    assert!(shown.keys().any(|key| key.starts_with(name) && key.contains(&place)), "{major}: {name}");
-                }
-                break;
+                assert_eq!(shown.get(&zero), Some(&0.0), "{major}");
             }
-            assert!(start.elapsed() < PATIENCE, "version {major}: {differs:#?} {more:#?}");
+            assert!(!shown.keys().any(|key| key.contains("application_name=aura")), "our own sessions are not counted");
+            let parent = "pg_stat_user_tables_analyze_count{datname=postgres,relname=parent,schemaname=public}";
+            assert_eq!(shown.contains_key(parent), major >= 14, "{major}");
+            let slots =
+                shown.keys().filter(|key| key.starts_with("pg_stat_database_conflicts_confl_active_logicalslot"));
+            assert_eq!(slots.count() > 0, major >= 16, "{major}");
+            let place = format!("server=127.0.0.1:{}", server.port());
+            for name in ["pg_static{", "pg_stat_database_conflicts_confl_lock{"] {
+                assert!(shown.keys().any(|key| key.starts_with(name) && key.contains(&place)), "{major}: {name}");
+            }
+            break;
         }
+        assert!(start.elapsed() < PATIENCE, "version {major}: {differs:#?} {more:#?}");
     }
 }
 

@@ -166,6 +166,7 @@ mod tests {
     proptest! {
         /// The block is there exactly when there is a GPU, with one row a GPU, whatever can be read of it; what
         /// cannot be read is null, and what can is never changed into something else.
+        /// Property 10: On a machine with a GPU its load, memory and temperature are shown.
         #[test]
         fn every_gpu_has_its_row_and_only_what_was_read_is_in_it(gpus in prop::collection::vec(gpu(), 1..5), late: bool) {
             let reading = GpuReading { gpus, nvidia: None, hostname: "host".into() };
