@@ -46,7 +46,7 @@ const OLDEST: u32 = 130_000;
 impl Connection {
     /// Logs in to the first of the target's hosts that lets us in and is what is wanted.
     pub(crate) async fn open(target: &Target, limits: &Limits) -> Result<Self, Missing> {
-        let mut hosts = target.hosts()?;
+        let mut hosts = target.logins()?;
         if target.balances() {
             hosts.sort_by_cached_key({
                 let chance = RandomState::new();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section};
+use aura_model::{Backoff, Missing, Reason, Section};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Who does not answer is asked less and less often, down to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// The tables of one more database.
 #[derive(Clone, Debug, Serialize)]
@@ -175,14 +175,19 @@ impl Asking {
     }
 
     async fn run(mut self, latest: Latest) {
-        let mut pause = self.interval;
+        let mut backoff = Backoff::new(self.interval * 2, LONGEST_WAIT.max(self.interval));
         loop {
             let answer = self.ask().await;
-            pause = if answer.is_ok() { self.interval } else { (pause * 2).min(LONGEST_PAUSE.max(self.interval)) };
+            let wait = if answer.is_ok() {
+                backoff.reset();
+                self.interval
+            } else {
+                backoff.wait()
+            };
             let section = match answer {
                 Ok(tables) => Section::Fresh(Arc::new(tables)),
                 Err(missing) if is_timeout(&missing) && self.is_recent(&latest) => {
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(wait).await;
                     continue;
                 }
                 Err(missing) => Section::Off { missing },
@@ -195,7 +200,7 @@ impl Asking {
                 let server = &*self.target.name;
                 tracing::warn!(source = "postgres", server, "tables of {} are not read: {missing}", self.name);
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
+//! One server: connect, ask all that is due in one go, and start over with exponential backoff when it goes away.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section, Switch};
+use aura_model::{Backoff, Missing, Reason, Section, Switch};
 
 use crate::{
     PostgresOptions, ServerReading, Standby, Statistics,
@@ -24,9 +24,9 @@ use crate::{
     target::Target,
 };
 
-/// Pauses between attempts to connect: from the first to the longest, doubling.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Backoff between attempts to connect.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// One server and what is known of it.
 pub(crate) struct Server {
@@ -42,7 +42,7 @@ pub(crate) struct Server {
     raw: AtomicBool,
     connects: u64,
     scrapes: u64,
-    pause: Duration,
+    backoff: Backoff,
     next_attempt: Option<Instant>,
     missing: Option<Missing>,
     queries: Queries,
@@ -66,7 +66,7 @@ impl Server {
             raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
-            pause: FIRST_PAUSE,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             next_attempt: None,
             missing: None,
             queries: Queries::new(options),
@@ -164,7 +164,7 @@ impl Server {
         }
     }
 
-    /// Connects unless there is a connection, or the pause after the last attempt is not over.
+    /// Connects unless there is a connection, or the backoff after the last attempt is not over.
     async fn connect(&mut self, now: Instant) -> Result<(), Missing> {
         if self.connection.is_some() {
             return Ok(());
@@ -178,7 +178,7 @@ impl Server {
             Ok(connection) => {
                 self.connects += 1;
                 self.version = connection.version;
-                self.pause = FIRST_PAUSE;
+                self.backoff.reset();
                 self.next_attempt = None;
                 if connection.session == Session::Shared {
                     self.session = Session::Shared;
@@ -214,8 +214,7 @@ impl Server {
         self.connection = None;
         self.sizing = None;
         self.missing = Some(missing);
-        self.next_attempt = Some(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.next_attempt = Some(now + self.backoff.wait());
     }
 
     /// Two round trips at most, three when debates have changed: the queries of each go out together.

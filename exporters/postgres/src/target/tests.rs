@@ -24,7 +24,7 @@ fn server(url: &str) -> PostgresOptions {
 /// Name, user, database, mode of TLS, password.
 fn shown(target: &Target) -> String {
     let password =
-        target.hosts().unwrap()[0].config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        target.logins().unwrap()[0].config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let tls = target.tls();
     format!(
         "{} user={} database={} tls={:?} roots={:?} password={password:?}",

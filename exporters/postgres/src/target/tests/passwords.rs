@@ -62,7 +62,7 @@ proptest! {
                     let options = if variables.is_empty() { options.clone() } else { PostgresOptions::default() };
                     match found(&options, &variables) {
                         Ok(found) => seen.extend(found.targets.iter().flat_map(|target| {
-                            let hosts = target.hosts().unwrap().into_iter().map(|host| host.address);
+                            let hosts = target.logins().unwrap().into_iter().map(|host| host.address);
                             let names = [target.name.to_string(), target.address.clone(), target.user().into(), target.database().into()];
                             hosts.chain(names).collect::<Vec<_>>()
                         })),
@@ -85,7 +85,7 @@ proptest! {
         ];
         for url in typed {
             let target = target(&url, &[]).unwrap();
-            let hosts = target.hosts().unwrap();
+            let hosts = target.logins().unwrap();
             prop_assert_eq!(hosts[0].config.get_password(), Some(password.as_bytes()), "{}", url);
             prop_assert!(DatabaseUrl::from(url).to_string().contains("***"));
         }
