@@ -8,6 +8,7 @@
 mod archives;
 mod backward;
 mod clock;
+mod contents;
 mod counts;
 mod event;
 mod follow;
@@ -19,6 +20,7 @@ mod options;
 mod position;
 mod query;
 mod recent;
+mod recognise;
 mod records;
 mod scan;
 mod sign;
