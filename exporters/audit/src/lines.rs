@@ -8,7 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event, frame, options::{Framing, Log}, position::sha256};
+use crate::{
+    event, frame,
+    options::{Framing, Log},
+    position::sha256,
+};
 
 /// So many of the last lines are remembered all.
 const ALL: usize = 256;
@@ -67,7 +71,9 @@ impl Lines {
 
     fn extend(&mut self, framing: Framing, bytes: &[u8], new: impl Fn(u64) -> bool) {
         let mut from = bytes.len().saturating_sub(TAIL);
-        if framing == Framing::Lines && let Some((_, body)) = bytes[from..].split_last() {
+        if framing == Framing::Lines
+            && let Some((_, body)) = bytes[from..].split_last()
+        {
             // Of many short lines only the last are looked at.
             let ends = memchr::memrchr_iter(b'\n', body);
             from += ends.skip(ALL - 1).next().map_or(0, |end| end + 1);
@@ -140,9 +146,11 @@ impl Lines {
         let Some(first) = lines.iter().position(tells) else { return self.tell_untimed(&lines) };
         let counted = |line: &Line<'_>| known.get(&line.hash).copied().flatten();
         let complete = |index: usize| index >= self.lines.len() - self.all;
-        let found = lines.iter().enumerate().rev().find_map(|(index, line)| {
-            counted(line).filter(|_| tells(line)).map(|place| (index, place))
-        });
+        let found = lines
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(index, line)| counted(line).filter(|_| tells(line)).map(|place| (index, place)));
         let Some((index, place)) = found else {
             let sure = whole && (!self.thinned || counted(&lines[first]).is_some_and(complete));
             return if sure { Told::Counted { bytes: 0, sure, last: self.lines.is_empty() } } else { Told::Nothing };

@@ -239,12 +239,7 @@ impl Position {
         let sound = |head: &Head| head.length <= WINDOW && head.length as u64 <= self.offset;
         let last = self.marks.last().is_none_or(|mark| mark.offset <= self.offset);
         let told = self.offset == 0 || (self.head.length > 0 && self.tail.length > 0);
-        sound(&self.head)
-            && sound(&self.tail)
-            && told
-            && ascending
-            && last
-            && self.offset < 1 << 53
+        sound(&self.head) && sound(&self.tail) && told && ascending && last && self.offset < 1 << 53
     }
 }
 

@@ -82,9 +82,7 @@ impl Follower {
             return Ok(counted);
         }
         let seal = opened.seal()?;
-        let reached = |at: &Position| {
-            old.as_ref().is_some_and(|old| at.offset >= old.offset && at.begins_like(old))
-        };
+        let reached = |at: &Position| old.as_ref().is_some_and(|old| at.offset >= old.offset && at.begins_like(old));
         if let Some(known) = self.state.known.iter().find(|known| known.packed.as_ref() == Some(&seal)) {
             let (at, last) = (known.at.clone(), reached(&known.at));
             return Ok(Counted { at, last, own: true, known: true, all: known.done, doubtful: false });
@@ -129,7 +127,8 @@ impl Follower {
         let lines = |bytes: u64| telling(&self.log, &beginning[..beginning.len().min(bytes as usize)]);
         let (is_live, own) = (among.is_live(opened), |at: &Position| !opened.packed() && at.is(&opened.metadata));
         let archived = |at: &Position| is_live && among.archived(at);
-        let mut counted = Counted { own: self.state.known.iter().any(|known| known.is_empty(opened)), ..Counted::default() };
+        let mut counted =
+            Counted { own: self.state.known.iter().any(|known| known.is_empty(opened)), ..Counted::default() };
         let mut base = &Position::default();
         let (held, agreed) = self.compare(&mut contents, &beginning)?;
         for at in held {

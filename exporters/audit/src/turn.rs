@@ -148,7 +148,7 @@ impl Follower {
         let counted_before = self.state.counts.bytes;
         let mut found = Vec::new();
         for opened in &files {
-            found.push(self.recognise_or_break(opened, &among, deadline)?);
+            found.push(self.counted_of(opened, &among, deadline)?);
         }
         self.look_for_loss(&among, &found);
         // What lies before files of which something was counted is history, unless all that was counted is remembered.
@@ -161,7 +161,7 @@ impl Follower {
             }
             if self.state.counts.bytes != counted_before {
                 // What was counted meanwhile may be in it too.
-                counted = self.recognise_or_break(opened, &among, deadline)?;
+                counted = self.counted_of(opened, &among, deadline)?;
             }
             let Some(counted) = counted else {
                 self.gap(&format!("{} is broken: what it held is lost", name(opened)));
@@ -181,7 +181,7 @@ impl Follower {
             let ended = if opened.packed() {
                 self.read_packed(opened, counted, rules, buffer, deadline)?
             } else if named == Some(opened.identity()) {
-                self.go_on_in(counted);
+                self.go_on_in(counted, &files);
                 true
             } else {
                 self.read_plain(opened, counted, rules, buffer, deadline)?
@@ -191,7 +191,7 @@ impl Follower {
             }
         }
         if live.is_none() {
-            self.go_on_in(Counted::default());
+            self.go_on_in(Counted::default(), &files);
             self.state.current = None;
         }
         self.let_go(&files, named)?;
@@ -218,13 +218,8 @@ impl Follower {
     }
 
     /// How much was counted; none for an archive that is broken for good.
-    fn recognise_or_break(
-        &mut self,
-        opened: &Opened,
-        among: &Among<'_>,
-        deadline: Instant,
-    ) -> io::Result<Option<Counted>> {
-        patient(opened, self.recognise(opened, among, deadline))
+    fn counted_of(&mut self, opened: &Opened, among: &Among<'_>, deadline: Instant) -> io::Result<Option<Counted>> {
+        or_broken(opened, self.recognise(opened, among, deadline))
     }
 
     /// Whether what was read last is nowhere.
@@ -249,12 +244,14 @@ impl Follower {
     }
 
     /// The live file is another one, or was cut; or it is the same.
-    fn go_on_in(&mut self, counted: Counted) {
+    fn go_on_in(&mut self, counted: Counted, files: &[Opened]) {
         if let Some(old) = self.state.current.replace(counted.at) {
             let at = self.state.current.as_ref();
             let turned = at.is_none_or(|at| at.identity() != old.identity() || at.offset < old.offset);
             self.state.counts.rotations += u64::from(turned);
-            if turned && old.offset > 0 && !self.state.known.iter().any(|known| known.is_plain(old.identity())) {
+            let cut = at.is_some_and(|at| at.identity() == old.identity());
+            let read = files.iter().any(|opened| !opened.packed() && old.is(&opened.metadata));
+            if turned && old.offset > 0 && (cut || !read) {
                 self.remember(Known::done(old, None));
             }
         }
@@ -300,7 +297,13 @@ impl Follower {
         deadline: Instant,
     ) -> io::Result<bool> {
         let named = opened.identity();
-        let before = self.state.known.iter().find(|known| counted.own && known.is_plain(named)).cloned();
+        let mut before = self.state.known.iter().find(|known| known.is_plain(named)).cloned();
+        if let Some(known) = &mut before
+            && !known.at.holds(&opened.file)?
+        {
+            // It is what the file held before it was cut.
+            before = None;
+        }
         if before.as_ref().is_some_and(|known| known.done && known.at.offset >= opened.metadata.len()) {
             return Ok(true);
         }
@@ -340,7 +343,7 @@ impl Follower {
             at.skipping = skipping;
             self.consume(&mut unpacking, &mut at, false, rules, buffer, Some(deadline))
         });
-        let known = match patient(opened, result) {
+        let known = match or_broken(opened, result) {
             Ok(Some((ended, left))) => {
                 unpacking.put_back(&at, &buffer[..left]);
                 if ended {
@@ -380,7 +383,7 @@ fn name(opened: &Opened) -> String {
 }
 
 /// `None` for an archive that is broken for good; the error for one that may still be being written.
-fn patient<T>(opened: &Opened, result: io::Result<T>) -> io::Result<Option<T>> {
+fn or_broken<T>(opened: &Opened, result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if opened.packed() && error.kind() != io::ErrorKind::TimedOut => {
             let modified = opened.metadata.modified();

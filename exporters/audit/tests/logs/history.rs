@@ -252,7 +252,7 @@ impl World {
             Step::Replace if there => self.replace(&bytes),
             Step::ReplaceAndAppend(lines) if there => {
                 let mut bytes = bytes;
-                for _ in 0..lines {
+                for _ in 0..u32::from(lines) * self.scale {
                     bytes.extend(self.line().into_bytes());
                 }
                 self.replace(&bytes);
