@@ -93,9 +93,14 @@ impl Unpacking {
     }
 
     fn peek(&mut self, most: usize) -> io::Result<&[u8]> {
-        let mut more = Vec::new();
-        self.unpacked.by_ref().take(most.saturating_sub(self.ahead.len()) as u64).read_to_end(&mut more)?;
-        self.ahead.extend(more);
+        let mut block = vec![0; BLOCK];
+        while self.ahead.len() < most {
+            let missing = (most - self.ahead.len()).min(BLOCK);
+            match self.unpacked.read(&mut block[..missing])? {
+                0 => break,
+                read => self.ahead.extend(&block[..read]),
+            }
+        }
         let bytes = self.ahead.make_contiguous();
         Ok(&bytes[..most.min(bytes.len())])
     }

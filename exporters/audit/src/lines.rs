@@ -21,7 +21,7 @@ const SOME: usize = 128;
 /// What is taken from the end of one read.
 const TAIL: usize = 16 << 10;
 /// How much of a file is held against them.
-pub(crate) const MOST: usize = 8 << 20;
+pub(crate) const MOST: usize = 2 << 20;
 
 /// Lines that were counted, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,18 +163,16 @@ impl Lines {
         Told::Counted { bytes: lines[index].end as u64, sure, last }
     }
 
-    /// Two neighbours that differ and are neighbours once among what was counted; nothing but the end of what was
-    /// counted tells anything, as each file may begin with the same lines.
+    /// Nothing but the line that was counted last tells anything, where it was written once: each file may begin with the
+    /// same lines.
     fn tell_untimed(&self, lines: &[Line<'_>]) -> Told {
-        let [.., before, last] = self.lines[..] else { return Told::Nothing };
-        let pairs = |lines: &mut dyn Iterator<Item = (u64, u64)>| lines.filter(|pair| *pair == (before, last)).count();
-        let mut all = self.lines.windows(2).map(|pair| (pair[0], pair[1]));
-        let here = |pair: &[Line<'_>]| (pair[0].hash, pair[1].hash);
-        if self.all < 2 || before == last || pairs(&mut all) > 1 || pairs(&mut lines.windows(2).map(here)) != 1 {
-            return Told::Nothing;
+        let Some(&last) = self.lines.last().filter(|_| self.all > 0) else { return Told::Nothing };
+        let mut here = lines.iter().filter(|line| line.hash == last);
+        let known = self.lines.iter().filter(|line| **line == last).count();
+        match (here.next(), here.next(), known) {
+            (Some(line), None, 1) => Told::Counted { bytes: line.end as u64, sure: false, last: true },
+            _ => Told::Nothing,
         }
-        let index = lines.windows(2).position(|pair| here(pair) == (before, last)).unwrap_or(0) + 1;
-        Told::Counted { bytes: lines[index].end as u64, sure: false, last: true }
     }
 }
 

@@ -136,17 +136,15 @@ impl Follower {
             if at.offset < base.offset || (at.offset == base.offset && !own(at)) {
                 continue;
             }
-            // The same lines were written again, where the file that held them went to another name.
-            if own(at) || telling != Telling::Nothing || !archived(at) {
-                counted.doubtful = !own(at)
-                    && match telling {
-                        Telling::Timed => false,
-                        Telling::Distinct => archived(at),
-                        // What lies behind the live file and holds the same is a copy of it.
-                        Telling::Nothing => is_live || Some(at.identity()) != among.live,
-                    };
-                (base, counted.own, counted.known) = (at, own(at), true);
-            }
+            counted.doubtful = !own(at)
+                && match telling {
+                    Telling::Timed => false,
+                    // They may have been written again, where the file that held them went to another name.
+                    Telling::Distinct => archived(at),
+                    // What lies behind the live file and holds the same is a copy of it.
+                    Telling::Nothing => is_live || Some(at.identity()) != among.live,
+                };
+            (base, counted.own, counted.known) = (at, own(at), true);
         }
         let mut bytes = base.offset;
         let told = match contents.behind(bytes, MOST)? {
@@ -171,13 +169,15 @@ impl Follower {
             }
             Told::Some => (skipped, counted.doubtful) = (true, true),
             Told::Nothing => {
+                let first = memchr::memchr(b'\n', &beginning).map_or(0, |end| end as u64 + 1);
                 for (at, agreed, ends) in agreed.into_iter().filter(|(_, agreed, _)| *agreed > base.offset) {
-                    let first = memchr::memchr(b'\n', &beginning).map_or(0, |end| end as u64 + 1);
-                    // A first line that each file has, or lines that were written again.
-                    if lines(agreed) == Telling::Timed || (agreed > first && !archived(at)) {
-                        skipped = true;
-                        counted.doubtful = is_live || !ends;
+                    if agreed > first && (lines(agreed) == Telling::Timed || !archived(at)) {
+                        (skipped, counted.doubtful) = (true, is_live || !ends);
                         break;
+                    }
+                    // A first line that tells nothing stands in each file; in a file without times it may have been counted.
+                    if !archived(at) && lines(u64::MAX) != Telling::Timed {
+                        (bytes, counted.known, counted.doubtful) = (bytes.max(agreed), true, is_live || !ends);
                     }
                 }
             }
@@ -190,6 +190,7 @@ impl Follower {
                 let bytes = if skipped { end.max(bytes) } else { bytes };
                 Position::at(file, bytes, base.skipping && bytes == base.offset)?.with_marks_of(base)
             }
+            Contents::Packed(..) if counted.all => base.clone(),
             Contents::Packed(unpacking, deadline) => {
                 unpacking.go_to(bytes, deadline)?;
                 let mut at = unpacking.at.clone();
