@@ -11,10 +11,10 @@ use super::{
     terminal::{self, print, visible},
 };
 use crate::{
-    config::Overrides,
-    hub::{Exposition, Snapshot, sample_once},
-    publish::prometheus::{Format, declared},
-    sources::Visit,
+    config::{Overrides, Visit},
+    hub::{AnyReading, Snapshot, sample_once},
+    publish::prometheus::{Format, encode},
+    telemetry::declared,
 };
 
 pub(super) fn sample(overrides: &Overrides, arguments: &SampleArguments) -> anyhow::Result<()> {
@@ -75,7 +75,7 @@ impl Visit for Sampler<'_> {
             Ok(snapshot) => match self.arguments.format {
                 SampleFormat::Text => self.out += &text(&snapshot),
                 SampleFormat::Prometheus => {
-                    self.out += &String::from_utf8_lossy(snapshot.encoding(Format::Text).text());
+                    self.out += &String::from_utf8_lossy(encode(|each| snapshot.groups(each), Format::Text).text());
                 }
                 SampleFormat::Json => match serde_json::to_value(&snapshot.reading) {
                     Ok(value) => {

@@ -16,15 +16,18 @@ use tower::ServiceExt;
 use tracing::{Level, debug, enabled};
 
 use super::{
-    ApiError, App,
-    client_address::ClientAddress,
-    guard::{self, Admission},
-    guest::{Admitted, Guest},
+    App,
+    gate::{
+        client_address::ClientAddress,
+        guard::{self, Admission},
+        guest::{Admitted, Guest},
+        permits::Standing,
+    },
     metrics,
-    places::Standing,
-    router::router,
-    target,
+    router::{Actions, router},
+    server::target,
 };
+use crate::api::ApiError;
 
 /// Answers requests.
 pub struct Front {
@@ -33,10 +36,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// The agent's answers.
+    /// With routes that read, and routes that act.
     #[must_use]
-    pub fn new(app: Arc<App>) -> Self {
-        Self { routes: router(Arc::clone(&app)), app }
+    pub fn new(app: Arc<App>, reading: Router, actions: Vec<Actions>) -> Self {
+        Self { routes: router(Arc::clone(&app), reading, actions), app }
     }
 
     pub(super) fn app(&self) -> &App {

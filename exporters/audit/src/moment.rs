@@ -55,7 +55,7 @@ fn rfc3339_or_local(text: &str) -> Option<i64> {
 
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> Option<String> {
-    Timestamp::from_millisecond(milliseconds).ok().map(|time| format!("{time:.3}"))
+    Timestamp::from_millisecond(milliseconds).ok().map(aura_model::rfc3339)
 }
 
 #[cfg(test)]

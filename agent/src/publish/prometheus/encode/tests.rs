@@ -1,10 +1,8 @@
-use std::io::Read;
-
-use aura_model::{Metric, counter, gauge, unknown, walk};
+use aura_model::{Group, Metric, counter, gauge, unknown, walk};
 use proptest::prelude::*;
 
 use super::*;
-use crate::publish::prometheus::compress::gzip;
+use crate::hub::each_group;
 
 /// Label text, and the numbers of three families.
 #[derive(Debug)]
@@ -52,7 +50,7 @@ const GROUPS: &[Group<Reading>] = &[
 ];
 
 fn text(reading: &Reading, format: Format) -> String {
-    String::from_utf8(encode(GROUPS, reading, format).text().to_vec()).expect("text is UTF-8")
+    String::from_utf8(encode(|each| each_group(GROUPS, reading, each), format).text().to_vec()).expect("text is UTF-8")
 }
 
 #[test]
@@ -134,30 +132,12 @@ proptest! {
         };
         prop_assert_eq!(samples(Format::Text), samples(Format::OpenMetrics));
     }
-
-    #[test]
-    fn pieces_make_one_gzip_member_and_one_zstd_stream(
-        labels in prop::collection::vec("[ -~]{0,400}|[a-c]{0,4000}", 1..6), bytes: u64,
-    ) {
-        let encodings: Vec<Encoding> = labels
-            .into_iter()
-            .map(|label| encode(GROUPS, &Reading { label, bytes, ratio: 0.5 }, Format::Text))
-            .collect();
-        let plain: Vec<u8> = encodings.iter().flat_map(|encoding| encoding.text().to_vec()).collect();
-        let packed = gzip(encodings.iter().map(Encoding::deflated)).concat();
-        let mut unpacked = Vec::new();
-        let mut decoder = flate2::bufread::GzDecoder::new(&packed[..]);
-        decoder.read_to_end(&mut unpacked).expect("one valid member");
-        prop_assert_eq!(&unpacked, &plain);
-        prop_assert!(decoder.into_inner().is_empty(), "nothing follows the member");
-        let frames: Vec<u8> = encodings.iter().flat_map(|encoding| encoding.zstd().to_vec()).collect();
-        prop_assert_eq!(zstd::stream::decode_all(&frames[..]).expect("valid frames"), plain);
-    }
 }
 
 #[test]
 fn groups_can_be_had_alone() {
-    let encoding = encode(GROUPS, &Reading { label: "x".into(), bytes: 7, ratio: 1.0 }, Format::Text);
+    let reading = Reading { label: "x".into(), bytes: 7, ratio: 1.0 };
+    let encoding = encode(|each| each_group(GROUPS, &reading, each), Format::Text);
     assert_eq!(encoding.select(|_| true).concat(), encoding.text().to_vec());
     let second = "# HELP t_second Last.\n# TYPE t_second gauge\nt_second 7\n";
     assert_eq!(encoding.select(|group| group == "second").concat(), second.as_bytes());
@@ -193,7 +173,7 @@ fn row(labels: &[(&str, &str)]) -> (usize, Vec<(String, String)>) {
 }
 
 fn encoded(odd: &Odd, format: Format) -> (String, LeftOut) {
-    let Encoding { text, left_out, .. } = encode(ODD, odd, format);
+    let Encoding { text, left_out, .. } = encode(|each| each_group(ODD, odd, each), format);
     (String::from_utf8(text.to_vec()).unwrap(), left_out)
 }
 
@@ -345,17 +325,4 @@ proptest! {
 
 fn has_twice(labels: &[(String, String)]) -> bool {
     labels.iter().enumerate().any(|(place, (name, _))| labels[..place].iter().any(|(other, _)| other == name))
-}
-
-#[test]
-fn what_was_left_out_counts_once_for_a_reading_in_whatever_formats_it_is_asked_for() {
-    use crate::{hub::Encodings, publish::prometheus::left_out};
-    let odd: Odd = vec![("t_odd".into(), Kind::Gauge, vec![row(&[("a", "1")]), row(&[("a", "1")])])];
-    let reading = Encodings::default();
-    for format in [Format::Text, Format::OpenMetrics, Format::Text] {
-        reading.get("a test's own source", ODD, &odd, format);
-        assert_eq!(left_out("a test's own source"), 1);
-    }
-    Encodings::default().get("a test's own source", ODD, &odd, Format::OpenMetrics);
-    assert_eq!(left_out("a test's own source"), 2);
 }
