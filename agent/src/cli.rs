@@ -1,10 +1,12 @@
 //! The command line: what may be written, and which function does it.
 
+mod api_page;
 mod compare;
 mod configuration;
 mod flags;
 mod generate;
 mod healthcheck;
+mod openapi;
 mod run;
 mod sample;
 mod terminal;

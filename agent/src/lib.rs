@@ -1,5 +1,6 @@
 //! Aura Agent: samples every source once and publishes that one sample to everybody who reads.
 
+pub(crate) mod api;
 pub mod cli;
 pub mod config;
 pub mod database;
@@ -12,7 +13,6 @@ pub mod own;
 pub mod publish;
 pub mod run;
 mod runners;
-mod schema;
 pub mod sources;
 pub mod system;
 pub mod views;

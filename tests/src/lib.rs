@@ -2,6 +2,7 @@
 //! process id.
 
 mod agent;
+mod contract;
 mod exposition;
 mod feed;
 mod http;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use self::{
     agent::{Agent, Ended, Setup},
+    contract::{Contract, Route},
     exposition::{Exposition, Sample},
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},

@@ -6,7 +6,8 @@ use anyhow::Context;
 use clap::CommandFactory;
 
 use super::{Arguments, GenerateCommand, print};
-use crate::{config::reference, database, governance, models, publish::prometheus::metrics_reference, system::message};
+use super::{api_page, openapi::{self, Subject}};
+use crate::{config::reference, database, debates, governance, http, models, publish::prometheus::metrics_reference, system};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -21,17 +22,64 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 9] {
+pub(super) fn generated() -> [(&'static str, String); 7] {
+    let api = openapi::document(&subjects());
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
         ("metrics.md", metrics_reference()),
-        ("api.answers.schema.json", crate::schema::answers()),
-        ("api.schema.json", message::schema()),
-        ("api.database.schema.json", database::message::schema()),
-        ("api.models.schema.json", models::message::schema()),
-        ("api.governance.schema.json", governance::message::schema()),
+        ("api.md", api_page::routes(&api)),
+        ("api.fields.md", api_page::fields(&api)),
+        ("api.openapi.json", format!("{api:#}\n")),
+    ]
+}
+
+/// What there is to ask for, by what it is about.
+fn subjects() -> [Subject; 7] {
+    [
+        Subject {
+            name: "system",
+            description: "The host.",
+            feed: Some(system::message::FEED),
+            operations: http::api::routes().operations,
+        },
+        Subject {
+            name: "models",
+            description: "Models of Ollama: see [Ollama](sources/ollama.md).",
+            feed: Some(models::message::FEED),
+            operations: models::routes().operations,
+        },
+        Subject {
+            name: "database",
+            description: "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).",
+            feed: Some(database::message::FEED),
+            operations: database::routes().operations,
+        },
+        Subject {
+            name: "debates",
+            description: "Debates of models, from the tables of an installation: see [PostgreSQL](sources/postgres.md).",
+            feed: Some(debates::FEED),
+            operations: debates::routes().operations,
+        },
+        Subject {
+            name: "governance",
+            description: "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).",
+            feed: Some(governance::message::FEED),
+            operations: governance::routes().operations,
+        },
+        Subject {
+            name: "metrics",
+            description: "What Prometheus scrapes.",
+            feed: None,
+            operations: [http::metrics::OPERATIONS.to_vec(), database::probe_routes().operations].concat(),
+        },
+        Subject {
+            name: "agent",
+            description: "The agent itself: see [operation](operation.md).",
+            feed: None,
+            operations: http::router::own().operations,
+        },
     ]
 }
 

@@ -15,7 +15,7 @@ use aura_model::{Missing, Reason, Source};
 use aura_postgres::Postgres;
 use jiff::Timestamp;
 
-pub use self::routes::routes;
+pub(crate) use self::routes::{probe_routes, routes};
 use self::{growth::Sizes, message::DatabaseUpdate};
 use crate::{
     hub::{Hub, Snapshot},

@@ -12,9 +12,9 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
-pub(crate) use self::routes::{History, Leaderboard};
+pub(crate) use self::{message::FEED, routes::routes};
 use self::standings::{Standings, Tables, standings};
-pub use self::{message::DebateUpdate, routes::routes};
+pub use self::message::DebateUpdate;
 use crate::{hub::Snapshot, system::rfc3339};
 
 /// So many debates go into each message; the history has all that were read.

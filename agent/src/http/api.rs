@@ -9,12 +9,38 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Admitted, ApiError, App, Live, Query};
+use crate::{
+    api::{Answer, Failure, Operation, Routes},
+    system::{Window, stats::Stats},
+};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
+
+/// The routes about the host.
+pub(crate) fn routes() -> Routes<Arc<App>> {
+    Routes::new().on(STATS, stats).on(HISTORY, history)
+}
+
+const STATS: Operation =
+    Operation::get("system_stats", "/api/system/stats", "The host in a few flat numbers, for monitors that poll.")
+        .answers(&[Answer::json::<Stats>(200, "The newest reading.")])
+        .errors(&[Failure::new(503, &["stale"], "there is no reading that is on time")]);
+
+const HISTORY: Operation = Operation::get("system_history", "/api/system/history", "What is remembered of the host.")
+    .description(
+        "A row a second for an hour unless `history` in the configuration says otherwise; it is gone when the agent is started anew.",
+    )
+    .query::<Asked>()
+    .answers(&[Answer::json::<Window>(200, "What is remembered, as far as it goes back.")])
+    .errors(&[
+        Failure::new(400, &["bad_window"], "`window` is no duration"),
+        Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
+    ]);
 
 /// A feed's newest message.
 pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, ApiError> {
@@ -24,20 +50,22 @@ pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>
 }
 
 /// The same in a few flat numbers.
-pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let moment = app.views.system.current().ok_or_else(nothing_fresh)?;
     Ok(Json(app.views.system.stats(&moment, &app.events.counts())).into_response())
 }
 
 /// The query of a history.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// How far back: a duration such as `90s`, `15m` or `1h`. 15 minutes unless given.
+    #[schemars(example = &"15m")]
     window: Option<String>,
 }
 
 /// What the agent remembers.
-pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
     let window = match &asked.window {
         None => WINDOW,
         Some(text) => text.parse().map_err(|error: aura_model::ParseIntervalError| {

@@ -1,6 +1,6 @@
 //! The HTTP side: connections, routes, guards, the page. Nothing in here samples anything.
 
-mod api;
+pub(crate) mod api;
 mod app;
 pub mod auth;
 mod body;
@@ -15,12 +15,12 @@ mod guard;
 mod guest;
 mod line;
 mod listener;
-mod metrics;
+pub(crate) mod metrics;
 mod page;
 pub mod places;
 mod query;
 pub mod rate_limit;
-mod router;
+pub(crate) mod router;
 mod scrapes;
 pub mod stream;
 mod target;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    routing::{get, post},
+    routing::get,
 };
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{ApiError, App, api, page};
-use crate::{database, debates};
+use crate::{
+    api::{Access, Answer, Failure, Operation, Routes},
+    database, debates,
+};
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
@@ -20,28 +23,54 @@ pub(super) const BODY_BYTES: usize = 16 << 10;
 pub(super) fn router(app: Arc<App>) -> Router {
     let mut routes = Router::new()
         .route("/api/{feed}", get(api::newest))
-        .route("/api/system/stats", get(api::stats))
-        .route("/api/system/history", get(api::history))
         .route("/ws/{feed}", get(api::live))
-        .merge(database::routes())
-        .merge(debates::routes())
-        .route("/-/healthy", get(healthy))
-        .route("/healthz", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/readyz", get(ready))
-        .route("/-/reload", post(reload))
-        .merge(crate::models::routes());
+        .merge(api::routes().router())
+        .merge(own().router())
+        .merge(database::routes().router())
+        .merge(database::probe_routes().router())
+        .merge(debates::routes().router())
+        .merge(crate::models::routes().router())
+        .merge(crate::governance::routes().router());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
     routes
-        .merge(crate::governance::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(app)
 }
+
+/// The routes about the agent itself.
+pub(crate) fn own() -> Routes<Arc<App>> {
+    Routes::new()
+        .on(HEALTHY, healthy)
+        .on(Operation { id: "healthz", path: "/healthz", ..HEALTHY }, healthy)
+        .on(READY, ready)
+        .on(Operation { id: "readyz", path: "/readyz", ..READY }, ready)
+        .on(RELOAD, reload)
+}
+
+const HEALTHY: Operation = Operation::get("healthy", "/-/healthy", "Whether the agent answers.")
+    .access(Access::Everybody)
+    .answers(&[Answer::text("It does.", &["text/plain; charset=utf-8"])]);
+
+const READY: Operation = Operation::get("ready", "/-/ready", "Whether there is a reading of the host that is on time.")
+    .access(Access::Everybody)
+    .answers(&[Answer::text("There is.", &["text/plain; charset=utf-8"])])
+    .errors(&[
+        Failure::new(503, &["starting"], "nothing was sampled yet"),
+        Failure::new(503, &["stale"], "there is no reading that is on time"),
+    ]);
+
+const RELOAD: Operation = Operation::post("reload", "/-/reload", "Loads the configuration again.")
+    .description("It is applied as a whole or not at all: `SIGHUP` does the same. Who may read may do this.")
+    .answers(&[Answer::text("It is in force.", &["text/plain; charset=utf-8"])])
+    .errors(&[
+        Failure::new(500, &["reload_failed"], "the configuration has mistakes, which `message` lists; the old one keeps running"),
+        Failure::new(503, &["stopping"], "the agent is stopping"),
+    ]);
 
 async fn healthy() -> &'static str {
     "Aura Agent is healthy.\n"

@@ -24,7 +24,7 @@ use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-pub use self::routes::routes;
+pub(crate) use self::routes::routes;
 use self::{
     derive::Moment,
     jobs::{Jobs, Order, SharedJobs},

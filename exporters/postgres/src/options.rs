@@ -30,7 +30,7 @@ pub struct PostgresOptions {
     pub statement_timeout: Interval,
     /// A query that waits longer for a lock is stopped by the server.
     pub lock_timeout: Interval,
-    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
+    /// How often what is expensive is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
     /// of the time at most; one that cannot be read again is shown for ten of these intervals.
     pub slow_interval: Interval,
     /// Statistics of tables.

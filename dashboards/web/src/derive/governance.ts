@@ -1,10 +1,4 @@
-import type {
-  LogView as AuditLog,
-  Draft,
-  RoleView as Role,
-  RolesView as Roles,
-  SpikeView as Watched,
-} from "../contract/governance";
+import type { LogView as AuditLog, Draft, RoleView as Role, RolesView as Roles, SpikeView as Watched } from "../contract/types";
 import type { GovernanceUpdate } from "../feed/governance";
 
 /** How many roles are trusted how far, on one scale. */

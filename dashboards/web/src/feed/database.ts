@@ -1,4 +1,4 @@
-import type { DatabaseUpdate as Contract } from "../contract/database";
+import type { DatabaseUpdate as Contract } from "../contract/types";
 import schema from "../contract/database.schema.json";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";

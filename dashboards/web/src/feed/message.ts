@@ -1,4 +1,4 @@
-import type { SystemUpdate as Contract } from "../contract/system";
+import type { SystemUpdate as Contract } from "../contract/types";
 import schema from "../contract/system.schema.json";
 import { conformer } from "./conform";
 import { describeReason, type Message, parseMessage, reasonFor } from "./envelope";

@@ -1,4 +1,4 @@
-import type { ModelUpdate as Contract } from "../contract/models";
+import type { ModelUpdate as Contract } from "../contract/types";
 import schema from "../contract/models.schema.json";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";
