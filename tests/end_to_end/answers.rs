@@ -148,11 +148,10 @@ fn sources_that_are_there_and_then_hang() {
         )
     };
     let agent = setup.config(&config("200ms")).over(&machine).start();
-    wait_until("every answer", || {
-        answerable().iter().all(|route| agent.get(&route.target).status == 200)
-    });
+    wait_until("every answer", || answerable().iter().all(|route| agent.get(&route.target).status == 200));
     let contract = Contract::read();
-    for route in contract.routes().into_iter().filter(|route| route.path.starts_with("/v1/") && route.method == "POST") {
+    for route in contract.routes().into_iter().filter(|route| route.path.starts_with("/v1/") && route.method == "POST")
+    {
         let token = format!("Bearer {TOKEN}");
         let answer = agent.ask(&Request::new("POST", &route.target).header("Authorization", &token));
         assert!(matches!(answer.status, 200 | 202), "{}: {}", route.target, answer.text());

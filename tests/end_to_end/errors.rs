@@ -223,7 +223,11 @@ fn head_is_get_without_a_body() {
         let (get, head) = (connection("GET"), connection("HEAD"));
         assert_eq!((&head.0, head.1), (&get.0, get.1), "{path}");
         assert!(head.2 == 0 && get.2 > 0, "{path}");
-        let kept = if matches!(path.as_str(), "/" | "/app.js" | "/app.css" | "/favicon.svg") { "no-cache" } else { "no-store" };
+        let kept = if matches!(path.as_str(), "/" | "/app.js" | "/app.css" | "/favicon.svg") {
+            "no-cache"
+        } else {
+            "no-store"
+        };
         assert!(get.0.contains(&format!("cache-control: {kept}")), "{path}: {:?}", get.0);
     }
 }

@@ -65,7 +65,8 @@ impl Contract {
         let body = answer.json();
         let mut faults = self.schema_faults(&content["schema"], &body);
         let codes = documented["x-codes"].as_array();
-        if codes.is_some_and(|codes| !codes.contains(&body["error"]["code"])) && !self.is_common(&body["error"]["code"]) {
+        if codes.is_some_and(|codes| !codes.contains(&body["error"]["code"])) && !self.is_common(&body["error"]["code"])
+        {
             faults.push(format!("{} is not documented", body["error"]["code"]));
         }
         faults

@@ -1,10 +1,18 @@
-//! What all routes share, whoever brings them.
+//! What all routes share, whoever brings them: errors, queries, whose pages are ours, and how a route is described.
 
 mod common;
+mod error;
 mod operation;
+mod origin;
+mod query;
 
 pub(crate) use self::{
     common::{COMMON, HANDSHAKE, REASONS},
+    error::ErrorAnswer,
     operation::{Access, Answer, Failure, FeedDescription, Operation, Routes, SchemaOf, reply},
 };
-pub(crate) use crate::http::error::ErrorAnswer;
+pub use self::{
+    error::{ApiError, ErrorBody},
+    origin::is_same_site,
+    query::Query,
+};

@@ -159,7 +159,11 @@ pub(crate) struct FeedDescription {
 }
 
 impl FeedDescription {
-    pub(crate) const fn new<T: JsonSchema>(name: &'static str, summary: &'static str, description: &'static str) -> Self {
+    pub(crate) const fn new<T: JsonSchema>(
+        name: &'static str,
+        summary: &'static str,
+        description: &'static str,
+    ) -> Self {
         Self { name, summary, description, message: schema_of::<T>, requests: &[], needs_reading: false }
     }
 

@@ -145,7 +145,9 @@ fn kind(schema: &Value) -> String {
         "integer" => "whole number".to_owned(),
         "boolean" => "true or false".to_owned(),
         "array" => format!("list of {}", kind(&schema["items"])),
-        "object" if schema["additionalProperties"].is_object() => format!("map to {}", kind(&schema["additionalProperties"])),
+        "object" if schema["additionalProperties"].is_object() => {
+            format!("map to {}", kind(&schema["additionalProperties"]))
+        }
         "" => "anything".to_owned(),
         other => other.to_owned(),
     });

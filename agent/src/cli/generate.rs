@@ -5,9 +5,17 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Arguments, GenerateCommand, print};
-use super::{api_page, openapi::{self, Subject}};
-use crate::{config::reference, database, debates, governance, http, models, publish::prometheus::metrics_reference, system};
+use super::{
+    Arguments, GenerateCommand, api_page, metrics,
+    openapi::{self, Subject},
+    print,
+};
+use crate::{
+    actions,
+    config::reference,
+    http,
+    views::{debates, governance, host, ollama, postgres},
+};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -28,7 +36,7 @@ pub(super) fn generated() -> [(&'static str, String); 7] {
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
-        ("metrics.md", metrics_reference()),
+        ("metrics.md", metrics::reference()),
         ("api.md", api_page::routes(&api)),
         ("api.fields.md", api_page::fields(&api)),
         ("api.openapi.json", format!("{api:#}\n")),
@@ -36,25 +44,25 @@ pub(super) fn generated() -> [(&'static str, String); 7] {
 }
 
 /// What there is to ask for, by what it is about.
-fn subjects() -> [Subject; 7] {
+pub(super) fn subjects() -> [Subject; 7] {
     [
         Subject {
             name: "system",
             description: "The host.",
-            feed: Some(system::message::FEED),
+            feed: Some(host::message::FEED),
             operations: http::api::routes().operations,
         },
         Subject {
             name: "models",
             description: "Models of Ollama: see [Ollama](sources/ollama.md).",
-            feed: Some(models::message::FEED),
-            operations: models::routes().operations,
+            feed: Some(ollama::message::FEED),
+            operations: [ollama::routes().operations, actions::ollama::routes().operations].concat(),
         },
         Subject {
             name: "database",
             description: "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).",
-            feed: Some(database::message::FEED),
-            operations: database::routes().operations,
+            feed: Some(postgres::message::FEED),
+            operations: postgres::routes().operations,
         },
         Subject {
             name: "debates",
@@ -72,7 +80,7 @@ fn subjects() -> [Subject; 7] {
             name: "metrics",
             description: "What Prometheus scrapes.",
             feed: None,
-            operations: [http::metrics::OPERATIONS.to_vec(), database::probe_routes().operations].concat(),
+            operations: [http::metrics::OPERATIONS.to_vec(), postgres::probe_routes().operations].concat(),
         },
         Subject {
             name: "agent",

@@ -232,3 +232,88 @@ fn security(access: Access) -> Value {
         Access::Controllers => json!([{ "user": [] }, { "control": [] }]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use aura_model::Reason;
+
+    use super::*;
+    use crate::{api::REASONS, cli::generate::subjects};
+
+    fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+        value.as_object().into_iter().flatten()
+    }
+
+    #[test]
+    fn whatever_is_documented_is_described() {
+        let document = document(&subjects());
+        let mut empty = Vec::new();
+        let mut described = |what: String, value: &Value| {
+            if value["description"].as_str().unwrap_or_default().split_whitespace().count() < 2 {
+                empty.push(what);
+            }
+        };
+        for (name, schema) in members(&document["components"]["schemas"]) {
+            described(name.clone(), schema);
+            for (field, part) in members(&schema["properties"]) {
+                described(format!("{name}.{field}"), part);
+            }
+        }
+        for (path, methods) in members(&document["paths"]) {
+            for (method, operation) in members(methods) {
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    described(format!("{method} {path} {}", parameter["name"]), parameter);
+                }
+            }
+        }
+        assert_eq!(empty, Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_are_one_for_all() {
+        let document = document(&subjects());
+        // Two types of one name come out with a number behind that of the second.
+        let numbered = members(&document["components"]["schemas"]).filter(|(name, _)| name.ends_with(char::is_numeric));
+        assert_eq!(numbered.count(), 0);
+        let operations = members(&document["paths"]).flat_map(|(_, methods)| members(methods));
+        let ids: Vec<&str> = operations.filter_map(|(_, operation)| operation["operationId"].as_str()).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+    }
+
+    #[test]
+    fn the_reasons_are_those_of_the_model() {
+        let schema = schemars::schema_for!(Reason).to_value();
+        let words = schema["oneOf"].as_array().into_iter().flatten().filter_map(|word| word["const"].as_str());
+        assert_eq!(words.collect::<Vec<_>>(), REASONS);
+    }
+
+    /// Routes without their descriptions are those of the feeds, which are described by feed, and of the page.
+    #[test]
+    fn no_route_goes_past_the_table() {
+        fn sources(folder: &Path, found: &mut Vec<String>) {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                if entry.path().is_dir() {
+                    sources(&entry.path(), found);
+                } else {
+                    let text = fs::read_to_string(entry.path()).unwrap();
+                    let lines = text.lines().filter(|line| line.contains(".route(") && !line.contains("line."));
+                    found.extend(lines.map(|line| line.trim().to_owned()));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                ".route(\"/api/{feed}\", get(api::newest))",
+                ".route(\"/ws/{feed}\", get(api::live))",
+                "routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));",
+                "self.router = self.router.route(operation.path, on(filter, handler));",
+            ]
+        );
+    }
+}

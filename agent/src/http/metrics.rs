@@ -5,12 +5,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Request, StatusCode, header};
-
 use schemars::JsonSchema;
 
-use super::{ApiError, App, Shared, guest::Admitted};
+use super::{App, gate::guest::Admitted, server::Shared};
 use crate::{
-    api::{Answer, Failure, Operation},
+    api::{Answer, ApiError, Failure, Operation},
     publish::prometheus::{Coding, Format, Scrape, ScrapeError},
 };
 

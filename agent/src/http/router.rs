@@ -10,10 +10,11 @@ use axum::{
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
-use super::{ApiError, App, api, page};
+use super::{App, api, page};
 use crate::{
-    api::{Access, Answer, Failure, Operation, Routes},
-    database, debates,
+    actions,
+    api::{Access, Answer, ApiError, Failure, Operation, Routes},
+    views::{debates, governance, ollama, postgres},
 };
 
 /// No request of ours has a longer body.
@@ -26,11 +27,12 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/ws/{feed}", get(api::live))
         .merge(api::routes().router())
         .merge(own().router())
-        .merge(database::routes().router())
-        .merge(database::probe_routes().router())
+        .merge(postgres::routes().router())
+        .merge(postgres::probe_routes().router())
         .merge(debates::routes().router())
-        .merge(crate::models::routes().router())
-        .merge(crate::governance::routes().router());
+        .merge(ollama::routes().router())
+        .merge(actions::ollama::routes().router())
+        .merge(governance::routes().router());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
@@ -68,7 +70,11 @@ const RELOAD: Operation = Operation::post("reload", "/-/reload", "Loads the conf
     .description("It is applied as a whole or not at all: `SIGHUP` does the same. Who may read may do this.")
     .answers(&[Answer::text("It is in force.", &["text/plain; charset=utf-8"])])
     .errors(&[
-        Failure::new(500, &["reload_failed"], "the configuration has mistakes, which `message` lists; the old one keeps running"),
+        Failure::new(
+            500,
+            &["reload_failed"],
+            "the configuration has mistakes, which `message` lists; the old one keeps running",
+        ),
         Failure::new(503, &["stopping"], "the agent is stopping"),
     ]);
 
@@ -77,10 +83,10 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.views.system.current().is_some() {
+    if app.views.host.current().is_some() {
         return Ok("Aura Agent is ready.\n");
     }
-    let error = if app.views.system.was_sampled() {
+    let error = if app.views.host.was_sampled() {
         api::nothing_fresh()
     } else {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")

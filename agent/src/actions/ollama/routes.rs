@@ -1,0 +1,415 @@
+//! The routes that load and unload. They need a user or the control token.
+
+use std::{sync::Arc, time::Duration};
+
+use aura_model::{Interval, Name};
+use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Loader,
+    jobs::{Job, Order, Progress},
+};
+use crate::{
+    api::{Access, Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
+    http::{Admitted, App},
+    views::ollama::newest,
+};
+
+/// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
+const WAIT: Duration = Duration::from_secs(100);
+
+/// The routes.
+pub(crate) fn routes() -> Routes<Arc<App>> {
+    Routes::new().on(LOAD_ALL, load_all).on(LOAD, load).on(UNLOAD, unload)
+}
+
+const LOAD: Operation = Operation::post("load_model", "/v1/models/{name}/load", "Loads a model.")
+    .description(
+        "On each server one load or unload runs at a time, in the order in which they are asked for. Whoever leaves does not end \
+         it: see [Ollama](sources/ollama.md#loading-and-unloading).",
+    )
+    .access(Access::Controllers)
+    .path_parameter("name", NAME, "llama3.1:8b")
+    .query::<Asked>()
+    .answers(&[
+        Answer::json::<Done>(200, "It is loaded."),
+        Answer::json::<Done>(202, "It is not loaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on."),
+    ])
+    .errors(&[
+        Failure::new(400, &["bad_query", "bad_keep_alive"], "a parameter is wrong, stands twice, or is none of these"),
+        REFUSED,
+        NOT_FOUND,
+        Failure::new(422, &["remote_model", "not_supported"], "it runs in the cloud, or is of a kind that is not loaded by itself"),
+        UNKNOWN,
+        BROKEN,
+        Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        BUSY,
+        Failure::new(504, &["unconfirmed", "too_long", "ollama_busy"], "it was not seen in memory in time"),
+        Failure::new(507, &["not_enough_memory", "no_room"], "it does not fit into memory; `hint` says what could make room"),
+    ]);
+
+const UNLOAD: Operation = Operation {
+    id: "unload_model",
+    path: "/v1/models/{name}/unload",
+    summary: "Unloads a model.",
+    query: Operation::get("", "", "").query::<AskedToUnload>().query,
+    answers: &[
+        Answer::json::<Done>(200, "It is unloaded."),
+        Answer::json::<Done>(
+            202,
+            "It is not unloaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on.",
+        ),
+    ],
+    errors: &[
+        Failure::new(400, &["bad_query"], "a parameter is wrong, stands twice, or is none of these"),
+        REFUSED,
+        NOT_FOUND,
+        UNKNOWN,
+        BROKEN,
+        Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        BUSY,
+        Failure::new(504, &["unconfirmed", "too_long", "ollama_busy"], "it still answers somebody"),
+    ],
+    ..LOAD
+};
+
+const LOAD_ALL: Operation =
+    Operation::post("load_all_models", "/v1/models/load", "Loads all models that are installed.")
+        .description("One after the other, until they no longer fit into memory together.")
+        .access(Access::Controllers)
+        .query::<Asked>()
+        .answers(&[
+            Answer::json::<Accepted>(200, "All are loaded already."),
+            Answer::json::<Accepted>(202, "They will be loaded; the feed says how it goes on."),
+        ])
+        .errors(&[
+            Failure::new(
+                400,
+                &["bad_query", "bad_keep_alive"],
+                "a parameter is wrong, stands twice, or is none of these",
+            ),
+            REFUSED,
+            Failure::new(404, &["unknown_host"], "no watched server has this name"),
+            Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        ]);
+
+const NAME: &str = "Name of the model with its tag, percent-encoded where it has a `/`; without a tag it is `latest`.";
+const REFUSED: Failure = Failure::new(403, &["controls_off", "no_control"], "nobody may do this here: see `message`");
+const NOT_FOUND: Failure =
+    Failure::new(404, &["model_not_found", "unknown_host"], "it is not installed, or no watched server has this name");
+const UNKNOWN: Failure = Failure::new(500, &["job_forgotten"], "what became of it is in the feed");
+const BROKEN: Failure = Failure::new(
+    502,
+    &["refused", "unreachable", "unconnected", "broken_off"],
+    "Ollama refused, or did not answer in full",
+);
+const BUSY: Failure = Failure::new(503, &["ollama_busy", "too_many_jobs"], "too much waits there already");
+
+async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let status = status::status(app.views.models.current());
+    status.map(|status| Json(status).into_response()).map_err(|missing| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+            .hint("start Ollama, or name it in sources.ollama.hosts")
+            .retry_after(5)
+    })
+}
+
+async fn health(State(app): State<Arc<App>>) -> Response {
+    let (healthy, body) = status::health(app.views.models.current());
+    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = (status, Json(body)).into_response();
+    if !healthy {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// What became of a load or unload.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ModelChange")]
+pub(crate) struct Done {
+    /// The model's name with its tag.
+    model: Name,
+    /// The server that it was for, as `HOST:PORT`.
+    host: Name,
+    /// Whether it is loaded: true with 200, false with 202. Absent after an unload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<bool>,
+    /// Whether it is unloaded: true with 200, false with 202. Absent after a load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unloaded: Option<bool>,
+    /// Its number among `controls.jobs` of the feed.
+    job: u64,
+    /// How long it took, in seconds; `null` with 202.
+    seconds: Option<f64>,
+}
+
+/// The loads that a load of all has brought about.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedJobs")]
+pub(crate) struct Accepted {
+    /// Each with its number; empty when all that are installed are loaded.
+    jobs: Vec<AcceptedJob>,
+}
+
+/// A load that waits for its turn.
+#[derive(Serialize, JsonSchema)]
+struct AcceptedJob {
+    /// Its number among `controls.jobs` of the feed.
+    job: u64,
+    /// The server that it is for, as `HOST:PORT`.
+    host: Name,
+    /// The model's name with its tag.
+    model: Name,
+}
+
+/// The query of a load or unload.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    /// How long it stays in memory unused: a duration such as `10m`, seconds, `forever`, or `default` for what Ollama's own
+    /// settings say. `default` unless given.
+    #[schemars(example = &"10m")]
+    keep_alive: Option<String>,
+    /// Which server, as `HOST:PORT` or its URL. Unless given the first that has the model.
+    host: Option<String>,
+    /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
+    wait: Option<bool>,
+}
+
+/// The query of an unload: that of a load, without `keep_alive`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct AskedToUnload {
+    /// Which server, as `HOST:PORT` or its URL. Unless given the first that has the model.
+    host: Option<String>,
+    /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
+    wait: Option<bool>,
+}
+
+/// Who may not ask at all is not told first how to ask.
+type Queried = Result<Query<Asked>, ApiError>;
+
+async fn load(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Extension(admitted): Extension<Admitted>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&admitted, &headers, query)?;
+    let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
+    let snapshot = newest(&app.hub).map_err(not_watched)?;
+    let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
+    answer(&app.loader, order, asked.wait.unwrap_or(true)).await
+}
+
+async fn unload(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Extension(admitted): Extension<Admitted>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&admitted, &headers, query)?;
+    if asked.keep_alive.is_some() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
+    }
+    let snapshot = newest(&app.hub).map_err(not_watched)?;
+    let order = order_unload(&snapshot.reading, &name, asked.host.as_deref())?;
+    answer(&app.loader, order, asked.wait.unwrap_or(true)).await
+}
+
+/// Loads all that are installed, one after the other, until they no longer fit together.
+async fn load_all(
+    State(app): State<Arc<App>>,
+    Extension(admitted): Extension<Admitted>,
+    query: Queried,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let asked = permitted(&admitted, &headers, query)?;
+    let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
+    let snapshot = newest(&app.hub).map_err(not_watched)?;
+    let batch = app.loader.jobs.new_batch();
+    let mut accepted = Vec::new();
+    for host in hosts(&snapshot.reading, asked.host.as_deref())? {
+        let (Some(loaded), Some(installed)) = (host.loaded.value(), host.installed.value()) else { continue };
+        // Several names of one model are loaded once.
+        let mut asked: Vec<&Name> = Vec::new();
+        for model in installed.iter().filter(|model| !model.remote && !model.is_among(loaded)) {
+            if asked.contains(&&model.digest) {
+                continue;
+            }
+            asked.push(&model.digest);
+            let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
+            match app.loader.submit(Order { batch: Some(batch), ..order }) {
+                Some(id) => accepted.push(AcceptedJob { job: id, host: host.host.clone(), model: model.name.clone() }),
+                None => break,
+            }
+        }
+    }
+    let status = if accepted.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Accepted { jobs: accepted })).into_response())
+}
+
+fn permitted(admitted: &Admitted, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
+    if !admitted.settings().controls {
+        let message = "models are not loaded and unloaded through this agent";
+        let hint = "sources.ollama.controls is false";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
+    }
+    admitted.settings().may_control(headers)?;
+    let Query(asked) = query.map_err(|error| error.hint("there are keep_alive, host and wait"))?;
+    Ok(asked)
+}
+
+fn order_load(
+    reading: &OllamaReading,
+    name: &str,
+    host: Option<&str>,
+    keep_alive: KeepAlive,
+) -> Result<Order, ApiError> {
+    let hosts = hosts(reading, host)?;
+    let found = hosts.iter().find_map(|host| {
+        let installed = host.installed.value()?;
+        Some((host, installed.iter().find(|model| is(&model.name, name))?))
+    });
+    let Some((host, model)) = found else { return Err(not_found(&hosts, name)) };
+    if model.remote {
+        let message = format!("{} runs in the cloud: there is nothing to load here", model.name);
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "remote_model", message));
+    }
+    Ok(Order {
+        host: host.host.clone(),
+        server: host.server.clone(),
+        target: model.into(),
+        action: Action::Load,
+        keep_alive,
+        batch: None,
+    })
+}
+
+fn order_unload(reading: &OllamaReading, name: &str, host: Option<&str>) -> Result<Order, ApiError> {
+    let hosts = hosts(reading, host)?;
+    let loaded = hosts.iter().find_map(|host| {
+        let model = host.loaded.value()?.iter().find(|model| is(&model.name, name))?;
+        Some((host, Target { digest: Some(model.digest.clone()), ..Target::from(&*model.name) }))
+    });
+    let installed = || {
+        hosts.iter().find_map(|host| {
+            let model = host.installed.value()?.iter().find(|model| is(&model.name, name))?;
+            Some((host, Target::from(model)))
+        })
+    };
+    let Some((host, target)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
+    Ok(Order {
+        host: host.host.clone(),
+        server: host.server.clone(),
+        target,
+        action: Action::Unload,
+        keep_alive: KeepAlive::Default,
+        batch: None,
+    })
+}
+
+async fn answer(loader: &Arc<Loader>, order: Order, wait: bool) -> Result<Response, ApiError> {
+    let mut changes = loader.jobs.changes();
+    let id = loader.submit(order).ok_or_else(|| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_jobs", "too many loads and unloads wait already")
+            .retry_after(10)
+    })?;
+    let finished = async {
+        loop {
+            changes.borrow_and_update();
+            match loader.jobs.find(id) {
+                Some(Job { progress: Progress::Queued | Progress::Running(_), .. }) => {}
+                other => return other,
+            }
+            if changes.changed().await.is_err() {
+                return None;
+            }
+        }
+    };
+    let limit = if wait { WAIT } else { Duration::ZERO };
+    // Whoever leaves here leaves the job to itself.
+    let job = tokio::time::timeout(limit, finished).await.ok().flatten().or_else(|| loader.jobs.find(id));
+    let job = job.ok_or_else(|| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "job_forgotten", "see the feed"))?;
+    let body = |done: bool, seconds: Option<f64>| Done {
+        model: job.order.target.name.clone(),
+        host: job.order.host.clone(),
+        loaded: (job.order.action == Action::Load).then_some(done),
+        unloaded: (job.order.action == Action::Unload).then_some(done),
+        job: id,
+        seconds,
+    };
+    match &job.progress {
+        Progress::Finished { took, result: Ok(()), .. } => {
+            Ok(Json(body(true, Some(took.as_secs_f64()))).into_response())
+        }
+        Progress::Finished { result: Err(error), .. } => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let answer = ApiError::new(status, error.code, &error.message).hint(&error.hint);
+            Err(if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_after(5) } else { answer })
+        }
+        Progress::Queued | Progress::Running(_) => Ok((StatusCode::ACCEPTED, Json(body(false, None))).into_response()),
+    }
+}
+
+/// A name without a tag means the tag `latest`.
+fn is(known: &str, asked: &str) -> bool {
+    known == asked || known.strip_suffix(":latest").is_some_and(|stem| stem == asked)
+}
+
+fn hosts<'a>(reading: &'a OllamaReading, host: Option<&str>) -> Result<Vec<&'a HostReading>, ApiError> {
+    let wanted = |known: &&HostReading| host.is_none_or(|host| *known.host == *host || known.url == host);
+    let found: Vec<_> = reading.hosts.iter().filter(wanted).collect();
+    if found.is_empty() {
+        let known: Vec<&str> = reading.hosts.iter().map(|host| &*host.host).collect();
+        let message = format!("there is no host {:?}", host.unwrap_or_default());
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_host", message).hint(known.join(", ")));
+    }
+    Ok(found)
+}
+
+fn not_found(hosts: &[&HostReading], name: &str) -> ApiError {
+    if let Some(missing) = hosts.iter().find_map(|host| host.missing.as_ref()) {
+        return not_watched(missing.clone());
+    }
+    let installed = hosts.iter().filter_map(|host| host.installed.value()).flat_map(|models| models.iter());
+    let mut names: Vec<&str> = installed.map(|model| &*model.name).take(20).collect();
+    names.sort_unstable();
+    names.dedup();
+    ApiError::new(StatusCode::NOT_FOUND, "model_not_found", format!("no model {name:?} is installed"))
+        .hint(format!("`ollama pull {name}`; installed are: {}", names.join(", ")))
+}
+
+fn not_watched(missing: aura_model::Missing) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
+        .hint("nothing is done to a server that does not answer")
+        .retry_after(5)
+}
+
+fn keep_alive(text: Option<&str>) -> Result<KeepAlive, ApiError> {
+    let wrong = |problem: String| {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_keep_alive", problem)
+            .hint("ask for keep_alive=10m, 600, forever or default")
+    };
+    match text {
+        None | Some("default") => Ok(KeepAlive::Default),
+        Some("forever" | "-1") => Ok(KeepAlive::Forever),
+        Some("0") => Err(wrong("keep_alive=0 would unload it at once: that is what unload is for".to_owned())),
+        Some(text) => {
+            let seconds = text.parse::<u32>().map(|_| format!("{text}s"));
+            let interval: Result<Interval, _> = seconds.as_deref().unwrap_or(text).parse();
+            interval.map(KeepAlive::For).map_err(|error| wrong(error.to_string()))
+        }
+    }
+}
