@@ -19,7 +19,7 @@ pub(super) fn routes(document: &Value) -> String {
     }
     let mut common = String::new();
     for (_, response) in members(&document["components"]["responses"]) {
-        let _ = write!(common, "\n\n{}", word(&response["description"]));
+        let _ = write!(common, "\n{}", word(&response["description"]));
     }
     include_str!("api.md")
         .replace("{overview}", overview.trim())
@@ -59,22 +59,20 @@ fn route(path: &str, title: &str, operation: &Value) -> String {
     for reply in list(&operation["x-replies"]) {
         let _ = writeln!(text, "\nA client that sends `{}` gets {}.", word(&reply["send"]), kind(&reply["reply"]));
     }
-    if operation["responses"]["101"].is_null() {
-        let _ = writeln!(text, "\n```sh\n{}\n```", curl(path, title, operation));
-    }
+    let _ = writeln!(text, "\n```sh\n{}\n```", example(path, title, operation));
     text
 }
 
 fn access(security: &Value) -> &'static str {
     match list(security) {
-        [] => "Answered to everybody.",
-        [first, ..] if members(first).next().is_none() => "Answered to who may read.",
-        _ => "Answered to who may change something.",
+        [] => "Open to everybody.",
+        [first, ..] if members(first).next().is_none() => "Open to whoever may read.",
+        _ => "Open to whoever may change something.",
     }
 }
 
 /// The example as a command.
-fn curl(path: &str, title: &str, operation: &Value) -> String {
+fn example(path: &str, title: &str, operation: &Value) -> String {
     let (mut path, mut query) = (path.to_owned(), Vec::new());
     for parameter in list(&operation["parameters"]) {
         let name = word(&parameter["name"]);
@@ -90,6 +88,9 @@ fn curl(path: &str, title: &str, operation: &Value) -> String {
         }
     }
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    if !operation["responses"]["101"].is_null() {
+        return format!("websocat 'ws://127.0.0.1:9205{path}{query}'");
+    }
     // curl takes brackets for a pattern.
     let globoff = if query.contains('[') { "--globoff " } else { "" };
     let post = if title.starts_with("POST") { "--request POST " } else { "" };

@@ -35,7 +35,8 @@ pub(super) fn document(subjects: &[Subject]) -> Value {
     let tags = subjects.iter().map(|subject| json!({ "name": subject.name, "description": subject.description }));
     let [refused, unavailable] = [4, 5].map(|class| {
         let failures: Vec<&Failure> = COMMON.iter().filter(|failure| failure.status / 100 == class).collect();
-        failed(&failures, &mut schemas)
+        let lines = failures.iter().map(|failure| format!("- {} {}", failure.status, line(failure)));
+        failed(lines.collect::<Vec<_>>().join("\n"), &failures, &mut schemas)
     });
     json!({
         "openapi": "3.1.0",
@@ -181,7 +182,7 @@ fn handshake(feed: &FeedDescription, schemas: &mut Schemas) -> Value {
     let replies: Vec<Value> = replies.collect();
     json!({
         "operationId": format!("{}_feed", feed.name),
-        "summary": format!("The live feed: {}", lowered(feed.summary)),
+        "summary": format!("Live feed. {}", feed.summary),
         "description": feed.description,
         "parameters": [{
             "name": "interval", "in": "query", "example": "5s",
@@ -195,31 +196,29 @@ fn handshake(feed: &FeedDescription, schemas: &mut Schemas) -> Value {
     })
 }
 
-fn lowered(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// Adds an operation's own errors by their status, and what every route may answer.
 fn with_errors(responses: &mut Map<String, Value>, failures: &[Failure], schemas: &mut Schemas) {
     for failure in failures {
         let status = failure.status.to_string();
         if !responses.contains_key(&status) {
             let all: Vec<&Failure> = failures.iter().filter(|other| other.status == failure.status).collect();
-            responses.insert(status, failed(&all, schemas));
+            let lines: Vec<String> = all.iter().map(|failure| line(failure)).collect();
+            responses.insert(status, failed(lines.join("\n\n"), &all, schemas));
         }
     }
     responses.insert("4XX".to_owned(), json!({ "$ref": "#/components/responses/Refused" }));
     responses.insert("5XX".to_owned(), json!({ "$ref": "#/components/responses/Unavailable" }));
 }
 
-fn failed(failures: &[&Failure], schemas: &mut Schemas) -> Value {
-    let lines = failures.iter().map(|failure| {
-        let codes = failure.codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>();
-        format!("{}: {}.", codes.join(", "), failure.when)
-    });
+/// The codes, and when they come.
+fn line(failure: &Failure) -> String {
+    let codes = failure.codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>();
+    format!("{}: {}.", codes.join(", "), failure.when)
+}
+
+fn failed(description: String, failures: &[&Failure], schemas: &mut Schemas) -> Value {
     json!({
-        "description": lines.collect::<Vec<_>>().join("\n\n"),
+        "description": description,
         "content": { "application/json": { "schema": schemas.error() } },
         "x-codes": failures.iter().flat_map(|failure| failure.codes).collect::<Vec<_>>(),
     })

@@ -113,25 +113,6 @@ const BROKEN: Failure = Failure::new(
 );
 const BUSY: Failure = Failure::new(503, &["ollama_busy", "too_many_jobs"], "too much waits there already");
 
-async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let status = status::status(app.views.models.current());
-    status.map(|status| Json(status).into_response()).map_err(|missing| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
-            .hint("start Ollama, or name it in sources.ollama.hosts")
-            .retry_after(5)
-    })
-}
-
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(app.views.models.current());
-    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = (status, Json(body)).into_response();
-    if !healthy {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
-}
-
 /// What became of a load or unload.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ModelChange")]

@@ -1,4 +1,10 @@
-import type { LogView as AuditLog, Draft, RoleView as Role, RolesView as Roles, SpikeView as Watched } from "../contract/types";
+import type {
+  LogView as AuditLog,
+  RoleDraft as Draft,
+  RoleView as Role,
+  RolesView as Roles,
+  SpikeView as Watched,
+} from "../contract/types";
 import type { GovernanceUpdate } from "../feed/governance";
 
 /** How many roles are trusted how far, on one scale. */

@@ -62,7 +62,11 @@ describe("the contract with the agent", () => {
 
   it.each(["usual", "full", "bare"])("is kept by its routes: %s", (scenario) => {
     const routes = makeRoutes(scenario, 1, 100);
-    const told = { "api/system/history": conformer(history), "api/system": FEEDS.system.conform, nothing: conformer(error) };
+    const told = {
+      "api/system/history": conformer(history),
+      "api/system": FEEDS.system.conform,
+      nothing: conformer(error),
+    };
     for (const [path, conform] of Object.entries(told)) {
       const [, answer] = routes.answer(new URL(path, "http://mock"));
       expect([path, conform(JSON.parse(JSON.stringify(answer)))]).toEqual([path, []]);

@@ -1,5 +1,5 @@
-import type { GovernanceUpdate as Contract } from "../contract/types";
 import schema from "../contract/governance.schema.json";
+import type { GovernanceUpdate as Contract } from "../contract/types";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";
 

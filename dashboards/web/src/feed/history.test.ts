@@ -23,13 +23,18 @@ describe("the history", () => {
     const said = vi.spyOn(console, "error").mockImplementation(() => {});
     const names = Object.keys(ANSWER.series) as (keyof SystemHistory["series"])[];
     const wrong = fc.constantFrom<unknown>("words", true, {}, [1]);
-    const property = fc.property(fc.constantFrom(...names), fc.nat(ANSWER.times.length - 1), wrong, (name, row, value) => {
-      const history = parsed(({ series }) => {
-        (series[name] as unknown[])[row] = value;
-      });
-      const { [name]: _, ...others } = ANSWER.series;
-      expect(history).toEqual({ ...ANSWER, series: others });
-    });
+    const property = fc.property(
+      fc.constantFrom(...names),
+      fc.nat(ANSWER.times.length - 1),
+      wrong,
+      (name, row, value) => {
+        const history = parsed(({ series }) => {
+          (series[name] as unknown[])[row] = value;
+        });
+        const { [name]: _, ...others } = ANSWER.series;
+        expect(history).toEqual({ ...ANSWER, series: others });
+      },
+    );
     fc.assert(property, { numRuns: 200 });
     expect(said).toHaveBeenCalled();
   });
