@@ -80,7 +80,7 @@ fn what_is_refused_is_refused_as_documented() {
         ("/-/reload", "/-/reload?a=%z"),
     ] {
         let route = contract.routes().into_iter().find(|route| route.path == path).unwrap();
-        let answer = agent.ask(&Request::new(&route.method, target));
+        let answer = agent.send(&Request::new(&route.method, target));
         assert!(answer.status >= 400, "{target}");
         assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{target}: {}", answer.text());
         codes.push(answer.error_code());
@@ -153,7 +153,7 @@ fn sources_that_are_there_and_then_hang() {
     for route in contract.routes().into_iter().filter(|route| route.path.starts_with("/v1/") && route.method == "POST")
     {
         let token = format!("Bearer {TOKEN}");
-        let answer = agent.ask(&Request::new("POST", &route.target).header("Authorization", &token));
+        let answer = agent.send(&Request::new("POST", &route.target).header("Authorization", &token));
         assert!(matches!(answer.status, 200 | 202), "{}: {}", route.target, answer.text());
         assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{}: {}", route.target, answer.text());
     }

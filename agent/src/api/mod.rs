@@ -13,6 +13,6 @@ pub(crate) use self::{
 };
 pub use self::{
     error::{ApiError, ErrorBody},
-    origin::is_same_site,
+    origin::check_origin,
     query::Query,
 };

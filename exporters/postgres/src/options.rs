@@ -13,8 +13,8 @@ use crate::conninfo;
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresOptions {
     /// Whether PostgreSQL is watched. `auto` watches the servers that are named below, else the one that
-    /// `DATABASE_URL`, `DATA_SOURCE_NAME`, `POSTGRES_HOST` or `PGHOST` name, else the one behind the local socket if
-    /// it lets us in.
+    /// `DATABASE_URL`, `DATA_SOURCE_NAME`, `DATA_SOURCE_URI`, `POSTGRES_HOST` or `PGHOST` name, else the one behind the
+    /// local socket if it lets us in.
     pub enabled: Switch,
     /// From one sample to the next.
     pub interval: Interval,
