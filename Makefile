@@ -47,7 +47,7 @@ order: ## List anew which functions run, so that they lie together in the binary
 
 generate: ## Write the generated part of docs/ and the built page anew
 	cargo run --locked --package aura-agent -- generate docs docs
-	cd $(WEB) && npm ci && npm run build
+	cd $(WEB) && npm ci && npm run contract && npm run build
 
 tools: ## Install what the tests need beside Rust, where that is allowed
 	@tests/tools
