@@ -4,7 +4,7 @@
 use axum::{
     Router,
     handler::Handler,
-    routing::{MethodFilter, on},
+    routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -181,15 +181,12 @@ pub(crate) const fn reply<T: JsonSchema>(request: &'static str) -> (&'static str
     (request, schema_of::<T>)
 }
 
-/// Routes about one subject with their descriptions.
-pub(crate) struct Routes<S> {
-    router: Router<S>,
-    pub operations: Vec<Operation>,
-}
+/// Routes about one subject, each with its description.
+pub(crate) struct Routes<S>(Vec<(Operation, MethodRouter<S>)>);
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub(crate) fn new() -> Self {
-        Self { router: Router::new(), operations: Vec::new() }
+        Self(Vec::new())
     }
 
     /// Adds a route.
@@ -198,13 +195,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             Method::Get => MethodFilter::GET,
             Method::Post => MethodFilter::POST,
         };
-        self.router = self.router.route(operation.path, on(filter, handler));
-        self.operations.push(operation);
+        self.0.push((operation, on(filter, handler)));
         self
     }
 
-    /// The routes alone.
-    pub(crate) fn router(self) -> Router<S> {
-        self.router
+    /// The descriptions.
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        self.0.iter().map(|(operation, _)| *operation).collect()
+    }
+
+    /// Each path with what answers there.
+    pub(crate) fn handlers(self, state: S) -> Vec<(&'static str, MethodRouter)> {
+        self.0.into_iter().map(|(operation, handler)| (operation.path, handler.with_state(state.clone()))).collect()
+    }
+
+    /// All of them in a router.
+    pub(crate) fn with(self, state: S) -> Router {
+        let handlers = self.handlers(state).into_iter();
+        handlers.fold(Router::new(), |router, (path, handler)| router.route(path, handler))
     }
 }

@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Everything, and a part. No router knows them: the path is the configuration's, and scrapes are answered before routing.
-pub(crate) const OPERATIONS: [Operation; 2] = [
-    METRICS,
+pub(crate) const METRICS: [Operation; 2] = [
+    ALL,
     Operation {
         id: "metrics_part",
         path: "/metrics/{part}",
@@ -26,12 +26,12 @@ pub(crate) const OPERATIONS: [Operation; 2] = [
             NO_CODING,
             TOO_MANY,
         ],
-        ..METRICS
+        ..ALL
     }
     .path_parameter("part", "`node`, `postgres`, `gpu`, `ollama`, `audit`, `roles` or `aura`.", "node"),
 ];
 
-const METRICS: Operation = Operation::get("metrics", "/metrics", "All metrics, for Prometheus and those who read its formats.")
+const ALL: Operation = Operation::get("metrics", "/metrics", "All metrics, for Prometheus and those who read its formats.")
     .description(
         "Content negotiation is that of RFC 9110: text 0.0.4 unless `Accept` prefers OpenMetrics 1.0.0; gzip and zstd. Of \
          `Accept`'s parameters only `version` and `q` count. The path is that of `web.telemetry_path`, and parts lie below \

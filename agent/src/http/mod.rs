@@ -1,20 +1,21 @@
 //! The HTTP side: connections, who is let in, routes, the page. Nothing in here samples anything.
 
-pub(crate) mod api;
 mod app;
 mod errors;
+mod feeds;
 mod front;
 mod gate;
-pub(crate) mod metrics;
+mod metrics;
 mod page;
-pub(crate) mod router;
+mod router;
 mod server;
 pub mod web_config;
 
-pub(crate) use self::errors::unreadable;
 pub use self::{
-    app::{App, Live, Reload, Settings},
+    app::{App, Ready, Reload, Settings},
     front::Front,
     gate::{Admitted, CONNECTIONS, ControlToken, Trust},
+    router::{Actions, Closed},
     server::{Encryption, Listeners, Serving},
 };
+pub(crate) use self::{errors::unreadable, metrics::METRICS, router::own};

@@ -11,14 +11,11 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, message::Shown};
-use crate::{
-    api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
-    http::App,
-};
+use super::{DebatesView, Moment, message::Shown};
+use crate::api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes};
 
 /// The routes.
-pub(crate) fn routes() -> Routes<Arc<App>> {
+pub(crate) fn routes() -> Routes<Arc<DebatesView>> {
     Routes::new().on(LEADERBOARD, leaderboard).on(HISTORY, history)
 }
 
@@ -73,8 +70,8 @@ struct Line {
     ranked: bool,
 }
 
-async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
+async fn leaderboard(State(view): State<Arc<DebatesView>>) -> Result<Response, ApiError> {
+    let moment = read(&view)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let leaderboard = standings.models.iter().map(|model| Line {
         model: model.model.clone(),
@@ -107,8 +104,8 @@ struct Asked {
     model: Option<String>,
 }
 
-async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
+async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+    let moment = read(&view)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
     // What is not finished is no history.
@@ -120,8 +117,8 @@ async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Res
     Ok(Json(History { debates }).into_response())
 }
 
-fn read(app: &App) -> Result<Arc<Moment>, ApiError> {
-    app.views.debates.current().ok_or_else(|| {
+fn read(view: &DebatesView) -> Result<Arc<Moment>, ApiError> {
+    view.current().ok_or_else(|| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
             .retry_after(1)

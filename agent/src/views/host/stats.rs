@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{HostView, Moment, derive};
-use crate::telemetry::EventCounts;
 
 /// The few flat numbers that older monitors poll. What is not known is `null`.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -39,7 +38,8 @@ pub struct Stats {
 
 impl HostView {
     /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment, events: &EventCounts) -> Stats {
+    pub fn stats(&self, moment: &Moment) -> Stats {
+        let events = self.events.counts();
         let vitals = &moment.vitals;
         let metrics = derive::update(moment, &self.hub).metrics;
         let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());

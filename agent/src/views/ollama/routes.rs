@@ -9,14 +9,11 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::status;
-use crate::{
-    api::{Answer, ApiError, Failure, Operation, REASONS, Routes},
-    http::App,
-};
+use super::{OllamaView, status};
+use crate::api::{Answer, ApiError, Failure, Operation, REASONS, Routes};
 
 /// The routes.
-pub(crate) fn routes() -> Routes<Arc<App>> {
+pub(crate) fn routes() -> Routes<Arc<OllamaView>> {
     Routes::new().on(STATUS, model_status).on(HEALTH, health)
 }
 
@@ -35,8 +32,8 @@ const HEALTH: Operation = Operation::get(
     Answer::json::<status::Health>(503, "One is away, or nothing is known."),
 ]);
 
-async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let status = status::status(app.views.ollama.current());
+async fn model_status(State(view): State<Arc<OllamaView>>) -> Result<Response, ApiError> {
+    let status = status::status(view.current());
     status.map(|status| Json(status).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("start Ollama, or name it in sources.ollama.hosts")
@@ -44,8 +41,8 @@ async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError>
     })
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(app.views.ollama.current());
+async fn health(State(view): State<Arc<OllamaView>>) -> Response {
+    let (healthy, body) = status::health(view.current());
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = (status, Json(body)).into_response();
     if !healthy {

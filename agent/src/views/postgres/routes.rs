@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Extension, Json,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -13,21 +13,16 @@ use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{message::Metrics, why};
+use super::{PostgresView, message::Metrics, why};
 use crate::{
     api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
-    http::{Admitted, App},
+    hub::each_group,
     publish::prometheus::{Format, encode},
 };
 
-/// The routes about the watched servers.
-pub(crate) fn routes() -> Routes<Arc<App>> {
-    Routes::new().on(METRICS, metrics)
-}
-
-/// Metrics of servers that are not watched.
-pub(crate) fn probe_routes() -> Routes<Arc<App>> {
-    Routes::new().on(PROBE, probe)
+/// The routes.
+pub(crate) fn routes() -> Routes<Arc<PostgresView>> {
+    Routes::new().on(METRICS, metrics).on(PROBE, probe)
 }
 
 const METRICS: Operation =
@@ -51,11 +46,11 @@ const PROBE: Operation = Operation::get("probe", "/probe", "The metrics of a dat
 
 const PROBED: [&str; 1] = [Format::Text.content_type()];
 
-async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = app.views.postgres.current();
-    let metrics = moment.and_then(|moment| app.views.postgres.update(&moment).metrics);
+async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiError> {
+    let moment = view.current();
+    let metrics = moment.and_then(|moment| view.update(&moment).metrics);
     metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        let missing = why(&app.hub);
+        let missing = why(&view.hub);
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see docs/sources/postgres.md")
             .retry_after(1)
@@ -74,10 +69,10 @@ struct Probed {
 }
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
-async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
-    let prober = Arc::clone(&admitted.settings().prober);
+async fn probe(State(view): State<Arc<PostgresView>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
+    let prober = view.prober();
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    let encoding = encode(|each| each_group(Prober::groups(), &*reading, each), Format::Text);
     encoding.report("postgres");
     let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
