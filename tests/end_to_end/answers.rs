@@ -24,7 +24,7 @@ fn walk(state: &str, agent: &Agent) -> Vec<String> {
         assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{what}: {}", answer.text());
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
         match answer.status {
-            200 => answered.push(route.path),
+            200 => answered.push(route.path.clone()),
             426 => assert!(route.is_feed(), "{what}"),
             status => assert!(matches!(status, 503 | 404), "{what}: {status}"),
         }
