@@ -16,19 +16,20 @@ pub struct ApiError {
 /// What every error says.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ErrorBody {
-    /// A word for programs.
+    /// A word for programs. One code means the same at every route.
     pub code: &'static str,
-    /// A sentence for people.
+    /// A sentence for people: what is wrong, with the value or name that is.
     pub message: String,
-    /// What would help.
+    /// What would help; `null` when there is nothing to try.
     pub hint: Option<String>,
-    /// After how many seconds it is worth to try again.
+    /// After how many seconds it is worth to try again, as the header `Retry-After` says too; `null` when it is not.
     pub retry_after_s: Option<u64>,
 }
 
-/// An error as it is answered.
+/// An error, of whichever route.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer {
+    /// What is wrong.
     error: ErrorBody,
 }
 

@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    actions::ollama::Loader,
+    actions::ollama::{self, Loader},
     config::{Config, Loaded, Overrides, process_variables},
     http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
@@ -149,7 +149,10 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let closed = Arc::clone(&self.loader);
-        let actions = Actions { routes: self.loader.routes(), closed: Arc::new(move || closed.closed()) };
+        let actions = Actions {
+            routes: ollama::routes().handlers(Arc::clone(&self.loader)),
+            closed: Arc::new(move || closed.closed()),
+        };
         let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
         let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
