@@ -6,7 +6,7 @@ WEB := dashboards/web
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e lint portable bench order tools generate
+.PHONY: help build run test e2e lint portable bench tools generate
 
 # The goals after `e2e` are names of its parts.
 ifeq (e2e,$(firstword $(MAKECMDGOALS)))
@@ -41,9 +41,6 @@ portable: ## Check that what macOS and Windows get builds, as far as Linux can t
 bench: ## Measure against what a user would run instead; prints one table and writes it into docs/benchmarks.md
 	cargo build --release --locked --workspace
 	tests/bench/run
-
-order: ## List anew which functions run, so that they lie together in the binary; needs valgrind
-	tests/bench/order
 
 generate: ## Write the generated part of docs/ and the built page anew
 	cargo run --locked --package aura-agent -- generate docs docs
