@@ -17,7 +17,6 @@ use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
 use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
-pub use self::routes::routes;
 pub(crate) use self::routes::{Accepted, Done};
 use crate::{
     hub::Hub,
