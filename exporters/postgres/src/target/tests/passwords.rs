@@ -86,7 +86,8 @@ proptest! {
         ];
         let apart = [("DATA_SOURCE_URI", "h:1/d"), ("DATA_SOURCE_PASS", &password)];
         let found = found(&PostgresOptions::default(), &apart).unwrap();
-        prop_assert_eq!(found.targets[0].logins().unwrap()[0].config.get_password(), Some(password.as_bytes()));
+        let logins = found.targets[0].logins().unwrap();
+        prop_assert_eq!(logins[0].config.get_password(), Some(password.as_bytes()));
         for url in typed {
             let target = target(&url, &[]).unwrap();
             let hosts = target.logins().unwrap();
