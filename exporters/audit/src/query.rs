@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// So long may a page look for events.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// So many bytes of records a page may hold.
 const LONGEST_PAGE: usize = 8 << 20;
+
 /// Which events are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -137,7 +138,7 @@ pub enum QueryError {
 /// # Errors
 /// The request cannot be answered.
 pub fn page(logs: &[Log], key: Option<&KeyRing>, request: &Request, gone: &AtomicBool) -> Result<Page, QueryError> {
-    newest(logs, key, request, LONGEST_PAGE, Instant::now() + PATIENCE, gone).map(|(page, _)| page)
+    newest(logs, key, request, LONGEST_PAGE, Instant::now() + TIME_LIMIT, gone).map(|(page, _)| page)
 }
 
 /// The key that signatures are checked with.
