@@ -4,6 +4,8 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod debates;
+#[cfg(all(test, target_os = "linux", not(feature = "portable")))]
+mod golden;
 pub mod governance;
 pub mod http;
 pub mod hub;

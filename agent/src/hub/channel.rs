@@ -160,7 +160,7 @@ impl<S: Source> Channel<S> {
         }
     }
 
-    pub(super) fn schedule(&self, interval: Interval, timeout: Interval) {
+    pub(crate) fn schedule(&self, interval: Interval, timeout: Interval) {
         let mut progress = self.progress();
         progress.interval = interval.get();
         progress.timeout = timeout.get();
@@ -176,7 +176,7 @@ impl<S: Source> Channel<S> {
         self.progress().begun = Some(begun);
     }
 
-    pub(super) fn publish(&self, snapshot: Snapshot<S>) {
+    pub(crate) fn publish(&self, snapshot: Snapshot<S>) {
         {
             let mut progress = self.progress();
             progress.begun = None;
