@@ -25,10 +25,11 @@ use tokio::sync::{mpsc, watch};
 use self::text::Masks;
 use crate::{
     config::Config,
+    actions::ollama::Loader,
     http::{App, Front, Listeners, Serving, Settings},
     hub::{Channel, Hub, Snapshot},
-    own::Events,
     publish::feed::{Feeds, Limits},
+    telemetry::Events,
     views::{self, Views},
 };
 
@@ -62,9 +63,10 @@ impl World {
             runtime.block_on(async {
                 let mut held = stopping.clone();
                 let feeds = Feeds::start(Limits::default()).unwrap();
-                let (views, live) = Views::open(&shared, &feeds, &config, false);
+                let loader = Loader::new(Arc::clone(&shared), &config.sources.ollama, false);
+                let (views, live) = Views::open(&shared, &feeds, &config, Arc::clone(&loader) as _);
                 let (reload, _reloads) = mpsc::channel(1);
-                let app = Arc::new(App::new(shared, views, live, Arc::new(Events::default()), 100, reload));
+                let app = Arc::new(App::new(shared, views, loader, live, Arc::new(Events::default()), 100, reload));
                 let front = Arc::new(Front::new(Arc::clone(&app)));
                 let mut listeners = Listeners::new(Serving { front, stopping });
                 let addresses = ["127.0.0.1:0".parse().unwrap()];

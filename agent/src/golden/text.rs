@@ -29,7 +29,13 @@ impl Masks {
                 '"' => {
                     length = string(rest);
                     let content = &rest[1..length - 1];
-                    out += if self.is_new(content) { "\"NOW\"" } else { &rest[..length] };
+                    // A page's cursor tells the file by its inode.
+                    let is_cursor = key == "next" && out.ends_with(':');
+                    out += match content {
+                        _ if is_cursor => "\"CURSOR\"",
+                        _ if self.is_new(content) => "\"NOW\"",
+                        _ => &rest[..length],
+                    };
                     if rest[length..].starts_with(':') {
                         content.clone_into(&mut key);
                     }

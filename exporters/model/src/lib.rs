@@ -7,12 +7,15 @@
 pub mod exposition;
 mod metric;
 mod options;
+mod rows;
 mod section;
 mod source;
 mod stopwatch;
 mod text;
 
-pub use metric::{Emit, Family, Group, Kind, Metric, Show, Unit, Value, counter, declare, gauge, unknown, walk};
+pub use metric::{
+    Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, gauge, unknown, walk,
+};
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};
 pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};

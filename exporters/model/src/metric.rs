@@ -79,6 +79,11 @@ impl From<usize> for Value {
         Self::Unsigned(number as u64)
     }
 }
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Signed(number.into())
+    }
+}
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Signed(number)
@@ -92,6 +97,29 @@ impl From<f64> for Value {
 impl From<bool> for Value {
     fn from(flag: bool) -> Self {
         Self::Unsigned(flag.into())
+    }
+}
+
+/// A number, or none: what a row gives for one metric.
+pub trait Sample {
+    /// The number, if there is one.
+    fn number(self) -> Option<Value>;
+}
+
+impl<T> Sample for T
+where
+    Value: From<T>,
+{
+    fn number(self) -> Option<Value> {
+        Some(self.into())
+    }
+}
+impl<T> Sample for Option<T>
+where
+    Value: From<T>,
+{
+    fn number(self) -> Option<Value> {
+        self.map(Value::from)
     }
 }
 
@@ -200,9 +228,9 @@ impl dyn Emit + '_ {
     }
 
     /// A sample that may be missing: nothing is published then.
-    pub fn maybe(&mut self, values: &[&str], value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.sample(values, value.into());
+    pub fn maybe(&mut self, values: &[&str], value: impl Sample) {
+        if let Some(value) = value.number() {
+            self.sample(values, value);
         }
     }
 }

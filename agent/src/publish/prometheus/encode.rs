@@ -6,26 +6,20 @@
 
 mod seen;
 
-use std::{cell::Cell, ops::Range, sync::OnceLock};
+use std::{cell::Cell, ops::Range};
 
 use aura_model::{Emit, Family, Group, Kind, Unit, Value};
 use bytes::Bytes;
 use memchr::{memchr2, memchr3};
 
 use self::seen::Seen;
-use super::{
-    Format,
-    compress::{self, Deflated},
-    left_out::LeftOut,
-};
+use super::{Format, left_out::LeftOut};
 
 /// A reading's text in one format, in pieces that can be served alone.
 pub struct Encoding {
     text: Bytes,
     groups: Vec<(&'static str, Range<usize>)>,
     left_out: LeftOut,
-    deflated: OnceLock<Deflated>,
-    zstd: OnceLock<Bytes>,
 }
 
 impl Encoding {
@@ -49,16 +43,6 @@ impl Encoding {
     /// Counts and names what had to be left out of the text.
     pub fn report(&self, source: &'static str) {
         self.left_out.report(source);
-    }
-
-    /// The whole text as a piece of a gzip stream; compressed by the first call.
-    pub(super) fn deflated(&self) -> &Deflated {
-        self.deflated.get_or_init(|| compress::deflate(&self.text))
-    }
-
-    /// The whole text as a zstd frame; compressed by the first call.
-    pub(super) fn zstd(&self) -> &Bytes {
-        self.zstd.get_or_init(|| compress::zstd(&self.text))
     }
 }
 
@@ -88,13 +72,7 @@ pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> En
     encoder.rows.clear();
     SEEN.set((encoder.names, encoder.rows));
     encoder.out.shrink_to_fit();
-    Encoding {
-        text: encoder.out.into(),
-        groups: ranges,
-        left_out: encoder.left_out,
-        deflated: OnceLock::new(),
-        zstd: OnceLock::new(),
-    }
+    Encoding { text: encoder.out.into(), groups: ranges, left_out: encoder.left_out }
 }
 
 /// Writes families one after the other. A family's head is written at once and taken back when no sample follows.

@@ -99,12 +99,6 @@ impl Scrape {
         Ok(())
     }
 
-    fn wants_all(&self, source: &dyn Published) -> bool {
-        self.collect.is_empty()
-            && self.exclude.is_empty()
-            && self.part.as_ref().is_none_or(|part| source.part() == part)
-    }
-
     fn wants(&self, source: &dyn Published, group: &str) -> bool {
         let part = self.part.as_ref().is_none_or(|part| source.part() == part || group == PROCESS);
         let collect = self.collect.is_empty() || self.collect.iter().any(|name| name == group);
@@ -127,30 +121,13 @@ pub(super) fn join(
     coding: Coding,
 ) -> Bytes {
     let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
-    let chunks: Vec<Bytes> = if !readings.is_empty() && readings.iter().all(|(source, _)| scrape.wants_all(&***source))
-    {
-        let encodings = readings.iter().map(|(_, reading)| reading.encoding(format));
-        match coding {
-            Coding::Identity => encodings.map(|encoding| encoding.text().clone()).chain(end).collect(),
-            Coding::Gzip => {
-                let end = end.as_ref().map(|end| compress::deflate(end));
-                compress::gzip(encodings.map(super::Encoding::deflated).chain(&end))
-            }
-            Coding::Zstd => {
-                let end = end.map(|end| compress::zstd(&end));
-                encodings.map(|encoding| encoding.zstd().clone()).chain(end).collect()
-            }
-        }
-    } else {
-        let pieces = readings
-            .iter()
-            .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
-        let chunks: Vec<Bytes> = pieces.chain(end).collect();
-        match coding {
-            Coding::Identity => chunks,
-            Coding::Gzip => compress::gzip([compress::deflate(&chunks.concat())].iter()),
-            Coding::Zstd => vec![compress::zstd(&chunks.concat())],
-        }
-    };
-    chunks.concat().into()
+    let pieces = readings
+        .iter()
+        .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
+    let text = pieces.chain(end).collect::<Vec<Bytes>>().concat();
+    match coding {
+        Coding::Identity => text.into(),
+        Coding::Gzip => compress::gzip(&text),
+        Coding::Zstd => compress::zstd(&text),
+    }
 }

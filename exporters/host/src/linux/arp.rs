@@ -1,7 +1,7 @@
 //! Neighbours that the machine has spoken to over IPv4, by device, from /proc/net/arp. node_exporter 1.12 also tells
 //! the states apart (`node_arp_states`), which this file does not.
 
-use aura_model::{Context, Metric, Missing, Name, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -19,12 +19,11 @@ pub struct Arp {
     pub devices: Vec<(Name, u64)>,
 }
 
-pub(super) const METRICS: &[Metric<Arp>] =
-    &[gauge("node_arp_entries", "ARP entries by device", Unit::None, &["device"], |reading, emit| {
-        for (device, entries) in &reading.devices {
-            emit.one(device, *entries);
-        }
-    })];
+pub(super) const METRICS: &[Metric<Arp>] = rows! { |arp|
+    for (device, entries) in &arp.devices => { device } {
+        gauge "node_arp_entries" = *entries, "ARP entries by device";
+    }
+};
 
 pub(super) struct Reader {
     file: KeptFile,

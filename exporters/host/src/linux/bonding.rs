@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aura_model::{Context, Metric, Missing, Name, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -32,22 +32,12 @@ pub struct Bonding {
     pub bonds: Vec<Bond>,
 }
 
-pub(super) const METRICS: &[Metric<Bonding>] = &[
-    gauge(
-        "node_bonding_active",
-        "Number of active slaves per bonding interface.",
-        Unit::None,
-        &["master"],
-        |reading, emit| reading.bonds.iter().for_each(|bond| emit.one(&bond.master, bond.active)),
-    ),
-    gauge(
-        "node_bonding_slaves",
-        "Number of configured slaves per bonding interface.",
-        Unit::None,
-        &["master"],
-        |reading, emit| reading.bonds.iter().for_each(|bond| emit.one(&bond.master, bond.slaves)),
-    ),
-];
+pub(super) const METRICS: &[Metric<Bonding>] = rows! { |bonding|
+    for bond in &bonding.bonds => { master: bond.master } {
+        gauge "node_bonding_active" = bond.active, "Number of active slaves per bonding interface.";
+        gauge "node_bonding_slaves" = bond.slaves, "Number of configured slaves per bonding interface.";
+    }
+};
 
 pub(super) struct Reader {
     net: PathBuf,

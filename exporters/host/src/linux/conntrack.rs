@@ -2,7 +2,7 @@
 //! module is loaded; what it did, from /proc/net/stat/nf_conntrack: a line of column names, then a line a CPU of
 //! hexadecimal numbers, whose columns differ between kernels.
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -31,54 +31,30 @@ pub struct Statistics(pub [Option<u64>; 8]);
 pub const COLUMNS: [&str; 8] =
     ["drop", "early_drop", "found", "ignore", "insert", "insert_failed", "invalid", "search_restart"];
 
-macro_rules! statistic {
-    ($name:literal, $help:literal, $column:literal) => {
-        gauge($name, $help, Unit::None, &[], |reading: &Conntrack, emit| {
-            emit.maybe(&[], reading.statistics.and_then(|Statistics(sums)| sums[$column]));
-        })
-    };
-}
+pub(super) const METRICS: &[Metric<Conntrack>] = rows! { |table|
+    gauge "node_nf_conntrack_entries" = table.entries,
+        "Number of currently allocated flow entries for connection tracking.";
+    gauge "node_nf_conntrack_entries_limit" = table.limit, "Maximum size of connection tracking table.";
+    gauge "node_nf_conntrack_stat_drop" = table.sum(0), "Number of packets dropped due to conntrack failure.";
+    gauge "node_nf_conntrack_stat_early_drop" = table.sum(1),
+        "Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.";
+    gauge "node_nf_conntrack_stat_found" = table.sum(2), "Number of searched entries which were successful.";
+    gauge "node_nf_conntrack_stat_ignore" = table.sum(3),
+        "Number of packets seen which are already connected to a conntrack entry.";
+    gauge "node_nf_conntrack_stat_insert" = table.sum(4), "Number of entries inserted into the list.";
+    gauge "node_nf_conntrack_stat_insert_failed" = table.sum(5),
+        "Number of entries for which list insertion was attempted but failed.";
+    gauge "node_nf_conntrack_stat_invalid" = table.sum(6), "Number of packets seen which can not be tracked.";
+    gauge "node_nf_conntrack_stat_search_restart" = table.sum(7),
+        "Number of conntrack table lookups which had to be restarted due to hashtable resizes.";
+};
 
-pub(super) const METRICS: &[Metric<Conntrack>] = &[
-    gauge(
-        "node_nf_conntrack_entries",
-        "Number of currently allocated flow entries for connection tracking.",
-        Unit::None,
-        &[],
-        |reading, emit| emit.value(reading.entries),
-    ),
-    gauge(
-        "node_nf_conntrack_entries_limit",
-        "Maximum size of connection tracking table.",
-        Unit::None,
-        &[],
-        |reading, emit| emit.value(reading.limit),
-    ),
-    statistic!("node_nf_conntrack_stat_drop", "Number of packets dropped due to conntrack failure.", 0),
-    statistic!(
-        "node_nf_conntrack_stat_early_drop",
-        "Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.",
-        1
-    ),
-    statistic!("node_nf_conntrack_stat_found", "Number of searched entries which were successful.", 2),
-    statistic!(
-        "node_nf_conntrack_stat_ignore",
-        "Number of packets seen which are already connected to a conntrack entry.",
-        3
-    ),
-    statistic!("node_nf_conntrack_stat_insert", "Number of entries inserted into the list.", 4),
-    statistic!(
-        "node_nf_conntrack_stat_insert_failed",
-        "Number of entries for which list insertion was attempted but failed.",
-        5
-    ),
-    statistic!("node_nf_conntrack_stat_invalid", "Number of packets seen which can not be tracked.", 6),
-    statistic!(
-        "node_nf_conntrack_stat_search_restart",
-        "Number of conntrack table lookups which had to be restarted due to hashtable resizes.",
-        7
-    ),
-];
+impl Conntrack {
+    /// What one of [`COLUMNS`] sums up to.
+    fn sum(&self, column: usize) -> Option<u64> {
+        self.statistics.and_then(|Statistics(sums)| sums[column])
+    }
+}
 
 pub(super) struct Reader {
     entries: KeptFile,

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aura_model::{Context, Metric, Missing, Name, Reason, Unit, Value, counter, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, Value, rows};
 use serde::Serialize;
 
 use super::{
@@ -67,72 +67,29 @@ pub struct Topology {
     pub package_throttles: Vec<(Name, u64)>,
 }
 
-pub(super) const METRICS: &[Metric<Cpu>] = &[
-    counter(
-        "node_cpu_core_throttles_total",
-        "Number of times this CPU core has been throttled.",
-        Unit::None,
-        &["package", "core"],
-        |reading, emit| {
-            for (package, core, times) in &reading.topology.core_throttles {
-                emit.sample(&[package, core], (*times).into());
-            }
-        },
-    ),
-    counter(
-        "node_cpu_guest_seconds_total",
-        "Seconds the CPUs spent in guests (VMs) for each mode.",
-        Unit::Seconds,
-        &["cpu", "mode"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                let Some([user, nice]) = cpu.guest else { continue };
-                emit.sample(&[&cpu.cpu, "user"], seconds(user));
-                emit.sample(&[&cpu.cpu, "nice"], seconds(nice));
-            }
-        },
-    ),
-    gauge(
-        "node_cpu_isolated",
-        "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.",
-        Unit::None,
-        &["cpu"],
-        |reading, emit| {
-            for cpu in &reading.topology.isolated {
-                emit.one(cpu, 1_u64);
-            }
-        },
-    ),
-    gauge("node_cpu_online", "CPUs that are online and being scheduled.", Unit::None, &["cpu"], |reading, emit| {
-        for (cpu, online) in &reading.topology.present {
-            emit.one(cpu, *online);
-        }
-    }),
-    counter(
-        "node_cpu_package_throttles_total",
-        "Number of times this CPU package has been throttled.",
-        Unit::None,
-        &["package"],
-        |reading, emit| {
-            for (package, times) in &reading.topology.package_throttles {
-                emit.one(package, *times);
-            }
-        },
-    ),
-    counter(
-        "node_cpu_seconds_total",
-        "Seconds the CPUs spent in each mode.",
-        Unit::Seconds,
-        &["cpu", "mode"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                for (mode, ticks) in MODES.iter().zip(cpu.ticks) {
-                    emit.sample(&[&cpu.cpu, mode], seconds(ticks));
-                }
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Cpu>] = rows! { |reading|
+    for (package, core, times) in &reading.topology.core_throttles => { package, core } {
+        counter "node_cpu_core_throttles_total" = *times, "Number of times this CPU core has been throttled.";
+    }
+    for cpu in &reading.cpus, guest in cpu.guest.iter(), (mode, ticks) in ["user", "nice"].iter().zip(guest)
+        => { cpu: cpu.cpu, mode } {
+        counter "node_cpu_guest_seconds_total" in Seconds = seconds(*ticks),
+            "Seconds the CPUs spent in guests (VMs) for each mode.";
+    }
+    for cpu in &reading.topology.isolated => { cpu } {
+        gauge "node_cpu_isolated" = 1,
+            "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.";
+    }
+    for (cpu, online) in &reading.topology.present => { cpu } {
+        gauge "node_cpu_online" = *online, "CPUs that are online and being scheduled.";
+    }
+    for (package, times) in &reading.topology.package_throttles => { package } {
+        counter "node_cpu_package_throttles_total" = *times, "Number of times this CPU package has been throttled.";
+    }
+    for cpu in &reading.cpus, (mode, ticks) in MODES.iter().zip(cpu.ticks) => { cpu: cpu.cpu, mode } {
+        counter "node_cpu_seconds_total" in Seconds = seconds(ticks), "Seconds the CPUs spent in each mode.";
+    }
+};
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are three million years")]
 fn seconds(ticks: u64) -> Value {

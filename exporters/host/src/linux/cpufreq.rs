@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Metric, Missing, Name, Reason, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, rows};
 use serde::Serialize;
 
 use super::{
@@ -50,38 +50,22 @@ pub struct CpuFrequency {
     pub governors: Arc<[(Name, bool)]>,
 }
 
-macro_rules! per_cpu {
-    ($name:literal, $help:literal, $field:ident) => {
-        gauge($name, $help, Unit::Hertz, &["cpu"], |reading: &Cpufreq, emit| {
-            for cpu in &reading.cpus {
-                emit.maybe(&[&cpu.cpu], cpu.$field);
-            }
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Cpufreq>] = &[
-    per_cpu!("node_cpu_frequency_avg_hertz", "Average CPU thread frequency in hertz.", hardware_average),
-    per_cpu!("node_cpu_frequency_hertz", "Current CPU thread frequency in hertz.", hardware),
-    per_cpu!("node_cpu_frequency_max_hertz", "Maximum CPU thread frequency in hertz.", hardware_max),
-    per_cpu!("node_cpu_frequency_min_hertz", "Minimum CPU thread frequency in hertz.", hardware_min),
-    per_cpu!("node_cpu_scaling_frequency_hertz", "Current scaled CPU thread frequency in hertz.", current),
-    per_cpu!("node_cpu_scaling_frequency_max_hertz", "Maximum scaled CPU thread frequency in hertz.", max),
-    per_cpu!("node_cpu_scaling_frequency_min_hertz", "Minimum scaled CPU thread frequency in hertz.", min),
-    gauge(
-        "node_cpu_scaling_governor",
-        "Current enabled CPU frequency governor.",
-        Unit::None,
-        &["cpu", "governor"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                for (governor, chosen) in &*cpu.governors {
-                    emit.sample(&[&cpu.cpu, governor], (*chosen).into());
-                }
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Cpufreq>] = rows! { |reading|
+    for cpu in &reading.cpus => { cpu: cpu.cpu } {
+        gauge "node_cpu_frequency_avg_hertz" in Hertz = cpu.hardware_average, "Average CPU thread frequency in hertz.";
+        gauge "node_cpu_frequency_hertz" in Hertz = cpu.hardware, "Current CPU thread frequency in hertz.";
+        gauge "node_cpu_frequency_max_hertz" in Hertz = cpu.hardware_max, "Maximum CPU thread frequency in hertz.";
+        gauge "node_cpu_frequency_min_hertz" in Hertz = cpu.hardware_min, "Minimum CPU thread frequency in hertz.";
+        gauge "node_cpu_scaling_frequency_hertz" in Hertz = cpu.current, "Current scaled CPU thread frequency in hertz.";
+        gauge "node_cpu_scaling_frequency_max_hertz" in Hertz = cpu.max,
+            "Maximum scaled CPU thread frequency in hertz.";
+        gauge "node_cpu_scaling_frequency_min_hertz" in Hertz = cpu.min,
+            "Minimum scaled CPU thread frequency in hertz.";
+    }
+    for cpu in &reading.cpus, (governor, chosen) in &*cpu.governors => { cpu: cpu.cpu, governor } {
+        gauge "node_cpu_scaling_governor" = *chosen, "Current enabled CPU frequency governor.";
+    }
+};
 
 /// So many CPUs have a file kept open each.
 const MOST_KEPT: usize = 64;

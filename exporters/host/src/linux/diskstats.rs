@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter, gauge};
+use aura_model::{Context, Metric, Missing, Name, Value, rows};
 use serde::Serialize;
 
 use super::{
@@ -132,168 +132,76 @@ pub struct Mapper {
     pub backing: Vec<String>,
 }
 
-macro_rules! per_disk {
-    ($declare:ident, $name:literal, $help:literal, $unit:ident, |$disk:ident| $value:expr) => {
-        $declare($name, $help, Unit::$unit, &["device"], |reading: &Diskstats, emit| {
-            for $disk in &reading.disks {
-                emit.maybe(&[&$disk.device], $value);
-            }
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Diskstats>] = &[
-    per_disk!(gauge, "node_disk_ata_rotation_rate_rpm", "ATA disk rotation rate in RPMs (0 for SSDs).", None, |disk| {
-        disk.info.ata[2]
-    }),
-    per_disk!(gauge, "node_disk_ata_write_cache", "ATA disk has a write cache.", None, |disk| disk.info.ata[0]),
-    per_disk!(gauge, "node_disk_ata_write_cache_enabled", "ATA disk has its write cache enabled.", None, |disk| {
-        disk.info.ata[1]
-    }),
-    gauge(
-        "node_disk_device_mapper_backing_device_info",
-        "Info about the underlying block devices of a device mapper device.",
-        Unit::None,
-        &["device", "backing_device"],
-        |reading, emit| {
-            for disk in &reading.disks {
-                for backing in disk.info.mapper.iter().flat_map(|mapper| &mapper.backing) {
-                    emit.sample(&[&disk.device, backing], Value::Unsigned(1));
-                }
-            }
-        },
-    ),
-    gauge(
-        "node_disk_device_mapper_info",
-        "Info about disk device mapper.",
-        Unit::None,
-        &["device", "name", "uuid", "vg_name", "lv_name", "lv_layer"],
-        |reading, emit| {
-            for disk in &reading.disks {
-                let Some(Mapper { name, uuid, volume_group, volume, layer, .. }) = &disk.info.mapper else { continue };
-                emit.sample(&[&disk.device, name, uuid, volume_group, volume, layer], Value::Unsigned(1));
-            }
-        },
-    ),
-    per_disk!(
-        counter,
-        "node_disk_discard_time_seconds_total",
-        "This is the total number of seconds spent by all discards.",
-        Seconds,
-        |disk| disk.discards.map(|io| seconds(io.time))
-    ),
-    per_disk!(
-        counter,
-        "node_disk_discarded_sectors_total",
-        "The total number of sectors discarded successfully.",
-        None,
-        |disk| disk.discards.map(|io| io.sectors)
-    ),
-    per_disk!(
-        counter,
-        "node_disk_discards_completed_total",
-        "The total number of discards completed successfully.",
-        None,
-        |disk| disk.discards.map(|io| io.completed)
-    ),
-    per_disk!(counter, "node_disk_discards_merged_total", "The total number of discards merged.", None, |disk| {
-        disk.discards.map(|io| io.merged)
-    }),
-    gauge(
-        "node_disk_filesystem_info",
-        "Info about disk filesystem.",
-        Unit::None,
-        &["device", "type", "usage", "uuid", "version"],
-        |reading, emit| {
-            for disk in &reading.disks {
-                let Some(DiskFilesystem { kind, usage, uuid, version }) = &disk.info.filesystem else { continue };
-                emit.sample(&[&disk.device, kind, usage, uuid, version], Value::Unsigned(1));
-            }
-        },
-    ),
-    per_disk!(
-        counter,
-        "node_disk_flush_requests_time_seconds_total",
-        "This is the total number of seconds spent by all flush requests.",
-        Seconds,
-        |disk| disk.flushes.map(|(_, time)| seconds(time))
-    ),
-    per_disk!(
-        counter,
-        "node_disk_flush_requests_total",
-        "The total number of flush requests completed successfully",
-        None,
-        |disk| disk.flushes.map(|(requests, _)| requests)
-    ),
-    gauge(
-        "node_disk_info",
-        "Info of /sys/block/<block_device>.",
-        Unit::None,
-        &["device", "major", "minor", "path", "wwn", "model", "serial", "revision", "rotational"],
-        |reading, emit| {
-            for Disk { device, info, .. } in &reading.disks {
-                let DiskInfo { major, minor, path, wwn, model, serial, revision, rotational, .. } = &**info;
-                let values = [device.as_ref(), major, minor, path, wwn, model, serial, revision, rotational.as_str()];
-                emit.sample(&values, Value::Unsigned(1));
-            }
-        },
-    ),
-    per_disk!(gauge, "node_disk_io_now", "The number of I/Os currently in progress.", None, |disk| Some(disk.io_now)),
-    per_disk!(counter, "node_disk_io_time_seconds_total", "Total seconds spent doing I/Os.", Seconds, |disk| {
-        Some(seconds(disk.io_time))
-    }),
-    per_disk!(
-        counter,
-        "node_disk_io_time_weighted_seconds_total",
-        "The weighted # of seconds spent doing I/Os.",
-        Seconds,
-        |disk| Some(seconds(disk.io_time_weighted))
-    ),
-    per_disk!(counter, "node_disk_read_bytes_total", "The total number of bytes read successfully.", Bytes, |disk| {
-        Some(disk.reads.bytes())
-    }),
-    per_disk!(
-        counter,
-        "node_disk_read_time_seconds_total",
-        "The total number of seconds spent by all reads.",
-        Seconds,
-        |disk| Some(seconds(disk.reads.time))
-    ),
-    per_disk!(
-        counter,
-        "node_disk_reads_completed_total",
-        "The total number of reads completed successfully.",
-        None,
-        |disk| Some(disk.reads.completed)
-    ),
-    per_disk!(counter, "node_disk_reads_merged_total", "The total number of reads merged.", None, |disk| {
-        Some(disk.reads.merged)
-    }),
-    per_disk!(
-        counter,
-        "node_disk_write_time_seconds_total",
-        "This is the total number of seconds spent by all writes.",
-        Seconds,
-        |disk| Some(seconds(disk.writes.time))
-    ),
-    per_disk!(
-        counter,
-        "node_disk_writes_completed_total",
-        "The total number of writes completed successfully.",
-        None,
-        |disk| Some(disk.writes.completed)
-    ),
-    per_disk!(counter, "node_disk_writes_merged_total", "The number of writes merged.", None, |disk| {
-        Some(disk.writes.merged)
-    }),
-    per_disk!(
-        counter,
-        "node_disk_written_bytes_total",
-        "The total number of bytes written successfully.",
-        Bytes,
-        |disk| Some(disk.writes.bytes())
-    ),
-];
+pub(super) const METRICS: &[Metric<Diskstats>] = rows! { |reading|
+    for disk in &reading.disks => { device: disk.device } {
+        gauge "node_disk_ata_rotation_rate_rpm" = disk.info.ata[2], "ATA disk rotation rate in RPMs (0 for SSDs).";
+        gauge "node_disk_ata_write_cache" = disk.info.ata[0], "ATA disk has a write cache.";
+        gauge "node_disk_ata_write_cache_enabled" = disk.info.ata[1], "ATA disk has its write cache enabled.";
+    }
+    for disk in &reading.disks, mapper in disk.info.mapper.iter(), backing in &mapper.backing
+        => { device: disk.device, backing_device: backing } {
+        gauge "node_disk_device_mapper_backing_device_info" = 1,
+            "Info about the underlying block devices of a device mapper device.";
+    }
+    for disk in &reading.disks, Mapper { name, uuid, volume_group, volume, layer, .. } in disk.info.mapper.iter()
+        => { device: disk.device, name, uuid, vg_name: volume_group, lv_name: volume, lv_layer: layer } {
+        gauge "node_disk_device_mapper_info" = 1, "Info about disk device mapper.";
+    }
+    for disk in &reading.disks => { device: disk.device } {
+        counter "node_disk_discard_time_seconds_total" in Seconds = disk.discards.map(|io| seconds(io.time)),
+            "This is the total number of seconds spent by all discards.";
+        counter "node_disk_discarded_sectors_total" = disk.discards.map(|io| io.sectors),
+            "The total number of sectors discarded successfully.";
+        counter "node_disk_discards_completed_total" = disk.discards.map(|io| io.completed),
+            "The total number of discards completed successfully.";
+        counter "node_disk_discards_merged_total" = disk.discards.map(|io| io.merged),
+            "The total number of discards merged.";
+    }
+    for disk in &reading.disks, DiskFilesystem { kind, usage, uuid, version } in disk.info.filesystem.iter()
+        => { device: disk.device, type: kind, usage, uuid, version } {
+        gauge "node_disk_filesystem_info" = 1, "Info about disk filesystem.";
+    }
+    for disk in &reading.disks => { device: disk.device } {
+        counter "node_disk_flush_requests_time_seconds_total" in Seconds
+            = disk.flushes.map(|(_, time)| seconds(time)),
+            "This is the total number of seconds spent by all flush requests.";
+        counter "node_disk_flush_requests_total" = disk.flushes.map(|(requests, _)| requests),
+            "The total number of flush requests completed successfully";
+    }
+    for disk in &reading.disks, info in [&disk.info] => {
+        device: disk.device,
+        major: info.major,
+        minor: info.minor,
+        path: info.path,
+        wwn: info.wwn,
+        model: info.model,
+        serial: info.serial,
+        revision: info.revision,
+        rotational: info.rotational,
+    } {
+        gauge "node_disk_info" = 1, "Info of /sys/block/<block_device>.";
+    }
+    for disk in &reading.disks => { device: disk.device } {
+        gauge "node_disk_io_now" = disk.io_now, "The number of I/Os currently in progress.";
+        counter "node_disk_io_time_seconds_total" in Seconds = seconds(disk.io_time), "Total seconds spent doing I/Os.";
+        counter "node_disk_io_time_weighted_seconds_total" in Seconds = seconds(disk.io_time_weighted),
+            "The weighted # of seconds spent doing I/Os.";
+        counter "node_disk_read_bytes_total" in Bytes = disk.reads.bytes(),
+            "The total number of bytes read successfully.";
+        counter "node_disk_read_time_seconds_total" in Seconds = seconds(disk.reads.time),
+            "The total number of seconds spent by all reads.";
+        counter "node_disk_reads_completed_total" = disk.reads.completed,
+            "The total number of reads completed successfully.";
+        counter "node_disk_reads_merged_total" = disk.reads.merged, "The total number of reads merged.";
+        counter "node_disk_write_time_seconds_total" in Seconds = seconds(disk.writes.time),
+            "This is the total number of seconds spent by all writes.";
+        counter "node_disk_writes_completed_total" = disk.writes.completed,
+            "The total number of writes completed successfully.";
+        counter "node_disk_writes_merged_total" = disk.writes.merged, "The number of writes merged.";
+        counter "node_disk_written_bytes_total" in Bytes = disk.writes.bytes(),
+            "The total number of bytes written successfully.";
+    }
+};
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
 fn seconds(milliseconds: u64) -> Value {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Metric, Missing, Reason, Unit, counter};
+use aura_model::{Context, Metric, Missing, Reason, rows};
 use serde::Serialize;
 
 use super::{Collector, attribute, every::Seldom, file::Buffer, some};
@@ -54,47 +54,27 @@ pub struct Edac {
     pub controllers: Vec<EdacController>,
 }
 
-macro_rules! errors {
-    ($name:literal, $help:literal, $field:ident) => {
-        counter(concat!("node_edac_", $name), $help, Unit::None, &["controller"], |edac, emit| {
-            edac.controllers.iter().for_each(|one| emit.maybe(&[&one.controller], one.errors.$field));
-        })
-    };
-    (row $name:literal, $help:literal, $field:ident) => {
-        counter(concat!("node_edac_csrow_", $name), $help, Unit::None, &["controller", "csrow"], |edac, emit| {
-            for one in &edac.controllers {
-                one.rows.iter().for_each(|(row, errors)| emit.maybe(&[&one.controller, row], errors.$field));
-            }
-        })
-    };
-}
-
-macro_rules! channel {
-    ($name:literal, $help:literal, $field:ident) => {
-        counter(
-            concat!("node_edac_channel_", $name),
-            $help,
-            Unit::None,
-            &["controller", "csrow", "channel", "dimm_label"],
-            |edac, emit| {
-                for one in &edac.controllers {
-                    for EdacChannel { row, channel, module, errors } in &one.channels {
-                        emit.maybe(&[&one.controller, row, channel, module], errors.$field);
-                    }
-                }
-            },
-        )
-    };
-}
-
-pub(super) const METRICS: &[Metric<Arc<Edac>>] = &[
-    channel!("correctable_errors_total", "Total correctable memory errors for this channel.", correctable),
-    channel!("uncorrectable_errors_total", "Total uncorrectable memory errors for this channel.", uncorrectable),
-    errors!("correctable_errors_total", "Total correctable memory errors.", correctable),
-    errors!(row "correctable_errors_total", "Total correctable memory errors for this csrow.", correctable),
-    errors!(row "uncorrectable_errors_total", "Total uncorrectable memory errors for this csrow.", uncorrectable),
-    errors!("uncorrectable_errors_total", "Total uncorrectable memory errors.", uncorrectable),
-];
+pub(super) const METRICS: &[Metric<Arc<Edac>>] = rows! { |edac|
+    for one in &edac.controllers, EdacChannel { row, channel, module, errors } in &one.channels
+        => { controller: one.controller, csrow: row, channel, dimm_label: module } {
+        counter "node_edac_channel_correctable_errors_total" = errors.correctable,
+            "Total correctable memory errors for this channel.";
+        counter "node_edac_channel_uncorrectable_errors_total" = errors.uncorrectable,
+            "Total uncorrectable memory errors for this channel.";
+    }
+    for one in &edac.controllers => { controller: one.controller } {
+        counter "node_edac_correctable_errors_total" = one.errors.correctable, "Total correctable memory errors.";
+    }
+    for one in &edac.controllers, (row, errors) in &one.rows => { controller: one.controller, csrow: row } {
+        counter "node_edac_csrow_correctable_errors_total" = errors.correctable,
+            "Total correctable memory errors for this csrow.";
+        counter "node_edac_csrow_uncorrectable_errors_total" = errors.uncorrectable,
+            "Total uncorrectable memory errors for this csrow.";
+    }
+    for one in &edac.controllers => { controller: one.controller } {
+        counter "node_edac_uncorrectable_errors_total" = one.errors.uncorrectable, "Total uncorrectable memory errors.";
+    }
+};
 
 pub(super) struct Reader {
     root: PathBuf,

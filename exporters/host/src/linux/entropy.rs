@@ -1,6 +1,6 @@
 //! Random bits that the kernel has in store, from /proc/sys/kernel/random. Since Linux 5.18 the answer is always 256.
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -18,14 +18,10 @@ pub struct Entropy {
     pub pool_size: Option<u64>,
 }
 
-pub(super) const METRICS: &[Metric<Entropy>] = &[
-    gauge("node_entropy_available_bits", "Bits of available entropy.", Unit::None, &[], |reading, emit| {
-        emit.value(reading.available);
-    }),
-    gauge("node_entropy_pool_size_bits", "Bits of entropy pool.", Unit::None, &[], |reading, emit| {
-        emit.maybe(&[], reading.pool_size);
-    }),
-];
+pub(super) const METRICS: &[Metric<Entropy>] = rows! { |entropy|
+    gauge "node_entropy_available_bits" = entropy.available, "Bits of available entropy.";
+    gauge "node_entropy_pool_size_bits" = entropy.pool_size, "Bits of entropy pool.";
+};
 
 pub(super) struct Reader {
     available: KeptFile,

@@ -1,6 +1,6 @@
 //! Open files of the whole machine, from /proc/sys/fs/file-nr: `511\t0\t2466177` (open, always 0, the limit).
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -19,14 +19,10 @@ pub struct Filefd {
     pub maximum: u64,
 }
 
-pub(super) const METRICS: &[Metric<Filefd>] = &[
-    gauge("node_filefd_allocated", "File descriptor statistics: allocated.", Unit::None, &[], |reading, emit| {
-        emit.value(reading.allocated);
-    }),
-    gauge("node_filefd_maximum", "File descriptor statistics: maximum.", Unit::None, &[], |reading, emit| {
-        emit.value(reading.maximum);
-    }),
-];
+pub(super) const METRICS: &[Metric<Filefd>] = rows! { |files|
+    gauge "node_filefd_allocated" = files.allocated, "File descriptor statistics: allocated.";
+    gauge "node_filefd_maximum" = files.maximum, "File descriptor statistics: maximum.";
+};
 
 pub(super) struct Reader {
     file: KeptFile,

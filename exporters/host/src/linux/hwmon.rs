@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Family, Kind, Metric, Missing, Name, Reason, Switch, Unit, gauge};
+use aura_model::{Context, Family, Kind, Metric, Missing, Name, Reason, Switch, Unit, gauge, rows};
 use serde::Serialize;
 
 use super::{
@@ -108,41 +108,25 @@ struct TemperaturePlace {
     critical: Option<usize>,
 }
 
-pub(super) const METRICS: &[Metric<Hwmon>] = &[
-    gauge(
-        "node_hwmon_*",
-        "Hardware monitor values, by kind and property.",
-        Unit::None,
-        &["chip", "sensor"],
-        |hwmon, emit| {
-            let mut all = hwmon.layout.entries.iter().zip(&hwmon.values);
-            for (meaning, count) in &hwmon.layout.families {
-                emit.family(&meaning.family());
-                for (place, value) in all.by_ref().take(*count) {
-                    emit.maybe(&[&place.chip, &place.sensor], *value);
-                }
+const LABELS: &[&str] = &["chip", "sensor"];
+
+pub(super) const METRICS: &[Metric<Hwmon>] = rows! { |hwmon|
+    gauge("node_hwmon_*", "Hardware monitor values, by kind and property.", Unit::None, LABELS, |hwmon, emit| {
+        let mut all = hwmon.layout.entries.iter().zip(&hwmon.values);
+        for (meaning, count) in &hwmon.layout.families {
+            emit.family(&meaning.family());
+            for (place, value) in all.by_ref().take(*count) {
+                emit.maybe(&[&place.chip, &place.sensor], *value);
             }
-        },
-    ),
-    gauge(
-        "node_hwmon_chip_names",
-        "Annotation metric for human-readable chip names",
-        Unit::None,
-        &["chip", "chip_name"],
-        |hwmon, emit| hwmon.layout.chips.iter().for_each(|(chip, name)| emit.sample(&[chip, name], true.into())),
-    ),
-    gauge(
-        "node_hwmon_sensor_label",
-        "Label for given chip and sensor",
-        Unit::None,
-        &["chip", "sensor", "label"],
-        |hwmon, emit| {
-            for (chip, sensor, label) in &hwmon.layout.labels {
-                emit.sample(&[chip, sensor, label], true.into());
-            }
-        },
-    ),
-];
+        }
+    });
+    for (chip, name) in &hwmon.layout.chips => { chip, chip_name: name } {
+        gauge "node_hwmon_chip_names" = 1, "Annotation metric for human-readable chip names";
+    }
+    for (chip, sensor, label) in &hwmon.layout.labels => { chip, sensor, label } {
+        gauge "node_hwmon_sensor_label" = 1, "Label for given chip and sensor";
+    }
+};
 
 pub(super) struct Reader {
     wanted: bool,
@@ -340,7 +324,7 @@ struct Meaning {
 
 impl Meaning {
     fn family(&self) -> Family<'_> {
-        Family { name: &self.name, help: &self.help, kind: self.kind, unit: self.unit, labels: &["chip", "sensor"] }
+        Family { name: &self.name, help: &self.help, kind: self.kind, unit: self.unit, labels: LABELS }
     }
 }
 

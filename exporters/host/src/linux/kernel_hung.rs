@@ -1,7 +1,7 @@
 //! Tasks that hung for longer than the kernel's patience (120 s by default), counted since boot by Linux 6.15 and
 //! later.
 
-use aura_model::{Context, Metric, Missing, Unit, counter};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -18,13 +18,10 @@ pub struct KernelHung {
     pub detected: u64,
 }
 
-pub(super) const METRICS: &[Metric<KernelHung>] = &[counter(
-    "node_kernel_hung_tasks_total",
-    "Total number of tasks that have been detected as hung since the system booted.",
-    Unit::None,
-    &[],
-    |hung, emit| emit.value(hung.detected),
-)];
+pub(super) const METRICS: &[Metric<KernelHung>] = rows! { |hung|
+    counter "node_kernel_hung_tasks_total" = hung.detected,
+        "Total number of tasks that have been detected as hung since the system booted.";
+};
 
 pub(super) struct Reader(KeptFile);
 

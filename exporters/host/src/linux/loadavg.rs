@@ -1,6 +1,6 @@
 //! Load averages from /proc/loadavg: `0.31 0.42 0.40 2/345 6789`.
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -21,11 +21,11 @@ pub struct Loadavg {
     pub fifteen: f64,
 }
 
-pub(super) const METRICS: &[Metric<Loadavg>] = &[
-    gauge("node_load1", "1m load average.", Unit::None, &[], |load, emit| emit.value(load.one)),
-    gauge("node_load15", "15m load average.", Unit::None, &[], |load, emit| emit.value(load.fifteen)),
-    gauge("node_load5", "5m load average.", Unit::None, &[], |load, emit| emit.value(load.five)),
-];
+pub(super) const METRICS: &[Metric<Loadavg>] = rows! { |load|
+    gauge "node_load1" = load.one, "1m load average.";
+    gauge "node_load15" = load.fifteen, "15m load average.";
+    gauge "node_load5" = load.five, "5m load average.";
+};
 
 pub(super) struct Reader {
     file: KeptFile,

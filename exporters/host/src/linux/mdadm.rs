@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aura_model::{Context, Metric, Missing, Name, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -66,46 +66,35 @@ pub struct Mdadm {
     pub redundancy: Vec<MdRedundancy>,
 }
 
-pub(super) const METRICS: &[Metric<Mdadm>] = &[
-    gauge("node_md_blocks", "Total number of blocks on device.", Unit::None, &["device"], |md, emit| {
-        md.arrays.iter().for_each(|array| emit.one(&array.device, array.blocks));
-    }),
-    gauge("node_md_blocks_synced", "Number of blocks synced on device.", Unit::None, &["device"], |md, emit| {
-        md.arrays.iter().for_each(|array| emit.one(&array.device, array.blocks_synced));
-    }),
-    gauge("node_md_degraded", "Number of degraded disks on device.", Unit::None, &["device"], |md, emit| {
-        md.redundancy.iter().for_each(|array| emit.maybe(&[&array.device], array.degraded));
-    }),
-    gauge(
-        "node_md_disks",
-        "Number of active/failed/spare disks of device.",
-        Unit::None,
-        &["device", "state"],
-        |md, emit| {
-            for MdArray { device, active, failed, spare, .. } in &md.arrays {
-                for (state, disks) in [("active", active), ("failed", failed), ("spare", spare)] {
-                    emit.sample(&[device, state], (*disks).into());
-                }
-            }
-        },
-    ),
-    gauge("node_md_disks_required", "Total number of disks of device.", Unit::None, &["device"], |md, emit| {
-        md.arrays.iter().for_each(|array| emit.one(&array.device, array.required));
-    }),
-    gauge("node_md_raid_disks", "Number of raid disks on device.", Unit::None, &["device"], |md, emit| {
-        md.redundancy.iter().for_each(|array| emit.maybe(&[&array.device], array.raid_disks));
-    }),
-    gauge("node_md_state", "Indicates the state of md-device.", Unit::None, &["device", "state"], |md, emit| {
-        for array in &md.arrays {
-            for state in STATES {
-                emit.sample(&[&array.device, state], (array.state == state).into());
-            }
-            if !STATES.contains(&array.state) {
-                emit.sample(&[&array.device, array.state], true.into());
-            }
-        }
-    }),
-];
+pub(super) const METRICS: &[Metric<Mdadm>] = rows! { |md|
+    for array in &md.arrays => { device: array.device } {
+        gauge "node_md_blocks" = array.blocks, "Total number of blocks on device.";
+        gauge "node_md_blocks_synced" = array.blocks_synced, "Number of blocks synced on device.";
+    }
+    for array in &md.redundancy => { device: array.device } {
+        gauge "node_md_degraded" = array.degraded, "Number of degraded disks on device.";
+    }
+    for MdArray { device, active, failed, spare, .. } in &md.arrays,
+        (state, disks) in [("active", *active), ("failed", *failed), ("spare", *spare)] => { device, state } {
+        gauge "node_md_disks" = disks, "Number of active/failed/spare disks of device.";
+    }
+    for array in &md.arrays => { device: array.device } {
+        gauge "node_md_disks_required" = array.required, "Total number of disks of device.";
+    }
+    for array in &md.redundancy => { device: array.device } {
+        gauge "node_md_raid_disks" = array.raid_disks, "Number of raid disks on device.";
+    }
+    for array in &md.arrays, state in array.states() => { device: array.device, state } {
+        gauge "node_md_state" = array.state == state, "Indicates the state of md-device.";
+    }
+};
+
+impl MdArray {
+    /// The states that are always shown, and its own if that is another.
+    fn states(&self) -> impl Iterator<Item = &'static str> {
+        STATES.into_iter().chain(Some(self.state).filter(|state| !STATES.contains(state)))
+    }
+}
 
 pub(super) struct Reader {
     mdstat: KeptFile,

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Metric, Missing, Name, Unit, counter, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -75,77 +75,48 @@ pub struct Netclass {
     pub interfaces: Vec<Interface>,
 }
 
-macro_rules! property {
-    ($kind:ident $name:literal, $unit:expr, $take:expr) => {
-        $kind(
-            concat!("node_network_", $name),
-            concat!("Network device property: ", $name),
-            $unit,
-            &["device"],
-            |reading, emit| {
-                let take: fn(&Interface) -> Option<i64> = $take;
-                for interface in &reading.interfaces {
-                    emit.maybe(&[&interface.device], take(interface));
-                }
-            },
-        )
-    };
-}
-
-pub(super) const METRICS: &[Metric<Netclass>] = &[
-    property!(gauge "address_assign_type", Unit::None, |i| i.details.address_assign_type),
-    property!(gauge "carrier", Unit::None, |i| i.details.carrier),
-    property!(counter "carrier_changes_total", Unit::None, |i| i.carrier_changes),
-    property!(counter "carrier_down_changes_total", Unit::None, |i| i.details.carrier_down_changes),
-    property!(counter "carrier_up_changes_total", Unit::None, |i| i.details.carrier_up_changes),
-    property!(gauge "device_id", Unit::None, |i| i.details.device_id),
-    property!(gauge "dormant", Unit::None, |i| i.details.dormant),
-    property!(gauge "flags", Unit::None, |i| i.flags),
-    property!(gauge "iface_id", Unit::None, |i| i.details.iface_id),
-    property!(gauge "iface_link", Unit::None, |i| i.details.iface_link),
-    property!(gauge "iface_link_mode", Unit::None, |i| i.details.iface_link_mode),
-    gauge(
-        "node_network_info",
-        "Non-numeric data from /sys/class/net/<iface>, value is always 1.",
-        Unit::None,
-        &["device", "address", "broadcast", "duplex", "operstate", "adminstate", "ifalias"],
-        |reading, emit| {
-            for Interface { device, operstate, flags, details, .. } in &reading.interfaces {
-                let text = |field: &'_ Option<String>| field.clone().unwrap_or_default();
-                let admin = flags.map_or("unknown", |flags| if flags & 1 == 1 { "up" } else { "down" });
-                emit.sample(
-                    &[
-                        device,
-                        &text(&details.address),
-                        &text(&details.broadcast),
-                        &text(&details.duplex),
-                        operstate,
-                        admin,
-                        &text(&details.ifalias),
-                    ],
-                    true.into(),
-                );
-            }
-        },
-    ),
-    property!(gauge "mtu_bytes", Unit::Bytes, |i| i.details.mtu),
-    property!(gauge "name_assign_type", Unit::None, |i| i.details.name_assign_type),
-    property!(gauge "net_dev_group", Unit::None, |i| i.details.net_dev_group),
-    property!(gauge "protocol_type", Unit::None, |i| i.details.protocol_type),
-    property!(gauge "speed_bytes", Unit::Bytes, |i| i.details.speed),
-    property!(gauge "transmit_queue_length", Unit::None, |i| i.details.transmit_queue_length),
-    gauge(
-        "node_network_up",
-        "Value is 1 if operstate is 'up', 0 otherwise.",
-        Unit::None,
-        &["device"],
-        |reading, emit| {
-            for interface in &reading.interfaces {
-                emit.one(&interface.device, &*interface.operstate == "up");
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Netclass>] = rows! { |reading|
+    for interface in &reading.interfaces => { device: interface.device } {
+        gauge "node_network_address_assign_type" = interface.details.address_assign_type,
+            "Network device property: address_assign_type";
+        gauge "node_network_carrier" = interface.details.carrier, "Network device property: carrier";
+        counter "node_network_carrier_changes_total" = interface.carrier_changes,
+            "Network device property: carrier_changes_total";
+        counter "node_network_carrier_down_changes_total" = interface.details.carrier_down_changes,
+            "Network device property: carrier_down_changes_total";
+        counter "node_network_carrier_up_changes_total" = interface.details.carrier_up_changes,
+            "Network device property: carrier_up_changes_total";
+        gauge "node_network_device_id" = interface.details.device_id, "Network device property: device_id";
+        gauge "node_network_dormant" = interface.details.dormant, "Network device property: dormant";
+        gauge "node_network_flags" = interface.flags, "Network device property: flags";
+        gauge "node_network_iface_id" = interface.details.iface_id, "Network device property: iface_id";
+        gauge "node_network_iface_link" = interface.details.iface_link, "Network device property: iface_link";
+        gauge "node_network_iface_link_mode" = interface.details.iface_link_mode,
+            "Network device property: iface_link_mode";
+    }
+    for Interface { device, operstate, details, flags, .. } in &reading.interfaces => {
+        device,
+        address: details.address.as_deref().unwrap_or_default(),
+        broadcast: details.broadcast.as_deref().unwrap_or_default(),
+        duplex: details.duplex.as_deref().unwrap_or_default(),
+        operstate,
+        adminstate: flags.map_or("unknown", |flags| if flags & 1 == 1 { "up" } else { "down" }),
+        ifalias: details.ifalias.as_deref().unwrap_or_default(),
+    } {
+        gauge "node_network_info" = 1, "Non-numeric data from /sys/class/net/<iface>, value is always 1.";
+    }
+    for interface in &reading.interfaces => { device: interface.device } {
+        gauge "node_network_mtu_bytes" in Bytes = interface.details.mtu, "Network device property: mtu_bytes";
+        gauge "node_network_name_assign_type" = interface.details.name_assign_type,
+            "Network device property: name_assign_type";
+        gauge "node_network_net_dev_group" = interface.details.net_dev_group, "Network device property: net_dev_group";
+        gauge "node_network_protocol_type" = interface.details.protocol_type, "Network device property: protocol_type";
+        gauge "node_network_speed_bytes" in Bytes = interface.details.speed, "Network device property: speed_bytes";
+        gauge "node_network_transmit_queue_length" = interface.details.transmit_queue_length,
+            "Network device property: transmit_queue_length";
+        gauge "node_network_up" = &*interface.operstate == "up", "Value is 1 if operstate is 'up', 0 otherwise.";
+    }
+};
 
 pub(super) struct Reader {
     root: PathBuf,

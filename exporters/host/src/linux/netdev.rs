@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aura_model::{Context, Metric, Missing, Name, Unit, counter};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -76,41 +76,36 @@ pub struct Sent {
     pub compressed: u64,
 }
 
-macro_rules! per_device {
-    ($direction:ident, $field:ident, $unit:ident) => {
-        counter(
-            concat!("node_network_", stringify!($direction), "_", stringify!($field), "_total"),
-            concat!("Network device statistic ", stringify!($direction), "_", stringify!($field), "."),
-            Unit::$unit,
-            &["device"],
-            |reading: &Netdev, emit| {
-                for device in &reading.devices {
-                    emit.maybe(&[&device.device], Option::<u64>::from(device.$direction.$field));
-                }
-            },
-        )
-    };
-}
-
-pub(super) const METRICS: &[Metric<Netdev>] = &[
-    per_device!(receive, bytes, Bytes),
-    per_device!(receive, compressed, None),
-    per_device!(receive, drop, None),
-    per_device!(receive, errs, None),
-    per_device!(receive, fifo, None),
-    per_device!(receive, frame, None),
-    per_device!(receive, multicast, None),
-    per_device!(receive, nohandler, None),
-    per_device!(receive, packets, None),
-    per_device!(transmit, bytes, Bytes),
-    per_device!(transmit, carrier, None),
-    per_device!(transmit, colls, None),
-    per_device!(transmit, compressed, None),
-    per_device!(transmit, drop, None),
-    per_device!(transmit, errs, None),
-    per_device!(transmit, fifo, None),
-    per_device!(transmit, packets, None),
-];
+pub(super) const METRICS: &[Metric<Netdev>] = rows! { |reading|
+    for device in &reading.devices => { device: device.device } {
+        counter "node_network_receive_bytes_total" in Bytes = device.receive.bytes,
+            "Network device statistic receive_bytes.";
+        counter "node_network_receive_compressed_total" = device.receive.compressed,
+            "Network device statistic receive_compressed.";
+        counter "node_network_receive_drop_total" = device.receive.drop, "Network device statistic receive_drop.";
+        counter "node_network_receive_errs_total" = device.receive.errs, "Network device statistic receive_errs.";
+        counter "node_network_receive_fifo_total" = device.receive.fifo, "Network device statistic receive_fifo.";
+        counter "node_network_receive_frame_total" = device.receive.frame, "Network device statistic receive_frame.";
+        counter "node_network_receive_multicast_total" = device.receive.multicast,
+            "Network device statistic receive_multicast.";
+        counter "node_network_receive_nohandler_total" = device.receive.nohandler,
+            "Network device statistic receive_nohandler.";
+        counter "node_network_receive_packets_total" = device.receive.packets,
+            "Network device statistic receive_packets.";
+        counter "node_network_transmit_bytes_total" in Bytes = device.transmit.bytes,
+            "Network device statistic transmit_bytes.";
+        counter "node_network_transmit_carrier_total" = device.transmit.carrier,
+            "Network device statistic transmit_carrier.";
+        counter "node_network_transmit_colls_total" = device.transmit.colls, "Network device statistic transmit_colls.";
+        counter "node_network_transmit_compressed_total" = device.transmit.compressed,
+            "Network device statistic transmit_compressed.";
+        counter "node_network_transmit_drop_total" = device.transmit.drop, "Network device statistic transmit_drop.";
+        counter "node_network_transmit_errs_total" = device.transmit.errs, "Network device statistic transmit_errs.";
+        counter "node_network_transmit_fifo_total" = device.transmit.fifo, "Network device statistic transmit_fifo.";
+        counter "node_network_transmit_packets_total" = device.transmit.packets,
+            "Network device statistic transmit_packets.";
+    }
+};
 
 pub(super) struct Reader {
     file: KeptFile,

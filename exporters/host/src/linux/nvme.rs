@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{Collector, attribute, every::Seldom, file::Buffer};
@@ -47,66 +47,31 @@ pub struct Nvme {
     pub controllers: Vec<NvmeController>,
 }
 
-macro_rules! namespace {
-    ($name:literal, $help:literal, $take:expr) => {
-        gauge(concat!("node_nvme_namespace_", $name), $help, Unit::Bytes, &["device", "nsid"], |nvme, emit| {
-            let take: fn(&NvmeNamespace) -> Option<i64> = $take;
-            for controller in &nvme.controllers {
-                for namespace in &controller.namespaces {
-                    emit.maybe(&[&controller.device, &namespace.nsid], take(namespace));
-                }
-            }
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Arc<Nvme>>] = &[
-    gauge(
-        "node_nvme_info",
-        "Non-numeric data from /sys/class/nvme/<device>, value is always 1.",
-        Unit::None,
-        &["device", "firmware_revision", "model", "serial", "state", "cntlid"],
-        |nvme, emit| {
-            for NvmeController { device, firmware_revision, model, serial, state, cntlid, .. } in &nvme.controllers {
-                emit.sample(&[device, firmware_revision, model, serial, state, cntlid], true.into());
-            }
-        },
-    ),
-    namespace!(
-        "capacity_bytes",
-        "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size",
-        |namespace| namespace.size
-    ),
-    gauge(
-        "node_nvme_namespace_info",
-        "Information about NVMe namespaces. Value is always 1",
-        Unit::None,
-        &["device", "nsid", "ana_state"],
-        |nvme, emit| {
-            for controller in &nvme.controllers {
-                for NvmeNamespace { nsid, ana_state, .. } in &controller.namespaces {
-                    emit.sample(&[&controller.device, nsid, ana_state], true.into());
-                }
-            }
-        },
-    ),
-    namespace!(
-        "logical_block_size_bytes",
-        "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in \
-         /sys/class/nvme/<device>/<namespace>/queue/logical_block_size",
-        |namespace| namespace.block_size
-    ),
-    namespace!(
-        "size_bytes",
-        "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size",
-        |namespace| namespace.size
-    ),
-    namespace!(
-        "used_bytes",
-        "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse",
-        |namespace| namespace.used
-    ),
-];
+pub(super) const METRICS: &[Metric<Arc<Nvme>>] = rows! { |nvme|
+    for NvmeController { device, firmware_revision, model, serial, state, cntlid, .. } in &nvme.controllers
+        => { device, firmware_revision, model, serial, state, cntlid } {
+        gauge "node_nvme_info" = 1, "Non-numeric data from /sys/class/nvme/<device>, value is always 1.";
+    }
+    for controller in &nvme.controllers, space in &controller.namespaces
+        => { device: controller.device, nsid: space.nsid } {
+        gauge "node_nvme_namespace_capacity_bytes" in Bytes = space.size,
+            "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size";
+    }
+    for controller in &nvme.controllers, NvmeNamespace { nsid, ana_state, .. } in &controller.namespaces
+        => { device: controller.device, nsid, ana_state } {
+        gauge "node_nvme_namespace_info" = 1, "Information about NVMe namespaces. Value is always 1";
+    }
+    for controller in &nvme.controllers, space in &controller.namespaces
+        => { device: controller.device, nsid: space.nsid } {
+        gauge "node_nvme_namespace_logical_block_size_bytes" in Bytes = space.block_size,
+            "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in \
+             /sys/class/nvme/<device>/<namespace>/queue/logical_block_size";
+        gauge "node_nvme_namespace_size_bytes" in Bytes = space.size,
+            "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size";
+        gauge "node_nvme_namespace_used_bytes" in Bytes = space.used,
+            "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse";
+    }
+};
 
 pub(super) struct Reader {
     root: PathBuf,

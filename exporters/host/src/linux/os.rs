@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use aura_model::{Context, Metric, Missing, Reason, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Reason, rows};
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -31,61 +31,24 @@ pub struct Os {
     pub support_end: String,
 }
 
-pub(super) const METRICS: &[Metric<Arc<Os>>] = &[
-    gauge(
-        "node_os_info",
-        "A metric with a constant '1' value labeled by build_id, id, id_like, image_id, image_version, name, \
-         pretty_name, variant, variant_id, version, version_codename, version_id.",
-        Unit::None,
-        &[
-            "build_id",
-            "id",
-            "id_like",
-            "image_id",
-            "image_version",
-            "name",
-            "pretty_name",
-            "variant",
-            "variant_id",
-            "version",
-            "version_codename",
-            "version_id",
-        ],
-        |os, emit| {
-            emit.sample(
-                &[
-                    &os.build_id,
-                    &os.id,
-                    &os.id_like,
-                    &os.image_id,
-                    &os.image_version,
-                    &os.name,
-                    &os.pretty_name,
-                    &os.variant,
-                    &os.variant_id,
-                    &os.version,
-                    &os.version_codename,
-                    &os.version_id,
-                ],
-                true.into(),
-            );
-        },
-    ),
-    gauge(
-        "node_os_support_end_timestamp_seconds",
-        "Metric containing the end-of-life date timestamp of the OS.",
-        Unit::Seconds,
-        &[],
-        |os, emit| emit.maybe(&[], os.support_end()),
-    ),
-    gauge(
-        "node_os_version",
-        "Metric containing the major.minor part of the OS version.",
-        Unit::None,
-        &["id", "id_like", "name"],
-        |os, emit| emit.maybe(&[&os.id, &os.id_like, &os.name], os.major_minor()),
-    ),
-];
+pub(super) const METRICS: &[Metric<Arc<Os>>] = rows! { |os|
+    for Os {
+        build_id, id, id_like, image_id, image_version, name, pretty_name, variant, variant_id, version, version_codename,
+        version_id, ..
+    } in [&**os] => {
+        build_id, id, id_like, image_id, image_version, name, pretty_name, variant, variant_id, version, version_codename,
+        version_id
+    } {
+        gauge "node_os_info" = 1,
+            "A metric with a constant '1' value labeled by build_id, id, id_like, image_id, image_version, name, \
+             pretty_name, variant, variant_id, version, version_codename, version_id.";
+    }
+    gauge "node_os_support_end_timestamp_seconds" in Seconds = os.support_end(),
+        "Metric containing the end-of-life date timestamp of the OS.";
+    for Os { id, id_like, name, .. } in [&**os] => { id, id_like, name } {
+        gauge "node_os_version" = os.major_minor(), "Metric containing the major.minor part of the OS version.";
+    }
+};
 
 pub(super) struct Reader {
     files: [PathBuf; 2],

@@ -2,7 +2,7 @@
 //! task waited; `full`: all that had work did. From /proc/pressure/{cpu,io,irq,memory}, kernel 4.20 and later:
 //! `some avg10=0.07 avg60=0.39 avg300=0.85 total=22263919` (per cent; microseconds).
 
-use aura_model::{Context, Metric, Missing, Reason, Unit, Value, counter};
+use aura_model::{Context, Metric, Missing, Reason, rows};
 use serde::Serialize;
 
 use super::{
@@ -47,52 +47,23 @@ pub struct Waiting {
     pub total: u64,
 }
 
-macro_rules! total {
-    ($name:literal, $help:literal, $resource:ident.$kind:ident) => {
-        counter($name, $help, Unit::Seconds, &[], |reading: &Pressure, emit| {
-            emit.maybe(&[], reading.$resource.and_then(|stall| stall.$kind).map(Waiting::seconds));
-        })
-    };
-}
+pub(super) const METRICS: &[Metric<Pressure>] = rows! { |pressure|
+    counter "node_pressure_cpu_waiting_seconds_total" in Seconds = seconds(pressure.cpu, |cpu| cpu.some),
+        "Total time in seconds that processes have waited for CPU time";
+    counter "node_pressure_io_stalled_seconds_total" in Seconds = seconds(pressure.io, |io| io.full),
+        "Total time in seconds no process could make progress due to IO congestion";
+    counter "node_pressure_io_waiting_seconds_total" in Seconds = seconds(pressure.io, |io| io.some),
+        "Total time in seconds that processes have waited due to IO congestion";
+    counter "node_pressure_irq_stalled_seconds_total" in Seconds = seconds(pressure.irq, |irq| irq.full),
+        "Total time in seconds no process could make progress due to IRQ congestion";
+    counter "node_pressure_memory_stalled_seconds_total" in Seconds = seconds(pressure.memory, |memory| memory.full),
+        "Total time in seconds no process could make progress due to memory congestion";
+    counter "node_pressure_memory_waiting_seconds_total" in Seconds = seconds(pressure.memory, |memory| memory.some),
+        "Total time in seconds that processes have waited for memory";
+};
 
-pub(super) const METRICS: &[Metric<Pressure>] = &[
-    total!(
-        "node_pressure_cpu_waiting_seconds_total",
-        "Total time in seconds that processes have waited for CPU time",
-        cpu.some
-    ),
-    total!(
-        "node_pressure_io_stalled_seconds_total",
-        "Total time in seconds no process could make progress due to IO congestion",
-        io.full
-    ),
-    total!(
-        "node_pressure_io_waiting_seconds_total",
-        "Total time in seconds that processes have waited due to IO congestion",
-        io.some
-    ),
-    total!(
-        "node_pressure_irq_stalled_seconds_total",
-        "Total time in seconds no process could make progress due to IRQ congestion",
-        irq.full
-    ),
-    total!(
-        "node_pressure_memory_stalled_seconds_total",
-        "Total time in seconds no process could make progress due to memory congestion",
-        memory.full
-    ),
-    total!(
-        "node_pressure_memory_waiting_seconds_total",
-        "Total time in seconds that processes have waited for memory",
-        memory.some
-    ),
-];
-
-impl Waiting {
-    #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
-    fn seconds(self) -> Value {
-        Value::Float(self.total as f64 / 1e6)
-    }
+fn seconds(stall: Option<Stall>, kind: fn(Stall) -> Option<Waiting>) -> Option<f64> {
+    stall.and_then(kind).map(|waiting| waiting.total as f64 / 1e6)
 }
 
 pub(super) struct Reader {

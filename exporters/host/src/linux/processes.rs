@@ -13,7 +13,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use aura_model::{Context, Emit, Metric, Missing, Name, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek, statat},
     io::{Errno, read},
@@ -88,36 +88,20 @@ const ROWS: usize = 15;
 /// More processes than this are counted and not read.
 const MOST: usize = 10_000;
 
-pub(super) const METRICS: &[Metric<Arc<Processes>>] = &[
-    gauge("node_processes_max_processes", "Number of max PIDs limit", Unit::None, &[], |table, emit| {
-        emit.maybe(&[], table.max_processes);
-    }),
-    gauge("node_processes_max_threads", "Limit of threads in the system", Unit::None, &[], |table, emit| {
-        emit.maybe(&[], table.max_threads);
-    }),
-    gauge("node_processes_pids", "Number of PIDs", Unit::None, &[], |table, emit| {
-        emit.maybe(&[], table.counts.as_ref().map(|counts| counts.processes));
-    }),
-    gauge("node_processes_state", "Number of processes in each state.", Unit::None, &["state"], |table, emit| {
-        by_state(table.counts.as_ref().map(|counts| &counts.states), emit);
-    }),
-    gauge("node_processes_threads", "Allocated threads in system", Unit::None, &[], |table, emit| {
-        emit.maybe(&[], table.counts.as_ref().map(|counts| counts.threads));
-    }),
-    gauge(
-        "node_processes_threads_state",
-        "Number of threads in each state.",
-        Unit::None,
-        &["thread_state"],
-        |table, emit| by_state(table.counts.as_ref().and_then(|counts| counts.thread_states.as_ref()), emit),
-    ),
-];
-
-fn by_state(states: Option<&BTreeMap<char, u64>>, emit: &mut dyn Emit) {
-    for (state, number) in states.into_iter().flatten() {
-        emit.one(state.encode_utf8(&mut [0; 4]), *number);
+pub(super) const METRICS: &[Metric<Arc<Processes>>] = rows! { |table|
+    gauge "node_processes_max_processes" = table.max_processes, "Number of max PIDs limit";
+    gauge "node_processes_max_threads" = table.max_threads, "Limit of threads in the system";
+    gauge "node_processes_pids" = table.counts.as_ref().map(|counts| counts.processes), "Number of PIDs";
+    for counts in table.counts.iter(), (state, number) in &counts.states
+        => { state: state.encode_utf8(&mut [0; 4]) } {
+        gauge "node_processes_state" = *number, "Number of processes in each state.";
     }
-}
+    gauge "node_processes_threads" = table.counts.as_ref().map(|counts| counts.threads), "Allocated threads in system";
+    for counts in table.counts.iter(), (state, number) in counts.thread_states.iter().flatten()
+        => { thread_state: state.encode_utf8(&mut [0; 4]) } {
+        gauge "node_processes_threads_state" = *number, "Number of threads in each state.";
+    }
+};
 
 pub(super) struct Reader {
     context: Context,

@@ -1,7 +1,7 @@
 //! What the scheduler did on each CPU, from /proc/schedstat where the kernel keeps it: `cpu0 0 0 0 0 0 0 4984 3324 7`,
 //! the last three being nanoseconds running, nanoseconds waiting and time slices.
 
-use aura_model::{Context, Metric, Missing, Name, Unit, Value, counter};
+use aura_model::{Context, Metric, Missing, Name, Value, rows};
 use serde::Serialize;
 
 use super::{
@@ -32,41 +32,15 @@ pub struct ScheduledCpu {
     pub timeslices: u64,
 }
 
-pub(super) const METRICS: &[Metric<Schedstat>] = &[
-    counter(
-        "node_schedstat_running_seconds_total",
-        "Number of seconds CPU spent running a process.",
-        Unit::Seconds,
-        &["cpu"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                emit.one(&cpu.cpu, seconds(cpu.running));
-            }
-        },
-    ),
-    counter(
-        "node_schedstat_timeslices_total",
-        "Number of timeslices executed by CPU.",
-        Unit::None,
-        &["cpu"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                emit.one(&cpu.cpu, cpu.timeslices);
-            }
-        },
-    ),
-    counter(
-        "node_schedstat_waiting_seconds_total",
-        "Number of seconds spent by processing waiting for this CPU.",
-        Unit::Seconds,
-        &["cpu"],
-        |reading, emit| {
-            for cpu in &reading.cpus {
-                emit.one(&cpu.cpu, seconds(cpu.waiting));
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Schedstat>] = rows! { |reading|
+    for cpu in &reading.cpus => { cpu: cpu.cpu } {
+        counter "node_schedstat_running_seconds_total" in Seconds = seconds(cpu.running),
+            "Number of seconds CPU spent running a process.";
+        counter "node_schedstat_timeslices_total" = cpu.timeslices, "Number of timeslices executed by CPU.";
+        counter "node_schedstat_waiting_seconds_total" in Seconds = seconds(cpu.waiting),
+            "Number of seconds spent by processing waiting for this CPU.";
+    }
+};
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days, and a float's error then a nanosecond")]
 fn seconds(nanoseconds: u64) -> Value {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aura_model::{Context, Metric, Missing, Unit, counter, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -29,38 +29,23 @@ pub struct Selinux {
     pub threshold: Option<i64>,
 }
 
-macro_rules! cache {
-    ($kind:ident $name:literal, $help:literal, $field:ident[$index:literal]) => {
-        $kind(concat!("node_selinux_avc_", $name), $help, Unit::None, &[], |selinux, emit| {
-            emit.maybe(&[], selinux.$field.map(|all| all[$index]));
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Selinux>] = &[
-    cache!(counter "allocations_total", "SELinux AVC allocations", cache[3]),
-    cache!(counter "frees_total", "SELinux AVC frees", cache[5]),
-    cache!(gauge "hash_buckets_available", "SELinux AVC hash buckets available", hash[2]),
-    cache!(gauge "hash_buckets_used", "SELinux AVC hash buckets used", hash[1]),
-    cache!(gauge "hash_entries", "SELinux AVC hash entries", hash[0]),
-    cache!(gauge "hash_longest_chain", "SELinux AVC hash longest chain", hash[3]),
-    cache!(counter "hits_total", "SELinux AVC hits", cache[1]),
-    cache!(counter "lookups_total", "SELinux AVC lookups", cache[0]),
-    cache!(counter "misses_total", "SELinux AVC misses", cache[2]),
-    cache!(counter "reclaims_total", "SELinux AVC reclaims", cache[4]),
-    gauge("node_selinux_avc_threshold", "SELinux AVC threshold", Unit::None, &[], |selinux, emit| {
-        emit.maybe(&[], selinux.threshold);
-    }),
-    gauge("node_selinux_config_mode", "Configured SELinux enforcement mode", Unit::None, &[], |selinux, emit| {
-        emit.maybe(&[], selinux.configured);
-    }),
-    gauge("node_selinux_current_mode", "Current SELinux enforcement mode", Unit::None, &[], |selinux, emit| {
-        emit.maybe(&[], selinux.current);
-    }),
-    gauge("node_selinux_enabled", "SELinux is enabled, 1 is true, 0 is false", Unit::None, &[], |selinux, emit| {
-        emit.value(selinux.enabled);
-    }),
-];
+pub(super) const METRICS: &[Metric<Selinux>] = rows! { |selinux|
+    counter "node_selinux_avc_allocations_total" = selinux.cache.map(|cache| cache[3]), "SELinux AVC allocations";
+    counter "node_selinux_avc_frees_total" = selinux.cache.map(|cache| cache[5]), "SELinux AVC frees";
+    gauge "node_selinux_avc_hash_buckets_available" = selinux.hash.map(|hash| hash[2]),
+        "SELinux AVC hash buckets available";
+    gauge "node_selinux_avc_hash_buckets_used" = selinux.hash.map(|hash| hash[1]), "SELinux AVC hash buckets used";
+    gauge "node_selinux_avc_hash_entries" = selinux.hash.map(|hash| hash[0]), "SELinux AVC hash entries";
+    gauge "node_selinux_avc_hash_longest_chain" = selinux.hash.map(|hash| hash[3]), "SELinux AVC hash longest chain";
+    counter "node_selinux_avc_hits_total" = selinux.cache.map(|cache| cache[1]), "SELinux AVC hits";
+    counter "node_selinux_avc_lookups_total" = selinux.cache.map(|cache| cache[0]), "SELinux AVC lookups";
+    counter "node_selinux_avc_misses_total" = selinux.cache.map(|cache| cache[2]), "SELinux AVC misses";
+    counter "node_selinux_avc_reclaims_total" = selinux.cache.map(|cache| cache[4]), "SELinux AVC reclaims";
+    gauge "node_selinux_avc_threshold" = selinux.threshold, "SELinux AVC threshold";
+    gauge "node_selinux_config_mode" = selinux.configured, "Configured SELinux enforcement mode";
+    gauge "node_selinux_current_mode" = selinux.current, "Current SELinux enforcement mode";
+    gauge "node_selinux_enabled" = selinux.enabled, "SELinux is enabled, 1 is true, 0 is false";
+};
 
 pub(super) struct Reader {
     root: PathBuf,

@@ -2,7 +2,7 @@
 //! columns, of which kernels have 9 to 15. Since 5.10 (column 13) the line says which CPU it is about; before that
 //! offline CPUs were left out in silence and lines were counted.
 
-use aura_model::{Context, Metric, Missing, Name, Unit, counter, gauge};
+use aura_model::{Context, Metric, Missing, Name, rows};
 use serde::Serialize;
 
 use super::{
@@ -41,38 +41,19 @@ pub struct SoftnetCpu {
     pub backlog: Option<u64>,
 }
 
-macro_rules! per_cpu {
-    ($declare:ident, $name:literal, $help:literal, |$cpu:ident| $value:expr) => {
-        $declare($name, $help, Unit::None, &["cpu"], |reading: &Softnet, emit| {
-            for $cpu in &reading.cpus {
-                emit.maybe(&[&$cpu.cpu], $value);
-            }
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Softnet>] = &[
-    per_cpu!(gauge, "node_softnet_backlog_len", "Softnet backlog status", |cpu| cpu.backlog),
-    per_cpu!(
-        counter,
-        "node_softnet_cpu_collision_total",
-        "Number of collision occur while obtaining device lock while transmitting",
-        |cpu| Some(cpu.cpu_collision)
-    ),
-    per_cpu!(counter, "node_softnet_dropped_total", "Number of dropped packets", |cpu| Some(cpu.dropped)),
-    per_cpu!(counter, "node_softnet_flow_limit_count_total", "Number of times flow limit has been reached", |cpu| cpu
-        .flow_limit),
-    per_cpu!(counter, "node_softnet_processed_total", "Number of processed packets", |cpu| Some(cpu.processed)),
-    per_cpu!(counter, "node_softnet_received_rps_total", "Number of times cpu woken up received_rps", |cpu| {
-        cpu.received_rps
-    }),
-    per_cpu!(
-        counter,
-        "node_softnet_times_squeezed_total",
-        "Number of times processing packets ran out of quota",
-        |cpu| Some(cpu.times_squeezed)
-    ),
-];
+pub(super) const METRICS: &[Metric<Softnet>] = rows! { |reading|
+    for cpu in &reading.cpus => { cpu: cpu.cpu } {
+        gauge "node_softnet_backlog_len" = cpu.backlog, "Softnet backlog status";
+        counter "node_softnet_cpu_collision_total" = cpu.cpu_collision,
+            "Number of collision occur while obtaining device lock while transmitting";
+        counter "node_softnet_dropped_total" = cpu.dropped, "Number of dropped packets";
+        counter "node_softnet_flow_limit_count_total" = cpu.flow_limit, "Number of times flow limit has been reached";
+        counter "node_softnet_processed_total" = cpu.processed, "Number of processed packets";
+        counter "node_softnet_received_rps_total" = cpu.received_rps, "Number of times cpu woken up received_rps";
+        counter "node_softnet_times_squeezed_total" = cpu.times_squeezed,
+            "Number of times processing packets ran out of quota";
+    }
+};
 
 pub(super) struct Reader {
     file: KeptFile,

@@ -1,7 +1,7 @@
 //! What /proc/stat counts for the machine as a whole. The cpu collector reads the same file and leaves these
 //! numbers for us; only when it is switched off is the file read here.
 
-use aura_model::{Context, Metric, Missing, Unit, counter, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -28,30 +28,14 @@ pub struct Stat {
     pub blocked: Option<u64>,
 }
 
-pub(super) const METRICS: &[Metric<Stat>] = &[
-    gauge("node_boot_time_seconds", "Node boot time, in unixtime.", Unit::Seconds, &[], |stat, emit| {
-        emit.maybe(&[], stat.boot_time);
-    }),
-    counter("node_context_switches_total", "Total number of context switches.", Unit::None, &[], |stat, emit| {
-        emit.maybe(&[], stat.context_switches);
-    }),
-    counter("node_forks_total", "Total number of forks.", Unit::None, &[], |stat, emit| {
-        emit.maybe(&[], stat.forks);
-    }),
-    counter("node_intr_total", "Total number of interrupts serviced.", Unit::None, &[], |stat, emit| {
-        emit.maybe(&[], stat.interrupts);
-    }),
-    gauge(
-        "node_procs_blocked",
-        "Number of processes blocked waiting for I/O to complete.",
-        Unit::None,
-        &[],
-        |stat, emit| emit.maybe(&[], stat.blocked),
-    ),
-    gauge("node_procs_running", "Number of processes in runnable state.", Unit::None, &[], |stat, emit| {
-        emit.maybe(&[], stat.running);
-    }),
-];
+pub(super) const METRICS: &[Metric<Stat>] = rows! { |stat|
+    gauge "node_boot_time_seconds" in Seconds = stat.boot_time, "Node boot time, in unixtime.";
+    counter "node_context_switches_total" = stat.context_switches, "Total number of context switches.";
+    counter "node_forks_total" = stat.forks, "Total number of forks.";
+    counter "node_intr_total" = stat.interrupts, "Total number of interrupts serviced.";
+    gauge "node_procs_blocked" = stat.blocked, "Number of processes blocked waiting for I/O to complete.";
+    gauge "node_procs_running" = stat.running, "Number of processes in runnable state.";
+};
 
 impl Stat {
     /// Nothing, if the text says nothing of the kind.

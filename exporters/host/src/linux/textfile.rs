@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Source, Unit, gauge, unknown};
+use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Source, Unit, rows, unknown};
 use serde::Serialize;
 use tracing::warn;
 
@@ -38,31 +38,17 @@ pub struct Textfile {
     families: Arc<Vec<TextFamily>>,
 }
 
-pub(super) const METRICS: &[Metric<Textfile>] = &[
-    gauge(
-        "node_textfile_mtime_seconds",
-        "Unixtime mtime of textfiles successfully read.",
-        Unit::Seconds,
-        &["file"],
-        |reading, emit| {
-            for (file, written) in &reading.files {
-                emit.one(file, *written);
-            }
-        },
-    ),
-    gauge(
-        "node_textfile_scrape_error",
-        "1 if there was an error opening or reading a file, 0 otherwise",
-        Unit::None,
-        &[],
-        |reading, emit| emit.value(reading.error),
-    ),
+pub(super) const METRICS: &[Metric<Textfile>] = rows! { |reading|
+    for (file, written) in &reading.files => { file } {
+        gauge "node_textfile_mtime_seconds" in Seconds = *written, "Unixtime mtime of textfiles successfully read.";
+    }
+    gauge "node_textfile_scrape_error" = reading.error, "1 if there was an error opening or reading a file, 0 otherwise";
     unknown("*", "Metrics from text files, under the names they have there.", Unit::None, &[], |reading, emit| {
         for family in &*reading.families {
             show(family, emit);
         }
-    }),
-];
+    });
+};
 
 fn show(family: &TextFamily, emit: &mut dyn Emit) {
     let help = family.help.as_deref().unwrap_or("Metric read from a text file.");

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aura_model::{Context, Metric, Missing, Name, Reason, Switch, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, Switch, rows};
 use serde::Serialize;
 
 use super::{
@@ -48,33 +48,15 @@ pub struct Thermal {
     pub cooling: Vec<CoolingDevice>,
 }
 
-pub(super) const METRICS: &[Metric<Thermal>] = &[
-    gauge(
-        "node_cooling_device_cur_state",
-        "Current throttle state of the cooling device",
-        Unit::None,
-        &["name", "type"],
-        |thermal, emit| thermal.cooling.iter().for_each(|one| emit.maybe(&[&one.name, &one.kind], one.current)),
-    ),
-    gauge(
-        "node_cooling_device_max_state",
-        "Maximum throttle state of the cooling device",
-        Unit::None,
-        &["name", "type"],
-        |thermal, emit| thermal.cooling.iter().for_each(|one| emit.maybe(&[&one.name, &one.kind], one.maximum)),
-    ),
-    gauge(
-        "node_thermal_zone_temp",
-        "Zone temperature in Celsius",
-        Unit::Celsius,
-        &["zone", "type"],
-        |thermal, emit| {
-            for Zone { zone, kind, temperature } in &thermal.zones {
-                emit.sample(&[zone, kind], (*temperature as f64 / 1000.0).into());
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Thermal>] = rows! { |thermal|
+    for device in &thermal.cooling => { name: device.name, type: device.kind } {
+        gauge "node_cooling_device_cur_state" = device.current, "Current throttle state of the cooling device";
+        gauge "node_cooling_device_max_state" = device.maximum, "Maximum throttle state of the cooling device";
+    }
+    for Zone { zone, kind, temperature } in &thermal.zones => { zone, type: kind } {
+        gauge "node_thermal_zone_temp" in Celsius = *temperature as f64 / 1000.0, "Zone temperature in Celsius";
+    }
+};
 
 pub(super) struct Reader {
     wanted: bool,

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use aura_model::{Context, Metric, Missing, Name, Reason, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, rows};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
@@ -33,48 +33,20 @@ pub struct Clocksource {
     pub current: Option<String>,
 }
 
-pub(super) const METRICS: &[Metric<Time>] = &[
-    gauge(
-        "node_time_clocksource_available_info",
-        "Available clocksources read from '/sys/devices/system/clocksource'.",
-        Unit::None,
-        &["device", "clocksource"],
-        |time, emit| {
-            for source in &*time.clocksources {
-                for available in &source.available {
-                    emit.sample(&[&source.device, available], true.into());
-                }
-            }
-        },
-    ),
-    gauge(
-        "node_time_clocksource_current_info",
-        "Current clocksource read from '/sys/devices/system/clocksource'.",
-        Unit::None,
-        &["device", "clocksource"],
-        |time, emit| {
-            for source in &*time.clocksources {
-                if let Some(current) = &source.current {
-                    emit.sample(&[&source.device, current], true.into());
-                }
-            }
-        },
-    ),
-    gauge("node_time_seconds", "System time in seconds since epoch (1970).", Unit::Seconds, &[], |time, emit| {
-        emit.value(time.seconds);
-    }),
-    gauge(
-        "node_time_zone_offset_seconds",
-        "System time zone offset in seconds.",
-        Unit::Seconds,
-        &["time_zone"],
-        |time, emit| {
-            if let Some((zone, offset)) = &time.zone {
-                emit.one(zone, i64::from(*offset));
-            }
-        },
-    ),
-];
+pub(super) const METRICS: &[Metric<Time>] = rows! { |time|
+    for source in &*time.clocksources, clocksource in &source.available => { device: source.device, clocksource } {
+        gauge "node_time_clocksource_available_info" = 1,
+            "Available clocksources read from '/sys/devices/system/clocksource'.";
+    }
+    for source in &*time.clocksources, clocksource in source.current.iter() => { device: source.device, clocksource } {
+        gauge "node_time_clocksource_current_info" = 1,
+            "Current clocksource read from '/sys/devices/system/clocksource'.";
+    }
+    gauge "node_time_seconds" in Seconds = time.seconds, "System time in seconds since epoch (1970).";
+    for (zone, offset) in time.zone.iter() => { time_zone: zone } {
+        gauge "node_time_zone_offset_seconds" in Seconds = *offset, "System time zone offset in seconds.";
+    }
+};
 
 pub(super) struct Reader {
     localtime: PathBuf,

@@ -1,6 +1,6 @@
 //! How well the kernel's clock is kept, from adjtimex(2). One system call, nothing cached.
 
-use aura_model::{Context, Metric, Missing, Reason, Unit, counter, gauge};
+use aura_model::{Context, Metric, Missing, Reason, rows};
 use serde::Serialize;
 
 use super::{Collector, file::Buffer};
@@ -48,43 +48,32 @@ impl Timex {
     }
 }
 
-macro_rules! timex {
-    ($kind:ident $name:literal, $help:literal, $unit:ident, $take:expr) => {
-        $kind(concat!("node_timex_", $name), $help, Unit::$unit, &[], |timex, emit| {
-            let take: fn(&Timex) -> f64 = $take;
-            emit.value(take(timex));
-        })
-    };
-}
-
-pub(super) const METRICS: &[Metric<Timex>] = &[
-    timex!(gauge "estimated_error_seconds", "Estimated error in seconds.", Seconds, |t| t.estimated_error as f64 / MICRO),
-    timex!(gauge "frequency_adjustment_ratio", "Local clock frequency adjustment.", Ratio,
-        |t| 1.0 + t.frequency as f64 / SCALED_PPM),
-    timex!(gauge "loop_time_constant", "Phase-locked loop time constant.", None, |t| t.constant as f64),
-    timex!(gauge "maxerror_seconds", "Maximum error in seconds.", Seconds, |t| t.max_error as f64 / MICRO),
-    timex!(counter "offset_overflow_total",
-        "Count of adjtimex() offset readings indicating kernel overflow (|offset| > 4s).", None, |t| t.overflows as f64),
-    timex!(gauge "offset_seconds", "Time offset in between local system and reference clock.", Seconds,
-        Timex::offset_seconds),
-    timex!(counter "pps_calibration_total", "Pulse per second count of calibration intervals.", None,
-        |t| t.calibration_count as f64),
-    timex!(counter "pps_error_total", "Pulse per second count of calibration errors.", None, |t| t.error_count as f64),
-    timex!(gauge "pps_frequency_hertz", "Pulse per second frequency.", Hertz, |t| t.pps_frequency as f64 / SCALED_PPM),
-    timex!(gauge "pps_jitter_seconds", "Pulse per second jitter.", Seconds, |t| t.jitter as f64 / t.divisor()),
-    timex!(counter "pps_jitter_total", "Pulse per second count of jitter limit exceeded events.", None,
-        |t| t.jitter_count as f64),
-    timex!(gauge "pps_shift_seconds", "Pulse per second interval duration.", Seconds, |t| t.shift as f64),
-    timex!(counter "pps_stability_exceeded_total", "Pulse per second count of stability limit exceeded events.", None,
-        |t| t.stability_count as f64),
-    timex!(gauge "pps_stability_hertz", "Pulse per second stability, average of recent frequency changes.", Hertz,
-        |t| t.stability as f64 / SCALED_PPM),
-    timex!(gauge "status", "Value of the status array bits.", None, |t| t.status as f64),
-    timex!(gauge "sync_status", "Is clock synchronized to a reliable server (1 = yes, 0 = no).", None,
-        |t| f64::from(u8::from(t.synchronised))),
-    timex!(gauge "tai_offset_seconds", "International Atomic Time (TAI) offset.", Seconds, |t| t.tai as f64),
-    timex!(gauge "tick_seconds", "Seconds between clock ticks.", Seconds, |t| t.tick as f64 / MICRO),
-];
+pub(super) const METRICS: &[Metric<Timex>] = rows! { |t|
+    gauge "node_timex_estimated_error_seconds" in Seconds = t.estimated_error as f64 / MICRO,
+        "Estimated error in seconds.";
+    gauge "node_timex_frequency_adjustment_ratio" in Ratio = 1.0 + t.frequency as f64 / SCALED_PPM,
+        "Local clock frequency adjustment.";
+    gauge "node_timex_loop_time_constant" = t.constant, "Phase-locked loop time constant.";
+    gauge "node_timex_maxerror_seconds" in Seconds = t.max_error as f64 / MICRO, "Maximum error in seconds.";
+    counter "node_timex_offset_overflow_total" = t.overflows,
+        "Count of adjtimex() offset readings indicating kernel overflow (|offset| > 4s).";
+    gauge "node_timex_offset_seconds" in Seconds = t.offset_seconds(),
+        "Time offset in between local system and reference clock.";
+    counter "node_timex_pps_calibration_total" = t.calibration_count, "Pulse per second count of calibration intervals.";
+    counter "node_timex_pps_error_total" = t.error_count, "Pulse per second count of calibration errors.";
+    gauge "node_timex_pps_frequency_hertz" in Hertz = t.pps_frequency as f64 / SCALED_PPM, "Pulse per second frequency.";
+    gauge "node_timex_pps_jitter_seconds" in Seconds = t.jitter as f64 / t.divisor(), "Pulse per second jitter.";
+    counter "node_timex_pps_jitter_total" = t.jitter_count, "Pulse per second count of jitter limit exceeded events.";
+    gauge "node_timex_pps_shift_seconds" in Seconds = t.shift, "Pulse per second interval duration.";
+    counter "node_timex_pps_stability_exceeded_total" = t.stability_count,
+        "Pulse per second count of stability limit exceeded events.";
+    gauge "node_timex_pps_stability_hertz" in Hertz = t.stability as f64 / SCALED_PPM,
+        "Pulse per second stability, average of recent frequency changes.";
+    gauge "node_timex_status" = t.status, "Value of the status array bits.";
+    gauge "node_timex_sync_status" = t.synchronised, "Is clock synchronized to a reliable server (1 = yes, 0 = no).";
+    gauge "node_timex_tai_offset_seconds" in Seconds = t.tai, "International Atomic Time (TAI) offset.";
+    gauge "node_timex_tick_seconds" in Seconds = t.tick as f64 / MICRO, "Seconds between clock ticks.";
+};
 
 #[derive(Default)]
 pub(super) struct Reader {

@@ -3,7 +3,7 @@
 //! when there is no socket: dearer than all of memory, disks and devices together. So it is read every 5 s, which is
 //! less than from one scrape to the next.
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{
@@ -32,19 +32,12 @@ pub struct Queues {
     pub receive: u64,
 }
 
-pub(super) const METRICS: &[Metric<UdpQueues>] = &[gauge(
-    "node_udp_queues",
-    "Number of allocated memory in the kernel for UDP datagrams in bytes.",
-    Unit::Bytes,
-    &["queue", "ip"],
-    |reading, emit| {
-        for (version, queues) in [("v4", reading.v4), ("v6", reading.v6)] {
-            let Some(queues) = queues else { continue };
-            emit.sample(&["tx", version], queues.transmit.into());
-            emit.sample(&["rx", version], queues.receive.into());
-        }
-    },
-)];
+pub(super) const METRICS: &[Metric<UdpQueues>] = rows! { |reading|
+    for (ip, queues) in [("v4", reading.v4), ("v6", reading.v6)], Queues { transmit, receive } in queues.iter(),
+        (queue, bytes) in [("tx", *transmit), ("rx", *receive)] => { queue, ip } {
+        gauge "node_udp_queues" in Bytes = bytes, "Number of allocated memory in the kernel for UDP datagrams in bytes.";
+    }
+};
 
 pub(super) struct Reader {
     v4: KeptFile,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{Collector, every::Seldom, file::Buffer};
@@ -25,16 +25,12 @@ pub struct Uname {
     pub domainname: String,
 }
 
-pub(super) const METRICS: &[Metric<Arc<Uname>>] = &[gauge(
-    "node_uname_info",
-    "Labeled system information as provided by the uname system call.",
-    Unit::None,
-    &["sysname", "release", "version", "machine", "nodename", "domainname"],
-    |uname, emit| {
-        let Uname { sysname, release, version, machine, nodename, domainname } = &**uname;
-        emit.sample(&[sysname, release, version, machine, nodename, domainname], true.into());
-    },
-)];
+pub(super) const METRICS: &[Metric<Arc<Uname>>] = rows! { |uname|
+    for Uname { sysname, release, version, machine, nodename, domainname } in [&**uname]
+        => { sysname, release, version, machine, nodename, domainname } {
+        gauge "node_uname_info" = 1, "Labeled system information as provided by the uname system call.";
+    }
+};
 
 pub(super) struct Reader(Seldom<Uname>);
 

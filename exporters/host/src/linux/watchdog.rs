@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use aura_model::{Context, Metric, Missing, Unit, gauge};
+use aura_model::{Context, Metric, Missing, rows};
 use serde::Serialize;
 
 use super::{Collector, attribute, every::Seldom, file::Buffer};
@@ -32,39 +32,26 @@ pub struct Watchdog {
     pub timers: Vec<WatchdogTimer>,
 }
 
-macro_rules! value {
-    ($name:literal, $file:literal, $unit:ident, $field:ident) => {
-        gauge(
-            concat!("node_watchdog_", $name),
-            concat!("Value of /sys/class/watchdog/<watchdog>/", $file),
-            Unit::$unit,
-            &["name"],
-            |watchdog, emit| watchdog.timers.iter().for_each(|timer| emit.maybe(&[&timer.name], timer.$field)),
-        )
-    };
-}
-
-pub(super) const METRICS: &[Metric<Arc<Watchdog>>] = &[
-    value!("access_cs0", "access_cs0", None, access_cs0),
-    value!("bootstatus", "bootstatus", None, bootstatus),
-    value!("fw_version", "fw_version", None, fw_version),
-    gauge(
-        "node_watchdog_info",
-        "Info of /sys/class/watchdog/<watchdog>",
-        Unit::None,
-        &["name", "options", "identity", "state", "status", "pretimeout_governor"],
-        |watchdog, emit| {
-            for timer in &watchdog.timers {
-                let [options, identity, state, status, governor] = &timer.info;
-                emit.sample(&[&timer.name, options, identity, state, status, governor], true.into());
-            }
-        },
-    ),
-    value!("nowayout", "nowayout", None, nowayout),
-    value!("pretimeout_seconds", "pretimeout", Seconds, pretimeout),
-    value!("timeleft_seconds", "timeleft", Seconds, timeleft),
-    value!("timeout_seconds", "timeout", Seconds, timeout),
-];
+pub(super) const METRICS: &[Metric<Arc<Watchdog>>] = rows! { |watchdog|
+    for timer in &watchdog.timers => { name: timer.name } {
+        gauge "node_watchdog_access_cs0" = timer.access_cs0, "Value of /sys/class/watchdog/<watchdog>/access_cs0";
+        gauge "node_watchdog_bootstatus" = timer.bootstatus, "Value of /sys/class/watchdog/<watchdog>/bootstatus";
+        gauge "node_watchdog_fw_version" = timer.fw_version, "Value of /sys/class/watchdog/<watchdog>/fw_version";
+    }
+    for WatchdogTimer { name, info: [options, identity, state, status, governor], .. } in &watchdog.timers
+        => { name, options, identity, state, status, pretimeout_governor: governor } {
+        gauge "node_watchdog_info" = 1, "Info of /sys/class/watchdog/<watchdog>";
+    }
+    for timer in &watchdog.timers => { name: timer.name } {
+        gauge "node_watchdog_nowayout" = timer.nowayout, "Value of /sys/class/watchdog/<watchdog>/nowayout";
+        gauge "node_watchdog_pretimeout_seconds" in Seconds = timer.pretimeout,
+            "Value of /sys/class/watchdog/<watchdog>/pretimeout";
+        gauge "node_watchdog_timeleft_seconds" in Seconds = timer.timeleft,
+            "Value of /sys/class/watchdog/<watchdog>/timeleft";
+        gauge "node_watchdog_timeout_seconds" in Seconds = timer.timeout,
+            "Value of /sys/class/watchdog/<watchdog>/timeout";
+    }
+};
 
 pub(super) struct Reader {
     root: PathBuf,

@@ -1,10 +1,7 @@
-use std::io::Read;
-
 use aura_model::{Metric, counter, gauge, unknown, walk};
 use proptest::prelude::*;
 
 use super::*;
-use crate::publish::prometheus::compress::gzip;
 
 /// Label text, and the numbers of three families.
 #[derive(Debug)]
@@ -133,25 +130,6 @@ proptest! {
             text(&reading, format).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
         };
         prop_assert_eq!(samples(Format::Text), samples(Format::OpenMetrics));
-    }
-
-    #[test]
-    fn pieces_make_one_gzip_member_and_one_zstd_stream(
-        labels in prop::collection::vec("[ -~]{0,400}|[a-c]{0,4000}", 1..6), bytes: u64,
-    ) {
-        let encodings: Vec<Encoding> = labels
-            .into_iter()
-            .map(|label| encode(GROUPS, &Reading { label, bytes, ratio: 0.5 }, Format::Text))
-            .collect();
-        let plain: Vec<u8> = encodings.iter().flat_map(|encoding| encoding.text().to_vec()).collect();
-        let packed = gzip(encodings.iter().map(Encoding::deflated)).concat();
-        let mut unpacked = Vec::new();
-        let mut decoder = flate2::bufread::GzDecoder::new(&packed[..]);
-        decoder.read_to_end(&mut unpacked).expect("one valid member");
-        prop_assert_eq!(&unpacked, &plain);
-        prop_assert!(decoder.into_inner().is_empty(), "nothing follows the member");
-        let frames: Vec<u8> = encodings.iter().flat_map(|encoding| encoding.zstd().to_vec()).collect();
-        prop_assert_eq!(zstd::stream::decode_all(&frames[..]).expect("valid frames"), plain);
     }
 }
 

@@ -10,7 +10,7 @@ mod mounts;
 
 use std::{io, path::Path};
 
-use aura_model::{Context, Emit, Metric, Missing, Name, Reason, Unit, gauge};
+use aura_model::{Context, Metric, Missing, Name, Reason, rows};
 use serde::Serialize;
 
 use self::{
@@ -69,68 +69,29 @@ pub struct Filesystems {
     pub mounts: Vec<Filesystem>,
 }
 
-const LABELS: &[&str] = &["device", "mountpoint", "fstype", "device_error"];
-
-pub(super) const METRICS: &[Metric<Filesystems>] = &[
-    gauge(
-        "node_filesystem_avail_bytes",
-        "Filesystem space available to non-root users in bytes.",
-        Unit::Bytes,
-        LABELS,
-        |reading, emit| each(reading, emit, |usage| usage.available),
-    ),
-    gauge(
-        "node_filesystem_device_error",
-        "Whether an error occurred while getting statistics for the given device.",
-        Unit::None,
-        LABELS,
-        |reading, emit| {
-            for mount in &reading.mounts {
-                emit.sample(&mount.labels(), mount.error.is_some().into());
-            }
-        },
-    ),
-    gauge("node_filesystem_files", "Filesystem total file nodes.", Unit::None, LABELS, |reading, emit| {
-        each(reading, emit, |usage| usage.files);
-    }),
-    gauge("node_filesystem_files_free", "Filesystem total free file nodes.", Unit::None, LABELS, |reading, emit| {
-        each(reading, emit, |usage| usage.files_free);
-    }),
-    gauge("node_filesystem_free_bytes", "Filesystem free space in bytes.", Unit::Bytes, LABELS, |reading, emit| {
-        each(reading, emit, |usage| usage.free);
-    }),
-    gauge(
-        "node_filesystem_mount_info",
-        "Filesystem mount information.",
-        Unit::None,
-        &["device", "major", "minor", "mountpoint"],
-        |reading, emit| {
-            for mount in reading.mounts.iter().filter(|mount| mount.usage.is_some()) {
-                emit.sample(&[&mount.device, &mount.major, &mount.minor, &mount.mountpoint], true.into());
-            }
-        },
-    ),
-    gauge("node_filesystem_readonly", "Filesystem read-only status.", Unit::None, LABELS, |reading, emit| {
-        for mount in &reading.mounts {
-            emit.sample(&mount.labels(), mount.readonly.into());
-        }
-    }),
-    gauge("node_filesystem_size_bytes", "Filesystem size in bytes.", Unit::Bytes, LABELS, |reading, emit| {
-        each(reading, emit, |usage| usage.size);
-    }),
-];
-
-fn each(reading: &Filesystems, emit: &mut dyn Emit, field: fn(&Usage) -> u64) {
-    for mount in &reading.mounts {
-        emit.maybe(&mount.labels(), mount.usage.as_ref().map(field));
+pub(super) const METRICS: &[Metric<Filesystems>] = rows! { |reading|
+    for mount in &reading.mounts, error in [mount.error.as_deref().unwrap_or_default()]
+        => { device: mount.device, mountpoint: mount.mountpoint, fstype: mount.fstype, device_error: error } {
+        gauge "node_filesystem_avail_bytes" in Bytes = mount.usage.map(|usage| usage.available),
+            "Filesystem space available to non-root users in bytes.";
+        gauge "node_filesystem_device_error" = mount.error.is_some(),
+            "Whether an error occurred while getting statistics for the given device.";
+        gauge "node_filesystem_files" = mount.usage.map(|usage| usage.files), "Filesystem total file nodes.";
+        gauge "node_filesystem_files_free" = mount.usage.map(|usage| usage.files_free),
+            "Filesystem total free file nodes.";
+        gauge "node_filesystem_free_bytes" in Bytes = mount.usage.map(|usage| usage.free),
+            "Filesystem free space in bytes.";
     }
-}
-
-impl Filesystem {
-    fn labels(&self) -> [&str; 4] {
-        [&self.device, &self.mountpoint, &self.fstype, self.error.as_deref().unwrap_or("")]
+    for mount in &reading.mounts
+        => { device: mount.device, major: mount.major, minor: mount.minor, mountpoint: mount.mountpoint } {
+        gauge "node_filesystem_mount_info" = mount.usage.map(|_| 1), "Filesystem mount information.";
     }
-}
+    for mount in &reading.mounts, error in [mount.error.as_deref().unwrap_or_default()]
+        => { device: mount.device, mountpoint: mount.mountpoint, fstype: mount.fstype, device_error: error } {
+        gauge "node_filesystem_readonly" = mount.readonly, "Filesystem read-only status.";
+        gauge "node_filesystem_size_bytes" in Bytes = mount.usage.map(|usage| usage.size), "Filesystem size in bytes.";
+    }
+};
 
 pub(super) struct Reader {
     /// The mounts of the first process; in a container with the host's /proc, those of the host.
