@@ -24,13 +24,13 @@ use tokio::sync::{mpsc, watch};
 
 use self::text::Masks;
 use crate::{
-    config::Config,
     actions::ollama::Loader,
+    config::Config,
     http::{App, Front, Listeners, Serving, Settings},
     hub::{Channel, Hub, Snapshot},
     publish::feed::{Feeds, Limits},
     telemetry::Events,
-    views::{self, Views},
+    views,
 };
 
 /// No reading becomes late by itself, and nothing is looked at between the steps of a test.
@@ -64,10 +64,12 @@ impl World {
                 let mut held = stopping.clone();
                 let feeds = Feeds::start(Limits::default()).unwrap();
                 let loader = Loader::new(Arc::clone(&shared), &config.sources.ollama, false);
-                let (views, live) = Views::open(&shared, &feeds, &config, Arc::clone(&loader) as _);
+                let events = Arc::new(Events::default());
+                let actions = Arc::clone(&loader) as _;
+                let mut views = views::open(&shared, &feeds, &config, &Context::default(), &events, actions);
                 let (reload, _reloads) = mpsc::channel(1);
-                let app = Arc::new(App::new(shared, views, loader, live, Arc::new(Events::default()), 100, reload));
-                let front = Arc::new(Front::new(Arc::clone(&app)));
+                let app = Arc::new(App::new(shared, loader, views.live(), events, 100, reload));
+                let front = Arc::new(Front::new(Arc::clone(&app), views.routes()));
                 let mut listeners = Listeners::new(Serving { front, stopping });
                 let addresses = ["127.0.0.1:0".parse().unwrap()];
                 let bound = listeners.bind(&addresses).unwrap();
@@ -76,7 +78,7 @@ impl World {
                     ..Settings::default()
                 });
                 let opened = listeners.put_in_use(&addresses, bound).await;
-                views::publish(&app, &Context::default());
+                views.start();
                 tell.send(opened[0]).unwrap();
                 while held.changed().await.is_ok() {}
             });
@@ -189,7 +191,7 @@ fn every_message_and_every_response() {
     world.route("ollama_health", "/v1/models/health", |_| true);
     let mut alone = readings::ollama();
     alone.hosts.truncate(1);
-    world.put::<Ollama>(alone, now, "2025-12-15T12:00:20Z");
+    world.put::<Ollama>(alone, Instant::now(), "2025-12-15T12:00:20Z");
     world.route("ollama_one_host", "/api/models", |text| text.contains("12:00:20"));
     world.route("ollama_one_host_health", "/v1/models/health", |_| true);
 
@@ -204,6 +206,8 @@ fn every_message_and_every_response() {
     world.route("debates_rest", "/api/debates", newest);
     world.route("debates_leaderboard", "/v1/debate/leaderboard", |_| true);
     world.route("debates_history", "/v1/debate/history?limit=2&model=red:1b", |_| true);
+
+    world.route("ollama_with_debates", "/api/models", |text| text.contains(r#""model_name":"#));
 
     world.put::<Audit>(readings::audit(folder.path()), now, FIRST);
     world.put::<RoleFiles>(readings::roles(), now, SECOND);

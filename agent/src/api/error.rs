@@ -44,6 +44,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// The sources of what is asked for are late or off.
+    pub fn nothing_fresh() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "there is no reading that is on time")
+            .hint("see the log, or aura_source_missing_info in /metrics/aura")
+            .retry_after(1)
+    }
+
     /// What the client can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

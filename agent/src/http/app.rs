@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use aura_postgres::Prober;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -14,28 +13,17 @@ use crate::{
     actions,
     config::Network,
     hub::Hub,
-    publish::{feed::Feed, prometheus::Scraper},
+    publish::{feed::Live, prometheus::Scraper},
     telemetry::Events,
-    views::Views,
 };
 
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
-/// A live feed, and whether its newest message may be shown as fresh.
-pub struct Live {
-    /// The feed.
-    pub feed: Feed,
-    /// Whether its source is on time.
-    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
-}
-
 /// What the handlers share.
 pub struct App {
     /// The sources' newest readings.
     pub hub: Arc<Hub>,
-    /// The sources' readings as people want them.
-    pub views: Views,
     /// Loads and unloads models.
     pub loader: Arc<actions::ollama::Loader>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
@@ -77,8 +65,6 @@ pub struct Settings {
     pub rate_limit: Option<Arc<RateLimit>>,
     /// Whether models may be loaded and unloaded at all.
     pub controls: bool,
-    /// Asks database servers that a request names.
-    pub prober: Arc<Prober>,
     /// Those whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Network>,
     /// Fields of every answer, from the web configuration.
@@ -90,7 +76,6 @@ impl App {
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
-        views: Views,
         loader: Arc<actions::ollama::Loader>,
         live: Vec<Live>,
         events: Arc<Events>,
@@ -100,7 +85,7 @@ impl App {
         let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
         // Nobody can ask before there are listeners, which come with settings.
         let (settings, _) = watch::channel(Arc::default());
-        Self { hub, views, loader, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
+        Self { hub, loader, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
     }
 
     /// The feed of this name.

@@ -36,10 +36,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// The agent's answers.
+    /// The agent's responses; `views` are the routes that the views bring.
     #[must_use]
-    pub fn new(app: Arc<App>) -> Self {
-        Self { routes: router(Arc::clone(&app)), app }
+    pub fn new(app: Arc<App>, views: Router) -> Self {
+        Self { routes: router(Arc::clone(&app), views), app }
     }
 
     pub(super) fn app(&self) -> &App {

@@ -13,7 +13,7 @@ pub mod web_config;
 
 pub(crate) use self::errors::unreadable;
 pub use self::{
-    app::{App, Live, Reload, Settings},
+    app::{App, Reload, Settings},
     front::Front,
     gate::{Admitted, CONNECTIONS, ControlToken, Trust},
     server::{Encryption, Listeners, Serving},

@@ -11,37 +11,28 @@ use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{App, api, page};
-use crate::{
-    actions,
-    api::ApiError,
-    views::{debates, governance, ollama, postgres},
-};
+use crate::{actions, api::ApiError};
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
 
-/// Builds the routes.
-pub(super) fn router(app: Arc<App>) -> Router {
+/// Builds the routes; `views` are those that the views bring.
+pub(super) fn router(app: Arc<App>, views: Router) -> Router {
     let mut routes = Router::new()
         .route("/api/{feed}", get(api::newest))
-        .route("/api/system/stats", get(api::stats))
-        .route("/api/system/history", get(api::history))
         .route("/ws/{feed}", get(api::live))
-        .merge(postgres::routes())
-        .merge(debates::routes())
         .route("/-/healthy", get(healthy))
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
-        .merge(ollama::routes())
+        .merge(views.with_state(()))
         .merge(actions::ollama::routes());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
     routes
-        .merge(governance::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -53,15 +44,14 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.views.host.current().is_some() {
-        return Ok("Aura Agent is ready.\n");
+    match app.live("system") {
+        Some(live) if (live.is_fresh)() => Ok("Aura Agent is ready.\n"),
+        Some(live) if live.feed.has_message() => Err(ApiError::nothing_fresh()),
+        _ => {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet");
+            Err(error.retry_after(1))
+        }
     }
-    let error = if app.views.host.was_sampled() {
-        api::nothing_fresh()
-    } else {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
-    };
-    Err(error.retry_after(1))
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {

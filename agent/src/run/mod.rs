@@ -22,7 +22,6 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
-use aura_postgres::Prober;
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -78,7 +77,7 @@ struct Agent {
     overrides: Overrides,
     logging: Logging,
     sources: Supervised,
-    context: Context,
+    views: Views,
     feeds: Feeds,
     web: WebConfig,
     /// How many files and sockets may be open, where that is known.
@@ -113,21 +112,22 @@ impl Agent {
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
         let loader = Loader::new(Arc::clone(&hub), &config.sources.ollama, controllers);
-        let (views, live) = Views::open(&hub, &feeds, config, Arc::clone(&loader) as _);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
+        let views = views::open(&hub, &feeds, config, &context, &events, Arc::clone(&loader) as _);
+        let live = views.live();
         let own = live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let app = Arc::new(App::new(hub, views, loader, live, events, connections, reload));
+        let app = Arc::new(App::new(hub, loader, live, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
             logging,
             sources,
-            context,
+            views,
             feeds,
             web,
             descriptors,
@@ -140,7 +140,10 @@ impl Agent {
 
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let mut listeners = Listeners::new(Serving { front: Arc::new(Front::new(Arc::clone(&self.app))), stopping });
+        let mut listeners = Listeners::new(Serving {
+            front: Arc::new(Front::new(Arc::clone(&self.app), self.views.routes())),
+            stopping,
+        });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
         for address in &self.addresses {
             self.web.fits(*address).map_err(anyhow::Error::msg)?;
@@ -151,7 +154,7 @@ impl Agent {
         for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
-        views::publish(&self.app, &self.context);
+        self.views.start();
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -228,9 +231,8 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.app.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
-        self.app.views.governance.set_options(&new.sources.audit);
+        self.views.configure(new);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
         self.app.loader.configure(&new.sources.ollama, settings.has_controllers());
@@ -259,7 +261,6 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
         controls: config.sources.ollama.controls,
-        prober: Arc::new(Prober::new(&config.sources.postgres)),
         trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
         ..Settings::default()

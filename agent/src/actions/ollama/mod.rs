@@ -14,7 +14,6 @@ use std::{
 
 use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
-use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
 pub use self::routes::routes;
@@ -59,7 +58,8 @@ impl Loader {
     /// Of the servers that this hub's readings name. `permitted` says whether there is anybody who may load and unload.
     #[must_use]
     pub fn new(hub: Arc<Hub>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
-        Arc::new(Self { hub, jobs: Jobs::new(), settings: RwLock::new(ControlSettings::new(options, permitted)) })
+        let jobs = Jobs::new(Arc::clone(&hub));
+        Arc::new(Self { hub, jobs, settings: RwLock::new(ControlSettings::new(options, permitted)) })
     }
 
     /// Puts other settings in force.
@@ -154,7 +154,7 @@ impl Actions for Loader {
         Controls { enabled: settings.on && settings.permitted, jobs: self.jobs.shown() }
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.jobs.changes()
+    fn revision(&self) -> u64 {
+        self.jobs.revision()
     }
 }

@@ -81,6 +81,15 @@ pub struct Feed {
     admission: Arc<Admission>,
 }
 
+/// A feed, and whether its newest message may be shown as fresh.
+#[derive(Clone)]
+pub struct Live {
+    /// The feed.
+    pub feed: Feed,
+    /// Whether what it is made from is on time.
+    pub is_fresh: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
 /// What a feed's publisher and the thread share.
 struct Shared {
     name: &'static str,
@@ -185,6 +194,11 @@ impl Feed {
     /// before [`Feed::publish`], so that nobody is greeted with older news than the others have.
     pub fn greet(&self, seq: u64, encode: impl FnOnce(&mut Vec<u8>) + Send + 'static) {
         self.shared.greeting.put(seq, Box::new(encode));
+    }
+
+    /// Whether anything was published yet.
+    pub fn has_message(&self) -> bool {
+        self.shared.slot.newest() > 0
     }
 
     /// The newest message, encoded now if nobody wanted it before; `None` before the first.

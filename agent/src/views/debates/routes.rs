@@ -12,14 +12,10 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, message::Shown};
-use crate::{
-    api::{ApiError, Query},
-    http::App,
-};
+use super::{DebatesSample, DebatesView, message::Shown};
+use crate::api::{ApiError, Query};
 
-/// The routes, without their state.
-pub fn routes() -> Router<Arc<App>> {
+pub(super) fn routes() -> Router<Arc<DebatesView>> {
     Router::new().route("/v1/debate/leaderboard", get(leaderboard)).route("/v1/debate/history", get(history))
 }
 
@@ -44,9 +40,9 @@ struct Line {
     ranked: bool,
 }
 
-async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
-    let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
+async fn leaderboard(State(view): State<Arc<DebatesView>>) -> Result<Response, ApiError> {
+    let sample = read(&view)?;
+    let Some(standings) = &sample.standings else { return Err(unread(&sample)) };
     let leaderboard = standings.models.iter().map(|model| Line {
         model: model.model.clone(),
         elo: model.elo,
@@ -73,9 +69,9 @@ struct Asked {
     model: Option<String>,
 }
 
-async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
-    let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
+async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+    let sample = read(&view)?;
+    let Some(standings) = &sample.standings else { return Err(unread(&sample)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
     // What is not finished is no history.
     let wanted = |debate: &&Shown| {
@@ -86,16 +82,16 @@ async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Res
     Ok(Json(History { debates }).into_response())
 }
 
-fn read(app: &App) -> Result<Arc<Moment>, ApiError> {
-    app.views.debates.current().ok_or_else(|| {
+fn read(view: &DebatesView) -> Result<Arc<DebatesSample>, ApiError> {
+    view.current().ok_or_else(|| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
             .retry_after(1)
     })
 }
 
-fn unread(moment: &Moment) -> ApiError {
-    let (code, message) = moment
+fn unread(sample: &DebatesSample) -> ApiError {
+    let (code, message) = sample
         .missing
         .get("leaderboard")
         .map_or(("not_configured", String::new()), |missing| (missing.reason.code(), missing.detail.clone()));

@@ -10,26 +10,27 @@ use std::{
     collections::BTreeMap,
     iter,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use aura_audit::{Audit, AuditOptions, Level, Log};
 use aura_model::{Missing, Reason, Source, Switch};
 use aura_roles::{RoleFiles, TrustScale};
+use axum::Router;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::sync::Semaphore;
 
 use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-pub(crate) use self::routes::routes;
+use super::{Make, View};
 use crate::{
-    config::suggestion,
+    config::{Config, suggestion},
     hub::{Channel, Hub, Published, Snapshot},
-    publish::feed::{Answer, ClientRequest, Feed},
+    publish::feed::{Answer, ClientRequest},
     views::time::rfc3339,
 };
 
@@ -49,7 +50,12 @@ pub struct GovernanceView {
     hub: Arc<Hub>,
     query: RwLock<Arc<Sources>>,
     readers: Arc<Semaphore>,
+    /// Which readings the newest message is made from, and when it was sent.
+    said: Mutex<Option<(Revisions, Instant)>>,
 }
+
+/// What tells one pair of readings of both sources from the next.
+type Revisions = (Option<u64>, Option<u64>);
 
 /// What pages of events are read from.
 struct Sources {
@@ -57,51 +63,33 @@ struct Sources {
     key_file: Option<PathBuf>,
 }
 
-impl GovernanceView {
-    /// Over these sources.
-    #[must_use]
-    pub fn new(hub: Arc<Hub>, options: &AuditOptions) -> Self {
-        let query = RwLock::new(Arc::new(Sources::of(options)));
-        Self { hub, query, readers: Arc::new(Semaphore::new(READERS)) }
-    }
+impl View for GovernanceView {
+    const FEED: &'static str = "governance";
+    const SOURCES: &'static [&'static str] = &[Audit::NAME, RoleFiles::NAME];
+    const LONGEST_PAUSE: Duration = IDLE;
+    type Message = GovernanceUpdate;
 
-    /// After a reload.
-    pub fn set_options(&self, options: &AuditOptions) {
-        *self.query.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Sources::of(options));
-    }
-
-    /// Publishes a message whenever one of the sources has something new, and every few seconds.
-    pub async fn publish(self: Arc<Self>, feed: Feed) {
-        let (Some(audit), Some(roles)) = (self.hub.channel::<Audit>(), self.hub.channel::<RoleFiles>()) else { return };
-        let (mut audit, mut roles) = (audit.subscribe(), roles.subscribe());
-        let mut seq = 0;
-        loop {
-            let revisions = |audit: &Option<Arc<Snapshot<Audit>>>, roles: &Option<Arc<Snapshot<RoleFiles>>>| {
-                let audit = audit.as_ref().map(|snapshot| snapshot.reading.revision);
-                (audit, roles.as_ref().map(|snapshot| snapshot.reading.revision))
-            };
-            let sent = revisions(&audit.borrow_and_update(), &roles.borrow_and_update());
-            seq += 1;
-            let (greeter, governance) = (Arc::clone(&self), Arc::clone(&self));
-            feed.greet(seq, move |out| encode(&greeter.message("governance_init", seq, EVENTS), out));
-            feed.publish(seq, move |out| encode(&governance.message("governance_update", seq, NEW_EVENTS), out));
-            let idle = sleep(IDLE);
-            tokio::pin!(idle);
-            loop {
-                tokio::select! {
-                    () = &mut idle => break,
-                    changed = audit.changed() => if changed.is_err() { return },
-                    changed = roles.changed() => if changed.is_err() { return },
-                }
-                if revisions(&audit.borrow_and_update(), &roles.borrow_and_update()) != sent {
-                    break;
-                }
-            }
+    fn take(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
+        let revisions = (
+            self.hub.channel::<Audit>()?.latest().map(|snapshot| snapshot.reading.revision),
+            self.hub.channel::<RoleFiles>()?.latest().map(|snapshot| snapshot.reading.revision),
+        );
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.as_ref().is_some_and(|(before, at)| *before == revisions && at.elapsed() < IDLE) {
+            return None;
         }
+        *said = Some((revisions, Instant::now()));
+        let view = Arc::clone(self);
+        Some(Box::new(move || view.message("governance_update", seq, NEW_EVENTS)))
     }
 
-    /// Answers a client of the feed, from what is at hand.
-    pub fn answer(&self, request: ClientRequest<'_>) -> Answer {
+    fn greeting(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
+        let view = Arc::clone(self);
+        Some(Box::new(move || view.message("governance_init", seq, EVENTS)))
+    }
+
+    /// From what is at hand.
+    fn answer(&self, request: ClientRequest<'_>) -> Answer {
         #[derive(Deserialize)]
         #[serde(tag = "type", rename_all = "snake_case")]
         enum Asked {
@@ -119,6 +107,23 @@ impl GovernanceView {
             Err(_) => return Answer::Unknown,
         }
         String::from_utf8(out).map_or(Answer::Nothing, Answer::Text)
+    }
+
+    fn routes() -> Router<Arc<Self>> {
+        routes::routes()
+    }
+
+    fn configure(&self, config: &Config) {
+        *self.query.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Sources::of(&config.sources.audit));
+    }
+}
+
+impl GovernanceView {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(hub: &Arc<Hub>, config: &Config) -> Self {
+        let query = RwLock::new(Arc::new(Sources::of(&config.sources.audit)));
+        Self { hub: Arc::clone(hub), query, readers: Arc::new(Semaphore::new(READERS)), said: Mutex::default() }
     }
 
     fn message(&self, r#type: &'static str, seq: u64, most: usize) -> GovernanceUpdate {

@@ -4,12 +4,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{HostView, Moment, derive};
-use crate::telemetry::EventCounts;
+use super::{HostView, derive};
 
 /// The answer.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// How long the agent has been running.
     uptime_seconds: f64,
     /// Requests answered since the agent started.
@@ -37,12 +36,13 @@ pub struct Stats {
 }
 
 impl HostView {
-    /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment, events: &EventCounts) -> Stats {
-        let vitals = &moment.vitals;
-        let metrics = derive::update(moment, &self.hub).metrics;
+    /// The flat numbers of the newest reading, while that is on time.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        let sample = self.current()?;
+        let (vitals, events) = (&sample.vitals, self.events.counts());
+        let metrics = derive::update(&sample, &self.hub, 0).metrics;
         let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());
-        Stats {
+        Some(Stats {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             requests_total: events.requests,
             error_count: events.failed_requests,
@@ -55,6 +55,6 @@ impl HostView {
             gpu_memory_used_mb: gpu.and_then(|gpu| gpu.memory_used_mb),
             gpu_memory_total_mb: gpu.and_then(|gpu| gpu.memory_total_mb),
             temperature: vitals.temperature,
-        }
+        })
     }
 }

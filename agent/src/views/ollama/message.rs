@@ -1,13 +1,13 @@
 //! The message of `/ws/models` and `/api/models`: names and shapes that dashboards of existing installations use, and
 //! more. Bytes are bytes, `*_gb` are GiB. What is not known is `null` and says why under `missing`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::views::join::GpuMemory;
+use crate::views::{debates::Row, join::GpuMemory};
 
 /// The JSON schema of the message.
 #[must_use]
@@ -36,8 +36,8 @@ pub struct ModelUpdate {
     pub installed_models: Option<Vec<Installed>>,
     /// Memory of all loaded models together.
     pub memory_usage: MemoryUsage,
-    /// The leaderboard's rows; none are read here.
-    pub model_stats: Option<Vec<Name>>,
+    /// The leaderboard's rows, those of `/ws/debates` as `stats`; `null` where no debates are read.
+    pub model_stats: Option<Arc<Vec<Row>>>,
     /// Which model a gateway takes for which mode; none is read here.
     pub mode_mappings: Option<BTreeMap<String, Name>>,
     /// The servers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::State,
     response::{IntoResponse, Response},
     routing::get,
@@ -13,23 +13,18 @@ use axum::{
 use http::{StatusCode, header};
 use serde::Deserialize;
 
-use super::why;
+use super::PostgresView;
 use crate::{
     api::{ApiError, Query},
-    http::{Admitted, App},
     publish::prometheus::{Format, encode},
 };
 
-/// The routes, without their state.
-pub fn routes() -> Router<Arc<App>> {
+pub(super) fn routes() -> Router<Arc<PostgresView>> {
     Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe))
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = app.views.postgres.current();
-    let metrics = moment.and_then(|moment| app.views.postgres.update(&moment).metrics);
-    metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        let missing = why(&app.hub);
+async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiError> {
+    view.first().map(|metrics| Json(metrics).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see docs/sources/postgres.md")
             .retry_after(1)
@@ -44,8 +39,8 @@ struct Probed {
 }
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
-async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
-    let prober = Arc::clone(&admitted.settings().prober);
+async fn probe(State(view): State<Arc<PostgresView>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
+    let prober = view.prober();
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
     let encoding = encode(Prober::groups(), &*reading, Format::Text);
     encoding.report("postgres");

@@ -1,0 +1,143 @@
+//! What a view is, and the pump that all views share.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    config::Config,
+    hub::Hub,
+    publish::feed::{Answer, ClientRequest, Feed, Feeds, Live},
+};
+
+/// Makes a message, if anybody wants it.
+pub type Make<M> = Box<dyn FnOnce() -> M + Send>;
+
+/// Readings as people want them: takes in what sources have read, and gives the messages of one feed. What is missing in
+/// a message, it says itself, and why.
+pub trait View: Send + Sync + 'static {
+    /// Its feed's name on the wire: `/ws/<FEED>` and `/api/<FEED>`.
+    const FEED: &'static str;
+    /// The sources that it is made from, by name. It looks at each of their readings, and again when one is late.
+    const SOURCES: &'static [&'static str];
+    /// It looks again after this time at the latest.
+    const LONGEST_PAUSE: Duration = Duration::MAX;
+    /// What the feed sends.
+    type Message: Serialize + JsonSchema + 'static;
+
+    /// Takes in what its sources have read, and gives the message that says so, with its number in the feed. None when
+    /// there is nothing new to say.
+    fn take(self: &Arc<Self>, seq: u64) -> Option<Make<Self::Message>>;
+
+    /// What a client that connects gets instead, where that differs.
+    fn greeting(self: &Arc<Self>, _seq: u64) -> Option<Make<Self::Message>> {
+        None
+    }
+
+    /// Whether the newest message may be shown as fresh. One that says itself what is late always may.
+    fn is_fresh(&self) -> bool {
+        true
+    }
+
+    /// Hears whether anybody listens to the feed.
+    fn set_watched(&self, _watched: bool) {}
+
+    /// Answers a message from a client. Runs on the feeds' thread, so it must not wait.
+    fn answer(&self, _request: ClientRequest<'_>) -> Answer {
+        Answer::Unknown
+    }
+
+    /// Its routes beside those of the feed.
+    fn routes() -> Router<Arc<Self>> {
+        Router::new()
+    }
+
+    /// Puts a configuration in force that was loaded again.
+    fn configure(&self, _config: &Config) {}
+}
+
+/// The views, their feeds open.
+pub struct Views {
+    hub: Arc<Hub>,
+    feeds: Feeds,
+    live: Vec<Live>,
+    routes: Router,
+    configure: Vec<Box<dyn Fn(&Config) + Send + Sync>>,
+    pumps: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Views {
+    /// None yet, over this hub.
+    pub fn new(hub: &Arc<Hub>, feeds: &Feeds) -> Self {
+        Self {
+            hub: Arc::clone(hub),
+            feeds: feeds.clone(),
+            live: Vec::new(),
+            routes: Router::new(),
+            configure: Vec::new(),
+            pumps: Vec::new(),
+        }
+    }
+
+    /// Opens the feed of a view.
+    pub fn add<V: View>(&mut self, view: Arc<V>) {
+        let (answering, live, configured) = (Arc::clone(&view), Arc::clone(&view), Arc::clone(&view));
+        let feed = self.feeds.open_answering(V::FEED, Some(Box::new(move |request| answering.answer(request))));
+        self.live.push(Live { feed: feed.clone(), is_fresh: Arc::new(move || live.is_fresh()) });
+        self.routes = std::mem::take(&mut self.routes).merge(V::routes().with_state(Arc::clone(&view)));
+        self.configure.push(Box::new(move |config| configured.configure(config)));
+        self.pumps.push(Box::pin(pump(view, feed, Arc::clone(&self.hub))));
+    }
+
+    /// Their feeds.
+    pub fn live(&self) -> Vec<Live> {
+        self.live.clone()
+    }
+
+    /// Their routes.
+    pub fn routes(&self) -> Router {
+        self.routes.clone()
+    }
+
+    /// Starts to publish, on the event loop that this runs on.
+    pub fn start(&mut self) {
+        for pump in self.pumps.drain(..) {
+            tokio::spawn(pump);
+        }
+    }
+
+    /// Puts a configuration in force that was loaded again.
+    pub fn configure(&self, config: &Config) {
+        for configure in &self.configure {
+            configure(config);
+        }
+    }
+}
+
+/// Turns readings into messages for as long as the agent runs.
+async fn pump<V: View>(view: Arc<V>, feed: Feed, hub: Arc<Hub>) {
+    let news = hub.listen(V::SOURCES);
+    let mut seq = 1;
+    loop {
+        if let Some(message) = view.take(seq) {
+            if let Some(greeting) = view.greeting(seq) {
+                feed.greet(seq, |out| encode::<V>(greeting, out));
+            }
+            feed.publish(seq, |out| encode::<V>(message, out));
+            seq += 1;
+        }
+        view.set_watched(feed.wanted());
+        let pause = hub.next_look(V::SOURCES).min(V::LONGEST_PAUSE);
+        // A source was heard of, or it is time to see whether one is late: both are looked at in the same way.
+        let _ = timeout(pause, news.notified()).await;
+    }
+}
+
+fn encode<V: View>(message: Make<V::Message>, out: &mut Vec<u8>) {
+    if let Err(error) = serde_json::to_writer(out, &message()) {
+        tracing::error!("the message of feed {} could not be encoded: {error}", V::FEED);
+    }
+}
