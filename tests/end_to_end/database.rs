@@ -8,10 +8,8 @@ use std::{
     thread,
 };
 
-use aura_tests::{Agent, Exposition, PATIENCE, PostgresServer, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Exposition, PostgresServer, Random, Setup, TIMEOUT, wait_for, wait_until};
 use serde_json::{Value, json};
-
-use crate::random::Random;
 
 const STEPS: usize = 120;
 const MOST_CLIENTS: usize = 7;
@@ -58,7 +56,7 @@ impl Client {
     }
 
     fn finish(&mut self) {
-        while self.lines.recv_timeout(PATIENCE).expect("an answer") != "it is done" {}
+        while self.lines.recv_timeout(TIMEOUT).expect("an answer") != "it is done" {}
     }
 }
 
@@ -291,14 +289,19 @@ fn watch(server: &PostgresServer) -> Agent {
     agent
 }
 
-#[test]
-fn under_changing_load_what_is_shown_is_what_the_server_says() {
-    let Some(server) = PostgresServer::start("autovacuum = off\ndeadlock_timeout = 50ms") else { return };
+/// Property 5: Connections and numbers of the database are those of the server.
+mod under_changing_load_what_is_shown_is_what_the_server_says {
+    aura_tests::for_each_postgres!(super::what_is_shown_is_what_the_server_says);
+}
+
+fn what_is_shown_is_what_the_server_says(version: u32) {
+    let settings = "autovacuum = off\ndeadlock_timeout = 50ms";
+    let Some(server) = PostgresServer::start_version(version, settings) else { return };
     server.sql("postgres", "CREATE DATABASE work");
     server.sql("work", "CREATE TABLE held (a int); CREATE TABLE rows AS SELECT a, 0 AS b FROM generate_series(1, 2) a");
     let agent = watch(&server);
     let mut load =
-        Load { server: &server, random: Random::new(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
+        Load { server: &server, random: Random::any(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
     for step in 0..STEPS {
         load.step();
         let mut found = Vec::new();
@@ -346,13 +349,50 @@ fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back()
     assert_eq!(agent.get("/-/ready").status, 200);
 }
 
+/// What a server says ends up in the log: it begins no line there, and no sign of it reaches a terminal.
+#[test]
+fn no_text_of_a_server_forges_a_line_of_the_log() {
+    // A trigger on login, which there is since 17, has a word with whoever connects.
+    let Some(server) = PostgresServer::start_version(18, "") else { return };
+    let forged = "2030-01-01T00:00:00.000Z ERROR forged source=\"postgres\"";
+    for word in ["NOTICE", "WARNING", "EXCEPTION"] {
+        let sql = format!(
+            "DROP EVENT TRIGGER IF EXISTS greets; \
+             CREATE OR REPLACE FUNCTION greet() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF session_user = 'watcher' THEN RAISE {word} '%', E'hello\\n{forged}\\r\\x1b[2J\\n{forged}'; END IF; END $$; \
+             CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION greet()"
+        );
+        server.sql(
+            "postgres",
+            "DO $$ BEGIN CREATE ROLE watcher LOGIN IN ROLE pg_monitor; EXCEPTION WHEN others THEN END $$",
+        );
+        server.sql("postgres", &sql);
+        for format in ["text", "json"] {
+            let url = server.url("postgres").replace("postgres@", "watcher@");
+            let setup = Setup::default().variable("DATABASE_URL", url).variable("AURA_LOG_LEVEL", "trace");
+            let agent = setup.argument(format!("--log.format={format}")).start();
+            let expected = if word == "EXCEPTION" { "disconnected" } else { "connected" };
+            wait_until(word, || agent.json("/api/database/metrics")["status"] == expected);
+            let log = agent.log();
+            let told: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+            // Whatever is told is told behind the word that it began with.
+            assert!(told.iter().all(|line| line.contains("hello\\n") || line.contains("hello\\\\n")), "{told:#?}");
+            assert!(!log.contains('\x1b') && !log.contains('\r'), "{told:#?}");
+            assert!(word != "EXCEPTION" || !told.is_empty(), "the refusal is not in the log: {log}");
+            if format == "json" {
+                assert!(told.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{told:#?}");
+            }
+        }
+    }
+}
+
 /// What must be seen nowhere. The letters around it are what breaks connection strings.
 const SECRET: &str = "QXJQXJ";
 
 #[test]
 fn a_password_is_shown_nowhere_however_it_is_written() {
     let Some(server) = PostgresServer::start("log_statement = 'none'") else { return };
-    let mut random = Random::new();
+    let mut random = Random::any();
     let place = server.address();
     let breaking: Vec<char> = "@/:#?&=%' \\,+".chars().collect();
     for round in 0..18 {

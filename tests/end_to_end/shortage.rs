@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aura_tests::{Agent, PATIENCE, Request, Setup, receive, wait_until};
+use aura_tests::{Agent, Request, Setup, TIMEOUT, receive, wait_until};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 fn count(agent: &Agent, words: &str) -> usize {
@@ -97,7 +97,7 @@ fn a_supervisor_without_a_file_is_told_and_a_strange_one_is_named() {
 
     let name = format!("aura-test-{}", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let hear = || {
         let mut buffer = [0; 4096];
         let length = socket.recv(&mut buffer).unwrap();

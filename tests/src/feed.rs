@@ -17,7 +17,7 @@ use crate::http::{Wire, connect};
 /// A connected client.
 pub struct Feed {
     socket: WebSocket<Box<dyn Wire>>,
-    /// The same connection, to set its patience; none over TLS.
+    /// The same connection, to set its timeout; none over TLS.
     stream: Option<TcpStream>,
 }
 

@@ -273,7 +273,9 @@ fn judge(progress: &Progress, age: Option<Duration>) -> (State, Option<Missing>)
         return (State::Stale, Some(Missing::new(Reason::Stale, detail)));
     }
     match (age, &progress.missing) {
-        (None, None) => (State::Starting, None),
+        (None, None) => {
+            (State::Starting, Some(Missing::new(Reason::Stale, "not read yet: the first sample has not returned")))
+        }
         (None, Some(missing)) => (State::Off, Some(missing.clone())),
         (Some(_), Some(missing)) => (State::Stale, Some(missing.clone())),
         (Some(age), None) if age > progress.interval * FRESH_INTERVALS => {

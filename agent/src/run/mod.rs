@@ -22,6 +22,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
+use aura_ollama::Ledger;
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -102,16 +103,18 @@ impl Agent {
         }
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
+        let ledger = Arc::new(Ledger::default());
         let context = Context::new(config.paths.clone().into())
             .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get())
-            .with_declared(declared());
+            .with_declared(declared())
+            .lending(Arc::clone(&ledger));
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let descriptors = system::raise_descriptor_limit();
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
-        let loader = Loader::new(Arc::clone(&hub), &config.sources.ollama, controllers);
+        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
         let views = views::open(&hub, &feeds, config, &context, &events, Arc::clone(&loader) as _);
@@ -293,6 +296,7 @@ fn limits(config: &Config, descriptors: Option<usize>) -> Limits {
         message_bytes: feed.max_message_bytes as usize,
         ping_interval: feed.ping_interval.get(),
         dead_after: feed.ping_interval.get() + feed.pong_timeout.get(),
+        compression: feed.compression,
         ..Limits::default()
     }
 }

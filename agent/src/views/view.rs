@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::{
     config::Config,
     hub::Hub,
-    publish::feed::{Answer, ClientRequest, Feed, Feeds, Live},
+    publish::feed::{Feed, Feeds, Live},
 };
 
 /// Makes a message, if anybody wants it.
@@ -45,9 +45,10 @@ pub trait View: Send + Sync + 'static {
     /// Hears whether anybody listens to the feed.
     fn set_watched(&self, _watched: bool) {}
 
-    /// Answers a message from a client. Runs on the feeds' thread, so it must not wait.
-    fn answer(&self, _request: ClientRequest<'_>) -> Answer {
-        Answer::Unknown
+    /// What is said to a client that sent this; none when it means nothing to the feed. Runs on the feeds' thread, so it
+    /// must not wait.
+    fn answer(&self, _request: &str) -> Option<String> {
+        None
     }
 
     /// Its routes beside those of the feed.

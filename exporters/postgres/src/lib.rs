@@ -1,12 +1,11 @@
 //! PostgreSQL as a source: state, statistics and debates, under postgres_exporter's names.
 //!
 //! Each server has one connection that lasts, and a task of its own. All queries of a sample go out together and are answered one by one, so
-//! a sample takes one or two round trips, and a query that fails costs only its own part. What is dear (sizes,
+//! a sample takes one or two round trips, and a query that fails costs only its own part. What is expensive (sizes,
 //! settings) has an interval of its own and is kept in between.
 
 mod activity;
 mod ask;
-mod asked_debates;
 mod buffercache;
 mod cluster;
 mod connection;
@@ -22,17 +21,19 @@ mod others;
 mod parameters;
 mod passfile;
 mod probe;
+mod queries;
+mod query;
 mod reading;
 mod receiver;
 mod replication;
 mod server;
+mod servers;
 mod service;
 mod session;
 mod settings;
 mod sizes;
 mod sizing;
 mod standby;
-mod standing;
 mod statements;
 mod tables;
 mod target;
@@ -62,7 +63,8 @@ pub use self::{
     },
     others::{DatabaseTables, OtherDatabase},
     probe::{ProbeError, Prober},
-    reading::{PostgresReading, ServerReading, Statistics},
+    queries::Statistics,
+    reading::{PostgresReading, ServerReading},
     receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
@@ -101,13 +103,16 @@ impl Source for Postgres {
     }
 
     fn open(options: &PostgresOptions, context: &Context) -> Result<Self, Missing> {
-        let found = target::find(options, &|name| std::env::var(name).ok())?;
+        let found = servers::find(options, &|name| std::env::var(name).ok())?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Missing::new(Reason::Unreadable, format!("no event loop: {error}")))?;
-        let mut servers: Vec<Box<Server>> =
-            found.targets.into_iter().map(|target| Box::new(Server::new(target, options))).collect();
+        let mut servers: Vec<Box<Server>> = found
+            .targets
+            .into_iter()
+            .map(|target| Box::new(Server::new(target, options, context.stale_after)))
+            .collect();
         if found.guessed {
             for server in &mut servers {
                 runtime.block_on(server.try_connect()).map_err(|missing| {

@@ -13,8 +13,8 @@ use crate::conninfo;
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresOptions {
     /// Whether PostgreSQL is watched. `auto` watches the servers that are named below, else the one that
-    /// `DATABASE_URL`, `DATA_SOURCE_NAME`, `POSTGRES_HOST` or `PGHOST` name, else the one behind the local socket if
-    /// it lets us in.
+    /// `DATABASE_URL`, `DATA_SOURCE_NAME`, `DATA_SOURCE_URI`, `POSTGRES_HOST` or `PGHOST` name, else the one behind the
+    /// local socket if it lets us in.
     pub enabled: Switch,
     /// From one sample to the next.
     pub interval: Interval,
@@ -30,7 +30,7 @@ pub struct PostgresOptions {
     pub statement_timeout: Interval,
     /// A query that waits longer for a lock is stopped by the server.
     pub lock_timeout: Interval,
-    /// How often what is dear is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
+    /// How often what is expensive is read: sizes, settings, roles, the WAL's files, slow statements. Sizes take a twentieth
     /// of the time at most; one that cannot be read again is shown for ten of these intervals.
     pub slow_interval: Interval,
     /// Statistics of tables.

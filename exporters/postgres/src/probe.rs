@@ -9,6 +9,7 @@ use std::{
 };
 
 use aura_model::{Group, Options, Reason, Section, Switch, within};
+use aura_net::HostPort;
 use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
@@ -152,7 +153,8 @@ impl Prober {
         let mut options = self.options.clone();
         options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
-        let mut server = Server::new(target, &options);
+        // Asked once, it has no earlier answer to show.
+        let mut server = Server::new(target, &options, Duration::ZERO);
         let patience = options.probe.timeout.get();
         let asked = within(patience, sleep, Box::pin(server.sample())).await;
         let reading = asked.unwrap_or_else(|| {
@@ -175,23 +177,15 @@ fn parse(target: &str) -> Result<Address, String> {
         return Err("a target is host, host:port or host:port/database: the module says all else".to_owned());
     }
     let (place, database) = rest.split_once('/').map_or((rest, None), |(place, database)| (place, Some(database)));
-    let bad_port = || format!("{place:?} has no port that is a number from 1 to 65535");
-    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, DEFAULT_PORT),
-        Some((host, port)) => (host, port.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(bad_port)?),
-        None => match place.split_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| bad_port())?),
-            None => (place, DEFAULT_PORT),
-        },
-    };
-    if host.is_empty() || port == 0 {
-        return Err(format!("{target:?} names no host"));
+    let place = HostPort::parse(place, Some(DEFAULT_PORT)).map_err(|why| format!("{target:?}: {why}"))?;
+    if place.host.is_empty() || place.port == 0 {
+        return Err(format!("{target:?} names no host, or a port that is none"));
     }
     let database = database.filter(|database| !database.is_empty()).map(str::to_owned);
     if database.as_deref().is_some_and(|database| database.contains('/')) {
         return Err(format!("{target:?} names no database"));
     }
-    Ok(Address { host: host.to_ascii_lowercase(), port, database })
+    Ok(Address { host: place.host.to_ascii_lowercase(), port: place.port, database })
 }
 
 /// Checks an entry of `probe.targets`.

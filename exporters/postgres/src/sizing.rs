@@ -14,10 +14,11 @@ use tokio_postgres::{Client, Error, error::SqlState};
 
 use crate::{
     DatabaseSize, DatabaseSizes, Listed, PostgresOptions, TableSizes,
-    ask::{Asked, Sample, rows},
+    ask::{Asked, Sample},
     connection::{Connection, drive},
     failure,
     failure::quoted,
+    query::Columns,
     session::{Limits, Session},
     sizes,
     tables::{self, some_of},
@@ -61,10 +62,10 @@ impl Drop for Sizing {
 
 impl Sizing {
     /// Begins to read the sizes of a server of this version.
-    pub(crate) fn start(target: &Target, options: &PostgresOptions, version: u32) -> Self {
+    pub(crate) fn start(target: &Target, options: &PostgresOptions, version: u32, stale_after: Duration) -> Self {
         let latest = Arc::new(Mutex::new(Read::nothing()));
         let (done, first) = oneshot::channel();
-        let task = tokio::spawn(Measuring::new(target, options, version).run(Arc::clone(&latest), done));
+        let task = tokio::spawn(Measuring::new(target, options, version, stale_after).run(Arc::clone(&latest), done));
         Self { latest, first: Some(first), task }
     }
 
@@ -110,6 +111,7 @@ struct Measuring {
     every: Duration,
     with_tables: bool,
     limit: u32,
+    stale_after: Duration,
     begin: String,
     raw: AtomicBool,
     connection: Option<Connection>,
@@ -124,7 +126,7 @@ struct Measuring {
 }
 
 impl Measuring {
-    fn new(target: &Target, options: &PostgresOptions, version: u32) -> Self {
+    fn new(target: &Target, options: &PostgresOptions, version: u32, stale_after: Duration) -> Self {
         Self {
             target: target.clone(),
             limits: Limits::of_others(options),
@@ -132,6 +134,7 @@ impl Measuring {
             every: options.slow_interval.get(),
             with_tables: options.tables.enabled != Switch::Off,
             limit: options.tables.limit,
+            stale_after,
             begin: Limits::of_others(options).begin(),
             raw: AtomicBool::new(false),
             connection: None,
@@ -212,7 +215,7 @@ impl Measuring {
                 let sql = || tables::sizes_sql(version, limit, before.as_deref());
                 tables.ask(&sample, sql, tables::read_sizes).await;
             }
-            listed.ask(&sample, sizes::databases_sql, |answer| rows(answer, Listed::read)).await;
+            listed.ask(&sample, sizes::databases_sql, Listed::all).await;
         };
         // What meets a lock is asked twice.
         let asked = drive(driver, self.limits.patience(3), work).await;
@@ -243,6 +246,7 @@ impl Measuring {
             begin: &self.begin,
             raw: &self.raw,
             pooled,
+            stale_after: self.stale_after,
         }
     }
 

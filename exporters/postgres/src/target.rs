@@ -1,4 +1,8 @@
-//! Which servers are meant: from the options, else from the environment, else the local socket.
+//! One server and how to log in: options, connection string, service and environment put together as libpq does.
+
+mod role;
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::IpAddr,
@@ -7,26 +11,24 @@ use std::{
     time::Duration,
 };
 
-use aura_model::{Missing, Name, Reason};
+use aura_model::{Missing, Name};
+use aura_net::HostPort;
 use tokio_postgres::config::{Config, LoadBalanceHosts, SslMode as TheirMode};
 
+pub(crate) use self::role::Role;
 use crate::{
-    PostgresOptions, ServerOptions, SslMode,
-    conninfo::{self, Conninfo},
+    ServerOptions, SslMode,
+    conninfo::Conninfo,
     options::DatabaseUrl,
     parameters::{self, PARAMETERS},
     passfile, service,
-    session::Facts,
     tls::{Certificates, Tls},
 };
 
 /// Looks a variable of the environment up.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Where PostgreSQL puts its socket: Debian's folder, then the one it was born with.
-const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
-
-const DEFAULT_PORT: u16 = 5432;
+pub(crate) const DEFAULT_PORT: u16 = 5432;
 
 /// One server and how to log in.
 #[derive(Clone, Debug)]
@@ -42,67 +44,6 @@ pub(crate) struct Target {
     password_file: Option<PathBuf>,
     passfile: Option<PathBuf>,
     tls: Tls,
-}
-
-/// What was found.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub targets: Vec<Target>,
-    /// Nobody named it: a server that does not let us in is not meant for us then.
-    pub guessed: bool,
-}
-
-/// The servers that are meant.
-pub(crate) fn find(options: &PostgresOptions, environment: Environment<'_>) -> Result<Found, Missing> {
-    let mistake = |place: &str, message: String| Missing::new(Reason::NotConfigured, format!("{place}: {message}"));
-    if !options.servers.is_empty() {
-        let each = options.servers.iter().enumerate().map(|(index, server)| {
-            Target::new(server, environment).map_err(|message| mistake(&format!("servers[{index}]"), message))
-        });
-        return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
-    }
-    for variable in ["DATABASE_URL", "DATA_SOURCE_NAME"] {
-        if let Some(urls) = environment(variable).filter(|urls| !urls.is_empty()) {
-            let urls = if variable == "DATA_SOURCE_NAME" { conninfo::several(&urls) } else { vec![urls.as_str()] };
-            let each = urls.into_iter().map(|url| {
-                let url = Some(DatabaseUrl::from(url.to_owned()));
-                let server = ServerOptions { url, ..ServerOptions::default() };
-                Target::new(&server, environment).map_err(|message| mistake(variable, message))
-            });
-            return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
-        }
-    }
-    if let Some(host) = environment("POSTGRES_HOST") {
-        let server = ServerOptions {
-            host: Some(host),
-            port: environment("POSTGRES_PORT").and_then(|port| port.parse().ok()),
-            user: environment("POSTGRES_USER"),
-            database: environment("POSTGRES_DB"),
-            ..ServerOptions::default()
-        };
-        let mut target = Target::new(&server, environment).map_err(|message| mistake("POSTGRES_HOST", message))?;
-        if let Some(password) = environment("POSTGRES_PASSWORD") {
-            target.config.password(password);
-        }
-        return Ok(Found { targets: vec![target], guessed: false });
-    }
-    if environment("PGHOST").is_some() {
-        let target = Target::new(&ServerOptions::default(), environment);
-        return Ok(Found { targets: vec![target.map_err(|message| mistake("PGHOST", message))?], guessed: false });
-    }
-    let port = environment("PGPORT").and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
-    let folder = SOCKET_FOLDERS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
-    let Some(folder) = folder else {
-        let detail = format!(
-            "no server is named, and there is no socket of one on this machine (looked for .s.PGSQL.{port} in {}); \
-             set sources.postgres.servers or DATABASE_URL",
-            SOCKET_FOLDERS.join(" and ")
-        );
-        return Err(Missing::new(Reason::NotConfigured, detail));
-    };
-    let server = ServerOptions { host: Some((*folder).to_owned()), ..ServerOptions::default() };
-    let target = Target::new(&server, environment).map_err(|message| mistake(folder, message))?;
-    Ok(Found { targets: vec![target], guessed: true })
 }
 
 /// Checks a URL without connecting.
@@ -220,6 +161,12 @@ impl Target {
         self.config.get_dbname().unwrap_or_default()
     }
 
+    /// The same with this password.
+    pub(crate) fn with_password(mut self, password: &str) -> Self {
+        self.config.password(password);
+        self
+    }
+
     /// The same server and role, in another database.
     pub(crate) fn with_database(&self, name: &str) -> Self {
         let mut other = self.clone();
@@ -247,9 +194,7 @@ impl Target {
     pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
         let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
-            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
-            let password = passfile::decoded(path, &bytes)?;
-            base.password(password.trim_end_matches(['\r', '\n']));
+            base.password(aura_net::secret(path)?);
         }
         let each = self.places.iter().map(|place| {
             let mut config = base.clone();
@@ -272,57 +217,6 @@ impl Target {
             Ok(Login { address: place.address(), config })
         });
         each.collect()
-    }
-}
-
-/// What the server that is wanted must be, as libpq's `target_session_attrs` says it. The agent writes nothing, so a
-/// role that may only read does not make a primary a standby.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Any,
-    Primary,
-    Standby,
-    ReadOnly,
-    PreferStandby,
-}
-
-impl Role {
-    const WORDS: &[(&str, Self)] = &[
-        ("any", Self::Any),
-        ("read-write", Self::Primary),
-        ("primary", Self::Primary),
-        ("standby", Self::Standby),
-        ("read-only", Self::ReadOnly),
-        ("prefer-standby", Self::PreferStandby),
-    ];
-
-    /// What all hosts are tried for, one after another.
-    pub(crate) fn in_turn(self) -> &'static [Self] {
-        match self {
-            Self::Any => &[Self::Any],
-            Self::Primary => &[Self::Primary],
-            Self::Standby => &[Self::Standby],
-            Self::ReadOnly => &[Self::ReadOnly],
-            Self::PreferStandby => &[Self::Standby, Self::Any],
-        }
-    }
-
-    pub(crate) fn fits(self, facts: &Facts) -> bool {
-        match self {
-            Self::Any | Self::PreferStandby => true,
-            Self::Primary => !facts.in_recovery,
-            Self::Standby => facts.in_recovery,
-            Self::ReadOnly => facts.in_recovery || facts.read_only,
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Any | Self::PreferStandby => "any",
-            Self::Primary => "a primary",
-            Self::Standby => "a standby",
-            Self::ReadOnly => "one that only reads",
-        }
     }
 }
 
@@ -352,8 +246,7 @@ impl Place {
     }
 
     fn address(&self) -> String {
-        let (name, port) = (self.name(), self.port);
-        if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+        HostPort { host: self.name(), port: self.port }.to_string()
     }
 }
 
@@ -511,6 +404,3 @@ fn system_user() -> String {
 fn system_user() -> String {
     std::env::var("USERNAME").unwrap_or_else(|_| "postgres".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

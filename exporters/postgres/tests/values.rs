@@ -4,6 +4,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::Write as _,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -168,64 +170,60 @@ fn said(server: &PostgresServer) -> BTreeMap<String, f64> {
     said
 }
 
-#[test]
-fn each_version_is_shown_as_its_own_views_have_it() {
-    for major in POSTGRES_VERSIONS {
-        let Some(server) = PostgresServer::start_version(major, "autovacuum = off\nwal_level = logical") else {
-            continue;
-        };
-        for statement in FILL.split(';') {
-            server.sql("postgres", statement);
-        }
-        for name in ["a/b", "quo\"\"te", "comma,{x}"] {
-            server.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
-        }
-        let mut source = open(&options(&server, "postgres"));
-        // Counters come with a delay of up to a second, and reading the views moves some of their own.
-        let start = Instant::now();
-        loop {
-            let before = said(&server);
-            std::thread::sleep(Duration::from_millis(1200));
-            let reading = until(&mut source, "sizes", |now| {
-                now.table_sizes.value().is_some() && now.database_sizes.value().is_some()
-            });
-            let (shown, after) = (series(&reading), said(&server));
-            let differs: Vec<String> = before
-                .iter()
-                .filter(|(key, value)| after.get(*key) == Some(value) && shown.get(*key) != Some(value))
-                .map(|(key, value)| format!("{key}: {value}, shown {:?}", shown.get(key)))
-                .collect();
-            // What the views do not have is not made up.
-            let more: Vec<&String> = shown
-                .keys()
-                .filter(|key| key.starts_with("pg_stat_user_tables_") || key.starts_with("pg_statio_user_tables_"))
-                .filter(|key| key.contains("_scan{") || key.starts_with("pg_statio"))
-                .filter(|key| !before.contains_key(*key) && !after.contains_key(*key))
-                .collect();
-            if differs.is_empty() && more.is_empty() {
-                for state in ["active", "idle", "disabled"] {
-                    let zero = format!(
-                        "pg_stat_activity_count{{application_name=,backend_type=,datname=a/b,state={state},usename=,wait_event=,wait_event_type=}}"
-                    );
-                    assert_eq!(shown.get(&zero), Some(&0.0), "{major}");
-                }
-                assert!(
-                    !shown.keys().any(|key| key.contains("application_name=aura")),
-                    "our own sessions are not counted"
+mod each_version_is_shown_as_its_own_views_have_it {
+    aura_tests::for_each_postgres!(super::is_shown_as_its_own_views_have_it);
+}
+
+fn is_shown_as_its_own_views_have_it(major: u32) {
+    let Some(server) = PostgresServer::start_version(major, "autovacuum = off\nwal_level = logical") else { return };
+    for statement in FILL.split(';') {
+        server.sql("postgres", statement);
+    }
+    for name in ["a/b", "quo\"\"te", "comma,{x}"] {
+        server.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
+    }
+    let mut source = open(&options(&server, "postgres"));
+    // Counters come with a delay of up to a second, and reading the views moves some of their own.
+    let start = Instant::now();
+    loop {
+        let before = said(&server);
+        std::thread::sleep(Duration::from_millis(1200));
+        let reading = until(&mut source, "sizes", |now| {
+            now.table_sizes.value().is_some() && now.database_sizes.value().is_some()
+        });
+        let (shown, after) = (series(&reading), said(&server));
+        let differs: Vec<String> = before
+            .iter()
+            .filter(|(key, value)| after.get(*key) == Some(value) && shown.get(*key) != Some(value))
+            .map(|(key, value)| format!("{key}: {value}, shown {:?}", shown.get(key)))
+            .collect();
+        // What the views do not have is not made up.
+        let more: Vec<&String> = shown
+            .keys()
+            .filter(|key| key.starts_with("pg_stat_user_tables_") || key.starts_with("pg_statio_user_tables_"))
+            .filter(|key| key.contains("_scan{") || key.starts_with("pg_statio"))
+            .filter(|key| !before.contains_key(*key) && !after.contains_key(*key))
+            .collect();
+        if differs.is_empty() && more.is_empty() {
+            for state in ["active", "idle", "disabled"] {
+                let zero = format!(
+                    "pg_stat_activity_count{{application_name=,backend_type=,datname=a/b,state={state},usename=,wait_event=,wait_event_type=}}"
                 );
-                let parent = "pg_stat_user_tables_analyze_count{datname=postgres,relname=parent,schemaname=public}";
-                assert_eq!(shown.contains_key(parent), major >= 14, "{major}");
-                let slots =
-                    shown.keys().filter(|key| key.starts_with("pg_stat_database_conflicts_confl_active_logicalslot"));
-                assert_eq!(slots.count() > 0, major >= 16, "{major}");
-                let place = format!("server=127.0.0.1:{}", server.port());
-                for name in ["pg_static{", "pg_stat_database_conflicts_confl_lock{"] {
-                    assert!(shown.keys().any(|key| key.starts_with(name) && key.contains(&place)), "{major}: {name}");
-                }
-                break;
+                assert_eq!(shown.get(&zero), Some(&0.0), "{major}");
             }
-            assert!(start.elapsed() < PATIENCE, "version {major}: {differs:#?} {more:#?}");
+            assert!(!shown.keys().any(|key| key.contains("application_name=aura")), "our own sessions are not counted");
+            let parent = "pg_stat_user_tables_analyze_count{datname=postgres,relname=parent,schemaname=public}";
+            assert_eq!(shown.contains_key(parent), major >= 14, "{major}");
+            let slots =
+                shown.keys().filter(|key| key.starts_with("pg_stat_database_conflicts_confl_active_logicalslot"));
+            assert_eq!(slots.count() > 0, major >= 16, "{major}");
+            let place = format!("server=127.0.0.1:{}", server.port());
+            for name in ["pg_static{", "pg_stat_database_conflicts_confl_lock{"] {
+                assert!(shown.keys().any(|key| key.starts_with(name) && key.contains(&place)), "{major}: {name}");
+            }
+            break;
         }
+        assert!(start.elapsed() < PATIENCE, "version {major}: {differs:#?} {more:#?}");
     }
 }
 
@@ -310,6 +308,32 @@ fn a_locked_table_costs_its_own_size_alone() {
             });
         });
     }
+}
+
+/// While a query meets a lock, its last answer is shown for as long as `stale_after` says.
+#[test]
+fn an_answer_that_no_newer_one_follows_is_shown_until_it_is_stale() {
+    let Some(server) = PostgresServer::start("") else { return };
+    let options = options(&server, "postgres");
+    let open = |stale_after| {
+        let context = Context::default().with_stale_after(stale_after);
+        Postgres::open(&options, &context).unwrap_or_else(|missing| panic!("{missing}"))
+    };
+    let (mut short, mut long) = (open(Duration::from_secs(1)), open(Duration::from_secs(3600)));
+    for source in [&mut short, &mut long] {
+        until(source, "the databases", |now| now.databases.value().is_some());
+    }
+    // It lasts as long as its session, which ends with what it is told.
+    let mut holder = server.psql("postgres").stdin(Stdio::piped()).spawn().unwrap();
+    let locks = b"BEGIN; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;\n";
+    holder.stdin.as_mut().unwrap().write_all(locks).unwrap();
+    until(&mut short, "nothing of the databases", |now| now.databases.value().is_none());
+    for _ in 0..3 {
+        assert!(statistics(&long.sample().unwrap()).databases.value().is_some());
+    }
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    until(&mut short, "the databases again", |now| now.databases.value().is_some());
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub(super) struct Watched {
     reloads: AtomicU64,
 }
 
-/// From one sample of each source to the next.
-pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+/// From one sample of each source to the next, and of the control's host.
+pub(super) const INTERVAL: &str = "500ms";
 
 impl World {
     /// Where a program is missing that it takes, there is no world.

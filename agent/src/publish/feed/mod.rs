@@ -18,7 +18,6 @@ mod slot;
 mod socket;
 mod stats;
 mod thread;
-mod utf8;
 
 use std::{
     io,
@@ -34,7 +33,7 @@ use http::Request;
 use hyper_util::rt::TokioIo;
 
 pub use self::{
-    answer::{Answer, Answering, Request as ClientRequest},
+    answer::{Answering, error},
     limits::Limits,
     slot::Message,
     stats::{Closed, Refused, Stats},
@@ -238,7 +237,8 @@ impl Feed {
     ) -> Result<Response, Refusal> {
         let limits = self.inbox.limits();
         let (method, version) = (request.method(), request.version());
-        let handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
+        let mut handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
+        handshake.terms.deflate &= limits.compression;
         let mut permit = self.admission.admit(&self.shared, address, &limits).map_err(Refusal::full)?;
         permit.pass = pass;
         let response = handshake.response()?;

@@ -30,8 +30,8 @@ use super::{Make, View};
 use crate::{
     config::{Config, suggestion},
     hub::{Channel, Hub, Published, Snapshot},
-    publish::feed::{Answer, ClientRequest},
-    views::time::rfc3339,
+    publish::feed,
+    views::time::{rfc3339, rfc3339_of_seconds},
 };
 
 /// Events in the first message to each client, and in the answer to one who does not say how many.
@@ -89,24 +89,20 @@ impl View for GovernanceView {
     }
 
     /// From what is at hand.
-    fn answer(&self, request: ClientRequest<'_>) -> Answer {
+    fn answer(&self, request: &str) -> Option<String> {
         #[derive(Deserialize)]
         #[serde(tag = "type", rename_all = "snake_case")]
-        enum Asked {
+        enum Request {
             RefreshRoles,
             RefreshAudit { level: Option<String>, limit: Option<usize> },
         }
-        let ClientRequest::Text(text) = request else { return Answer::Unknown };
-        let mut out = Vec::new();
-        match serde_json::from_str(text) {
-            Ok(Asked::RefreshRoles) => encode(&self.roles_update(), &mut out),
-            Ok(Asked::RefreshAudit { level: word, limit }) => match level(word.as_deref().unwrap_or("all")) {
-                Ok(level) => encode(&self.audit_update(level, limit), &mut out),
-                Err(hint) => return Answer::error("bad_level", "there is no such level", &hint),
+        match serde_json::from_str(request).ok()? {
+            Request::RefreshRoles => serde_json::to_string(&self.roles_update()).ok(),
+            Request::RefreshAudit { level: word, limit } => match level(word.as_deref().unwrap_or("all")) {
+                Ok(level) => serde_json::to_string(&self.audit_update(level, limit)).ok(),
+                Err(hint) => Some(feed::error("bad_level", "there is no such level", &hint)),
             },
-            Err(_) => return Answer::Unknown,
         }
-        String::from_utf8(out).map_or(Answer::Nothing, Answer::Text)
     }
 
     fn routes() -> Router<Arc<Self>> {
@@ -186,12 +182,6 @@ fn starting(source: &str) -> Missing {
     Missing::new(Reason::Stale, format!("the source {source} has not been read yet"))
 }
 
-fn encode(message: &impl serde::Serialize, out: &mut Vec<u8>) {
-    if let Err(error) = serde_json::to_writer(out, message) {
-        tracing::error!("a message of feed governance could not be encoded: {error}");
-    }
-}
-
 /// The level of this word, none for all of them; else what may be meant.
 fn level(word: &str) -> Result<Option<Level>, String> {
     if word == "all" {
@@ -224,14 +214,14 @@ fn roles_view(snapshot: &Snapshot<RoleFiles>) -> RolesView {
     let changed = installations.iter().filter_map(|roles| roles.last_change).max_by(f64::total_cmp);
     let meta = RolesMeta {
         total_roles: roles.len(),
-        last_updated: changed.and_then(seconds),
+        last_updated: changed.and_then(rfc3339_of_seconds),
         trust_scale: roles.first().map(|first| first.role.trust_scale),
     };
     let view = |roles: &Arc<aura_roles::Roles>| InstallationView {
         name: roles.installation.clone(),
         root: roles.root.clone(),
         meta: roles.meta.clone(),
-        last_change: roles.last_change.and_then(seconds),
+        last_change: roles.last_change.and_then(rfc3339_of_seconds),
         drafts_pending: roles.drafts.iter().filter(|draft| draft.pending).count(),
         drafts: roles.drafts.iter().take(LISTED).cloned().collect(),
         migrations: roles.migrations.iter().rev().take(LISTED).rev().cloned().collect(),
@@ -252,7 +242,7 @@ fn audit_view(snapshot: &Snapshot<Audit>) -> AuditView {
         events: log.total,
         skipped: log.skipped.total(),
         gaps: log.gaps,
-        last_event: log.last_event_seconds.and_then(seconds),
+        last_event: log.last_event_seconds.and_then(rfc3339_of_seconds),
         watched: log.spikes.clone(),
     };
     let mut spikes = Vec::new();
@@ -266,9 +256,4 @@ fn audit_view(snapshot: &Snapshot<Audit>) -> AuditView {
         problems: reading.problems.clone(),
         position_kept: reading.kept,
     }
-}
-
-fn seconds(seconds: f64) -> Option<String> {
-    #[expect(clippy::cast_possible_truncation, reason = "what lies outside is no time and is refused next")]
-    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok().map(rfc3339)
 }

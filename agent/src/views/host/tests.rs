@@ -114,6 +114,7 @@ fn close(shown: &Value, expected: Option<f64>) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
+    /// Property 6: CPU, memory and disk are shown as the machine has them.
     #[test]
     fn numbers_for_people_are_what_the_counters_say(before in counters(), after in counters(), seconds in 1_u64..20) {
         let (vitals, message) = shown(&before, &after, seconds);

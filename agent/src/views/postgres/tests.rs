@@ -222,7 +222,7 @@ fn without_a_reading_the_message_says_why_once() {
     let channel = hub.register::<Postgres>();
     let view = Arc::new(PostgresView::new(&hub, &Config::default()));
     let say = |seq| Some(serde_json::to_value(view.take(seq)?()).expect("JSON"));
-    assert_eq!(say(1).expect("a message")["missing"]["metrics"]["reason"], "not_configured");
+    assert_eq!(say(1).expect("a message")["missing"]["metrics"]["reason"], "stale");
     channel.off(Missing::new(Reason::Unreachable, "no server answers"));
     let one = say(2).expect("a message");
     assert!(one["metrics"].is_null());

@@ -1,6 +1,12 @@
 use std::collections::HashMap;
 
+use aura_model::Reason;
+
 use super::*;
+use crate::{
+    PostgresOptions,
+    servers::{Found, find},
+};
 
 fn found(options: &PostgresOptions, variables: &[(&str, &str)]) -> Result<Found, Missing> {
     let variables: HashMap<String, String> =
@@ -99,6 +105,65 @@ fn nothing_found_says_what_to_set() {
     let missing = found(&PostgresOptions::default(), &[("PGPORT", "1")]).unwrap_err();
     assert_eq!(missing.reason, Reason::NotConfigured);
     assert!(missing.detail.contains("DATABASE_URL") && missing.detail.contains(".s.PGSQL.1"), "{missing}");
+}
+
+/// As postgres_exporter's README has them: the server without its login, and each part or the file that it is in.
+#[test]
+fn a_server_whose_login_is_written_apart_is_put_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (user, pass, uri) =
+        (file("user", "filed@\n"), file("pass", "p:/@ x\n"), file("uri", " other:2/d?sslmode=require\n"));
+    let plain = ("DATA_SOURCE_URI", "db:6543/aura?sslmode=disable");
+    for (variables, expected) in [
+        (vec![plain], "db:6543 user=os database=aura tls=Disable roots=None password=None"),
+        (
+            vec![plain, ("DATA_SOURCE_USER", "me"), ("DATA_SOURCE_PASS", "p@ss/:%")],
+            r#"db:6543 user=me database=aura tls=Disable roots=None password=Some("p@ss/:%")"#,
+        ),
+        (
+            vec![
+                plain,
+                ("DATA_SOURCE_URI_FILE", &uri),
+                ("DATA_SOURCE_USER", "me"),
+                ("DATA_SOURCE_USER_FILE", &user),
+                ("DATA_SOURCE_PASS", "other"),
+                ("DATA_SOURCE_PASS_FILE", &pass),
+                ("POSTGRES_HOST", "not-this"),
+            ],
+            r#"other:2 user=filed@ database=d tls=Require roots=None password=Some("p:/@ x")"#,
+        ),
+        (
+            vec![plain, ("DATA_SOURCE_NAME", "postgres://me@first/d")],
+            "first:5432 user=me database=d tls=Prefer roots=None password=None",
+        ),
+        (
+            vec![
+                ("DATA_SOURCE_USER", "me"),
+                ("DATA_SOURCE_URI", ""),
+                ("POSTGRES_HOST", "this"),
+                ("POSTGRES_USER", "u"),
+            ],
+            "this:5432 user=u database=u tls=Prefer roots=None password=None",
+        ),
+    ] {
+        let variables: Vec<(&str, &str)> = variables.into_iter().chain([("USER", "os")]).collect();
+        let found = found(&PostgresOptions::default(), &variables).unwrap();
+        assert_eq!(found.targets.iter().map(shown).collect::<Vec<_>>(), [expected]);
+    }
+    for (variables, expected) in [
+        (vec![("DATA_SOURCE_URI", "postgresql://db/aura")], "DATA_SOURCE_URI: write host:port/database"),
+        (vec![("DATA_SOURCE_URI", "me:hunter2@db/aura")], "DATA_SOURCE_URI: write host:port/database"),
+        (vec![("DATA_SOURCE_URI_FILE", "/no/such")], "DATA_SOURCE_URI_FILE: /no/such: "),
+        (vec![plain, ("DATA_SOURCE_USER_FILE", "/no/such")], "DATA_SOURCE_USER_FILE: /no/such: "),
+    ] {
+        let missing = found(&PostgresOptions::default(), &variables).unwrap_err();
+        assert!(missing.detail.starts_with(expected) && !missing.detail.contains("hunter2"), "{missing}");
+    }
 }
 
 #[test]
@@ -329,7 +394,8 @@ mod passwords {
                     let mut seen = vec![typed.to_string(), format!("{typed:?}"), format!("{options:?}")];
                     seen.push(serde_json::to_string(&options).unwrap());
                     seen.extend(aura_model::Options::problems(&options).into_iter().map(|(_, problem)| problem));
-                    for variables in [vec![], vec![("DATABASE_URL", url.as_str())], vec![("DATA_SOURCE_NAME", url.as_str())]] {
+                    let named = ["DATABASE_URL", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"].map(|name| vec![(name, url.as_str())]);
+                    for variables in [vec![]].into_iter().chain(named) {
                         let options = if variables.is_empty() { options.clone() } else { PostgresOptions::default() };
                         match found(&options, &variables) {
                             Ok(found) => seen.extend(found.targets.iter().flat_map(|target| {

@@ -5,11 +5,10 @@
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
+use super::access::full_name;
 use crate::{
     DebateOptions,
-    ask::{columns, rows},
-    standing::{full_name, literal},
-    text::Column,
+    query::{Columns, columns},
 };
 
 /// The newest so many debates are read.
@@ -107,66 +106,6 @@ pub struct Debates {
     pub truncated: bool,
 }
 
-/// Says in one line what these tables hold, for as long as nobody changes them.
-pub(crate) fn fingerprint_sql(options: &DebateOptions, tables: &[&str]) -> String {
-    let parts: Vec<String> = tables.iter().map(|table| sum(&full_name(options, table))).collect();
-    format!("SELECT pg_catalog.concat_ws(' ', {})", parts.join(", "))
-}
-
-/// A new version of a row has a new xmin, a deleted row changes the count.
-fn sum(table: &str) -> String {
-    format!(
-        "(SELECT pg_catalog.count(*) || ':' || coalesce(pg_catalog.sum(xmin::pg_catalog.text::bigint), 0) FROM {table})"
-    )
-}
-
-/// Where changes of the tables are announced.
-#[derive(Debug)]
-pub(crate) struct Channels {
-    /// The channels to listen on.
-    pub names: Vec<String>,
-    /// Each of the tables announces each kind of change; what else changes is not looked for as often.
-    pub complete: bool,
-}
-
-/// Triggers whose function names its channel in so many words, and which changes call them. A channel that is put
-/// together when the function runs is not known from outside.
-pub(crate) fn channels_sql(options: &DebateOptions, tables: &[&str]) -> String {
-    let tables: Vec<String> = tables.iter().map(|table| format!("('{table}')")).collect();
-    format!(
-        "SELECT announced.channel, coalesce(pg_catalog.bit_or(announced.events), 0)::int AS events \
-         FROM (VALUES {}) AS known (name) LEFT JOIN LATERAL (\
-         SELECT (pg_catalog.regexp_match(p.prosrc, \
-         $$(?:pg_notify\\s*\\(\\s*'([^']+)'\\s*,|notify\\s+\"?(\\w+))$$, 'i')) AS found, \
-         t.tgtype::int AS events FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
-         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {} AND c.relname = known.name AND NOT t.tgisinternal \
-         AND t.tgenabled IN ('O', 'A')) triggers \
-         ON triggers.found IS NOT NULL CROSS JOIN LATERAL (\
-         SELECT coalesce(triggers.found[1], triggers.found[2]) AS channel, triggers.events) announced \
-         GROUP BY known.name, announced.channel",
-        tables.join(", "),
-        literal(&options.schema)
-    )
-}
-
-pub(crate) fn read_channels(answer: &[Row]) -> Result<Channels, Error> {
-    /// Bits of `tgtype`: insert, delete and update.
-    const CHANGES: i32 = 4 | 8 | 16;
-    let mut channels = Channels { names: Vec::new(), complete: true };
-    for row in answer {
-        let (name, events) = (<Option<String> as Column>::at(row, 0)?, i32::at(row, 1)?);
-        channels.complete &= name.is_some() && events & CHANGES == CHANGES;
-        // The server cuts longer names, and refuses them in pg_notify.
-        channels.names.extend(name.filter(|name| name.len() < 64 && !channels.names.contains(name)));
-    }
-    Ok(channels)
-}
-
-pub(crate) fn read_fingerprint(answer: &[Row]) -> Result<String, Error> {
-    answer.first().map_or_else(|| Ok(String::new()), |row| String::at(row, 0))
-}
-
 pub(crate) fn debates_sql(options: &DebateOptions) -> String {
     format!(
         "SELECT {} FROM (SELECT * FROM {} ORDER BY coalesce(completed_at, 'infinity') DESC, id DESC LIMIT {}) \
@@ -189,13 +128,5 @@ pub(crate) fn rounds_sql(options: &DebateOptions) -> String {
 
 pub(crate) fn read(answer: &[Row]) -> Result<Debates, Error> {
     let truncated = answer.len() > MOST_DEBATES;
-    Ok(Debates { debates: rows(&answer[usize::from(truncated)..], Debate::read)?, truncated })
-}
-
-pub(crate) fn read_rankings(answer: &[Row]) -> Result<Vec<Ranking>, Error> {
-    rows(answer, Ranking::read)
-}
-
-pub(crate) fn read_rounds(answer: &[Row]) -> Result<Vec<Rounds>, Error> {
-    rows(answer, Rounds::read)
+    Ok(Debates { debates: Debate::all(&answer[usize::from(truncated)..])?, truncated })
 }
