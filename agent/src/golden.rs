@@ -30,7 +30,7 @@ use crate::{
     hub::{Channel, Hub, Snapshot},
     publish::feed::{Feeds, Limits},
     telemetry::Events,
-    views,
+    views::{self, Parts},
 };
 
 /// No reading becomes late by itself, and nothing is looked at between the steps of a test.
@@ -66,10 +66,14 @@ impl World {
                 let loader = Loader::new(Arc::clone(&shared), Arc::default(), &config.sources.ollama, false);
                 let events = Arc::new(Events::default());
                 let actions = Arc::clone(&loader) as _;
-                let mut views = views::open(&shared, &feeds, &config, &Context::default(), &events, actions);
+                let mut views =
+                    views::open(&feeds, &Parts::new(&shared, &config, &Context::default(), &events, actions));
+                let live = views.live();
+                let shown = Arc::clone(&live);
+                let ready = Box::new(move || views::ready(&shown));
                 let (reload, _reloads) = mpsc::channel(1);
-                let app = Arc::new(App::new(shared, loader, views.live(), events, 100, reload));
-                let front = Arc::new(Front::new(Arc::clone(&app), views.routes()));
+                let app = Arc::new(App::new(shared, live, ready, events, 100, reload));
+                let front = Arc::new(Front::new(Arc::clone(&app), views.routes(), Vec::new()));
                 let mut listeners = Listeners::new(Serving { front, stopping });
                 let addresses = ["127.0.0.1:0".parse().unwrap()];
                 let bound = listeners.bind(&addresses).unwrap();
@@ -103,7 +107,7 @@ impl World {
     }
 
     /// The response to a GET once it is as expected, against its file.
-    fn route(&self, name: &str, path: &str, is_there: impl Fn(&str) -> bool) {
+    fn response(&self, name: &str, path: &str, is_there: impl Fn(&str) -> bool) {
         let response = wait_for(&format!("{name} at {path}"), || {
             let response = Request::new("GET", path).send(self.address);
             is_there(&response.text()).then_some(response)
@@ -162,19 +166,19 @@ fn every_message_and_every_response() {
     let now = Instant::now();
     let before = now.checked_sub(Duration::from_secs(10)).unwrap();
 
-    world.route("system_nothing", "/api/system", |_| true);
-    world.route("system_stats_nothing", "/api/system/stats", |_| true);
-    world.route("ready_nothing", "/-/ready", |_| true);
-    world.route("ollama_nothing", "/api/models", |text| text.contains("model_update"));
-    world.route("ollama_status_nothing", "/v1/models/status", |_| true);
-    world.route("ollama_health_nothing", "/v1/models/health", |_| true);
-    world.route("postgres_nothing", "/api/database", |text| text.contains("database_update"));
-    world.route("postgres_metrics_nothing", "/api/database/metrics", |_| true);
-    world.route("debates_nothing", "/api/debates", |_| true);
-    world.route("debates_leaderboard_nothing", "/v1/debate/leaderboard", |_| true);
-    world.route("governance_nothing", "/api/governance", |text| text.contains("governance_update"));
-    world.route("governance_roles_nothing", "/api/governance/roles", |_| true);
-    world.route("unknown_feed", "/api/nothing", |_| true);
+    world.response("system_nothing", "/api/system", |_| true);
+    world.response("system_stats_nothing", "/api/system/stats", |_| true);
+    world.response("ready_nothing", "/-/ready", |_| true);
+    world.response("ollama_nothing", "/api/models", |text| text.contains("model_update"));
+    world.response("ollama_status_nothing", "/v1/models/status", |_| true);
+    world.response("ollama_health_nothing", "/v1/models/health", |_| true);
+    world.response("postgres_nothing", "/api/database", |text| text.contains("database_update"));
+    world.response("postgres_metrics_nothing", "/api/database/metrics", |_| true);
+    world.response("debates_nothing", "/api/debates", |_| true);
+    world.response("debates_leaderboard_nothing", "/v1/debate/leaderboard", |_| true);
+    world.response("governance_nothing", "/api/governance", |text| text.contains("governance_update"));
+    world.response("governance_roles_nothing", "/api/governance/roles", |_| true);
+    world.response("unknown_feed", "/api/nothing", |_| true);
 
     let machine = readings::Machine::new(folder.path());
     world.put::<Host>(machine.first(), before, FIRST);
@@ -183,36 +187,36 @@ fn every_message_and_every_response() {
     world.put::<Host>(machine.second(), now, SECOND);
     let newest = |text: &str| text.contains("12:00:10");
     world.feed("system", "system", &[r#"{"type":"dance"}"#], newest);
-    world.route("system_rest", "/api/system", newest);
-    world.route("system_stats", "/api/system/stats", |_| true);
-    world.route("system_history", "/api/system/history", |_| true);
-    world.route("system_history_bad_window", "/api/system/history?window=soon", |_| true);
-    world.route("ready", "/-/ready", |_| true);
+    world.response("system_rest", "/api/system", newest);
+    world.response("system_stats", "/api/system/stats", |_| true);
+    world.response("system_history", "/api/system/history", |_| true);
+    world.response("system_history_bad_window", "/api/system/history?window=soon", |_| true);
+    world.response("ready", "/-/ready", |_| true);
 
     world.put::<Ollama>(readings::ollama(), now, SECOND);
     world.feed("ollama", "models", &[], newest);
-    world.route("ollama_rest", "/api/models", newest);
-    world.route("ollama_status", "/v1/models/status", |_| true);
-    world.route("ollama_health", "/v1/models/health", |_| true);
+    world.response("ollama_rest", "/api/models", newest);
+    world.response("ollama_status", "/v1/models/status", |_| true);
+    world.response("ollama_health", "/v1/models/health", |_| true);
     let mut alone = readings::ollama();
     alone.hosts.truncate(1);
     world.put::<Ollama>(alone, Instant::now(), "2025-12-15T12:00:20Z");
-    world.route("ollama_one_host", "/api/models", |text| text.contains("12:00:20"));
-    world.route("ollama_one_host_health", "/v1/models/health", |_| true);
+    world.response("ollama_one_host", "/api/models", |text| text.contains("12:00:20"));
+    world.response("ollama_one_host_health", "/v1/models/health", |_| true);
 
     let (first, second) = readings::postgres();
     world.put::<Postgres>(first, before, FIRST);
     world.feed("postgres_first", "database", &[], |text| text.contains("12:00:00"));
     world.put::<Postgres>(second, now, SECOND);
     world.feed("postgres", "database", &[], newest);
-    world.route("postgres_rest", "/api/database", newest);
-    world.route("postgres_metrics", "/api/database/metrics", |_| true);
+    world.response("postgres_rest", "/api/database", newest);
+    world.response("postgres_metrics", "/api/database/metrics", |_| true);
     world.feed("debates", "debates", &[], newest);
-    world.route("debates_rest", "/api/debates", newest);
-    world.route("debates_leaderboard", "/v1/debate/leaderboard", |_| true);
-    world.route("debates_history", "/v1/debate/history?limit=2&model=red:1b", |_| true);
+    world.response("debates_rest", "/api/debates", newest);
+    world.response("debates_leaderboard", "/v1/debate/leaderboard", |_| true);
+    world.response("debates_history", "/v1/debate/history?limit=2&model=red:1b", |_| true);
 
-    world.route("ollama_with_debates", "/api/models", |text| text.contains(r#""model_name":"#));
+    world.response("ollama_with_debates", "/api/models", |text| text.contains(r#""model_name":"#));
 
     world.put::<Audit>(readings::audit(folder.path()), now, FIRST);
     world.put::<RoleFiles>(readings::roles(), now, SECOND);
@@ -222,25 +226,25 @@ fn every_message_and_every_response() {
         r#"{"type":"refresh_audit","level":"loud"}"#,
     ];
     world.feed("governance", "governance", &questions, newest);
-    world.route("governance_rest", "/api/governance", newest);
-    world.route("governance_roles", "/api/governance/roles", |_| true);
-    world.route("governance_audit_logs", "/api/governance/audit-logs?limit=2", |_| true);
-    world.route("governance_audit_logs_bad", "/api/governance/audit-logs?limit=0", |_| true);
+    world.response("governance_rest", "/api/governance", newest);
+    world.response("governance_roles", "/api/governance/roles", |_| true);
+    world.response("governance_audit_logs", "/api/governance/audit-logs?limit=2", |_| true);
+    world.response("governance_audit_logs_bad", "/api/governance/audit-logs?limit=0", |_| true);
 
     let off = |text: &str| text.contains("is off in this test");
     world.off::<Host>();
     world.feed("system_off", "system", &[], off);
-    world.route("system_off_rest", "/api/system", |_| true);
-    world.route("ready_off", "/-/ready", |_| true);
+    world.response("system_off_rest", "/api/system", |_| true);
+    world.response("ready_off", "/-/ready", |_| true);
     world.off::<Ollama>();
     world.feed("ollama_off", "models", &[], off);
-    world.route("ollama_off_status", "/v1/models/status", |_| true);
+    world.response("ollama_off_status", "/v1/models/status", |_| true);
     world.off::<Postgres>();
     world.feed("postgres_off", "database", &[], off);
-    world.route("postgres_off_metrics", "/api/database/metrics", |_| true);
-    world.route("debates_off", "/v1/debate/leaderboard", |_| true);
+    world.response("postgres_off_metrics", "/api/database/metrics", |_| true);
+    world.response("debates_off", "/v1/debate/leaderboard", |_| true);
     world.off::<Audit>();
     world.off::<RoleFiles>();
     world.feed("governance_off", "governance", &[], |text| text.matches("is off in this test").count() == 3);
-    world.route("governance_off_roles", "/api/governance/roles", |_| true);
+    world.response("governance_off_roles", "/api/governance/roles", |_| true);
 }

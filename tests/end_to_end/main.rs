@@ -15,6 +15,7 @@ mod feed;
 mod governance;
 mod gpu;
 mod lifecycle;
+mod llama;
 mod model_changes;
 mod model_faults;
 mod models;

@@ -16,19 +16,20 @@ pub struct ApiError {
 /// What every error says.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ErrorBody {
-    /// A word for programs.
+    /// A word for programs. One code means the same at every route.
     pub code: &'static str,
-    /// A sentence for people.
+    /// A sentence for people: what is wrong, with the value or name that is.
     pub message: String,
-    /// What would help.
+    /// What would help; `null` when there is nothing to try.
     pub hint: Option<String>,
-    /// After how many seconds it is worth to try again.
+    /// After how many seconds it is worth to try again, as the header `Retry-After` says too; `null` when it is not.
     pub retry_after_s: Option<u64>,
 }
 
-/// An error as it is answered.
+/// An error, of whichever route.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer {
+    /// What is wrong.
     error: ErrorBody,
 }
 
@@ -44,9 +45,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// The sources of what is asked for are late or off.
+    /// No reading is on time.
+    #[must_use]
     pub fn nothing_fresh() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "there is no reading that is on time")
+        let message = "there is no reading that is on time";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stale", message)
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
             .retry_after(1)
     }

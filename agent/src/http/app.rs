@@ -10,7 +10,7 @@ use super::{
     gate::{auth::Authenticator, permits::Places, rate_limit::RateLimit, scrapes::Scrapes},
 };
 use crate::{
-    actions,
+    api::ApiError,
     config::Network,
     hub::Hub,
     publish::{feed::Live, prometheus::Scraper},
@@ -20,14 +20,17 @@ use crate::{
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
+/// Says whether the agent does what it is there for, or why not.
+pub type Ready = Box<dyn Fn() -> Result<(), ApiError> + Send + Sync>;
+
 /// What the handlers share.
 pub struct App {
     /// The sources' newest readings.
     pub hub: Arc<Hub>,
-    /// Loads and unloads models.
-    pub loader: Arc<actions::ollama::Loader>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
-    pub live: Vec<Live>,
+    pub live: Arc<[Live]>,
+    /// Whether the agent is ready.
+    pub ready: Ready,
     /// What is counted where it happens.
     pub events: Arc<Events>,
     /// Answers to scrapes.
@@ -63,8 +66,6 @@ pub struct Settings {
     pub control_token: Option<Arc<ControlToken>>,
     /// How many requests a second are answered, when not all.
     pub rate_limit: Option<Arc<RateLimit>>,
-    /// Whether models may be loaded and unloaded at all.
-    pub controls: bool,
     /// Those whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Network>,
     /// Fields of every answer, from the web configuration.
@@ -76,8 +77,8 @@ impl App {
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
-        loader: Arc<actions::ollama::Loader>,
-        live: Vec<Live>,
+        live: Arc<[Live]>,
+        ready: Ready,
         events: Arc<Events>,
         connections: usize,
         reload: mpsc::Sender<Reload>,
@@ -85,7 +86,7 @@ impl App {
         let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
         // Nobody can ask before there are listeners, which come with settings.
         let (settings, _) = watch::channel(Arc::default());
-        Self { hub, loader, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
+        Self { hub, live, ready, events, scraper: Scraper::default(), places, scrapes, reload, settings }
     }
 
     /// The feed of this name.

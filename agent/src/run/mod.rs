@@ -32,13 +32,13 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    actions::ollama::Loader,
+    actions::ollama::{self, Loader},
     config::{Config, Loaded, Overrides, process_variables},
-    http::{App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
+    http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
     telemetry::{Events, Telemetry, declared},
-    views::{self, Views},
+    views::{self, Parts, Views},
 };
 
 /// What the system or a person asks of the process.
@@ -85,6 +85,7 @@ struct Agent {
     descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
+    loader: Arc<Loader>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
     /// Held for as long as the agent runs.
@@ -114,17 +115,19 @@ impl Agent {
         let descriptors = system::raise_descriptor_limit();
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
-        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        let views = views::open(&hub, &feeds, config, &context, &events, Arc::clone(&loader) as _);
+        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
+        let views = views::open(&feeds, &Parts::new(&hub, config, &context, &events, Arc::clone(&loader) as _));
         let live = views.live();
         let own = live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let app = Arc::new(App::new(hub, loader, live, events, connections, reload));
+        let shown = Arc::clone(&live);
+        let ready = Box::new(move || views::ready(&shown));
+        let app = Arc::new(App::new(hub, live, ready, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
@@ -135,6 +138,7 @@ impl Agent {
             web,
             descriptors,
             addresses: Vec::new(),
+            loader,
             app,
             reloads,
             _storage: storage,
@@ -143,10 +147,13 @@ impl Agent {
 
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let mut listeners = Listeners::new(Serving {
-            front: Arc::new(Front::new(Arc::clone(&self.app), self.views.routes())),
-            stopping,
-        });
+        let closed = Arc::clone(&self.loader);
+        let actions = Actions {
+            routes: ollama::routes().handlers(Arc::clone(&self.loader)),
+            closed: Arc::new(move || closed.closed()),
+        };
+        let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
+        let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
         for address in &self.addresses {
             self.web.fits(*address).map_err(anyhow::Error::msg)?;
@@ -238,7 +245,7 @@ impl Agent {
         self.views.configure(new);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
-        self.app.loader.configure(&new.sources.ollama, settings.has_controllers());
+        self.loader.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
         for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());
@@ -263,7 +270,6 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         authenticator: web.authenticator(),
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
-        controls: config.sources.ollama.controls,
         trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
         ..Settings::default()

@@ -11,31 +11,65 @@ pub mod postgres;
 pub(crate) mod time;
 mod view;
 
-use std::sync::Arc;
+use http::StatusCode;
 
-use aura_model::Context;
-
-pub use self::view::{Make, View, Views};
-use self::{
-    debates::DebatesView, governance::GovernanceView, host::HostView, ollama::OllamaView, postgres::PostgresView,
+pub(crate) use self::view::{Make, View};
+pub use self::view::{Parts, Views};
+use crate::{
+    api::{ApiError, FeedDescription, Operation},
+    publish::feed::{Feeds, Live},
 };
-use crate::{config::Config, hub::Hub, publish::feed::Feeds, telemetry::Events};
 
-/// Opens every view's feed. What is new is registered here, by one line.
-pub fn open(
-    hub: &Arc<Hub>,
-    feeds: &Feeds,
-    config: &Config,
-    context: &Context,
-    events: &Arc<Events>,
-    actions: Arc<dyn ollama::Actions>,
-) -> Views {
-    let mut views = Views::new(hub, feeds);
-    let debates = Arc::new(DebatesView::new(hub));
-    views.add(Arc::new(HostView::new(hub, config, context, events)));
-    views.add(Arc::new(OllamaView::new(hub, &debates, actions)));
-    views.add(Arc::new(PostgresView::new(hub, config)));
-    views.add(debates);
-    views.add(Arc::new(GovernanceView::new(hub, config)));
-    views
+// Each view is registered by its one line.
+views! {
+    host::HostView,
+    ollama::OllamaView,
+    postgres::PostgresView,
+    debates::DebatesView,
+    governance::GovernanceView,
+}
+
+macro_rules! views {
+    ($($view:ty,)+) => {
+        /// Opens every view and its feed.
+        pub fn open(feeds: &Feeds, parts: &Parts<'_>) -> Views {
+            let mut views = Views::default();
+            $(views.add::<$view>(feeds, parts);)+
+            views
+        }
+
+        /// What every view offers, for the documentation.
+        pub(crate) fn offers() -> Vec<Offer> {
+            vec![$(Offer::of::<$view>()),+]
+        }
+    };
+}
+use views;
+
+/// What a view offers.
+pub(crate) struct Offer {
+    pub about: &'static str,
+    pub feed: FeedDescription,
+    pub operations: Vec<Operation>,
+}
+
+impl Offer {
+    fn of<V: View>() -> Self {
+        Self { about: V::ABOUT, feed: V::FEED, operations: V::routes().operations() }
+    }
+}
+
+/// Whether there is a reading of the host that is on time.
+///
+/// # Errors
+/// The response that says why not.
+pub fn ready(live: &[Live]) -> Result<(), ApiError> {
+    match live.iter().find(|live| live.feed.name() == host::HostView::FEED.name) {
+        Some(live) if (live.fresh)() => Ok(()),
+        Some(live) if live.feed.has_message() => Err(ApiError::nothing_fresh()),
+        _ => {
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet");
+            Err(error.retry_after(1))
+        }
+    }
 }

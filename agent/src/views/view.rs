@@ -2,31 +2,39 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use aura_model::Context;
 use axum::Router;
-use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::{debates::DebatesView, ollama::Actions};
 use crate::{
+    api::{FeedDescription, Routes},
     config::Config,
     hub::Hub,
     publish::feed::{Feed, Feeds, Live},
+    telemetry::Events,
 };
 
 /// Makes a message, if anybody wants it.
-pub type Make<M> = Box<dyn FnOnce() -> M + Send>;
+pub(crate) type Make<M> = Box<dyn FnOnce() -> M + Send>;
 
 /// Readings as people want them: takes in what sources have read, and gives the messages of one feed. What is missing in
 /// a message, it says itself, and why.
-pub trait View: Send + Sync + 'static {
-    /// Its feed's name on the wire: `/ws/<FEED>` and `/api/<FEED>`.
-    const FEED: &'static str;
+pub(crate) trait View: Send + Sync + 'static {
+    /// Its feed: `/ws/<name>` and `/api/<name>`.
+    const FEED: FeedDescription;
+    /// What its routes are about, for the documentation.
+    const ABOUT: &'static str;
     /// The sources that it is made from, by name. It looks at each of their readings, and again when one is late.
     const SOURCES: &'static [&'static str];
     /// It looks again after this time at the latest.
     const LONGEST_PAUSE: Duration = Duration::MAX;
-    /// What the feed sends.
-    type Message: Serialize + JsonSchema + 'static;
+    /// What the feed sends, as [`Self::FEED`] describes it.
+    type Message: Serialize + 'static;
+
+    /// Nothing taken in yet.
+    fn open(parts: &Parts<'_>) -> Arc<Self>;
 
     /// Takes in what its sources have read, and gives the message that says so, with its number in the feed. None when
     /// there is nothing new to say.
@@ -52,18 +60,46 @@ pub trait View: Send + Sync + 'static {
     }
 
     /// Its routes beside those of the feed.
-    fn routes() -> Router<Arc<Self>> {
-        Router::new()
+    fn routes() -> Routes<Arc<Self>> {
+        Routes::new()
     }
 
     /// Puts a configuration in force that was loaded again.
     fn configure(&self, _config: &Config) {}
 }
 
+/// What views are made over.
+pub struct Parts<'a> {
+    /// The sources' readings.
+    pub(super) hub: &'a Arc<Hub>,
+    pub(super) config: &'a Config,
+    /// Hears whether anybody looks at the host.
+    pub(super) context: &'a Context,
+    /// Hears which limits are exceeded.
+    pub(super) events: &'a Arc<Events>,
+    /// What is done to models.
+    pub(super) actions: Arc<dyn Actions>,
+    /// The debates, whose standings are a part of Ollama's message too.
+    pub(super) debates: Arc<DebatesView>,
+}
+
+impl<'a> Parts<'a> {
+    /// All of them.
+    pub fn new(
+        hub: &'a Arc<Hub>,
+        config: &'a Config,
+        context: &'a Context,
+        events: &'a Arc<Events>,
+        actions: Arc<dyn Actions>,
+    ) -> Self {
+        let debates = Arc::new(DebatesView::new(hub));
+        Self { hub, config, context, events, actions, debates }
+    }
+}
+
 /// The views, their feeds open.
+#[derive(Default)]
 pub struct Views {
-    hub: Arc<Hub>,
-    feeds: Feeds,
     live: Vec<Live>,
     routes: Router,
     configure: Vec<Box<dyn Fn(&Config) + Send + Sync>>,
@@ -71,31 +107,20 @@ pub struct Views {
 }
 
 impl Views {
-    /// None yet, over this hub.
-    pub fn new(hub: &Arc<Hub>, feeds: &Feeds) -> Self {
-        Self {
-            hub: Arc::clone(hub),
-            feeds: feeds.clone(),
-            live: Vec::new(),
-            routes: Router::new(),
-            configure: Vec::new(),
-            pumps: Vec::new(),
-        }
-    }
-
     /// Opens the feed of a view.
-    pub fn add<V: View>(&mut self, view: Arc<V>) {
+    pub(super) fn add<V: View>(&mut self, feeds: &Feeds, parts: &Parts<'_>) {
+        let view = V::open(parts);
         let (answering, live, configured) = (Arc::clone(&view), Arc::clone(&view), Arc::clone(&view));
-        let feed = self.feeds.open_answering(V::FEED, Some(Box::new(move |request| answering.answer(request))));
-        self.live.push(Live { feed: feed.clone(), is_fresh: Arc::new(move || live.is_fresh()) });
-        self.routes = std::mem::take(&mut self.routes).merge(V::routes().with_state(Arc::clone(&view)));
+        let feed = feeds.open_answering(V::FEED.name, Some(Box::new(move |request| answering.answer(request))));
+        self.live.push(Live { feed: feed.clone(), fresh: Arc::new(move || live.is_fresh()) });
+        self.routes = std::mem::take(&mut self.routes).merge(V::routes().with(Arc::clone(&view)));
         self.configure.push(Box::new(move |config| configured.configure(config)));
-        self.pumps.push(Box::pin(pump(view, feed, Arc::clone(&self.hub))));
+        self.pumps.push(Box::pin(pump(view, feed, Arc::clone(parts.hub))));
     }
 
     /// Their feeds.
-    pub fn live(&self) -> Vec<Live> {
-        self.live.clone()
+    pub fn live(&self) -> Arc<[Live]> {
+        self.live.clone().into()
     }
 
     /// Their routes.
@@ -139,6 +164,6 @@ async fn pump<V: View>(view: Arc<V>, feed: Feed, hub: Arc<Hub>) {
 
 fn encode<V: View>(message: Make<V::Message>, out: &mut Vec<u8>) {
     if let Err(error) = serde_json::to_writer(out, &message()) {
-        tracing::error!("the message of feed {} could not be encoded: {error}", V::FEED);
+        tracing::error!("the message of feed {} could not be encoded: {error}", V::FEED.name);
     }
 }

@@ -16,8 +16,7 @@ use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
 
 use self::jobs::{Jobs, Order};
-pub use self::routes::routes;
-pub(crate) use self::routes::{Accepted, Done};
+pub(crate) use self::routes::routes;
 use crate::{
     hub::Hub,
     views::ollama::{

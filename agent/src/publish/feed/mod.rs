@@ -85,8 +85,8 @@ pub struct Feed {
 pub struct Live {
     /// The feed.
     pub feed: Feed,
-    /// Whether what it is made from is on time.
-    pub is_fresh: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether its sources are on time.
+    pub fresh: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What a feed's publisher and the thread share.

@@ -11,13 +11,14 @@ use std::{
 
 use aura_model::{Missing, Reason, Source};
 use aura_postgres::{Debates, Postgres, PostgresReading, Ranking, Rounds, ServerReading, Statistics};
-use axum::Router;
 
 pub use self::message::{DebateUpdate, Row};
-pub(crate) use self::routes::{History, Leaderboard};
 use self::standings::{Standings, Tables, standings};
-use super::{Make, View, postgres::why, time::rfc3339};
-use crate::hub::{Hub, Snapshot};
+use super::{Make, Parts, View, postgres::why, time::rfc3339};
+use crate::{
+    api::{FeedDescription, Routes},
+    hub::{Hub, Snapshot},
+};
 
 /// So many debates go into each message; the history has all that were read.
 const RECENT: usize = 20;
@@ -58,9 +59,15 @@ struct DebatesSample {
 }
 
 impl View for DebatesView {
-    const FEED: &'static str = "debates";
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str =
+        "Debates of models, from the tables of an installation: see [PostgreSQL](sources/postgres.md).";
     const SOURCES: &'static [&'static str] = &[Postgres::NAME];
     type Message = DebateUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::clone(&parts.debates)
+    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<DebateUpdate>> {
         if let Some(now) = self.hub.channel::<Postgres>()?.latest() {
@@ -77,7 +84,7 @@ impl View for DebatesView {
         self.current().is_some()
     }
 
-    fn routes() -> Router<Arc<Self>> {
+    fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
 }

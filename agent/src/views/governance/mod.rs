@@ -17,7 +17,6 @@ use std::{
 use aura_audit::{Audit, AuditOptions, Level, Log};
 use aura_model::{Missing, Reason, Source, Switch};
 use aura_roles::{RoleFiles, TrustScale};
-use axum::Router;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -26,8 +25,9 @@ use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-use super::{Make, View};
+use super::{Make, Parts, View};
 use crate::{
+    api::{FeedDescription, Routes},
     config::{Config, suggestion},
     hub::{Channel, Hub, Published, Snapshot},
     publish::feed,
@@ -64,10 +64,15 @@ struct Sources {
 }
 
 impl View for GovernanceView {
-    const FEED: &'static str = "governance";
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).";
     const SOURCES: &'static [&'static str] = &[Audit::NAME, RoleFiles::NAME];
     const LONGEST_PAUSE: Duration = IDLE;
     type Message = GovernanceUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, parts.config))
+    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
         let revisions = (
@@ -105,7 +110,7 @@ impl View for GovernanceView {
         }
     }
 
-    fn routes() -> Router<Arc<Self>> {
+    fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
 

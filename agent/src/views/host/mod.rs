@@ -17,7 +17,6 @@ use std::{
 use aura_gpu::Gpus;
 use aura_host::Host;
 use aura_model::{Context, Source};
-use axum::Router;
 
 pub use self::history::Window;
 use self::{
@@ -26,8 +25,9 @@ use self::{
     history::History,
     message::{Alert, SystemUpdate},
 };
-use super::{Make, View};
+use super::{Make, Parts, View};
 use crate::{
+    api::{FeedDescription, Routes},
     config::{Config, Thresholds},
     hub::{self, Hub, Published, Snapshot},
     telemetry::Events,
@@ -72,9 +72,14 @@ struct State {
 }
 
 impl View for HostView {
-    const FEED: &'static str = "system";
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "The host.";
     const SOURCES: &'static [&'static str] = &[Host::NAME];
     type Message = SystemUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, parts.config, parts.context, parts.events))
+    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<SystemUpdate>> {
         let host = self.hub.channel::<Host>()?;
@@ -97,7 +102,7 @@ impl View for HostView {
         self.context.set_watched(watched);
     }
 
-    fn routes() -> Router<Arc<Self>> {
+    fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
 
@@ -108,8 +113,7 @@ impl View for HostView {
 
 impl HostView {
     /// Nothing read yet. `context` hears whether somebody looks, `events` which limits are exceeded.
-    #[must_use]
-    pub fn new(hub: &Arc<Hub>, config: &Config, context: &Context, events: &Arc<Events>) -> Self {
+    fn new(hub: &Arc<Hub>, config: &Config, context: &Context, events: &Arc<Events>) -> Self {
         let state = State {
             recent: VecDeque::new(),
             current: None,

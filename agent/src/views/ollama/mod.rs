@@ -14,7 +14,6 @@ use aura_gpu::Gpus;
 use aura_model::{Missing, Reason, Source};
 use aura_ollama::Ollama;
 use aura_postgres::Postgres;
-use axum::Router;
 use jiff::Timestamp;
 
 use self::{
@@ -22,10 +21,13 @@ use self::{
     message::{Controls, ModelUpdate},
 };
 use super::{
-    Make, View,
+    Make, Parts, View,
     debates::{DebatesView, Row},
 };
-use crate::hub::{Hub, Published, Snapshot, State};
+use crate::{
+    api::{FeedDescription, Routes},
+    hub::{Hub, Published, Snapshot, State},
+};
 
 /// What is done to models, as far as the message shows it.
 pub trait Actions: Send + Sync {
@@ -55,9 +57,14 @@ struct Said {
 }
 
 impl View for OllamaView {
-    const FEED: &'static str = "models";
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "Models of Ollama: see [Ollama](sources/ollama.md).";
     const SOURCES: &'static [&'static str] = &[Ollama::NAME, Postgres::NAME];
     type Message = ModelUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, &parts.debates, Arc::clone(&parts.actions)))
+    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<ModelUpdate>> {
         let channel = self.hub.channel::<Ollama>()?;
@@ -72,11 +79,11 @@ impl View for OllamaView {
             return None;
         }
         *said = Some(now);
-        let parts = self.parts();
-        Some(Box::new(move || parts.message(seq)))
+        let pieces = self.pieces();
+        Some(Box::new(move || pieces.message(seq)))
     }
 
-    fn routes() -> Router<Arc<Self>> {
+    fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
 }
@@ -89,8 +96,8 @@ impl OllamaView {
     }
 
     /// Everything that a message is made from, as it is now.
-    fn parts(&self) -> Parts {
-        Parts {
+    fn pieces(&self) -> Pieces {
+        Pieces {
             reading: newest(&self.hub),
             gpus: self.hub.channel::<Gpus>().and_then(|channel| channel.latest()),
             model_stats: self.debates.rows(),
@@ -101,11 +108,11 @@ impl OllamaView {
 
     /// What the feed says, made afresh for its twins, which have no number.
     fn current(&self) -> ModelUpdate {
-        self.parts().message(0)
+        self.pieces().message(0)
     }
 }
 
-struct Parts {
+struct Pieces {
     reading: Result<Arc<Snapshot<Ollama>>, Missing>,
     gpus: Option<Arc<Snapshot<Gpus>>>,
     model_stats: Result<Arc<Vec<Row>>, Missing>,
@@ -113,7 +120,7 @@ struct Parts {
     controls: Controls,
 }
 
-impl Parts {
+impl Pieces {
     fn message(self, seq: u64) -> ModelUpdate {
         let reading = match &self.reading {
             Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),

@@ -13,15 +13,15 @@ use std::{
 
 use aura_model::{Missing, Reason, Source};
 use aura_postgres::{Postgres, Prober};
-use axum::Router;
 use jiff::Timestamp;
 
 use self::{
     growth::Sizes,
     message::{DatabaseUpdate, Metrics},
 };
-use super::{Make, View, time::rfc3339};
+use super::{Make, Parts, View, time::rfc3339};
 use crate::{
+    api::{FeedDescription, Routes},
     config::Config,
     hub::{Channel, Hub, Published, Snapshot},
 };
@@ -54,9 +54,14 @@ struct PostgresSample {
 }
 
 impl View for PostgresView {
-    const FEED: &'static str = "database";
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).";
     const SOURCES: &'static [&'static str] = &[Postgres::NAME];
     type Message = DatabaseUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, parts.config))
+    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<DatabaseUpdate>> {
         let channel = self.hub.channel::<Postgres>();
@@ -75,7 +80,7 @@ impl View for PostgresView {
         Some(Box::new(move || absence(missing, interval, now, seq)))
     }
 
-    fn routes() -> Router<Arc<Self>> {
+    fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
 

@@ -1,4 +1,4 @@
-//! The feeds and their twins for scripts.
+//! Every feed, live and as its newest message.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{api::ApiError, publish::feed::Live};
 /// A feed's newest message.
 pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let live = find(&app, &name)?;
-    let message = live.feed.latest().filter(|_| (live.is_fresh)()).ok_or_else(ApiError::nothing_fresh)?;
+    let message = live.feed.latest().filter(|_| (live.fresh)()).ok_or_else(ApiError::nothing_fresh)?;
     Ok(json(message.text().clone().into_response()))
 }
 
