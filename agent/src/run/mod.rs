@@ -51,7 +51,7 @@ enum Signal {
 }
 
 /// Clients and running answers get this long when the agent stops.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const GRACE_PERIOD: Duration = Duration::from_millis(1500);
 
 /// How long the names of listening addresses may take to be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -183,13 +183,13 @@ impl Agent {
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
-        let goodbye = spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let goodbye = spawn_blocking(move || feeds.shutdown(GRACE_PERIOD));
         let finished = async {
             let _ = goodbye.await;
             listeners.finished().await;
         };
-        if timeout(PATIENCE, finished).await.is_err() {
-            warn!("some clients were cut off: they did not close in {PATIENCE:?}");
+        if timeout(GRACE_PERIOD, finished).await.is_err() {
+            warn!("some clients were cut off: they did not close in {GRACE_PERIOD:?}");
         }
         info!("stopped");
         Ok(())
@@ -271,7 +271,7 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
         trusted_proxies: config.web.trusted_proxies.clone(),
-        fields: web.headers().to_vec(),
+        headers: web.headers().to_vec(),
         ..Settings::default()
     }
 }
