@@ -328,10 +328,12 @@ impl Client {
                 return Ok(());
             }
             Event::Text(text) => answer::text(&text, self.permit.feed.answer.as_deref()),
-            Event::Binary(bytes) => answer::binary(&bytes, self.permit.feed.answer.as_deref()),
+            Event::Binary(_) => {
+                self.fail(Violation { code: 1003, reason: "only text is understood" }, turn);
+                return Ok(());
+            }
         };
         match reaction {
-            Reaction::Nothing => {}
             Reaction::Pace(pace) => {
                 self.terms.pace = pace;
                 self.due = turn.now + pace;
@@ -343,7 +345,6 @@ impl Client {
                     self.fail(Violation { code: 1008, reason: "replies are not read" }, turn);
                 }
             }
-            Reaction::Unsupported => self.fail(Violation { code: 1003, reason: "only text is understood" }, turn),
         }
         Ok(())
     }
