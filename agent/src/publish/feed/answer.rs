@@ -101,7 +101,7 @@ fn reply(answer: Answer) -> Reaction {
     }
 }
 
-fn error_reply(code: &str, message: &str, hint: &str) -> Reaction {
+fn error_reply(code: &'static str, message: &str, hint: &str) -> Reaction {
     reply(Answer::error(code, message, hint))
 }
 
