@@ -74,7 +74,8 @@ fn fast(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    let days = Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()?.duration_since(EPOCH);
+    let days =
+        Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()?.duration_since(EPOCH);
     let seconds = days.as_secs() + ((hour * 60) + minute - offset) * 60 + second;
     Some(seconds * 1000 + (nanoseconds + 500_000).div_euclid(1_000_000))
 }

@@ -237,6 +237,9 @@ mod tests {
         assert!(matches!(client.send(Method::GET, &encrypted, None).await, Err(Error::Untrusted(_))));
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let error = client.send(Method::GET, &format!("http://{nobody}/"), None).await.unwrap_err();
-        assert!(matches!(&error, Error::Unreachable(error) if error.kind() == ErrorKind::ConnectionRefused), "{error:?}");
+        assert!(
+            matches!(&error, Error::Unreachable(error) if error.kind() == ErrorKind::ConnectionRefused),
+            "{error:?}"
+        );
     }
 }
