@@ -6,7 +6,7 @@ WEB := dashboards/web
 ARGUMENTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e lint portable bench order tools generate
+.PHONY: help build run test e2e lint portable bench tools generate
 
 # The goals after `e2e` are names of its parts.
 ifeq (e2e,$(firstword $(MAKECMDGOALS)))
@@ -25,7 +25,7 @@ run: build ## Build and start it; it says where to look (ARGUMENTS="--log.level=
 	exec $(TARGET)/release/aura $(ARGUMENTS)
 
 test: tools ## Run everything: unit, property, golden, end to end with real peers, the page, the page in a browser
-	@tests/count -- sh -c 'tests/cargo --workspace --locked --no-fail-fast; rust=$$?; tests/page && exit $$rust'
+	@tests/count -- sh -c 'tests/cargo; rust=$$?; tests/page && exit $$rust'
 
 e2e: tools ## Run what asks too much for every change: built peers, bare systems, hours; `make e2e help` lists the parts, `make e2e PART...` runs some
 	@$(if $(filter help,$(PART)),,tests/count --) tests/e2e $(PART)
@@ -42,12 +42,9 @@ bench: ## Measure against what a user would run instead; prints one table and wr
 	cargo build --release --locked --workspace
 	tests/bench/run
 
-order: ## List anew which functions run, so that they lie together in the binary; needs valgrind
-	tests/bench/order
-
 generate: ## Write the generated part of docs/ and the built page anew
 	cargo run --locked --package aura-agent -- generate docs docs
-	cd $(WEB) && npm ci && npm run build
+	cd $(WEB) && npm ci && npm run contract && npm run build
 
 tools: ## Install what the tests need beside Rust, where that is allowed
 	@tests/tools

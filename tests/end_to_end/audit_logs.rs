@@ -205,6 +205,8 @@ fn no_line_is_lost_or_counted_twice_over_twenty_kills_while_others_write_and_rot
         wait_until("it counts", || fs::read(&kept).unwrap() != before);
         thread::sleep(Duration::from_millis(random.below(300) as u64));
         agent.kill();
+        // Shown where the test fails.
+        agent.log().lines().filter(|line| line.contains("WARN")).for_each(|line| eprintln!("{line}"));
     }
     stop.store(true, Ordering::SeqCst);
     writer.join().unwrap();

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
     thread,
 };
@@ -32,7 +32,18 @@ enum State {
 
 impl Client {
     fn new(server: &PostgresServer, database: &str) -> Self {
-        let mut command = server.psql(database);
+        Self::of(server.psql(database))
+    }
+
+    /// One that nobody counts, as it cannot be told from the agent.
+    fn observer(server: &PostgresServer) -> Self {
+        let mut command = server.psql("postgres");
+        let (host, port) = (server.address().ip(), server.port());
+        command.args(["-d", &format!("host={host} port={port} user=postgres dbname=postgres application_name=aura")]);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         command.args(["-v", "ON_ERROR_STOP=0"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -44,10 +55,10 @@ impl Client {
         client
     }
 
-    /// Says something and waits for its end.
-    fn say(&mut self, sql: &str) {
+    /// Says something, waits for its end, and returns what comes.
+    fn say(&mut self, sql: &str) -> String {
         self.begin(sql);
-        self.finish();
+        self.finish()
     }
 
     /// Says something that may take until somebody else does something.
@@ -55,8 +66,15 @@ impl Client {
         writeln!(self.stdin, "{sql};\n\\echo it is done").unwrap();
     }
 
-    fn finish(&mut self) {
-        while self.lines.recv_timeout(TIMEOUT).expect("an answer") != "it is done" {}
+    fn finish(&mut self) -> String {
+        let mut said = String::new();
+        loop {
+            let line = self.lines.recv_timeout(TIMEOUT).expect("an answer");
+            if line == "it is done" {
+                return said;
+            }
+            said += &line;
+        }
     }
 }
 
@@ -196,8 +214,8 @@ const CERTAIN: [&str; 10] = [
     "backends",
 ];
 
-fn says(server: &PostgresServer) -> BTreeMap<String, Value> {
-    serde_json::from_str(&server.sql("postgres", SAYS)).unwrap()
+fn says(observer: &mut Client) -> BTreeMap<String, Value> {
+    serde_json::from_str(&observer.say(SAYS)).unwrap()
 }
 
 /// The live view and the metrics of the same reading.
@@ -254,13 +272,13 @@ fn shown(agent: &Agent, tables: usize) -> BTreeMap<String, Value> {
 }
 
 /// What is shown although the server said otherwise before and after, and what could not be compared.
-fn differences(agent: &Agent, server: &PostgresServer, tables: usize) -> Vec<String> {
-    let before = says(server);
+fn differences(agent: &Agent, observer: &mut Client, tables: usize) -> Vec<String> {
+    let before = says(observer);
     let seq = agent.json("/api/database")["seq"].as_u64().unwrap();
     // The one that is under way may have begun before the server was asked.
     wait_until("a sample after that", || agent.json("/api/database")["seq"].as_u64().unwrap() >= seq + 2);
     let shown = shown(agent, tables);
-    let after = says(server);
+    let after = says(observer);
     let mut differences = Vec::new();
     for (name, value) in &shown {
         let (before, after) = (&before[name], &after[name]);
@@ -284,7 +302,7 @@ fn watch(server: &PostgresServer) -> Agent {
         "sources: {{postgres: {{interval: 100ms, slow_interval: 100ms, tables: {{interval: 100ms}}, \
          servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]}}}}\n"
     );
-    let agent = Setup::default().config(&config).start();
+    let agent = Setup::default().variable("AURA_BACKOFF_CEILING", "1s").config(&config).start();
     wait_until("the databases", || agent.json("/api/database")["metrics"]["databases"].is_array());
     agent
 }
@@ -300,6 +318,7 @@ fn what_is_shown_is_what_the_server_says(version: u32) {
     server.sql("postgres", "CREATE DATABASE work");
     server.sql("work", "CREATE TABLE held (a int); CREATE TABLE rows AS SELECT a, 0 AS b FROM generate_series(1, 2) a");
     let agent = watch(&server);
+    let mut observer = Client::observer(&server);
     let mut load =
         Load { server: &server, random: Random::any(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
     for step in 0..STEPS {
@@ -307,7 +326,7 @@ fn what_is_shown_is_what_the_server_says(version: u32) {
         let mut found = Vec::new();
         // A client that has just left is seen by one and not by the other.
         let equal = (0..20).any(|_| {
-            found = differences(&agent, &server, load.tables);
+            found = differences(&agent, &mut observer, load.tables);
             found.is_empty()
         });
         let states: Vec<_> = load.clients.iter().map(|client| client.state).collect();

@@ -31,7 +31,7 @@ fn it_starts_without_configuration_as_a_user_who_may_nothing() {
 }
 
 #[test]
-fn both_signals_end_it_in_time_with_a_good_bye_to_every_client() {
+fn both_signals_end_it_with_a_close_frame_for_every_client() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut agent = Agent::start();
         let mut clients: Vec<Feed> = (0..20).map(|_| agent.feed()).collect();
@@ -93,7 +93,7 @@ fn killed_it_starts_again_at_once_on_the_same_port() {
         agent = Setup::default().listen(Some(&address.to_string())).start();
         assert_eq!(agent.address(), address, "round {round}");
         for client in &mut clients {
-            assert_eq!(client.close_code(), None, "nobody says good-bye after a kill");
+            assert_eq!(client.close_code(), None, "no close frame comes after a kill");
         }
     }
 }

@@ -229,7 +229,7 @@ fn open_files(agent: &Agent) -> usize {
     fs::read_dir(format!("/proc/{}/fd", agent.pid().as_raw_nonzero())).map_or(0, Iterator::count)
 }
 
-/// More than one address may have, and as many as there are places for all.
+/// More than one address may have, and as many as there are permits for all.
 fn crowd(agent: &Agent, from: &[u8], request: &str) -> Vec<TcpStream> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();

@@ -65,12 +65,12 @@ fn a_state_that_cannot_be_written_is_said_once_and_over_once() {
         wait_until("the lines to be counted", || total(&agent) == lines);
         append(1);
     }
-    let (trouble, over) = ("a restart would count lines again: ", "positions and numbers are kept again");
-    wait_until("a word about it", || count(&agent, trouble) > 0);
-    assert_eq!((count(&agent, trouble), count(&agent, over)), (1, 0), "{}", agent.log());
+    let (warning, over) = ("a restart would count lines again: ", "positions and numbers are kept again");
+    wait_until("a word about it", || count(&agent, warning) > 0);
+    assert_eq!((count(&agent, warning), count(&agent, over)), (1, 0), "{}", agent.log());
     fs::remove_dir(&obstacle).unwrap();
     wait_until("an end of it", || count(&agent, over) == 1);
-    assert_eq!(count(&agent, trouble), 1, "{}", agent.log());
+    assert_eq!(count(&agent, warning), 1, "{}", agent.log());
 }
 
 #[test]

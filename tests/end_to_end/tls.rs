@@ -36,7 +36,7 @@ fn feed(agent: &Agent, authority: &Authority) -> Feed {
 }
 
 #[test]
-fn page_metrics_and_feed_are_there_and_the_good_bye_too() {
+fn page_metrics_and_feed_are_there_and_the_close_frame_too() {
     let (mut agent, authority) = encrypted();
     assert!(agent.log().contains(&format!("open https://{}/", agent.address())), "{}", agent.log());
     for path in ["/", "/metrics", "/api/system"] {

@@ -110,7 +110,7 @@ impl Feed {
         self.socket.send(Message::text(text)).expect("an open connection");
     }
 
-    /// Reads until the agent says good-bye, and returns the code of it; none when the connection just ends.
+    /// Reads until the close frame, and returns its code; none when the connection just ends.
     pub fn close_code(&mut self) -> Option<u16> {
         loop {
             match self.socket.read() {
@@ -121,7 +121,7 @@ impl Feed {
         }
     }
 
-    /// Says good-bye and waits until the agent has answered.
+    /// Sends a close frame and waits for that of the agent.
     pub fn leave(mut self) {
         let _ = self.socket.close(None);
         while self.socket.read().is_ok() {}

@@ -15,24 +15,24 @@ use self::difference::{Difference, Ours, differences};
 use super::{CompareArguments, configuration::load, print};
 use crate::{
     config::{Overrides, Visit},
-    hub::{Exposition, sample_once},
+    hub::{AnyReading, sample_once},
     net::client,
-    publish::prometheus::Format,
+    publish::prometheus::{Format, encode},
     telemetry::{self, declared},
 };
 
-/// An exporter that is slower than this has a trouble of its own.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A scraper would have given up long before.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> anyhow::Result<()> {
     let config = load(overrides)?.config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let scrape = || -> anyhow::Result<String> {
-        let answer = runtime.block_on(client::get(&arguments.url, PATIENCE))?;
-        if !answer.status.is_success() {
-            bail!("{} answers {}", arguments.url, answer.status);
+        let response = runtime.block_on(client::get(&arguments.url, TIMEOUT))?;
+        if !response.status.is_success() {
+            bail!("{} answers {}", arguments.url, response.status);
         }
-        Ok(answer.body)
+        Ok(response.body)
     };
     let before = scrape()?;
     let mut sampler =
@@ -85,7 +85,7 @@ impl Visit for Sampler {
     fn visit<S: Source>(&mut self, options: &S::Options) {
         // A source that is not there has nothing to compare; its families show as missing.
         if let Ok(snapshot) = sample_once::<S>(options, &self.context) {
-            self.text += &String::from_utf8_lossy(snapshot.encoding(Format::Text).text());
+            self.text += &String::from_utf8_lossy(encode(|each| snapshot.groups(each), Format::Text).text());
         }
     }
 }

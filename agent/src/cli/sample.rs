@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     config::{Overrides, Visit},
-    hub::{Exposition, Snapshot, sample_once},
-    publish::prometheus::Format,
+    hub::{AnyReading, Snapshot, sample_once},
+    publish::prometheus::{Format, encode},
     telemetry::declared,
 };
 
@@ -57,7 +57,7 @@ impl Visit for Sampler<'_> {
             }
             return;
         }
-        // Somebody looks now: the time for what is too dear otherwise.
+        // Somebody looks now: the time for what is too expensive otherwise.
         self.context.set_watched(true);
         let named = named.iter().any(|name| name == S::NAME);
         match sample_once::<S>(options, &self.context) {
@@ -75,7 +75,7 @@ impl Visit for Sampler<'_> {
             Ok(snapshot) => match self.arguments.format {
                 SampleFormat::Text => self.out += &text(&snapshot),
                 SampleFormat::Prometheus => {
-                    self.out += &String::from_utf8_lossy(snapshot.encoding(Format::Text).text());
+                    self.out += &String::from_utf8_lossy(encode(|each| snapshot.groups(each), Format::Text).text());
                 }
                 SampleFormat::Json => match serde_json::to_value(&snapshot.reading) {
                     Ok(value) => {

@@ -23,7 +23,6 @@ use std::{
 use anyhow::Context as _;
 use aura_model::Context;
 use aura_ollama::Ledger;
-use aura_postgres::Prober;
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -33,13 +32,13 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    actions::ollama::Loader,
+    actions::ollama::{self, Loader},
     config::{Config, Loaded, Overrides, process_variables},
-    http::{App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
+    http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
     telemetry::{Events, Telemetry, declared},
-    views::{self, Views},
+    views::Views,
 };
 
 /// What the system or a person asks of the process.
@@ -52,7 +51,7 @@ enum Signal {
 }
 
 /// Clients and running answers get this long when the agent stops.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const GRACE_PERIOD: Duration = Duration::from_millis(1500);
 
 /// How long the names of listening addresses may take to be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -86,6 +85,8 @@ struct Agent {
     descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
+    views: Arc<Views>,
+    loader: Arc<Loader>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
     /// Held for as long as the agent runs.
@@ -115,16 +116,18 @@ impl Agent {
         let descriptors = system::raise_descriptor_limit();
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
-        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
-        let (views, live) = Views::open(&hub, &feeds, config, Arc::clone(&loader) as _);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        let own = live.iter().map(|live| live.feed.clone()).collect();
+        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
+        let views = Views::open(&hub, &events, &feeds, config, Arc::clone(&loader) as _);
+        let own = views.live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let app = Arc::new(App::new(hub, views, loader, live, events, connections, reload));
+        let host = Arc::clone(&views.host);
+        let ready = Box::new(move || host.ready());
+        let app = Arc::new(App::new(hub, Arc::clone(&views.live), ready, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
@@ -135,6 +138,8 @@ impl Agent {
             web,
             descriptors,
             addresses: Vec::new(),
+            views,
+            loader,
             app,
             reloads,
             _storage: storage,
@@ -143,7 +148,13 @@ impl Agent {
 
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let mut listeners = Listeners::new(Serving { front: Arc::new(Front::new(Arc::clone(&self.app))), stopping });
+        let closed = Arc::clone(&self.loader);
+        let actions = Actions {
+            routes: ollama::routes().handlers(Arc::clone(&self.loader)),
+            closed: Arc::new(move || closed.closed()),
+        };
+        let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
+        let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
         for address in &self.addresses {
             self.web.fits(*address).map_err(anyhow::Error::msg)?;
@@ -154,7 +165,7 @@ impl Agent {
         for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
-        views::publish(&self.app, &self.context);
+        self.views.publish(&self.context);
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -173,13 +184,13 @@ impl Agent {
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
-        let goodbye = spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let goodbye = spawn_blocking(move || feeds.shutdown(GRACE_PERIOD));
         let finished = async {
             let _ = goodbye.await;
             listeners.finished().await;
         };
-        if timeout(PATIENCE, finished).await.is_err() {
-            warn!("some clients were cut off: they did not close in {PATIENCE:?}");
+        if timeout(GRACE_PERIOD, finished).await.is_err() {
+            warn!("some clients were cut off: they did not close in {GRACE_PERIOD:?}");
         }
         info!("stopped");
         Ok(())
@@ -231,12 +242,13 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.app.views.host.set_thresholds(new.thresholds.clone());
+        self.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
-        self.app.views.governance.set_options(&new.sources.audit);
+        self.views.governance.set_options(&new.sources.audit);
+        self.views.postgres.set_options(&new.sources.postgres);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
-        self.app.loader.configure(&new.sources.ollama, settings.has_controllers());
+        self.loader.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
         for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());
@@ -261,10 +273,8 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         authenticator: web.authenticator(),
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
-        controls: config.sources.ollama.controls,
-        prober: Arc::new(Prober::new(&config.sources.postgres)),
         trusted_proxies: config.web.trusted_proxies.clone(),
-        fields: web.headers().to_vec(),
+        headers: web.headers().to_vec(),
         ..Settings::default()
     }
 }

@@ -15,11 +15,8 @@ use std::{
 pub use self::{declared::declared, metrics::GROUPS, process::Process};
 use crate::{
     VERSION,
-    hub::{Encodings, Exposition, Health, Hub, Published, State},
-    publish::{
-        feed::{Feed, Stats},
-        prometheus::{Encoding, Format},
-    },
+    hub::{AnyReading, EachGroup, Health, Hub, Published, State, each_group},
+    publish::feed::{Feed, Stats},
 };
 
 /// For so long one reading of ourselves serves all scrapers.
@@ -76,7 +73,6 @@ pub struct Reading {
     sources: Vec<Health>,
     feeds: Vec<Feed>,
     events: EventCounts,
-    encodings: Encodings,
 }
 
 impl Telemetry {
@@ -102,7 +98,6 @@ impl Telemetry {
                 .collect(),
             feeds: self.feeds.clone(),
             events: self.events.counts(),
-            encodings: Encodings::default(),
         });
         *latest = Some(reading.clone());
         reading
@@ -118,9 +113,13 @@ impl Reading {
     }
 }
 
-impl Exposition for Reading {
-    fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(Telemetry::NAME, GROUPS, self, format)
+impl AnyReading for Reading {
+    fn source(&self) -> &'static str {
+        Telemetry::NAME
+    }
+
+    fn groups(&self, each: EachGroup<'_>) {
+        each_group(GROUPS, self, each);
     }
 }
 
@@ -133,7 +132,7 @@ impl Published for Telemetry {
         "aura"
     }
 
-    fn exposition(&self) -> Option<Arc<dyn Exposition>> {
+    fn reading(&self) -> Option<Arc<dyn AnyReading>> {
         Some(self.read())
     }
 

@@ -31,7 +31,6 @@ const IDLE_BUCKETS: [(f64, &str); 9] = [
 columns! {
     /// One backend. What another role's backend does is only shown to members of pg_read_all_stats.
     pub struct Backend {
-        /// Its process.
         pub pid: i32 = "a.pid",
         /// It is ours: this connection, or one to another database of the server.
         pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = \
@@ -40,7 +39,6 @@ columns! {
             AND a.client_addr IS NOT DISTINCT FROM pg_catalog.inet_client_addr(), false)",
         /// Its database; none for background processes.
         pub database: Option<String> = "a.datname::pg_catalog.text",
-        /// Its role.
         pub user: Option<String> = "a.usename::pg_catalog.text",
         /// What the client calls itself.
         pub application: Option<String> = "a.application_name",

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A query that will fail again is not repeated each second: the server would log each failure.
-const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(60);
 
 /// What all queries of a sample share.
 pub(crate) struct Sample<'a> {
@@ -194,7 +194,7 @@ impl<T> Asked<T> {
             }
         };
         if matches!(missing.reason, Reason::NoPermission | Reason::NoTable | Reason::NotConfigured) {
-            self.due = Some(sample.now + self.every.max(PAUSE_AFTER_REFUSAL));
+            self.due = Some(sample.now + self.every.max(RETRY_REFUSED_AFTER));
         }
         self.miss(missing, sample.server);
     }

@@ -12,7 +12,6 @@ use crate::{
 columns! {
     /// The buffer cache; PostgreSQL 16 and later.
     pub struct BufferCache {
-        /// Buffers in use.
         pub used: i32 = "buffers_used",
         /// Buffers that hold nothing.
         pub unused: i32 = "buffers_unused",

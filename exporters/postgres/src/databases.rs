@@ -10,11 +10,9 @@ use crate::{
 columns! {
     /// One database.
     pub struct Database {
-        /// Its number.
         pub id: i64 = "s.datid::bigint",
         /// Its number as a label.
         pub label: String = "s.datid::pg_catalog.text",
-        /// Its name.
         pub name: String = "s.datname::pg_catalog.text",
         /// Whether it is a template, which nobody works in.
         pub template: bool = "d.datistemplate",
@@ -40,19 +38,13 @@ columns! {
         pub returned: i64 = "s.tup_returned",
         /// Rows fetched by index.
         pub fetched: i64 = "s.tup_fetched",
-        /// Rows inserted.
         pub inserted: i64 = "s.tup_inserted",
-        /// Rows updated.
         pub updated: i64 = "s.tup_updated",
-        /// Rows deleted.
         pub deleted: i64 = "s.tup_deleted",
         /// Queries cancelled because they stood in the way of recovery.
         pub conflicts: i64 = "s.conflicts",
-        /// Temporary files.
         pub temp_files: i64 = "s.temp_files",
-        /// Bytes in temporary files.
         pub temp_bytes: i64 = "s.temp_bytes",
-        /// Deadlocks.
         pub deadlocks: i64 = "s.deadlocks",
         /// Milliseconds spent reading blocks.
         pub read_ms: f64 = "s.blk_read_time",

@@ -10,17 +10,11 @@ use crate::{
 columns! {
     /// The counters of one index.
     pub struct Index {
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its table.
         pub table: String = "t.relname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
-        /// Its number.
         pub id: i64 = "c.oid::bigint",
-        /// Scans.
         pub scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Entries returned by them.
         pub read: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",

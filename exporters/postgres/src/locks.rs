@@ -20,11 +20,9 @@ const MODES: [&str; 9] = [
 columns! {
     /// The locks of one mode in one database; a database without locks has one row without a mode.
     pub struct Locks {
-        /// The database.
         pub database: String = "d.datname::pg_catalog.text",
         /// The mode in lower case.
         pub mode: Option<String> = "pg_catalog.lower(l.mode)",
-        /// How many.
         pub count: i64 = "pg_catalog.count(l.mode)",
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::{
     Database, Index, PostgresOptions, Table, TableSizes,
     ask::{Asked, Sample},
-    connection::{Connection, drive, is_silence},
+    connection::{Connection, drive, is_timeout},
     indexes,
     options::OtherDatabases,
     query::Columns,
@@ -186,7 +186,7 @@ impl Asking {
             };
             let section = match answer {
                 Ok(tables) => Section::Fresh(Arc::new(tables)),
-                Err(missing) if is_silence(&missing) && self.is_recent(&latest) => {
+                Err(missing) if is_timeout(&missing) && self.is_recent(&latest) => {
                     tokio::time::sleep(wait).await;
                     continue;
                 }
@@ -257,13 +257,13 @@ impl Asking {
             );
         };
         // Each may meet a lock and be asked twice.
-        let patience = self.limits.patience(6);
-        let asked = drive(&mut connection.driver, patience, Box::pin(work)).await;
+        let timeout = self.limits.timeout(6);
+        let asked = drive(&mut connection.driver, timeout, Box::pin(work)).await;
         if pooled.get().is_some() {
             self.session = Session::Shared;
         }
-        let place = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
-        asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(place)?;
+        let named = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
+        asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(named)?;
         self.connection = Some(connection);
         Ok(DatabaseTables {
             read_at: crate::unix_now(),

@@ -29,14 +29,14 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Default)]
 pub struct Prober {
     options: PostgresOptions,
-    answers: Mutex<HashMap<Key, Place>>,
+    answers: Mutex<HashMap<Key, Newest>>,
     running: Option<Arc<Semaphore>>,
 }
 
 /// Who is asked, and with which module.
 type Key = (Address, String);
 /// The newest answer; locked while somebody asks.
-type Place = Arc<tokio::sync::Mutex<Option<(Instant, Arc<PostgresReading>)>>>;
+type Newest = Arc<tokio::sync::Mutex<Option<(Instant, Arc<PostgresReading>)>>>;
 
 /// Why a server is not probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +87,8 @@ impl Prober {
     pub async fn probe(&self, target: Option<&str>, module: Option<&str>) -> Result<Arc<PostgresReading>, ProbeError> {
         let (address, module) = self.admit(target, module)?;
         let Some(running) = &self.running else { return Err(ProbeError::NotConfigured) };
-        let place = self.place((address.clone(), module.name.clone()));
-        let mut answer = place.lock().await;
+        let newest = self.newest((address.clone(), module.name.clone()));
+        let mut answer = newest.lock().await;
         if let Some((answered, reading)) = &*answer
             && answered.elapsed() < SHARED_FOR
         {
@@ -127,11 +127,11 @@ impl Prober {
     }
 
     /// Where the answers of a target are; those that nobody shares any more are forgotten.
-    fn place(&self, key: Key) -> Place {
+    fn newest(&self, key: Key) -> Newest {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.retain(|_, place| {
+        answers.retain(|_, newest| {
             let shared = |(answered, _): &(Instant, _)| answered.elapsed() < SHARED_FOR;
-            Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|answer| answer.as_ref().is_some_and(shared))
+            Arc::strong_count(newest) > 1 || newest.try_lock().is_ok_and(|answer| answer.as_ref().is_some_and(shared))
         });
         Arc::clone(answers.entry(key).or_default())
     }
@@ -155,11 +155,11 @@ impl Prober {
         options.tables.databases = OtherDatabases::default();
         // Asked once, it has no earlier answer to show.
         let mut server = Server::new(target, &options, Duration::ZERO);
-        let patience = options.probe.timeout.get();
-        let asked = within(patience, sleep, Box::pin(server.sample())).await;
+        let timeout = options.probe.timeout.get();
+        let asked = within(timeout, sleep, Box::pin(server.sample())).await;
         let reading = asked.unwrap_or_else(|| {
-            let detail = format!("{}: no answer within {patience:?} (probe.timeout)", address.host);
-            server.reading(Section::off(Reason::Unreachable, detail), patience)
+            let detail = format!("{}: no answer within {timeout:?} (probe.timeout)", address.host);
+            server.reading(Section::off(Reason::Unreachable, detail), timeout)
         });
         Ok(PostgresReading { servers: vec![reading] })
     }

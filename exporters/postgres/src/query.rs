@@ -118,6 +118,7 @@ macro_rules! columns {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $sql:expr,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        #[allow(missing_docs, reason = "many a column is what its name says")]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
         impl $name {

@@ -23,7 +23,6 @@ columns! {
         pub state: Option<String> = "r.state",
         /// `sync`, `async`, `quorum` or `potential`.
         pub sync_state: Option<String> = "r.sync_state",
-        /// The slot that it uses.
         pub slot: Option<String> = "s.slot_name::pg_catalog.text",
         /// Our position in the WAL: written, or received on a standby.
         pub wal_bytes: Option<f64> =
@@ -41,7 +40,6 @@ columns! {
 columns! {
     /// A replication slot.
     pub struct Slot {
-        /// Its name.
         pub name: String = "slot_name::pg_catalog.text",
         /// `physical` or `logical`.
         pub kind: String = "slot_type",

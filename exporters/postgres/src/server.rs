@@ -110,7 +110,7 @@ impl Server {
         }
     }
 
-    /// Asks once with patience for a login: whether this server lets us in.
+    /// Logs in if it has not yet: whether this server lets us in.
     pub(crate) async fn try_connect(&mut self) -> Result<(), Missing> {
         self.connect(Instant::now()).await
     }
@@ -120,7 +120,7 @@ impl Server {
         let Some(mut connection) = self.connection.take() else {
             return Err(Missing::new(Reason::Unreachable, "not connected"));
         };
-        let patience = self.limits.answer;
+        let timeout = self.limits.answer;
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, notified, .. } = &mut connection;
@@ -139,7 +139,7 @@ impl Server {
             stale_after: self.stale_after,
         };
         // The future of all queries is large: it is kept off the stack of the source's thread.
-        let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
+        let asked = drive(driver, timeout, Box::pin(self.ask(&sample, notified))).await;
         self.raw = raw;
         self.begin = begin;
         if pooled.get().is_some() {

@@ -10,11 +10,9 @@ use crate::query::{Columns, Every, Query, columns};
 columns! {
     /// A setting that is a number or a switch.
     pub struct Setting {
-        /// Its name.
         pub name: String = "name",
         /// Its value as text.
         pub text: String = "setting",
-        /// Its unit.
         pub unit: Option<String> = "unit",
         /// `bool`, `integer` or `real`.
         pub kind: String = "vartype",

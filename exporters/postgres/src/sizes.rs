@@ -8,9 +8,7 @@ use crate::query::{Columns, Every, Query, Told, columns};
 columns! {
     /// A database, before it is asked for its size.
     pub struct Listed {
-        /// Its number.
         pub id: i64 = "oid::bigint",
-        /// Its name.
         pub name: String = "datname::pg_catalog.text",
         /// Whether we may ask for its size.
         pub allowed: bool = "pg_catalog.has_database_privilege(oid, 'CONNECT') \
@@ -42,7 +40,6 @@ pub struct DatabaseSizes {
 columns! {
     /// A role.
     pub struct Role {
-        /// Its name.
         pub name: String = "rolname::pg_catalog.text",
         /// Connections that it may have; -1 for any number.
         pub connection_limit: i32 = "rolconnlimit",
@@ -52,7 +49,6 @@ columns! {
 columns! {
     /// The files of the WAL.
     pub struct Wal {
-        /// How many.
         pub segments: i64 = "pg_catalog.count(*)",
         /// Their bytes.
         pub bytes: i64 = "coalesce(pg_catalog.sum(size), 0)::bigint",
@@ -67,7 +63,6 @@ columns! {
             "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
             ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_stat_statements')",
-        /// Its version.
         pub statements_version: Option<String> =
             "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')",
         /// The schema of pg_buffercache, when it is installed.
@@ -75,7 +70,6 @@ columns! {
             "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
             ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_buffercache')",
-        /// Its version.
         pub buffercache_version: Option<String> =
             "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_buffercache')",
         /// Whether we may see other roles' activity.

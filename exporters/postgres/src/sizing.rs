@@ -35,7 +35,7 @@ const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 const KEPT_INTERVALS: u32 = 10;
 
 /// The first sample waits so long for the first sizes.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What is known of sizes, and the task that reads them. It ends when this is dropped.
 pub(crate) struct Sizing {
@@ -72,7 +72,7 @@ impl Sizing {
     /// Waits a moment for the first sizes, once.
     pub(crate) async fn first(&mut self) {
         if let Some(first) = self.first.take() {
-            let _ = tokio::time::timeout(FIRST_PATIENCE, first).await;
+            let _ = tokio::time::timeout(FIRST_WAIT, first).await;
         }
     }
 
@@ -156,12 +156,12 @@ impl Measuring {
             if let Some(done) = done.take() {
                 let _ = done.send(());
             }
-            let pause = self.every.max(began.elapsed() * SHARE);
-            if pause > self.limits.patience(1) {
+            let wait = self.every.max(began.elapsed() * SHARE);
+            if wait > self.limits.timeout(1) {
                 // A process of the server that only waits helps nobody.
                 self.connection = None;
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -187,7 +187,7 @@ impl Measuring {
             let sql = sizes::database_sql(id);
             let Connection { client, driver, session, .. } = &mut connection;
             let sample = self.sample(client, *session, &over, &pooled);
-            let answer = drive(driver, self.limits.patience(1), sample.query(&sql)).await?;
+            let answer = drive(driver, self.limits.timeout(1), sample.query(&sql)).await?;
             self.note(id, answer.and_then(|rows| rows.first().map_or(Ok(None), |row| row.try_get(0))))?;
             if shown.elapsed() > SHORTEST_ROUND {
                 self.publish(latest);
@@ -218,7 +218,7 @@ impl Measuring {
             listed.ask(&sample, sizes::databases_sql, Listed::all).await;
         };
         // What meets a lock is asked twice.
-        let asked = drive(driver, self.limits.patience(3), work).await;
+        let asked = drive(driver, self.limits.timeout(3), work).await;
         (self.tables, self.listed) = (tables, listed);
         asked.and(over.into_inner().map_or(Ok(()), Err))?;
         let listed = self.listed.answer();

@@ -16,15 +16,12 @@ columns! {
     pub struct SlowStatement {
         /// Its first 200 letters; none when it is another role's and we may not see it.
         pub query: Option<String> = "pg_catalog.left(nullif(s.query, '<insufficient privilege>'), 200)",
-        /// Its database.
         pub database: Option<String> = "d.datname::pg_catalog.text",
-        /// How often it ran.
         pub calls: i64 = "s.calls",
         /// Milliseconds in all.
         pub total_ms: f64 = "s.total_exec_time",
         /// Milliseconds each time.
         pub mean_ms: f64 = "s.mean_exec_time",
-        /// Rows in all.
         pub rows: i64 = "s.rows",
     }
 }
@@ -34,17 +31,14 @@ columns! {
     pub struct Statement {
         /// Who ran it.
         pub user: String = "pg_catalog.pg_get_userbyid(s.userid)::pg_catalog.text",
-        /// Where.
         pub database: String = "d.datname::pg_catalog.text",
         /// The statement's number as a label.
         pub label: String = "s.queryid::pg_catalog.text",
         /// The statement's number.
         pub id: i64 = "s.queryid",
-        /// How often it ran.
         pub calls: i64 = "pg_catalog.sum(s.calls)::bigint",
         /// Milliseconds in all.
         pub total_ms: f64 = "pg_catalog.sum(s.total_exec_time)::float",
-        /// Rows in all.
         pub rows: i64 = "pg_catalog.sum(s.rows)::bigint",
         /// Milliseconds spent reading blocks.
         pub read_ms: f64 = "pg_catalog.sum(s.blk_read_time)::float",

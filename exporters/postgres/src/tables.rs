@@ -15,13 +15,9 @@ use crate::{
 columns! {
     /// The counters of one table.
     pub struct Table {
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
-        /// Its number.
         pub id: i64 = "c.oid::bigint",
         /// Sequential scans.
         pub seq_scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
@@ -31,11 +27,8 @@ columns! {
         pub index_scans: Option<i64> = "i.scans",
         /// Rows fetched by them.
         pub index_rows: Option<i64> = "i.fetched + pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
-        /// Rows inserted.
         pub inserted: i64 = "pg_catalog.pg_stat_get_tuples_inserted(c.oid)",
-        /// Rows updated.
         pub updated: i64 = "pg_catalog.pg_stat_get_tuples_updated(c.oid)",
-        /// Rows deleted.
         pub deleted: i64 = "pg_catalog.pg_stat_get_tuples_deleted(c.oid)",
         /// Rows updated without a new index entry.
         pub hot_updated: i64 = "pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)",
@@ -89,13 +82,9 @@ columns! {
 columns! {
     /// The size of one table.
     pub struct TableSize {
-        /// The table's number.
         pub id: i64 = "c.oid::bigint",
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
         /// Bytes of the table with its long values and maps; none when it is locked, or was dropped just now.
         pub table_bytes: Option<i64> = "CASE WHEN c.oid NOT IN (SELECT id FROM locked) THEN \

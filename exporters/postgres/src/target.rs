@@ -38,7 +38,7 @@ pub(crate) struct Target {
     /// `host:port` or the socket's folder.
     pub address: String,
     config: Config,
-    places: Vec<Place>,
+    hosts: Vec<Host>,
     role: Role,
     balances: bool,
     password_file: Option<PathBuf>,
@@ -89,12 +89,12 @@ impl Target {
         given: &dyn Fn(&str) -> Option<String>,
         environment: Environment<'_>,
     ) -> Result<Self, String> {
-        let places = places(
+        let hosts = hosts(
             server.host.clone().or_else(|| given("host")),
             given("hostaddr").filter(|_| server.host.is_none()),
             server.port.map(|port| port.to_string()).or_else(|| given("port")),
         )?;
-        let socket = places.iter().all(Place::is_socket);
+        let socket = hosts.iter().all(Host::is_socket);
         let mut config = Config::new();
         let user = server.user.clone().or_else(|| given("user")).or_else(|| environment("USER"));
         let user = user.unwrap_or_else(system_user);
@@ -132,7 +132,7 @@ impl Target {
         if tls.direct && !socket && !matches!(tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             return Err("sslnegotiation: direct needs sslmode require, verify-ca or verify-full".to_owned());
         }
-        let address = places.iter().map(Place::address).collect::<Vec<_>>().join(",");
+        let address = hosts.iter().map(Host::address).collect::<Vec<_>>().join(",");
         Ok(Self {
             name: Arc::from(server.name.clone().unwrap_or_else(|| address.clone())),
             address,
@@ -145,7 +145,7 @@ impl Target {
                 None => Role::Any,
             },
             balances,
-            places,
+            hosts,
             config,
             tls,
         })
@@ -191,30 +191,30 @@ impl Target {
 
     /// Everything that a connection needs, for each host; files with passwords are read now, because they may have
     /// changed.
-    pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
+    pub(crate) fn logins(&self) -> Result<Vec<Login>, Missing> {
         let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
             base.password(aura_net::secret(path)?);
         }
-        let each = self.places.iter().map(|place| {
+        let each = self.hosts.iter().map(|host| {
             let mut config = base.clone();
             // A certificate is held against the address where no name is given.
-            config.host(place.name());
-            if let Some(address) = place.numeric {
+            config.host(host.name());
+            if let Some(address) = host.numeric {
                 config.hostaddr(address);
             }
-            config.port(place.port);
+            config.port(host.port);
             // TLS is not spoken over a socket of the machine.
-            config.ssl_mode(if place.is_socket() { TheirMode::Disable } else { self.tls.mode() });
+            config.ssl_mode(if host.is_socket() { TheirMode::Disable } else { self.tls.mode() });
             if config.get_password().is_none()
                 && let Some(path) = &self.passfile
             {
-                let host = if place.is_socket() { "localhost".to_owned() } else { place.name() };
-                if let Some(password) = passfile::find(path, &host, place.port, self.database(), self.user())? {
+                let name = if host.is_socket() { "localhost".to_owned() } else { host.name() };
+                if let Some(password) = passfile::find(path, &name, host.port, self.database(), self.user())? {
                     config.password(password);
                 }
             }
-            Ok(Login { address: place.address(), config })
+            Ok(Login { address: host.address(), config })
         });
         each.collect()
     }
@@ -228,7 +228,7 @@ pub(crate) struct Login {
 
 /// One of the hosts of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct Host {
     /// A name or address, or the folder of a socket.
     host: Option<String>,
     /// The address that saves looking the name up.
@@ -236,7 +236,7 @@ struct Place {
     port: u16,
 }
 
-impl Place {
+impl Host {
     fn is_socket(&self) -> bool {
         self.numeric.is_none() && self.host.as_deref().is_some_and(|host| host.starts_with('/'))
     }
@@ -251,7 +251,7 @@ impl Place {
 }
 
 /// The hosts of lists with commas between; one port is that of all.
-fn places(host: Option<String>, numeric: Option<String>, port: Option<String>) -> Result<Vec<Place>, String> {
+fn hosts(host: Option<String>, numeric: Option<String>, port: Option<String>) -> Result<Vec<Host>, String> {
     let list = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
     };
@@ -276,7 +276,7 @@ fn places(host: Option<String>, numeric: Option<String>, port: Option<String>) -
             Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("port is no number from 1 to 65535")?,
             None => DEFAULT_PORT,
         };
-        Ok(Place { host, numeric, port })
+        Ok(Host { host, numeric, port })
     });
     each.collect()
 }

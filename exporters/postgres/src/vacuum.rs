@@ -19,7 +19,6 @@ const PHASES: [&str; 7] = [
 columns! {
     /// A vacuum that runs. Those of other roles are hidden from those without pg_read_all_stats.
     pub struct Vacuum {
-        /// Its database.
         pub database: Option<String> = "datname::pg_catalog.text",
         /// Its table: by name in the database that we are connected to (with its schema unless that is
         /// `public`), by number elsewhere.
@@ -31,9 +30,7 @@ columns! {
             WHERE c.oid = relid), relid::pg_catalog.text) ELSE relid::pg_catalog.text END",
         /// What it does now.
         pub phase: Option<String> = "phase",
-        /// Blocks of the table.
         pub blocks: Option<i64> = "heap_blks_total",
-        /// Blocks scanned.
         pub scanned: Option<i64> = "heap_blks_scanned",
         /// Blocks cleaned.
         pub vacuumed: Option<i64> = "heap_blks_vacuumed",

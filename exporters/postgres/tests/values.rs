@@ -4,8 +4,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Write as _,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -14,7 +12,7 @@ use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions, S
 use aura_tests::{POSTGRES_VERSIONS, PostgresServer};
 
 /// Everything here comes within this time, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn options(server: &PostgresServer, user: &str) -> PostgresOptions {
     let mut options = PostgresOptions {
@@ -44,7 +42,7 @@ fn until(source: &mut Postgres, what: &str, expected: impl Fn(&Statistics) -> bo
         if reading.servers[0].up.value().is_some_and(|statistics| expected(statistics)) {
             return reading;
         }
-        assert!(start.elapsed() < PATIENCE, "never seen: {what}; {:#?}", reading.servers[0].up);
+        assert!(start.elapsed() < TIMEOUT, "never seen: {what}; {:#?}", reading.servers[0].up);
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -223,7 +221,7 @@ fn is_shown_as_its_own_views_have_it(major: u32) {
             }
             break;
         }
-        assert!(start.elapsed() < PATIENCE, "version {major}: {differs:#?} {more:#?}");
+        assert!(start.elapsed() < TIMEOUT, "version {major}: {differs:#?} {more:#?}");
     }
 }
 
@@ -235,7 +233,12 @@ fn what_a_role_may_not_see_is_absent_and_named_with_the_right_that_is_missing() 
         server.sql("postgres", "CREATE DATABASE shut");
         server.sql("postgres", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC");
         let mut source = open(&options(&server, "plain"));
-        let reading = until(&mut source, "sizes", |now| now.database_sizes.value().is_some());
+        // On a busy machine one may be too slow to measure, and is measured again.
+        let is_sized = |now: &Statistics| {
+            let sizes = now.database_sizes.value().into_iter().flat_map(|sizes| &sizes.databases);
+            sizes.filter(|one| one.name == "postgres").any(|one| one.bytes.is_some())
+        };
+        let reading = until(&mut source, "sizes", is_sized);
         let missing: BTreeMap<&str, _> = statistics(&reading).missing().collect();
         for part in ["stat_activity", "database", "wal"] {
             let missing = missing.get(part).unwrap_or_else(|| panic!("{major}: {part} in {missing:?}"));
@@ -279,7 +282,7 @@ fn a_locked_table_costs_its_own_size_alone() {
             let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
             let start = Instant::now();
             while server.sql("postgres", sleeping) == "0" {
-                assert!(start.elapsed() < PATIENCE, "the lock");
+                assert!(start.elapsed() < TIMEOUT, "the lock");
                 std::thread::sleep(Duration::from_millis(50));
             }
             let mut source = open(&options);
@@ -308,32 +311,6 @@ fn a_locked_table_costs_its_own_size_alone() {
             });
         });
     }
-}
-
-/// While a query meets a lock, its last answer is shown for as long as `stale_after` says.
-#[test]
-fn an_answer_that_no_newer_one_follows_is_shown_until_it_is_stale() {
-    let Some(server) = PostgresServer::start("") else { return };
-    let options = options(&server, "postgres");
-    let open = |stale_after| {
-        let context = Context::default().with_stale_after(stale_after);
-        Postgres::open(&options, &context).unwrap_or_else(|missing| panic!("{missing}"))
-    };
-    let (mut short, mut long) = (open(Duration::from_secs(1)), open(Duration::from_secs(3600)));
-    for source in [&mut short, &mut long] {
-        until(source, "the databases", |now| now.databases.value().is_some());
-    }
-    // It lasts as long as its session, which ends with what it is told.
-    let mut holder = server.psql("postgres").stdin(Stdio::piped()).spawn().unwrap();
-    let locks = b"BEGIN; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;\n";
-    holder.stdin.as_mut().unwrap().write_all(locks).unwrap();
-    until(&mut short, "nothing of the databases", |now| now.databases.value().is_none());
-    for _ in 0..3 {
-        assert!(statistics(&long.sample().unwrap()).databases.value().is_some());
-    }
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
-    until(&mut short, "the databases again", |now| now.databases.value().is_some());
 }
 
 #[test]
@@ -394,7 +371,7 @@ fn a_database_that_is_slow_to_measure_costs_its_own_size_and_the_hint_mends_it()
     let missing: BTreeMap<&str, _> = statistics(&reading).missing().collect();
     let detail = &missing["database"].detail;
     assert!(detail.contains("raise statement_timeout") && detail.contains("\"big\""), "{detail}");
-    // As it says, and far beyond the patience for an answer.
+    // As it says, and far beyond the timeout of an answer.
     let mut patient = options(&server, "postgres");
     patient.statement_timeout = Interval::from_secs(300);
     let mut source = open(&patient);
@@ -405,7 +382,7 @@ fn a_database_that_is_slow_to_measure_costs_its_own_size_and_the_hint_mends_it()
         assert!(reading.servers[0].up.value().is_some(), "{:?}", reading.servers[0].up.missing());
         assert_eq!(reading.servers[0].connects, 1);
         read |= statistics(&reading).database_sizes.value().is_some() && bytes(&reading, "big").is_some();
-        assert!(start.elapsed() < PATIENCE);
+        assert!(start.elapsed() < TIMEOUT);
         std::thread::sleep(Duration::from_millis(100));
     }
     fs::remove_dir_all(&folder).unwrap();
@@ -473,7 +450,7 @@ fn workers_of_autovacuum_are_shown_with_their_tables_and_each_once() {
         if of("one") && of("two") {
             break;
         }
-        assert!(start.elapsed() < PATIENCE, "no two workers at once");
+        assert!(start.elapsed() < TIMEOUT, "no two workers at once");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

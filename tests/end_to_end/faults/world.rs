@@ -88,6 +88,8 @@ impl World {
             postgres = self.postgres.url("postgres"),
             root = root.display(),
         );
+        // An outage is over soon after it is mended.
+        let setup = setup.variable("AURA_BACKOFF_CEILING", "1s");
         let agent = setup.argument("--path.sysfs").argument(sysfs).config(&config.replace("HOST", "500ms"));
         let agent = agent.over(&machine).start();
         Watched { agent, machine, config, reloads: AtomicU64::new(0) }

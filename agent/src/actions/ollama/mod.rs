@@ -17,8 +17,7 @@ use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
 use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
-pub use self::routes::routes;
-pub(crate) use self::routes::{Accepted, Done};
+pub(crate) use self::routes::routes;
 use crate::{
     hub::Hub,
     views::ollama::{

@@ -80,6 +80,14 @@ pub struct Feed {
     admission: Arc<Admission>,
 }
 
+/// A feed, and whether its newest message may be shown as fresh.
+pub struct Live {
+    /// The feed.
+    pub feed: Feed,
+    /// Whether its source is on time.
+    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
 /// What a feed's publisher and the thread share.
 struct Shared {
     name: &'static str,

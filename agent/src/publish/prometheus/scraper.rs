@@ -1,28 +1,29 @@
-//! Answers to scrapes, kept until there are newer readings: who asks next for the same pays for no joining.
+//! Responses to scrapes, kept until there are newer readings: who asks next for the same pays for no joining.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use super::{Coding, Format, Scrape, ScrapeError, scrape::join};
-use crate::hub::{AnySource, Exposition};
+use super::{Coding, Format, Scrape, ScrapeError, cache::Cache, scrape::join};
+use crate::hub::{AnyReading, AnySource};
 
-/// More kinds of scrapes than scrapers of one agent ask for; each kept answer holds its text.
+/// More kinds of scrapes than scrapers of one agent ask for; each cached response holds its text.
 const KEPT: usize = 8;
 
 /// Answers scrapes.
 #[derive(Default)]
 pub struct Scraper {
-    newest: Mutex<Vec<Answer>>,
+    cache: Cache,
+    newest: Mutex<Vec<Body>>,
 }
 
-struct Answer {
+struct Body {
     scrape: Scrape,
     format: Format,
     coding: Coding,
-    /// What was joined. Without holding it: a kept answer must not keep readings alive that nobody else needs.
-    readings: Vec<Weak<dyn Exposition>>,
-    body: Bytes,
+    /// What was joined. Without holding it: a cached response must not keep readings alive that nobody else needs.
+    readings: Vec<Weak<dyn AnyReading>>,
+    bytes: Bytes,
 }
 
 impl Scraper {
@@ -30,39 +31,39 @@ impl Scraper {
     ///
     /// # Errors
     /// When the scrape asks for a part or a group that no source has.
-    pub fn answer(
+    pub fn body(
         &self,
         sources: &[AnySource],
         scrape: Scrape,
         format: Format,
         coding: Coding,
     ) -> Result<Bytes, ScrapeError> {
-        let readings: Vec<(&AnySource, Arc<dyn Exposition>)> =
-            sources.iter().filter_map(|source| Some((source, source.exposition()?))).collect();
-        let same = |answer: &Answer| answer.format == format && answer.coding == coding && answer.scrape == scrape;
-        if let Some(answer) = self.newest().iter().find(|answer| same(answer) && answer.is_of(&readings)) {
-            return Ok(answer.body.clone());
+        let readings: Vec<(&AnySource, Arc<dyn AnyReading>)> =
+            sources.iter().filter_map(|source| Some((source, source.reading()?))).collect();
+        let same = |cached: &Body| cached.format == format && cached.coding == coding && cached.scrape == scrape;
+        if let Some(cached) = self.newest().iter().find(|cached| same(cached) && cached.is_of(&readings)) {
+            return Ok(cached.bytes.clone());
         }
         scrape.check(sources)?;
-        let body = join(&readings, &scrape, format, coding);
+        let body = join(&self.cache, &readings, &scrape, format, coding);
         let mut newest = self.newest();
-        newest.retain(|answer| !same(answer));
+        newest.retain(|cached| !same(cached));
         if newest.len() == KEPT {
             newest.remove(0);
         }
         let readings = readings.iter().map(|(_, reading)| Arc::downgrade(reading)).collect();
-        newest.push(Answer { scrape, format, coding, readings, body: body.clone() });
+        newest.push(Body { scrape, format, coding, readings, bytes: body.clone() });
         Ok(body)
     }
 
-    fn newest(&self) -> MutexGuard<'_, Vec<Answer>> {
+    fn newest(&self) -> MutexGuard<'_, Vec<Body>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Answer {
+impl Body {
     /// An address is a reading's alone for as long as something points at it, a weak pointer included.
-    fn is_of(&self, readings: &[(&AnySource, Arc<dyn Exposition>)]) -> bool {
+    fn is_of(&self, readings: &[(&AnySource, Arc<dyn AnyReading>)]) -> bool {
         let mut pairs = self.readings.iter().zip(readings);
         self.readings.len() == readings.len()
             && pairs.all(|(kept, (_, reading))| std::ptr::addr_eq(kept.as_ptr(), Arc::as_ptr(reading)))

@@ -3,23 +3,37 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::status;
-use crate::{api::ApiError, http::App};
+use super::{OllamaView, status};
+use crate::api::{Answer, ApiError, Failure, Operation, REASONS, Routes};
 
 /// The routes.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/v1/models/status", get(model_status)).route("/v1/models/health", get(health))
+pub(crate) fn routes() -> Routes<Arc<OllamaView>> {
+    Routes::new().on(STATUS, model_status).on(HEALTH, health)
 }
 
-async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let status = status::status(app.views.ollama.current());
+const STATUS: Operation =
+    Operation::get("models_status", "/v1/models/status", "What is loaded, in the shape of existing installations.")
+        .answers(&[Answer::json::<status::Status>(200, "What Ollama says.")])
+        .errors(&[Failure::new(503, REASONS, "no server of Ollama answers, and why")]);
+
+const HEALTH: Operation = Operation::get(
+    "models_health",
+    "/v1/models/health",
+    "Whether every server of Ollama is there, in the shape of existing installations.",
+)
+.answers(&[
+    Answer::json::<status::Health>(200, "All are."),
+    Answer::json::<status::Health>(503, "One is away, or nothing is known."),
+]);
+
+async fn model_status(State(view): State<Arc<OllamaView>>) -> Result<Response, ApiError> {
+    let status = status::status(view.current());
     status.map(|status| Json(status).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("start Ollama, or name it in sources.ollama.hosts")
@@ -27,8 +41,8 @@ async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError>
     })
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(app.views.ollama.current());
+async fn health(State(view): State<Arc<OllamaView>>) -> Response {
+    let (healthy, body) = status::health(view.current());
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = (status, Json(body)).into_response();
     if !healthy {

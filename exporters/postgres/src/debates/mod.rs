@@ -31,10 +31,10 @@ const FINGERPRINT_SHARE: u32 = 50;
 
 /// But a new debate is to be seen within two seconds: with a sample each second it is looked for at each second one
 /// at least.
-const LONGEST_FINGERPRINT_PAUSE: Duration = Duration::from_millis(900);
+const LONGEST_FINGERPRINT_INTERVAL: Duration = Duration::from_millis(900);
 
 /// Where triggers announce what changes, they may still be silent about some of it.
-const LONGEST_PAUSE_WITH_TRIGGERS: Duration = Duration::from_secs(10);
+const LONGEST_INTERVAL_WITH_TRIGGERS: Duration = Duration::from_secs(10);
 
 /// Whether each table is read.
 type Tables = [Access; 3];
@@ -102,9 +102,9 @@ impl AskedDebates {
             let sql = || fingerprint_sql(options, &names);
             fingerprint.ask_behind(sample, Some(&guard), sql, read_fingerprint).await;
             if fingerprint.value().is_some() {
-                let longest = if *listens { LONGEST_PAUSE_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_PAUSE };
-                let pause = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
-                fingerprint.set_due(Some(sample.now + pause));
+                let longest = if *listens { LONGEST_INTERVAL_WITH_TRIGGERS } else { LONGEST_FINGERPRINT_INTERVAL };
+                let wait = (began.elapsed() * FINGERPRINT_SHARE).min(longest);
+                fingerprint.set_due(Some(sample.now + wait));
             }
         });
     }

@@ -17,7 +17,6 @@ pub const MOST_DEBATES: usize = 20_000;
 columns! {
     /// One debate. Times are the installation's local clock without a zone, usually UTC.
     pub struct Debate {
-        /// Its number.
         pub id: String = "id::pg_catalog.text",
         /// What it is about, cut at 500 letters.
         pub topic: String = "pg_catalog.left(topic::pg_catalog.text, 500)",
@@ -66,17 +65,13 @@ columns! {
 columns! {
     /// A model's stored ranking.
     pub struct Ranking {
-        /// The model.
         pub model: String = "model_name::pg_catalog.text",
         /// Its name for people.
         pub display_name: String = "display_name::pg_catalog.text",
         /// The stored rating.
         pub elo: Option<i32> = "elo_rating",
-        /// Stored wins.
         pub wins: Option<i32> = "wins",
-        /// Stored losses.
         pub losses: Option<i32> = "losses",
-        /// Stored draws.
         pub draws: Option<i32> = "draws",
         /// Stored number of debates.
         pub total_debates: Option<i32> = "total_debates",
@@ -88,7 +83,6 @@ columns! {
 columns! {
     /// The stored rounds of one debate.
     pub struct Rounds {
-        /// The debate.
         pub debate: String = "debate_id::pg_catalog.text",
         /// How many turns are stored.
         pub turns: i64 = "pg_catalog.count(*)",

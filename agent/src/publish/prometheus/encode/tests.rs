@@ -1,7 +1,8 @@
-use aura_model::{Metric, counter, gauge, unknown, walk};
+use aura_model::{Group, Metric, counter, gauge, unknown, walk};
 use proptest::prelude::*;
 
 use super::*;
+use crate::hub::each_group;
 
 /// Label text, and the numbers of three families.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ const GROUPS: &[Group<Reading>] = &[
 ];
 
 fn text(reading: &Reading, format: Format) -> String {
-    String::from_utf8(encode(GROUPS, reading, format).text().to_vec()).expect("text is UTF-8")
+    String::from_utf8(encode(|each| each_group(GROUPS, reading, each), format).text().to_vec()).expect("text is UTF-8")
 }
 
 #[test]
@@ -135,7 +136,8 @@ proptest! {
 
 #[test]
 fn groups_can_be_had_alone() {
-    let encoding = encode(GROUPS, &Reading { label: "x".into(), bytes: 7, ratio: 1.0 }, Format::Text);
+    let reading = Reading { label: "x".into(), bytes: 7, ratio: 1.0 };
+    let encoding = encode(|each| each_group(GROUPS, &reading, each), Format::Text);
     assert_eq!(encoding.select(|_| true).concat(), encoding.text().to_vec());
     let second = "# HELP t_second Last.\n# TYPE t_second gauge\nt_second 7\n";
     assert_eq!(encoding.select(|group| group == "second").concat(), second.as_bytes());
@@ -171,7 +173,7 @@ fn row(labels: &[(&str, &str)]) -> (usize, Vec<(String, String)>) {
 }
 
 fn encoded(odd: &Odd, format: Format) -> (String, LeftOut) {
-    let Encoding { text, left_out, .. } = encode(ODD, odd, format);
+    let Encoding { text, left_out, .. } = encode(|each| each_group(ODD, odd, each), format);
     (String::from_utf8(text.to_vec()).unwrap(), left_out)
 }
 
@@ -323,17 +325,4 @@ proptest! {
 
 fn has_twice(labels: &[(String, String)]) -> bool {
     labels.iter().enumerate().any(|(place, (name, _))| labels[..place].iter().any(|(other, _)| other == name))
-}
-
-#[test]
-fn what_was_left_out_counts_once_for_a_reading_in_whatever_formats_it_is_asked_for() {
-    use crate::{hub::Encodings, publish::prometheus::left_out};
-    let odd: Odd = vec![("t_odd".into(), Kind::Gauge, vec![row(&[("a", "1")]), row(&[("a", "1")])])];
-    let reading = Encodings::default();
-    for format in [Format::Text, Format::OpenMetrics, Format::Text] {
-        reading.get("a test's own source", ODD, &odd, format);
-        assert_eq!(left_out("a test's own source"), 1);
-    }
-    Encodings::default().get("a test's own source", ODD, &odd, Format::OpenMetrics);
-    assert_eq!(left_out("a test's own source"), 2);
 }

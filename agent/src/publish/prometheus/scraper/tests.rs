@@ -5,10 +5,7 @@ use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    hub::{Encodings, Health, Published},
-    publish::prometheus::Encoding,
-};
+use crate::hub::{EachGroup, Health, Published, each_group};
 
 const METRICS: &[Metric<Reading>] =
     &[gauge("fake_value", "A number.", Unit::None, &[], |reading, emit| emit.value(reading.value))];
@@ -21,12 +18,15 @@ const GROUPS: &[Group<Reading>] = &[Group {
 
 struct Reading {
     value: u64,
-    encodings: Encodings,
 }
 
-impl Exposition for Reading {
-    fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get("test", GROUPS, self, format)
+impl AnyReading for Reading {
+    fn source(&self) -> &'static str {
+        "test"
+    }
+
+    fn groups(&self, each: EachGroup<'_>) {
+        each_group(GROUPS, self, each);
     }
 }
 
@@ -35,7 +35,7 @@ struct Fake(&'static str, RwLock<Option<Arc<Reading>>>);
 
 impl Fake {
     fn set(&self, value: Option<u64>) {
-        let reading = value.map(|value| Arc::new(Reading { value, encodings: Encodings::default() }));
+        let reading = value.map(|value| Arc::new(Reading { value }));
         *self.1.write().expect("nothing panics here") = reading;
     }
 }
@@ -49,8 +49,8 @@ impl Published for Fake {
         self.0
     }
 
-    fn exposition(&self) -> Option<Arc<dyn Exposition>> {
-        self.1.read().expect("nothing panics here").clone().map(|reading| reading as Arc<dyn Exposition>)
+    fn reading(&self) -> Option<Arc<dyn AnyReading>> {
+        self.1.read().expect("nothing panics here").clone().map(|reading| reading as Arc<dyn AnyReading>)
     }
 
     fn health(&self) -> Health {
@@ -81,7 +81,7 @@ fn the_same_readings_are_joined_once() {
     let fakes = fakes();
     let sources: Vec<AnySource> = fakes.iter().map(|fake| fake.clone() as AnySource).collect();
     let scraper = Scraper::default();
-    let ask = || scraper.answer(&sources, Scrape::default(), Format::Text, Coding::Gzip).expect("an answer");
+    let ask = || scraper.body(&sources, Scrape::default(), Format::Text, Coding::Gzip).expect("an answer");
     fakes[0].set(Some(1));
     let (first, second) = (ask(), ask());
     assert_eq!(first.as_ptr(), second.as_ptr());
@@ -96,7 +96,7 @@ fn a_filter_that_fits_nothing_is_refused_every_time() {
     let scraper = Scraper::default();
     for _ in 0..2 {
         let scrape = Scrape { collect: vec!["none".into()], ..Scrape::default() };
-        let answer = scraper.answer(&sources, scrape, Format::Text, Coding::Identity);
+        let answer = scraper.body(&sources, scrape, Format::Text, Coding::Identity);
         assert!(matches!(answer, Err(ScrapeError::UnknownGroup { .. })), "{answer:?}");
     }
 }
@@ -119,7 +119,7 @@ proptest! {
             // Part and everything in turn: more kinds than are kept.
             let part = (kind >= 6).then_some("two");
             let scrape = Scrape { part: part.map(str::to_owned), ..Scrape::default() };
-            let body = scraper.answer(&sources, scrape, format, coding).expect("an answer");
+            let body = scraper.body(&sources, scrape, format, coding).expect("an answer");
             let mut expected = String::new();
             for (fake, value) in fakes.iter().zip(values) {
                 if part.is_none_or(|part| part == fake.0) && let Some(value) = value {
