@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod architecture;
 mod audit_logs;
 mod audit_mount;
 mod database;

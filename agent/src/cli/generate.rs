@@ -5,10 +5,16 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Arguments, GenerateCommand, answers, metrics, print};
+use super::{
+    Arguments, GenerateCommand, api_page, metrics,
+    openapi::{self, Subject},
+    print,
+};
 use crate::{
+    actions,
     config::reference,
-    views::{governance, host, ollama, postgres},
+    http,
+    views::{debates, governance, host, ollama, postgres},
 };
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
@@ -24,17 +30,64 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 9] {
+pub(super) fn generated() -> [(&'static str, String); 7] {
+    let api = openapi::document(&subjects());
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
         ("metrics.md", metrics::reference()),
-        ("api.answers.schema.json", answers::answers()),
-        ("api.schema.json", host::message::schema()),
-        ("api.database.schema.json", postgres::message::schema()),
-        ("api.models.schema.json", ollama::message::schema()),
-        ("api.governance.schema.json", governance::message::schema()),
+        ("api.md", api_page::routes(&api)),
+        ("api.fields.md", api_page::fields(&api)),
+        ("api.openapi.json", format!("{api:#}\n")),
+    ]
+}
+
+/// What there is to ask for, by what it is about.
+pub(super) fn subjects() -> [Subject; 7] {
+    [
+        Subject {
+            name: "system",
+            description: "The host.",
+            feed: Some(host::message::FEED),
+            operations: host::routes().operations(),
+        },
+        Subject {
+            name: "models",
+            description: "Models of Ollama: see [Ollama](sources/ollama.md).",
+            feed: Some(ollama::message::FEED),
+            operations: [ollama::routes().operations(), actions::ollama::routes().operations()].concat(),
+        },
+        Subject {
+            name: "database",
+            description: "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).",
+            feed: Some(postgres::message::FEED),
+            operations: postgres::routes().operations(),
+        },
+        Subject {
+            name: "debates",
+            description: "Debates of models, from the tables of an installation: see [PostgreSQL](sources/postgres.md).",
+            feed: Some(debates::FEED),
+            operations: debates::routes().operations(),
+        },
+        Subject {
+            name: "governance",
+            description: "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).",
+            feed: Some(governance::message::FEED),
+            operations: governance::routes().operations(),
+        },
+        Subject {
+            name: "metrics",
+            description: "What Prometheus scrapes.",
+            feed: None,
+            operations: http::METRICS.to_vec(),
+        },
+        Subject {
+            name: "agent",
+            description: "The agent itself: see [operation](operation.md).",
+            feed: None,
+            operations: http::own().operations(),
+        },
     ]
 }
 

@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    actions::ollama::Loader,
+    actions::ollama::{self, Loader},
     config::{Config, Loaded, Overrides, process_variables},
     http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
@@ -51,7 +51,7 @@ enum Signal {
 }
 
 /// Clients and running answers get this long when the agent stops.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const GRACE_PERIOD: Duration = Duration::from_millis(1500);
 
 /// How long the names of listening addresses may take to be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -149,7 +149,10 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let closed = Arc::clone(&self.loader);
-        let actions = Actions { routes: self.loader.routes(), closed: Arc::new(move || closed.closed()) };
+        let actions = Actions {
+            routes: ollama::routes().handlers(Arc::clone(&self.loader)),
+            closed: Arc::new(move || closed.closed()),
+        };
         let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
         let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
@@ -181,13 +184,13 @@ impl Agent {
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
-        let goodbye = spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let goodbye = spawn_blocking(move || feeds.shutdown(GRACE_PERIOD));
         let finished = async {
             let _ = goodbye.await;
             listeners.finished().await;
         };
-        if timeout(PATIENCE, finished).await.is_err() {
-            warn!("some clients were cut off: they did not close in {PATIENCE:?}");
+        if timeout(GRACE_PERIOD, finished).await.is_err() {
+            warn!("some clients were cut off: they did not close in {GRACE_PERIOD:?}");
         }
         info!("stopped");
         Ok(())
@@ -271,7 +274,7 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
         trusted_proxies: config.web.trusted_proxies.clone(),
-        fields: web.headers().to_vec(),
+        headers: web.headers().to_vec(),
         ..Settings::default()
     }
 }

@@ -82,11 +82,12 @@ impl Views {
 
     /// The routes of all views but those of the feeds themselves.
     pub fn routes(&self) -> Router {
-        host::routes(Arc::clone(&self.host))
-            .merge(ollama::routes(Arc::clone(&self.ollama)))
-            .merge(postgres::routes(Arc::clone(&self.postgres)))
-            .merge(debates::routes(Arc::clone(&self.debates)))
-            .merge(governance::routes(Arc::clone(&self.governance)))
+        host::routes()
+            .with(Arc::clone(&self.host))
+            .merge(ollama::routes().with(Arc::clone(&self.ollama)))
+            .merge(postgres::routes().with(Arc::clone(&self.postgres)))
+            .merge(debates::routes().with(Arc::clone(&self.debates)))
+            .merge(governance::routes().with(Arc::clone(&self.governance)))
     }
 
     fn feed(&self, name: &str) -> Option<&Feed> {

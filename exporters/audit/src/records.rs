@@ -4,7 +4,7 @@ use crate::{
     counts::Counts,
     event,
     follow::Rules,
-    frame::{self, LONGEST},
+    frame::{self, LONGEST, Split},
     moment,
     options::{Framing, Keys},
     position::Position,
@@ -32,12 +32,10 @@ pub(crate) fn take(
         start = end;
     }
     let mut last = None;
-    let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |record| {
-        if record.len() > LONGEST {
-            counts.skipped.too_long += 1;
-        } else {
-            last = count(record, keys, counts, rules).or(last);
-        }
+    let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |split| match split {
+        Split::Empty(lines) => counts.skipped.blank += lines.len() as u64,
+        Split::Record(record) if record.len() > LONGEST => counts.skipped.too_long += 1,
+        Split::Record(record) => last = count(record, keys, counts, rules).or(last),
     });
     if let Some(time) = last.and_then(moment::milliseconds) {
         counts.last_time = Some(time);

@@ -17,7 +17,7 @@ use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
 use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
-pub(crate) use self::routes::{Accepted, Done};
+pub(crate) use self::routes::routes;
 use crate::{
     hub::Hub,
     views::ollama::{

@@ -12,9 +12,9 @@ use std::{
 use aura_model::{Missing, Reason};
 use aura_postgres::{Debates as Rows, Postgres, Ranking, Rounds};
 
-pub(crate) use self::routes::{History, Leaderboard};
+pub use self::message::DebateUpdate;
 use self::standings::{Standings, Tables, standings};
-pub use self::{message::DebateUpdate, routes::routes};
+pub(crate) use self::{message::FEED, routes::routes};
 use crate::{hub::Snapshot, views::time::rfc3339};
 
 /// So many debates go into each message; the history has all that were read.

@@ -25,7 +25,7 @@ use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-pub use self::routes::routes;
+pub(crate) use self::routes::routes;
 use crate::{
     config::suggestion,
     hub::{Channel, Hub, Published, Snapshot},

@@ -17,8 +17,9 @@ use std::{
 use aura_gpu::Gpus;
 use aura_host::Host;
 
+pub(crate) use self::routes::routes;
 use self::{alerts::Alerts, history::History, message::Alert};
-pub use self::{derive::Vitals, history::Window, routes::routes};
+pub use self::{derive::Vitals, history::Window};
 use crate::{
     config::{self, Thresholds},
     hub::{Hub, Snapshot},

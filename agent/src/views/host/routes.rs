@@ -4,24 +4,40 @@ use std::sync::Arc;
 
 use aura_model::Interval;
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::HostView;
-use crate::api::{ApiError, Query};
+use super::{HostView, history::Window, stats::Stats};
+use crate::api::{Answer, ApiError, Failure, Operation, Query, Routes};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
 
 /// The routes.
-pub fn routes(view: Arc<HostView>) -> Router {
-    Router::new().route("/api/system/stats", get(stats)).route("/api/system/history", get(history)).with_state(view)
+pub(crate) fn routes() -> Routes<Arc<HostView>> {
+    Routes::new().on(STATS, stats).on(HISTORY, history)
 }
+
+const STATS: Operation =
+    Operation::get("system_stats", "/api/system/stats", "The host in a few flat numbers, for monitors that poll.")
+        .answers(&[Answer::json::<Stats>(200, "The newest reading.")])
+        .errors(&[Failure::new(503, &["stale"], "there is no reading that is on time")]);
+
+const HISTORY: Operation = Operation::get("system_history", "/api/system/history", "What is remembered of the host.")
+    .description(
+        "A row a second for an hour unless `history` in the configuration says otherwise; it is gone when the agent is started anew.",
+    )
+    .query::<Asked>()
+    .answers(&[Answer::json::<Window>(200, "What is remembered, as far as it goes back.")])
+    .errors(&[
+        Failure::new(400, &["bad_window"], "`window` is no duration"),
+        Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
+    ]);
 
 impl HostView {
     /// Whether there is a reading of the host that is on time.
@@ -48,9 +64,11 @@ async fn stats(State(view): State<Arc<HostView>>) -> Result<Response, ApiError> 
 }
 
 /// The query of a history.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// How far back: a duration such as `90s`, `15m` or `1h`. 15 minutes unless given.
+    #[schemars(example = &"15m")]
     window: Option<String>,
 }
 

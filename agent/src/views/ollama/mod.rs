@@ -19,7 +19,7 @@ use aura_ollama::Ollama;
 use jiff::Timestamp;
 use tokio::{sync::watch, time::sleep};
 
-pub use self::routes::routes;
+pub(crate) use self::routes::routes;
 use self::{
     derive::Moment,
     message::{Controls, ModelUpdate},

@@ -15,7 +15,7 @@ use aura_model::{Missing, Reason, Source};
 use aura_postgres::{Postgres, PostgresOptions, Prober};
 use jiff::Timestamp;
 
-pub use self::routes::routes;
+pub(crate) use self::routes::routes;
 use self::{growth::Sizes, message::DatabaseUpdate};
 use crate::{
     hub::{Hub, Snapshot},

@@ -1,8 +1,8 @@
-//! The line before the password check.
+//! The queue before the password check.
 //!
 //! Checking a password takes tens of milliseconds on purpose, so a stranger who guesses keeps all of them waiting who
 //! were not seen before. So few checks run at once; addresses take turns, so that one that guesses holds up itself;
-//! and who was sent away and comes back with the same name and password goes before those who bring new ones: people
+//! and who was refused and comes back with the same name and password goes before those who bring new ones: people
 //! and scrapers repeat what they say, and guesses are made once.
 
 use std::{
@@ -16,16 +16,16 @@ use tokio::sync::oneshot;
 
 use crate::net::network;
 
-/// Who waits, from one address and in all; more are sent away.
+/// Who waits, from one address and in all; more are refused.
 const OF_ONE_ADDRESS: usize = 8;
 const WAITING: usize = 128;
-/// Pairs that were sent away, by the first bytes of their tags.
-const SENT_AWAY: usize = 4096;
+/// Pairs that were refused, by the first bytes of their tags.
+const REJECTED: usize = 4096;
 
-/// The line.
-pub(super) struct Line {
+/// The queue.
+pub(super) struct Queue {
     /// How many are checked at once.
-    abreast: usize,
+    concurrent: usize,
     state: Mutex<State>,
 }
 
@@ -34,7 +34,7 @@ struct State {
     running: usize,
     /// Those who come back, and those who come first.
     lanes: [Lane; 2],
-    sent_away: SentAway,
+    rejected: Rejected,
 }
 
 /// Addresses in turn, each with those of it who wait.
@@ -42,30 +42,30 @@ struct State {
 struct Lane(VecDeque<(IpAddr, VecDeque<oneshot::Sender<Turn>>)>);
 
 #[derive(Default)]
-struct SentAway {
+struct Rejected {
     known: HashSet<u64>,
     order: VecDeque<u64>,
 }
 
 /// It is this one's turn, until this is dropped.
-pub(super) struct Turn(Arc<Line>);
+pub(super) struct Turn(Arc<Queue>);
 
-impl Line {
+impl Queue {
     pub(super) fn new() -> Arc<Self> {
         // The machine has other work than to refuse strangers.
-        let abreast = available_parallelism().map_or(1, usize::from) / 4;
-        Arc::new(Self { abreast: abreast.clamp(1, 4), state: Mutex::default() })
+        let concurrent = available_parallelism().map_or(1, usize::from) / 4;
+        Arc::new(Self { concurrent: concurrent.clamp(1, 4), state: Mutex::default() })
     }
 
     /// Waits for a turn. Nothing when too many do.
-    pub(super) async fn stand(self: &Arc<Self>, address: IpAddr, tag: &[u8; 32]) -> Option<Turn> {
+    pub(super) async fn wait(self: &Arc<Self>, address: IpAddr, tag: &[u8; 32]) -> Option<Turn> {
         let waiting = {
             let mut state = self.state();
-            if state.running < self.abreast {
+            if state.running < self.concurrent {
                 state.running += 1;
                 return Some(Turn(Arc::clone(self)));
             }
-            state.queue(network(address), tag)?
+            state.enqueue(network(address), tag)?
         };
         waiting.await.ok()
     }
@@ -76,13 +76,13 @@ impl Line {
 }
 
 impl State {
-    fn queue(&mut self, network: IpAddr, tag: &[u8; 32]) -> Option<oneshot::Receiver<Turn>> {
+    fn enqueue(&mut self, network: IpAddr, tag: &[u8; 32]) -> Option<oneshot::Receiver<Turn>> {
         let tag = u64::from_le_bytes(std::array::from_fn(|index| tag[index]));
-        let comes_back = self.sent_away.known.contains(&tag);
+        let comes_back = self.rejected.known.contains(&tag);
         let lane = &mut self.lanes[usize::from(!comes_back)];
         let waiting = lane.push(network);
         if waiting.is_none() {
-            self.sent_away.note(tag);
+            self.rejected.note(tag);
         }
         waiting
     }
@@ -126,12 +126,12 @@ impl Lane {
     }
 }
 
-impl SentAway {
+impl Rejected {
     fn note(&mut self, tag: u64) {
         if self.known.insert(tag) {
             self.order.push_back(tag);
         }
-        if self.order.len() > SENT_AWAY
+        if self.order.len() > REJECTED
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -166,15 +166,15 @@ mod tests {
 
     type Waiting = std::pin::Pin<Box<dyn Future<Output = Option<Turn>>>>;
 
-    fn line() -> Arc<Line> {
-        Arc::new(Line { abreast: 1, state: Mutex::default() })
+    fn queue() -> Arc<Queue> {
+        Arc::new(Queue { concurrent: 1, state: Mutex::default() })
     }
 
-    fn stand(line: &Arc<Line>, host: u8, tag: u64) -> Waiting {
-        let line = Arc::clone(line);
+    fn wait(queue: &Arc<Queue>, host: u8, tag: u64) -> Waiting {
+        let queue = Arc::clone(queue);
         let mut whole = [0; 32];
         whole[..8].copy_from_slice(&tag.to_le_bytes());
-        Box::pin(async move { line.stand([10, 0, 0, host].into(), &whole).await })
+        Box::pin(async move { queue.wait([10, 0, 0, host].into(), &whole).await })
     }
 
     fn poll(waiting: &mut Waiting) -> Poll<Option<Turn>> {
@@ -191,11 +191,11 @@ mod tests {
 
     #[test]
     fn addresses_take_turns() {
-        let line = line();
-        let mut first = turn(&mut stand(&line, 1, 0));
-        let mut guesses: Vec<_> = (0..8).map(|tag| stand(&line, 1, tag)).collect();
+        let queue = queue();
+        let mut first = turn(&mut wait(&queue, 1, 0));
+        let mut guesses: Vec<_> = (0..8).map(|tag| wait(&queue, 1, tag)).collect();
         assert!(guesses.iter_mut().all(|guess| poll(guess).is_pending()));
-        let mut other = stand(&line, 2, 100);
+        let mut other = wait(&queue, 2, 100);
         assert!(poll(&mut other).is_pending());
         drop(first);
         first = turn(&mut guesses[0]);
@@ -206,12 +206,12 @@ mod tests {
 
     #[test]
     fn who_comes_back_goes_before_who_brings_something_new() {
-        let line = line();
-        let first = turn(&mut stand(&line, 1, 0));
-        let mut guesses: Vec<_> = (0..8).map(|tag| stand(&line, 1, tag)).collect();
+        let queue = queue();
+        let first = turn(&mut wait(&queue, 1, 0));
+        let mut guesses: Vec<_> = (0..8).map(|tag| wait(&queue, 1, tag)).collect();
         assert!(guesses.iter_mut().all(|guess| poll(guess).is_pending()));
-        assert!(matches!(poll(&mut stand(&line, 1, 100)), Poll::Ready(None)));
-        let mut again = stand(&line, 1, 100);
+        assert!(matches!(poll(&mut wait(&queue, 1, 100)), Poll::Ready(None)));
+        let mut again = wait(&queue, 1, 100);
         assert!(poll(&mut again).is_pending());
         drop(first);
         drop(turn(&mut again));
@@ -222,12 +222,12 @@ mod tests {
         fn every_turn_is_passed_on_whoever_leaves(
             steps in prop::collection::vec((0..4_u8, 1..5_u8, 0..40_u64), 1..200),
         ) {
-            let line = line();
+            let queue = queue();
             let mut turns: Vec<Turn> = Vec::new();
             let mut waiting: Vec<Waiting> = Vec::new();
             for (step, host, tag) in steps {
                 match step {
-                    0 | 1 => waiting.push(stand(&line, host, tag)),
+                    0 | 1 => waiting.push(wait(&queue, host, tag)),
                     2 if !waiting.is_empty() => drop(waiting.swap_remove(tag as usize % waiting.len())),
                     _ => drop(turns.pop()),
                 }
@@ -243,7 +243,7 @@ mod tests {
                 prop_assert!(waiting.is_empty() || turns.len() == 1);
             }
             drop((waiting, turns));
-            prop_assert_eq!(line.state().running, 0);
+            prop_assert_eq!(queue.state().running, 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that asks, and what let it in.
+//! Who sends a request, and what let them in.
 //!
 //! Rules change while connections stay. A request is answered if the rules in force let it in as a whole: its address,
 //! what its TLS handshake has shown, its `Host` and its password. Rules are never mixed, neither in one request nor
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{
     auth::User,
     client_address::ClientAddress,
-    permits::{Seat, Standing},
+    permits::{Access, Activity},
 };
 use crate::{
     api::check_origin,
@@ -26,50 +26,55 @@ use crate::{
 };
 
 /// A connection whose TLS handshake is done, if there was to be one.
-pub(in crate::http) struct Guest {
+pub(in crate::http) struct Caller {
     /// Whom it comes from.
     pub(in crate::http) peer: SocketAddr,
     /// Where it arrived.
     local: SocketAddr,
     /// What it has shown under TLS.
     shown: Option<Shown>,
-    seat: Arc<Seat>,
+    activity: Arc<Activity>,
     /// The newest rules that were found to let it in.
     admitted: AtomicU64,
 }
 
-impl Guest {
-    pub(in crate::http) fn new(peer: SocketAddr, local: SocketAddr, shown: Option<Shown>, seat: Arc<Seat>) -> Self {
-        Self { peer, local, shown, seat, admitted: AtomicU64::new(0) }
+impl Caller {
+    pub(in crate::http) fn new(
+        peer: SocketAddr,
+        local: SocketAddr,
+        shown: Option<Shown>,
+        activity: Arc<Activity>,
+    ) -> Self {
+        Self { peer, local, shown, activity, admitted: AtomicU64::new(0) }
     }
 
-    pub(in crate::http) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub(in crate::http) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 }
 
 impl Settings {
     /// Whether a connection could be made under these rules as it was made.
-    pub(in crate::http) fn admits(&self, guest: &Guest) -> bool {
-        if guest.admitted.load(Relaxed) == self.generation {
+    pub(in crate::http) fn admits(&self, caller: &Caller) -> bool {
+        if caller.admitted.load(Relaxed) == self.generation {
             return true;
         }
-        let admitted = self.addresses.iter().any(|address| covers(*address, guest.local))
-            && match (&self.tls, &guest.shown) {
+        let admitted = self.addresses.iter().any(|address| covers(*address, caller.local))
+            && match (&self.tls, &caller.shown) {
                 (None, None) => true,
                 (Some(tls), Some(shown)) => tls.admits(shown),
                 _ => false,
             };
         if admitted {
-            guest.admitted.store(self.generation, Relaxed);
+            caller.admitted.store(self.generation, Relaxed);
         }
         admitted
     }
 
-    /// How a guest stands of whom these rules ask this user.
-    pub(in crate::http) fn standing(&self, guest: &Guest, user: Option<&Arc<User>>) -> Standing {
-        let by_certificate = self.tls.as_ref().zip(guest.shown.as_ref()).is_some_and(|(tls, shown)| tls.knows(shown));
-        if user.is_some() || by_certificate { Standing::Known } else { Standing::Guest }
+    /// What a caller has shown, when these rules know this user from its request.
+    pub(in crate::http) fn access(&self, caller: &Caller, user: Option<&Arc<User>>) -> Access {
+        let by_certificate = self.tls.as_ref().zip(caller.shown.as_ref()).is_some_and(|(tls, shown)| tls.knows(shown));
+        if user.is_some() || by_certificate { Access::Authenticated } else { Access::Anonymous }
     }
 }
 
@@ -84,7 +89,7 @@ fn covers(listening: SocketAddr, local: SocketAddr) -> bool {
 #[derive(Clone)]
 pub struct Admitted {
     pub(in crate::http) settings: Arc<Settings>,
-    pub(in crate::http) guest: Arc<Guest>,
+    pub(in crate::http) caller: Arc<Caller>,
     pub(in crate::http) client: ClientAddress,
     pub(in crate::http) user: Option<Arc<User>>,
 }
@@ -104,16 +109,16 @@ impl Admitted {
         headers: &HeaderMap,
         rules: watch::Receiver<Arc<Settings>>,
     ) -> impl Fn() -> bool + Send + 'static {
-        // Copies: the fields share the memory of the whole request.
+        // Copies: the headers share the memory of the whole request.
         let field = |name: HeaderName| Some((name.clone(), Box::<[u8]>::from(headers.get(&name)?.as_bytes())));
-        let fields = [field(header::HOST), field(header::ORIGIN)];
-        let Self { guest, user, .. } = self;
+        let headers = [field(header::HOST), field(header::ORIGIN)];
+        let Self { caller, user, .. } = self;
         move || {
             let settings = Arc::clone(&rules.borrow());
-            let headers: HeaderMap = (fields.iter().flatten())
+            let headers: HeaderMap = (headers.iter().flatten())
                 .filter_map(|(name, value)| Some((name.clone(), HeaderValue::from_bytes(value).ok()?)))
                 .collect();
-            settings.admits(&guest)
+            settings.admits(&caller)
                 && settings.trust.check(&method, &headers).is_ok()
                 && check_origin(&headers, &settings.trust.origins).is_ok()
                 && match (&settings.authenticator, &user) {
