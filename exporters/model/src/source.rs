@@ -91,7 +91,14 @@ impl Context {
     #[must_use]
     pub fn new(paths: Paths) -> Self {
         let declared = [].into();
-        Self { paths, storage: None, declared, stale_after: Self::STALE_AFTER, watched: Arc::default(), lent: Vec::new() }
+        Self {
+            paths,
+            storage: None,
+            declared,
+            stale_after: Self::STALE_AFTER,
+            watched: Arc::default(),
+            lent: Vec::new(),
+        }
     }
 
     /// The same with a folder for what outlives a restart.

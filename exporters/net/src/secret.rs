@@ -50,11 +50,14 @@ mod tests {
     fn a_secret_is_the_one_line_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("secret");
-        for (text, expected) in [("sesame\n", "sesame"), ("open sesame\r\n", "open sesame"), ("\u{feff}sesame", "sesame")] {
+        for (text, expected) in
+            [("sesame\n", "sesame"), ("open sesame\r\n", "open sesame"), ("\u{feff}sesame", "sesame")]
+        {
             std::fs::write(&file, text).unwrap();
             assert_eq!(secret(&file).as_deref(), Ok(expected));
         }
-        for (text, word) in [("", "empty"), ("\n", "empty"), ("two\nlines", "one line"), (&"x".repeat(5000), "longer")] {
+        for (text, word) in [("", "empty"), ("\n", "empty"), ("two\nlines", "one line"), (&"x".repeat(5000), "longer")]
+        {
             std::fs::write(&file, text).unwrap();
             let missing = secret(&file).unwrap_err();
             assert!(missing.reason == Reason::Unreadable && missing.detail.contains(word), "{missing:?}");

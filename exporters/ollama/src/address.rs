@@ -60,7 +60,8 @@ impl FromStr for Address {
             let help = "name the user beside it, in user and password_file, or a token in token_file";
             return Err(format!("the address of an Ollama holds no user and no password: {help}"));
         }
-        let wrong = |why: &str| format!("{text:?} is not the address of an Ollama: {why}, as in http://127.0.0.1:11434");
+        let wrong =
+            |why: &str| format!("{text:?} is not the address of an Ollama: {why}, as in http://127.0.0.1:11434");
         let trimmed = text.trim().trim_matches(['"', '\'']);
         let (encrypted, default_port, rest) = match trimmed.split_once("://") {
             None => (false, PORT, trimmed),

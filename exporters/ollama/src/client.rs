@@ -122,7 +122,13 @@ impl Client {
         self.ask(Method::POST, path, Some(body.to_string().into()), within).await
     }
 
-    async fn ask(&mut self, method: Method, path: &str, body: Option<Bytes>, within: Duration) -> Result<Answer, Failure> {
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
         let answer = in_time(within, sleep, self.ask_until_answered(&method, path, &body)).await;
         if !matches!(&answer, Some(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
             // The answer that was given up may still come, and must not be taken for the next one's. Who was not let
@@ -133,7 +139,12 @@ impl Client {
         answer.unwrap_or_else(|| Err(Failure::Busy { address: address(), path: path.to_owned(), within }))
     }
 
-    async fn ask_until_answered(&mut self, method: &Method, path: &str, body: &Option<Bytes>) -> Result<Answer, Failure> {
+    async fn ask_until_answered(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: &Option<Bytes>,
+    ) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.server.address);
         // A kept connection may have been closed since the last request, and the only way to know is to use it.
         if let Some(client) = &self.client

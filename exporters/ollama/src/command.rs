@@ -183,12 +183,7 @@ pub async fn load(
 ///
 /// # Errors
 /// Why it is still there.
-pub async fn unload(
-    ledger: &Ledger,
-    server: &Server,
-    model: &Target,
-    within: Duration,
-) -> Result<Done, CommandError> {
+pub async fn unload(ledger: &Ledger, server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
     noted(ledger, server, Action::Unload, async {
         let mut client = Client::new(server.clone());
         let body = json!({ "model": model.name, "stream": false, "keep_alive": 0 });

@@ -171,7 +171,8 @@ mod tests {
 
     #[test]
     fn foreign_pages_change_nothing() {
-        for (origin, may) in [(None, true), (Some("https://wall.example"), true), (Some("http://evil.example"), false)] {
+        for (origin, may) in [(None, true), (Some("https://wall.example"), true), (Some("http://evil.example"), false)]
+        {
             let headers = headers("localhost:9205", origin);
             assert_eq!(trust().check(&Method::POST, &headers).is_ok(), may, "{origin:?}");
             assert!(trust().check(&Method::GET, &headers).is_ok(), "a plain GET from {origin:?} was refused");

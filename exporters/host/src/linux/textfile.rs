@@ -137,8 +137,7 @@ impl Collector for Reader {
                 warn!("text files: {problem}");
             }
         }
-        let files =
-            kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.written));
+        let files = kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.written));
         Ok(Textfile { files: files.collect(), error: !problems.is_empty(), families: self.merged.families.clone() })
     }
 

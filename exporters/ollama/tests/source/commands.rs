@@ -40,7 +40,15 @@ fn a_model_that_only_embeds_is_loaded_whether_or_not_that_is_known() {
     let (simulator, server, runtime) = simulator([Model::embedding("nomic-embed-text", GIB)]);
     let name = "nomic-embed-text:latest";
     for known in [true, false] {
-        runtime.block_on(load(&Ledger::default(), &server, &Target { embedding: known, ..name.into() }, KeepAlive::Forever, LONG)).unwrap();
+        runtime
+            .block_on(load(
+                &Ledger::default(),
+                &server,
+                &Target { embedding: known, ..name.into() },
+                KeepAlive::Forever,
+                LONG,
+            ))
+            .unwrap();
         assert_eq!(simulator.loaded(), ["nomic-embed-text:latest"]);
         runtime.block_on(unload(&Ledger::default(), &server, &"nomic-embed-text:latest".into(), LONG)).unwrap();
     }
@@ -53,8 +61,12 @@ fn each_refusal_is_told_apart() {
         ..Model::new("broken:1b", GIB)
     };
     let (simulator, server, runtime) = simulator([Model::new("huge:70b", 40 * GIB), broken]);
-    let outcome =
-        |name: &str| runtime.block_on(load(&Ledger::default(), &server, &name.into(), KeepAlive::Default, LONG)).unwrap_err().outcome();
+    let outcome = |name: &str| {
+        runtime
+            .block_on(load(&Ledger::default(), &server, &name.into(), KeepAlive::Default, LONG))
+            .unwrap_err()
+            .outcome()
+    };
     assert_eq!(outcome("huge:70b"), Outcome::NoMemory);
     assert_eq!(outcome("broken:1b"), Outcome::Failed);
     assert_eq!(outcome("absent:1b"), Outcome::NotFound);
@@ -69,7 +81,13 @@ fn each_refusal_is_told_apart() {
 fn a_load_that_hangs_is_given_up_and_leaves_nothing_behind() {
     let hanging = Model { load: LoadBehaviour::Hangs, ..Model::new("hanging:1b", GIB) };
     let (simulator, server, runtime) = simulator([hanging, Model::new("fine:1b", GIB)]);
-    let result = runtime.block_on(load(&Ledger::default(), &server, &"hanging:1b".into(), KeepAlive::Default, Duration::from_millis(200)));
+    let result = runtime.block_on(load(
+        &Ledger::default(),
+        &server,
+        &"hanging:1b".into(),
+        KeepAlive::Default,
+        Duration::from_millis(200),
+    ));
     assert!(matches!(result, Err(CommandError::TooLong(_))), "{result:?}");
     // The next load waits behind the one that was given up, unless its connection was closed.
     runtime.block_on(load(&Ledger::default(), &server, &"fine:1b".into(), KeepAlive::Default, LONG)).unwrap();
@@ -81,7 +99,8 @@ fn an_unload_is_done_only_when_the_last_request_is() {
     let (simulator, server, runtime) = simulator([Model::new("llama3.1:8b", GIB)]);
     runtime.block_on(load(&Ledger::default(), &server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
     assert!(simulator.begin_request("llama3.1:8b"));
-    let result = runtime.block_on(unload(&Ledger::default(), &server, &"llama3.1:8b".into(), Duration::from_millis(300)));
+    let result =
+        runtime.block_on(unload(&Ledger::default(), &server, &"llama3.1:8b".into(), Duration::from_millis(300)));
     assert!(matches!(result, Err(CommandError::Unconfirmed(_))), "{result:?}");
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
     simulator.end_request("llama3.1:8b");
@@ -92,7 +111,8 @@ fn an_unload_is_done_only_when_the_last_request_is() {
 fn a_list_that_cannot_be_had_delays_the_confirmation_and_does_not_fake_it() {
     let (simulator, server, runtime) = simulator([Model::new("llama3.1:8b", GIB)]);
     simulator.set_fault("/api/ps", Some(Fault::Slow(Duration::from_millis(300))));
-    let done = runtime.block_on(load(&Ledger::default(), &server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
+    let done =
+        runtime.block_on(load(&Ledger::default(), &server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
     assert!(done.took >= Duration::from_millis(300), "{done:?}");
 }
 
