@@ -138,7 +138,7 @@ pub struct Stored {
     pub losses: Option<i32>,
     /// Debates without a winner.
     pub draws: Option<i32>,
-    /// Debates.
+    /// All its debates.
     pub total_debates: Option<i32>,
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::GpuReading;
 use aura_model::{Missing, Name, Reason};
-use aura_ollama::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Standing};
+use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading};
 use jiff::Timestamp;
 
 use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
@@ -207,9 +207,9 @@ fn host(host: &HostReading) -> Host {
         host: host.host.clone(),
         url: host.url.clone(),
         state: match host.standing {
-            Standing::Answering => "answering",
-            Standing::Busy => "busy",
-            Standing::Away => "away",
+            HostStatus::Answering => "answering",
+            HostStatus::Busy => "busy",
+            HostStatus::Away => "away",
         },
         since: time(host.since),
         answered_at: host.answered_at.map(time),
