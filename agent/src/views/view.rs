@@ -2,18 +2,15 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use aura_model::Context;
 use axum::Router;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::{debates::DebatesView, ollama::Actions};
 use crate::{
     api::{FeedDescription, Routes},
     config::Config,
     hub::Hub,
     publish::feed::{Feed, Feeds, Live},
-    telemetry::Events,
 };
 
 /// Makes a message, if anybody wants it.
@@ -32,9 +29,6 @@ pub(crate) trait View: Send + Sync + 'static {
     const LONGEST_PAUSE: Duration = Duration::MAX;
     /// What the feed sends, as [`Self::FEED`] describes it.
     type Message: Serialize + 'static;
-
-    /// Nothing taken in yet.
-    fn open(parts: &Parts<'_>) -> Arc<Self>;
 
     /// Takes in what its sources have read, and gives the message that says so, with its number in the feed. None when
     /// there is nothing new to say.
@@ -68,35 +62,6 @@ pub(crate) trait View: Send + Sync + 'static {
     fn configure(&self, _config: &Config) {}
 }
 
-/// What views are made over.
-pub struct Parts<'a> {
-    /// The sources' readings.
-    pub(super) hub: &'a Arc<Hub>,
-    pub(super) config: &'a Config,
-    /// Hears whether anybody looks at the host.
-    pub(super) context: &'a Context,
-    /// Hears which limits are exceeded.
-    pub(super) events: &'a Arc<Events>,
-    /// What is done to models.
-    pub(super) actions: Arc<dyn Actions>,
-    /// The debates, whose standings are a part of Ollama's message too.
-    pub(super) debates: Arc<DebatesView>,
-}
-
-impl<'a> Parts<'a> {
-    /// All of them.
-    pub fn new(
-        hub: &'a Arc<Hub>,
-        config: &'a Config,
-        context: &'a Context,
-        events: &'a Arc<Events>,
-        actions: Arc<dyn Actions>,
-    ) -> Self {
-        let debates = Arc::new(DebatesView::new(hub));
-        Self { hub, config, context, events, actions, debates }
-    }
-}
-
 /// The views, their feeds open.
 #[derive(Default)]
 pub struct Views {
@@ -108,14 +73,13 @@ pub struct Views {
 
 impl Views {
     /// Opens the feed of a view.
-    pub(super) fn add<V: View>(&mut self, feeds: &Feeds, parts: &Parts<'_>) {
-        let view = V::open(parts);
+    pub(super) fn add<V: View>(&mut self, feeds: &Feeds, hub: &Arc<Hub>, view: Arc<V>) {
         let (answering, live, configured) = (Arc::clone(&view), Arc::clone(&view), Arc::clone(&view));
         let feed = feeds.open_answering(V::FEED.name, Some(Box::new(move |request| answering.answer(request))));
         self.live.push(Live { feed: feed.clone(), fresh: Arc::new(move || live.is_fresh()) });
         self.routes = std::mem::take(&mut self.routes).merge(V::routes().with(Arc::clone(&view)));
         self.configure.push(Box::new(move |config| configured.configure(config)));
-        self.pumps.push(Box::pin(pump(view, feed, Arc::clone(parts.hub))));
+        self.pumps.push(Box::pin(pump(view, feed, Arc::clone(hub))));
     }
 
     /// Their feeds.

@@ -14,7 +14,11 @@ use aura_postgres::{Debates, Postgres, PostgresReading, Ranking, Rounds, ServerR
 
 pub use self::message::{DebateUpdate, Row};
 use self::standings::{Standings, Tables, standings};
-use super::{Make, Parts, View, postgres::why, time::rfc3339};
+use super::{
+    postgres::why,
+    time::rfc3339,
+    view::{Make, View},
+};
 use crate::{
     api::{FeedDescription, Routes},
     hub::{Hub, Snapshot},
@@ -64,10 +68,6 @@ impl View for DebatesView {
         "Debates of models, from the tables of an installation: see [PostgreSQL](sources/postgres.md).";
     const SOURCES: &'static [&'static str] = &[Postgres::NAME];
     type Message = DebateUpdate;
-
-    fn open(parts: &Parts<'_>) -> Arc<Self> {
-        Arc::clone(&parts.debates)
-    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<DebateUpdate>> {
         if let Some(now) = self.hub.channel::<Postgres>()?.latest() {

@@ -25,7 +25,7 @@ use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-use super::{Make, Parts, View};
+use super::view::{Make, View};
 use crate::{
     api::{FeedDescription, Routes},
     config::{Config, suggestion},
@@ -69,10 +69,6 @@ impl View for GovernanceView {
     const SOURCES: &'static [&'static str] = &[Audit::NAME, RoleFiles::NAME];
     const LONGEST_PAUSE: Duration = IDLE;
     type Message = GovernanceUpdate;
-
-    fn open(parts: &Parts<'_>) -> Arc<Self> {
-        Arc::new(Self::new(parts.hub, parts.config))
-    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
         let revisions = (

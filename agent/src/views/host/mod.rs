@@ -25,7 +25,7 @@ use self::{
     history::History,
     message::{Alert, SystemUpdate},
 };
-use super::{Make, Parts, View};
+use super::view::{Make, View};
 use crate::{
     api::{FeedDescription, Routes},
     config::{Config, Thresholds},
@@ -77,10 +77,6 @@ impl View for HostView {
     const SOURCES: &'static [&'static str] = &[Host::NAME];
     type Message = SystemUpdate;
 
-    fn open(parts: &Parts<'_>) -> Arc<Self> {
-        Arc::new(Self::new(parts.hub, parts.config, parts.context, parts.events))
-    }
-
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<SystemUpdate>> {
         let host = self.hub.channel::<Host>()?;
         let sample = match host.latest() {
@@ -113,7 +109,8 @@ impl View for HostView {
 
 impl HostView {
     /// Nothing read yet. `context` hears whether somebody looks, `events` which limits are exceeded.
-    fn new(hub: &Arc<Hub>, config: &Config, context: &Context, events: &Arc<Events>) -> Self {
+    #[must_use]
+    pub fn new(hub: &Arc<Hub>, config: &Config, context: &Context, events: &Arc<Events>) -> Self {
         let state = State {
             recent: VecDeque::new(),
             current: None,

@@ -21,8 +21,8 @@ use self::{
     message::{Controls, ModelUpdate},
 };
 use super::{
-    Make, Parts, View,
     debates::{DebatesView, Row},
+    view::{Make, View},
 };
 use crate::{
     api::{FeedDescription, Routes},
@@ -61,10 +61,6 @@ impl View for OllamaView {
     const ABOUT: &'static str = "Models of Ollama: see [Ollama](sources/ollama.md).";
     const SOURCES: &'static [&'static str] = &[Ollama::NAME, Postgres::NAME];
     type Message = ModelUpdate;
-
-    fn open(parts: &Parts<'_>) -> Arc<Self> {
-        Arc::new(Self::new(parts.hub, &parts.debates, Arc::clone(&parts.actions)))
-    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<ModelUpdate>> {
         let channel = self.hub.channel::<Ollama>()?;

@@ -19,7 +19,10 @@ use self::{
     growth::Sizes,
     message::{DatabaseUpdate, Metrics},
 };
-use super::{Make, Parts, View, time::rfc3339};
+use super::{
+    time::rfc3339,
+    view::{Make, View},
+};
 use crate::{
     api::{FeedDescription, Routes},
     config::Config,
@@ -58,10 +61,6 @@ impl View for PostgresView {
     const ABOUT: &'static str = "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).";
     const SOURCES: &'static [&'static str] = &[Postgres::NAME];
     type Message = DatabaseUpdate;
-
-    fn open(parts: &Parts<'_>) -> Arc<Self> {
-        Arc::new(Self::new(parts.hub, parts.config))
-    }
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<DatabaseUpdate>> {
         let channel = self.hub.channel::<Postgres>();

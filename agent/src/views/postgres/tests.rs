@@ -9,7 +9,8 @@ use aura_tests::PostgresServer;
 use serde_json::Value;
 
 use super::{
-    PostgresView, View,
+    super::view::View,
+    PostgresView,
     derive::{connections, pretty},
 };
 use crate::{
