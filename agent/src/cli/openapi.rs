@@ -36,7 +36,7 @@ pub(super) fn document(subjects: &[Subject]) -> Value {
     let [refused, unavailable] = [4, 5].map(|class| {
         let failures: Vec<&Failure> = COMMON.iter().filter(|failure| failure.status / 100 == class).collect();
         let lines = failures.iter().map(|failure| format!("- {} {}", failure.status, line(failure)));
-        failed(lines.collect::<Vec<_>>().join("\n"), &failures, &mut schemas)
+        failed(&lines.collect::<Vec<_>>().join("\n"), &failures, &mut schemas)
     });
     json!({
         "openapi": "3.1.0",
@@ -203,7 +203,7 @@ fn with_errors(responses: &mut Map<String, Value>, failures: &[Failure], schemas
         if !responses.contains_key(&status) {
             let all: Vec<&Failure> = failures.iter().filter(|other| other.status == failure.status).collect();
             let lines: Vec<String> = all.iter().map(|failure| line(failure)).collect();
-            responses.insert(status, failed(lines.join("\n\n"), &all, schemas));
+            responses.insert(status, failed(&lines.join("\n\n"), &all, schemas));
         }
     }
     responses.insert("4XX".to_owned(), json!({ "$ref": "#/components/responses/Refused" }));
@@ -216,7 +216,7 @@ fn line(failure: &Failure) -> String {
     format!("{}: {}.", codes.join(", "), failure.when)
 }
 
-fn failed(description: String, failures: &[&Failure], schemas: &mut Schemas) -> Value {
+fn failed(description: &str, failures: &[&Failure], schemas: &mut Schemas) -> Value {
     json!({
         "description": description,
         "content": { "application/json": { "schema": schemas.error() } },
