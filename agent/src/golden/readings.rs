@@ -10,7 +10,7 @@ use aura_audit::{Audit, AuditOptions, AuditReading, FileOptions};
 use aura_gpu::{Gpu, GpuReading, Identity, Process, Values, Vendor};
 use aura_host::{Filesystem, Filesystems, Host, HostOptions, HostReading, Uname, Usage};
 use aura_model::{Context, Missing, Name, Paths, Reason, Section, Source};
-use aura_ollama::{Expiry, InstalledModel, HostStatus, LoadedModel, OllamaReading};
+use aura_ollama::{Expiry, HostStatus, InstalledModel, LoadedModel, OllamaReading};
 use aura_postgres::{
     Activity, Backend, Cluster, Database, DatabaseSize, DatabaseSizes, Debate, Debates, PostgresReading, Ranking,
     Rounds, Sender, Senders, ServerReading, Slot, Slots, SlowStatement, SlowStatements, Standby, Statistics, Table,
