@@ -62,12 +62,15 @@ pub(crate) trait View: Send + Sync + 'static {
     fn configure(&self, _config: &Config) {}
 }
 
+/// Hands a view a configuration that was loaded again.
+type Configure = Box<dyn Fn(&Config) + Send + Sync>;
+
 /// The views, their feeds open.
 #[derive(Default)]
 pub struct Views {
     live: Vec<Live>,
     routes: Router,
-    configure: Vec<Box<dyn Fn(&Config) + Send + Sync>>,
+    configure: Vec<Configure>,
     pumps: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
