@@ -1808,9 +1808,9 @@ export interface ModelUpdate {
     [k: string]: string;
   } | null;
   /**
-   * Always `null` for now: the leaderboard is in the feed `debates`. Older dashboards read it.
+   * The leaderboard of the debates in its older shape, as `stats` of the feed `debates`; `null` when it cannot be read.
    */
-  model_stats: string[] | null;
+  model_stats: DebateModelRow[] | null;
   /**
    * When the newest reading of Ollama was begun, RFC 3339 in UTC; `null` while none is on time.
    */
