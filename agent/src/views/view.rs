@@ -62,7 +62,7 @@ pub(crate) trait View: Send + Sync + 'static {
     fn configure(&self, _config: &Config) {}
 }
 
-/// Puts a configuration in force in one view.
+/// Hands a view a configuration that was loaded again.
 type Configure = Box<dyn Fn(&Config) + Send + Sync>;
 
 /// The views, their feeds open.

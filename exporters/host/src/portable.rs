@@ -299,10 +299,6 @@ impl Source for Host {
         let not = (!missing.is_empty()).then(|| format!("not known here: {}", missing.join(", ")));
         std::iter::once(watching).chain(not).collect()
     }
-
-    fn health(reading: &HostReading) -> Vec<GroupHealth> {
-        reading.health.clone()
-    }
 }
 
 impl Host {
@@ -460,7 +456,7 @@ mod tests {
         assert!(memory.total >= memory.available && memory.available > 0, "{memory:?}");
         assert!(reading.loadavg.value().is_some());
         let names: HashSet<&str> = Host::groups().iter().map(|group| group.name).collect();
-        assert_eq!(names, Host::health(&reading).iter().map(|health| health.group).collect());
+        assert_eq!(names, reading.health.iter().map(|health| health.group).collect());
     }
 
     #[test]

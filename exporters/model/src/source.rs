@@ -181,11 +181,6 @@ pub trait Source: Sized + 'static {
     fn outdated(_reading: &Self::Reading, _missing: &Missing) -> Option<Self::Reading> {
         None
     }
-
-    /// How long each group took in this reading, and whether it was read: one row a group that was asked.
-    fn health(_reading: &Self::Reading) -> Vec<GroupHealth> {
-        Vec::new()
-    }
 }
 
 /// How one group of a reading fared.

@@ -46,7 +46,7 @@ mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aura_model::{Context, Group, GroupHealth, Missing, Reason, Section, Source};
+use aura_model::{Context, Group, Missing, Reason, Section, Source};
 use tokio::runtime::Builder;
 
 pub use self::{
@@ -147,13 +147,6 @@ impl Source for Postgres {
             ServerReading { up: Section::Off { missing }, ..server.clone() }
         });
         Some(PostgresReading { servers: servers.collect() })
-    }
-
-    fn health(reading: &PostgresReading) -> Vec<GroupHealth> {
-        match &reading.servers[..] {
-            [only] => only.up.value().map_or_else(Vec::new, |statistics| statistics.health.clone()),
-            _ => Vec::new(),
-        }
     }
 }
 

@@ -36,8 +36,8 @@ const LIMIT: usize = 50;
 const LONGEST_PAGE: usize = 1000;
 const FARTHEST_OFFSET: usize = 10_000;
 const LONGEST_TEXT: usize = 200;
-/// So long is waited for a place to read in.
-const PLACE_PATIENCE: Duration = Duration::from_millis(250);
+/// So long is waited for a permit to read.
+const PERMIT_TIMEOUT: Duration = Duration::from_millis(250);
 const PARAMETERS: [&str; 11] =
     ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
@@ -133,9 +133,9 @@ async fn audit_logs(
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", message)
             .hint("set sources.audit.roots to the root folder of an installation, or sources.audit.files"));
     }
-    // Those who left give their places back in a moment.
-    let place = tokio::time::timeout(PLACE_PATIENCE, Arc::clone(&view.readers).acquire_owned()).await;
-    let place = place.ok().and_then(Result::ok).ok_or_else(|| {
+    // Those who left give their permits back at once.
+    let permit = tokio::time::timeout(PERMIT_TIMEOUT, Arc::clone(&view.readers).acquire_owned()).await;
+    let permit = permit.ok().and_then(Result::ok).ok_or_else(|| {
         let message = "as many pages are being read as may be at once";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_pages", message).retry_after(1)
     })?;
@@ -143,7 +143,7 @@ async fn audit_logs(
     let waiting = Waiting(Arc::default());
     let gone = Arc::clone(&waiting.0);
     let reading = tokio::task::spawn_blocking(move || {
-        let _place = place;
+        let _permit = permit;
         let key = sources.key_file.as_deref().and_then(|path| KeyRing::read(path).ok());
         page(&sources.logs, key.as_ref(), &request, &gone)
     });

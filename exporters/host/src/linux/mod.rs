@@ -226,10 +226,6 @@ macro_rules! collectors {
                 phrases.extend(withheld.into_iter().flatten().chain(reading.no_temperature()));
                 phrases
             }
-
-            fn health(reading: &HostReading) -> Vec<GroupHealth> {
-                reading.health.clone()
-            }
         }
     };
 }
