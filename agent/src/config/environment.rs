@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use aura_model::BACKOFF_CEILING;
+
 use super::{
     interpolate::Variables,
     node::{Node, Origin, Scalar, Value},
@@ -41,7 +43,8 @@ pub(super) fn state_directory(variables: &Variables<'_>) -> Node {
 pub(super) fn layer(variables: &[(String, String)], defaults: &Node, problems: &mut Problems) -> (Node, Vec<String>) {
     let mut layer = Node::empty();
     let mut warnings = Vec::new();
-    let ours: Vec<_> = variables.iter().filter(|(name, _)| name.starts_with(PREFIX) && name != CONFIG_FILE).collect();
+    let is_key = |name: &str| name.starts_with(PREFIX) && ![CONFIG_FILE, BACKOFF_CEILING].contains(&name);
+    let ours: Vec<_> = variables.iter().filter(|(name, _)| is_key(name)).collect();
     if ours.is_empty() {
         return (layer, warnings);
     }

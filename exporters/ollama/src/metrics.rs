@@ -83,7 +83,7 @@ const SERVER: &[Metric<OllamaReading>] = &[
     ),
     counter(
         "ollama_scrape_errors_total",
-        "RequestStats that the server did not answer.",
+        "Questions that the server did not answer.",
         Unit::None,
         &["host", "reason"],
         |reading, emit| {

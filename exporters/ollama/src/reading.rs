@@ -157,7 +157,7 @@ pub enum Expiry {
 pub struct RequestStats {
     /// How long the newest answers took, in seconds.
     pub seconds: Option<f64>,
-    /// RequestStats that were not answered, by [`FailureKind::ALL`].
+    /// Requests that were not answered, by [`FailureKind::ALL`].
     pub failures: [u64; FailureKind::ALL.len()],
 }
 

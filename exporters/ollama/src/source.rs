@@ -243,7 +243,7 @@ impl Host {
             (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
         let latest = self.latest.as_ref();
-        // ProbeError says nothing about the models: for a while they are what they were.
+        // Silence says nothing about the models: for a while they are what they were.
         let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
         HostReading {
             host: self.name.clone(),

@@ -12,7 +12,7 @@ use aura_ollama_simulator::{Model, Settings, Simulator};
 
 use super::support::{loaded, post, until};
 
-/// ProbeResult every request so; ends with the test's process.
+/// Answers every request so; ends with the test's process.
 fn answering(answer: fn(TcpStream) -> io::Result<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
