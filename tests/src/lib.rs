@@ -34,7 +34,7 @@ pub use self::{
 };
 
 /// Nothing takes this long, on the busiest machine, unless it never comes. No test measures with it.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(100);
 
 /// Waits for a condition that comes true by itself.
 ///
