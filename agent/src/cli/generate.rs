@@ -14,7 +14,7 @@ use crate::{
     actions,
     config::reference,
     http,
-    views::{debates, governance, host, ollama, postgres},
+    views::{self, Offer, View, ollama::OllamaView},
 };
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
@@ -44,51 +44,30 @@ pub(super) fn generated() -> [(&'static str, String); 7] {
 }
 
 /// What there is to ask for, by what it is about.
-pub(super) fn subjects() -> [Subject; 7] {
-    [
-        Subject {
-            name: "system",
-            description: "The host.",
-            feed: Some(host::message::FEED),
-            operations: host::routes().operations(),
-        },
-        Subject {
-            name: "models",
-            description: "Models of Ollama: see [Ollama](sources/ollama.md).",
-            feed: Some(ollama::message::FEED),
-            operations: [ollama::routes().operations(), actions::ollama::routes().operations()].concat(),
-        },
-        Subject {
-            name: "database",
-            description: "Servers of PostgreSQL: see [PostgreSQL](sources/postgres.md).",
-            feed: Some(postgres::message::FEED),
-            operations: postgres::routes().operations(),
-        },
-        Subject {
-            name: "debates",
-            description: "Debates of models, from the tables of an installation: see [PostgreSQL](sources/postgres.md).",
-            feed: Some(debates::FEED),
-            operations: debates::routes().operations(),
-        },
-        Subject {
-            name: "governance",
-            description: "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).",
-            feed: Some(governance::message::FEED),
-            operations: governance::routes().operations(),
-        },
-        Subject {
-            name: "metrics",
-            description: "What Prometheus scrapes.",
-            feed: None,
-            operations: http::METRICS.to_vec(),
-        },
-        Subject {
-            name: "agent",
-            description: "The agent itself: see [operation](operation.md).",
-            feed: None,
-            operations: http::own().operations(),
-        },
-    ]
+pub(super) fn subjects() -> Vec<Subject> {
+    let offered = views::offers().into_iter().map(|Offer { about, feed, operations }| Subject {
+        name: feed.name,
+        description: about,
+        feed: Some(feed),
+        operations,
+    });
+    let mut subjects: Vec<Subject> = offered.collect();
+    if let Some(models) = subjects.iter_mut().find(|subject| subject.name == OllamaView::FEED.name) {
+        models.operations.extend(actions::ollama::routes().operations());
+    }
+    subjects.push(Subject {
+        name: "metrics",
+        description: "What Prometheus scrapes.",
+        feed: None,
+        operations: http::METRICS.to_vec(),
+    });
+    subjects.push(Subject {
+        name: "agent",
+        description: "The agent itself: see [operation](operation.md).",
+        feed: None,
+        operations: http::own().operations(),
+    });
+    subjects
 }
 
 fn documents(directory: &Path) -> anyhow::Result<()> {

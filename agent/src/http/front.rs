@@ -21,7 +21,7 @@ use super::{
         caller::{Admitted, Caller},
         client_address::ClientAddress,
         guard::{self, Admission},
-        permits::Access,
+        permits::AccessLevel,
     },
     metrics,
     router::{Actions, router},
@@ -65,7 +65,7 @@ impl Front {
         let mut response = match admission {
             Ok(admission) => {
                 let (access, user) = match admission {
-                    Admission::Open => (Access::Public, None),
+                    Admission::Open => (AccessLevel::Public, None),
                     Admission::Reader(user) => (settings.access(caller, user.as_ref()), user),
                 };
                 caller.activity().admitted_as(access);
@@ -73,7 +73,7 @@ impl Front {
                 self.pass(request, admitted).await
             }
             Err(refusal) => {
-                caller.activity().admitted_as(Access::Public);
+                caller.activity().admitted_as(AccessLevel::Public);
                 refusal.into_response()
             }
         };

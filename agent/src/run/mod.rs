@@ -38,7 +38,7 @@ use crate::{
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
     telemetry::{Events, Telemetry, declared},
-    views::Views,
+    views::{self, Parts, Views},
 };
 
 /// What the system or a person asks of the process.
@@ -78,14 +78,13 @@ struct Agent {
     overrides: Overrides,
     logging: Logging,
     sources: Supervised,
-    context: Context,
+    views: Views,
     feeds: Feeds,
     web: WebConfig,
     /// How many files and sockets may be open, where that is known.
     descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
-    views: Arc<Views>,
     loader: Arc<Loader>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
@@ -119,26 +118,26 @@ impl Agent {
         let events = Arc::new(Events::default());
         note_reload(&events, true);
         let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
-        let views = Views::open(&hub, &events, &feeds, config, Arc::clone(&loader) as _);
-        let own = views.live.iter().map(|live| live.feed.clone()).collect();
+        let views = views::open(&feeds, &Parts::new(&hub, config, &context, &events, Arc::clone(&loader) as _));
+        let live = views.live();
+        let own = live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let host = Arc::clone(&views.host);
-        let ready = Box::new(move || host.ready());
-        let app = Arc::new(App::new(hub, Arc::clone(&views.live), ready, events, connections, reload));
+        let shown = Arc::clone(&live);
+        let ready = Box::new(move || views::ready(&shown));
+        let app = Arc::new(App::new(hub, live, ready, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
             logging,
             sources,
-            context,
+            views,
             feeds,
             web,
             descriptors,
             addresses: Vec::new(),
-            views,
             loader,
             app,
             reloads,
@@ -165,7 +164,7 @@ impl Agent {
         for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
-        self.views.publish(&self.context);
+        self.views.start();
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -242,10 +241,8 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
-        self.views.governance.set_options(&new.sources.audit);
-        self.views.postgres.set_options(&new.sources.postgres);
+        self.views.configure(new);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
         self.loader.configure(&new.sources.ollama, settings.has_controllers());

@@ -1,8 +1,8 @@
 //! Which lines were counted lately.
 //!
 //! Positions tell a file that is as it was, or grew. What was cut, trimmed or put together anew is told by its lines:
-//! one that was counted is known wherever it comes again. A line with a time is told from all others; lines without one
-//! only tell something as neighbours, in a file in which no line has a time.
+//! one that was counted is known wherever it comes again. A line with a time is told from all others; one without only
+//! in a file in which none has a time, and where that is no new one in the place of one that was renamed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -118,8 +118,9 @@ impl Lines {
         }
     }
 
-    /// Holds bytes of a file against them, from the start of a line; `whole` where the file ends with them.
-    pub(crate) fn tell(&self, log: &Log, bytes: &[u8], whole: bool) -> Told {
+    /// Holds bytes of a file against them, from the start of a line; `whole` where the file ends with them,
+    /// `untimed` where, if none has a time, lines without one tell something too.
+    pub(crate) fn tell(&self, log: &Log, bytes: &[u8], whole: bool, untimed: bool) -> Told {
         let base = bytes.as_ptr() as usize;
         let mut lines = Vec::new();
         let used = frame::split(log.framing, bytes, |record| {
@@ -138,12 +139,11 @@ impl Lines {
         for (index, line) in self.lines.iter().enumerate() {
             known.entry(*line).and_modify(|place| *place = None).or_insert(Some(index));
         }
-        let tells = |line: &Line<'_>| {
-            here[&line.hash] == 1
-                && known.get(&line.hash) != Some(&None)
-                && event::read(line.record, &log.keys).is_ok_and(|event| event.time().is_some())
-        };
-        let Some(first) = lines.iter().position(tells) else { return self.tell_untimed(&lines) };
+        let once = |line: &Line<'_>| here[&line.hash] == 1 && known.get(&line.hash) != Some(&None);
+        let timed = |line: &Line<'_>| event::read(line.record, &log.keys).is_ok_and(|event| event.time().is_some());
+        let any_timed = lines.iter().any(|line| once(line) && timed(line));
+        let tells = |line: &Line<'_>| once(line) && if any_timed { timed(line) } else { untimed };
+        let Some(first) = lines.iter().position(tells) else { return Told::Nothing };
         let counted = |line: &Line<'_>| known.get(&line.hash).copied().flatten();
         let complete = |index: usize| index >= self.lines.len() - self.all;
         let found = lines
@@ -161,18 +161,6 @@ impl Lines {
         }
         let sure = lines[..index].iter().all(|line| counted(line).is_some() || !tells(line));
         Told::Counted { bytes: lines[index].end as u64, sure, last }
-    }
-
-    /// Nothing but the line that was counted last tells anything, where it was written once: each file may begin with the
-    /// same lines.
-    fn tell_untimed(&self, lines: &[Line<'_>]) -> Told {
-        let Some(&last) = self.lines.last().filter(|_| self.all > 0) else { return Told::Nothing };
-        let mut here = lines.iter().filter(|line| line.hash == last);
-        let known = self.lines.iter().filter(|line| **line == last).count();
-        match (here.next(), here.next(), known) {
-            (Some(line), None, 1) => Told::Counted { bytes: line.end as u64, sure: false, last: true },
-            _ => Told::Nothing,
-        }
     }
 }
 

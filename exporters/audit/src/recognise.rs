@@ -53,6 +53,8 @@ enum Telling {
 pub(crate) struct Among<'a> {
     pub(crate) files: &'a [Opened],
     pub(crate) live: Option<Identity>,
+    /// The one that was the live file at the last look.
+    pub(crate) old: Option<Identity>,
 }
 
 impl Among<'_> {
@@ -60,9 +62,10 @@ impl Among<'_> {
         opened.archive.is_none() && self.live == Some(opened.identity())
     }
 
-    /// Whether the file of this position is an archive now.
-    fn archived(&self, at: &Position) -> bool {
-        self.files.iter().any(|opened| opened.archive.is_some() && !opened.packed() && at.is(&opened.metadata))
+    /// Whether this is the file that was live at the last look, and is an archive now.
+    fn renamed(&self, named: Identity) -> bool {
+        let archive = |opened: &Opened| opened.archive.is_some() && !opened.packed() && opened.identity() == named;
+        self.old == Some(named) && self.files.iter().any(archive)
     }
 }
 
@@ -126,7 +129,8 @@ impl Follower {
         let beginning = contents.behind(0, TELLING)?.into_owned();
         let lines = |bytes: u64| telling(&self.log, &beginning[..beginning.len().min(bytes as usize)]);
         let (is_live, own) = (among.is_live(opened), |at: &Position| !opened.packed() && at.is(&opened.metadata));
-        let archived = |at: &Position| is_live && among.archived(at);
+        let renamed = |at: &Position| is_live && among.renamed(at.identity());
+        let fresh = is_live && among.old.is_some_and(|old| among.renamed(old));
         let mut counted =
             Counted { own: self.state.known.iter().any(|known| known.is_empty(opened)), ..Counted::default() };
         let mut base = &Position::default();
@@ -140,7 +144,7 @@ impl Follower {
                 && match telling {
                     Telling::Timed => false,
                     // They may have been written again, where the file that held them went to another name.
-                    Telling::Distinct => archived(at),
+                    Telling::Distinct => renamed(at),
                     // What lies behind the live file and holds the same is a copy of it.
                     Telling::Nothing => is_live || Some(at.identity()) != among.live,
                 };
@@ -154,7 +158,7 @@ impl Follower {
             }
             _ if base.skipping => Told::Counted { bytes: 0, sure: true, last: false },
             rest => {
-                let told = self.state.lines.tell(&self.log, &rest, rest.len() < MOST);
+                let told = self.state.lines.tell(&self.log, &rest, rest.len() < MOST, !fresh || bytes > 0);
                 counted.all = matches!(told, Told::Counted { bytes, .. } if bytes == rest.len() as u64);
                 told
             }
@@ -170,15 +174,12 @@ impl Follower {
             Told::Some => (skipped, counted.doubtful) = (true, true),
             Told::Nothing => {
                 let first = memchr::memchr(b'\n', &beginning).map_or(0, |end| end as u64 + 1);
-                for (at, agreed, ends) in agreed.into_iter().filter(|(_, agreed, _)| *agreed > base.offset) {
-                    if agreed > first && (lines(agreed) == Telling::Timed || !archived(at)) {
-                        (skipped, counted.doubtful) = (true, is_live || !ends);
-                        break;
-                    }
-                    // A first line that tells nothing stands in each file; in a file without times it may have been counted.
-                    if !archived(at) && lines(u64::MAX) != Telling::Timed {
-                        (bytes, counted.known, counted.doubtful) = (bytes.max(agreed), true, is_live || !ends);
-                    }
+                // A first line stands in each file, and lines without a time are written again in a new one.
+                let part = agreed.into_iter().find(|(at, agreed, _)| {
+                    *agreed > base.offset.max(first) && (lines(*agreed) == Telling::Timed || !renamed(at))
+                });
+                if let Some((_, _, ends)) = part {
+                    (skipped, counted.doubtful) = (true, is_live || !ends);
                 }
             }
         }

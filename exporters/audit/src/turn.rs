@@ -144,7 +144,8 @@ impl Follower {
     ) -> io::Result<bool> {
         let files = self.files(live)?;
         let named = live.map(File::metadata).transpose()?.map(|metadata| identity(&metadata));
-        let among = Among { files: &files, live: named };
+        let old = self.state.current.as_ref().map(Position::identity);
+        let among = Among { files: &files, live: named, old };
         let counted_before = self.state.counts.bytes;
         let mut found = Vec::new();
         for opened in &files {
@@ -175,7 +176,6 @@ impl Follower {
                     counted.at.offset
                 ));
             }
-            let old = self.state.current.as_ref().map(Position::identity);
             let missed = opened.archive.is_some() && !counted.own && counted.at.offset == 0;
             self.state.counts.rotations += u64::from(missed && old != Some(opened.identity()));
             let ended = if opened.packed() {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{
     auth::User,
     client_address::ClientAddress,
-    permits::{Access, Activity},
+    permits::{AccessLevel, Activity},
 };
 use crate::{
     api::check_origin,
@@ -72,9 +72,9 @@ impl Settings {
     }
 
     /// What a caller has shown, when these rules know this user from its request.
-    pub(in crate::http) fn access(&self, caller: &Caller, user: Option<&Arc<User>>) -> Access {
+    pub(in crate::http) fn access(&self, caller: &Caller, user: Option<&Arc<User>>) -> AccessLevel {
         let by_certificate = self.tls.as_ref().zip(caller.shown.as_ref()).is_some_and(|(tls, shown)| tls.knows(shown));
-        if user.is_some() || by_certificate { Access::Authenticated } else { Access::Anonymous }
+        if user.is_some() || by_certificate { AccessLevel::Authenticated } else { AccessLevel::Anonymous }
     }
 }
 

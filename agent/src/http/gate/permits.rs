@@ -73,7 +73,7 @@ struct State {
     since: Instant,
     /// Since then, less the time in which the machine stood still: nobody is too slow while it does.
     watch: Stopwatch,
-    access: Access,
+    access: AccessLevel,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -88,7 +88,7 @@ enum Phase {
 
 /// How a connection's last request was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessLevel {
     /// Not let in, or asked only what is open to everybody.
     Public,
     /// Let in, as everybody is.
@@ -202,7 +202,7 @@ impl Drop for Permit {
 impl Activity {
     fn new(network: IpAddr) -> Self {
         let begun = Stopwatch::start();
-        let (phase, since, access) = (Phase::Connected, begun.started(), Access::Public);
+        let (phase, since, access) = (Phase::Connected, begun.started(), AccessLevel::Public);
         let state = Mutex::new(State { phase, since, watch: begun, access });
         Self { network, begun, state, unread: AtomicU64::new(0), leave: Notify::new() }
     }
@@ -217,7 +217,7 @@ impl Activity {
     }
 
     /// What its head has shown: the response follows.
-    pub fn admitted_as(&self, access: Access) {
+    pub fn admitted_as(&self, access: AccessLevel) {
         self.state().access = access;
     }
 
@@ -244,7 +244,7 @@ impl Activity {
     /// Whether it has shown a right password or certificate.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
-        self.state().access == Access::Authenticated
+        self.state().access == AccessLevel::Authenticated
     }
 
     /// Where it comes from: an address, or a network of IPv6.
@@ -284,12 +284,12 @@ impl Activity {
         let State { phase, since, access, .. } = *self.state();
         let stalled = self.unread_since();
         let rank = match (access, phase) {
-            (Access::Authenticated, Phase::Responding) => return None,
-            (Access::Authenticated, _) => 0,
-            (Access::Public, Phase::Idle) => 5,
+            (AccessLevel::Authenticated, Phase::Responding) => return None,
+            (AccessLevel::Authenticated, _) => 0,
+            (AccessLevel::Public, Phase::Idle) => 5,
             (_, Phase::Connected) if now.saturating_duration_since(since) >= SLOW => 4,
             _ if stalled.is_some() => 4,
-            (Access::Anonymous, Phase::Idle) => 3,
+            (AccessLevel::Anonymous, Phase::Idle) => 3,
             (_, Phase::Connected) => 2,
             (_, Phase::Responding) => 1,
         };
@@ -318,12 +318,16 @@ impl State {
 
     /// How long this may last.
     fn timeout(&self) -> Duration {
-        if self.access != Access::Public || self.phase == Phase::Responding { ADMITTED_TIMEOUT } else { PUBLIC_TIMEOUT }
+        if self.access != AccessLevel::Public || self.phase == Phase::Responding {
+            ADMITTED_TIMEOUT
+        } else {
+            PUBLIC_TIMEOUT
+        }
     }
 
     /// How long nothing may be read meanwhile.
     fn write_timeout(&self) -> Duration {
-        if self.access == Access::Public { PUBLIC_TIMEOUT } else { WRITE_TIMEOUT }
+        if self.access == AccessLevel::Public { PUBLIC_TIMEOUT } else { WRITE_TIMEOUT }
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     http::{
         gate::{
             caller::Caller,
-            permits::{Access, Activity, Permit},
+            permits::{AccessLevel, Activity, Permit},
         },
         unreadable,
     },
@@ -149,8 +149,8 @@ async fn exchange(stream: Stream, caller: &Arc<Caller>, serving: Serving) {
                 if settings.admits(caller) {
                     // A password that was right must be right again.
                     let access = settings.access(caller, None);
-                    activity.admitted_as(if settings.authenticator.is_some() && access == Access::Anonymous {
-                        Access::Public
+                    activity.admitted_as(if settings.authenticator.is_some() && access == AccessLevel::Anonymous {
+                        AccessLevel::Public
                     } else {
                         access
                     });

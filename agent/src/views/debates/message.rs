@@ -1,7 +1,7 @@
 //! The message of `/ws/debates` and `/api/debates`. Times of debates are the installation's own clock without a zone,
 //! usually UTC. Only finished debates count; one whose arguments are error messages counts too and is marked.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aura_model::Missing;
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ pub struct DebateUpdate {
     /// Every model that has debated or has a row in the installation's ranking, by rating, best first.
     pub leaderboard: Vec<Model>,
     /// The same, under the name and in the shape of the older message `model_stats_update`.
-    pub stats: Vec<Row>,
+    pub stats: Arc<Vec<Row>>,
     /// The 20 newest debates, newest first.
     pub recent: Vec<Shown>,
     /// How many debates there are, by status; `null` when they could not be read.
@@ -138,7 +138,7 @@ pub struct Stored {
     pub losses: Option<i32>,
     /// Debates without a winner.
     pub draws: Option<i32>,
-    /// Debates.
+    /// All its debates.
     pub total_debates: Option<i32>,
 }
 

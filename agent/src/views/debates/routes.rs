@@ -11,7 +11,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DebatesView, Moment, message::Shown};
+use super::{DebatesSample, DebatesView, message::Shown};
 use crate::api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes};
 
 /// The routes.
@@ -71,8 +71,8 @@ struct Line {
 }
 
 async fn leaderboard(State(view): State<Arc<DebatesView>>) -> Result<Response, ApiError> {
-    let moment = read(&view)?;
-    let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
+    let sample = read(&view)?;
+    let Some(standings) = &sample.standings else { return Err(unread(&sample)) };
     let leaderboard = standings.models.iter().map(|model| Line {
         model: model.model.clone(),
         elo: model.elo,
@@ -105,8 +105,8 @@ struct Asked {
 }
 
 async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
-    let moment = read(&view)?;
-    let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
+    let sample = read(&view)?;
+    let Some(standings) = &sample.standings else { return Err(unread(&sample)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
     // What is not finished is no history.
     let wanted = |debate: &&Shown| {
@@ -117,7 +117,7 @@ async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked
     Ok(Json(History { debates }).into_response())
 }
 
-fn read(view: &DebatesView) -> Result<Arc<Moment>, ApiError> {
+fn read(view: &DebatesView) -> Result<Arc<DebatesSample>, ApiError> {
     view.current().ok_or_else(|| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
@@ -125,8 +125,8 @@ fn read(view: &DebatesView) -> Result<Arc<Moment>, ApiError> {
     })
 }
 
-fn unread(moment: &Moment) -> ApiError {
-    let (code, message) = moment
+fn unread(sample: &DebatesSample) -> ApiError {
+    let (code, message) = sample
         .missing
         .get("leaderboard")
         .map_or(("not_configured", String::new()), |missing| (missing.reason.code(), missing.detail.clone()));

@@ -1,4 +1,4 @@
-//! The twins of the host's feed for scripts, and whether the agent is ready.
+//! The twins of the host's feed for scripts.
 
 use std::sync::Arc;
 
@@ -39,28 +39,9 @@ const HISTORY: Operation = Operation::get("system_history", "/api/system/history
         Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
     ]);
 
-impl HostView {
-    /// Whether there is a reading of the host that is on time.
-    ///
-    /// # Errors
-    /// The answer that says why not.
-    pub fn ready(&self) -> Result<(), ApiError> {
-        if self.current().is_some() {
-            return Ok(());
-        }
-        let error = if self.was_sampled() {
-            ApiError::nothing_fresh()
-        } else {
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
-        };
-        Err(error.retry_after(1))
-    }
-}
-
 /// The feed's message in a few flat numbers.
 async fn stats(State(view): State<Arc<HostView>>) -> Result<Response, ApiError> {
-    let moment = view.current().ok_or_else(ApiError::nothing_fresh)?;
-    Ok(Json(view.stats(&moment)).into_response())
+    Ok(Json(view.stats().ok_or_else(ApiError::nothing_fresh)?).into_response())
 }
 
 /// The query of a history.
@@ -80,5 +61,5 @@ async fn history(State(view): State<Arc<HostView>>, Query(asked): Query<Asked>) 
             ApiError::new(StatusCode::BAD_REQUEST, "bad_window", error.to_string()).hint("ask for ?window=15m")
         })?,
     };
-    Ok(Json(view.history(window.get())).into_response())
+    Ok(Json(view.state().history.window(window.get())).into_response())
 }

@@ -4,12 +4,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{HostView, Moment, derive};
+use super::{HostView, derive};
 
 /// The few flat numbers that older monitors poll. What is not known is `null`.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "SystemStats")]
-pub struct Stats {
+pub(crate) struct Stats {
     /// Seconds since the agent started.
     uptime_seconds: f64,
     /// Requests that the agent has answered since it started.
@@ -37,13 +37,13 @@ pub struct Stats {
 }
 
 impl HostView {
-    /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment) -> Stats {
-        let events = self.events.counts();
-        let vitals = &moment.vitals;
-        let metrics = derive::update(moment, &self.hub).metrics;
+    /// The flat numbers of the newest reading, while that is on time.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        let sample = self.current()?;
+        let (vitals, events) = (&sample.vitals, self.events.counts());
+        let metrics = derive::update(&sample, &self.hub, 0).metrics;
         let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());
-        Stats {
+        Some(Stats {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             requests_total: events.requests,
             error_count: events.failed_requests,
@@ -56,6 +56,6 @@ impl HostView {
             gpu_memory_used_mb: gpu.and_then(|gpu| gpu.memory_used_mb),
             gpu_memory_total_mb: gpu.and_then(|gpu| gpu.memory_total_mb),
             temperature: vitals.temperature,
-        }
+        })
     }
 }

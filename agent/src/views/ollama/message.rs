@@ -1,13 +1,16 @@
 //! The message of `/ws/models` and `/api/models`: names and shapes that dashboards of existing installations use, and
 //! more. Bytes are bytes, `*_gb` are GiB. What is not known is `null` and says why under `missing`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{api::FeedDescription, views::join::GpuMemory};
+use crate::{
+    api::FeedDescription,
+    views::{debates::Row, join::GpuMemory},
+};
 
 /// The feed of Ollama's models.
 pub(crate) const FEED: FeedDescription = FeedDescription::new::<ModelUpdate>(
@@ -39,8 +42,8 @@ pub struct ModelUpdate {
     pub installed_models: Option<Vec<Installed>>,
     /// Memory of all loaded models together.
     pub memory_usage: MemoryUsage,
-    /// Always `null` for now: the leaderboard is in the feed `debates`. Older dashboards read it.
-    pub model_stats: Option<Vec<Name>>,
+    /// The leaderboard of the debates in its older shape, as `stats` of the feed `debates`; `null` when it cannot be read.
+    pub model_stats: Option<Arc<Vec<Row>>>,
     /// Always `null`: Ollama knows no modes. Older dashboards read it.
     pub mode_mappings: Option<BTreeMap<String, Name>>,
     /// Every server of `sources.ollama.hosts`, also those that do not answer.

@@ -270,7 +270,7 @@ pub struct Database {
     pub cache_hit_ratio: Option<f64>,
     /// Transactions rolled back as a share of all, 0 to 1; `null` without a transaction.
     pub rollback_ratio: Option<f64>,
-    /// Deadlocks.
+    /// Deadlocks that the server has resolved.
     pub deadlocks: i64,
     /// How much of the transaction numbers is used before the server must stop (`age(datfrozenxid)`), 0 to 100.
     /// Vacuum brings it down.

@@ -13,7 +13,7 @@ use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{PostgresView, message::Metrics, why};
+use super::{PostgresView, message::Metrics};
 use crate::{
     api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
     hub::each_group,
@@ -47,10 +47,7 @@ const PROBE: Operation = Operation::get("probe", "/probe", "The metrics of a dat
 const PROBED: [&str; 1] = [Format::Text.content_type()];
 
 async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiError> {
-    let moment = view.current();
-    let metrics = moment.and_then(|moment| view.update(&moment).metrics);
-    metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        let missing = why(&view.hub);
+    view.first().map(|metrics| Json(metrics).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see docs/sources/postgres.md")
             .retry_after(1)

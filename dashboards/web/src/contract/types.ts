@@ -434,7 +434,7 @@ export interface Database {
    */
   cache_hit_ratio: number | null;
   /**
-   * Deadlocks.
+   * Deadlocks that the server has resolved.
    */
   deadlocks: number;
   /**
@@ -985,7 +985,7 @@ export interface StoredRanking {
    */
   losses: number | null;
   /**
-   * Debates.
+   * All its debates.
    */
   total_debates: number | null;
   /**

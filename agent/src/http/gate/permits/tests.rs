@@ -16,12 +16,12 @@ fn since(permit: &Permit, seconds: u64) {
     state.since = state.since.checked_sub(Duration::from_secs(seconds)).unwrap();
 }
 
-fn asked(permit: &Permit, access: Access) {
+fn asked(permit: &Permit, access: AccessLevel) {
     permit.activity.request_begun();
     permit.activity.admitted_as(access);
 }
 
-fn answered(permit: &Permit, access: Access) {
+fn answered(permit: &Permit, access: AccessLevel) {
     asked(permit, access);
     permit.activity.response_begun();
 }
@@ -36,17 +36,17 @@ fn who_was_refused_leaves_first_and_who_is_known_last() {
     let permits = permits(6, 6);
     let enter = || permits.acquire(address(1)).unwrap();
     let (known, busy, caller, fresh, silent, refused) = (enter(), enter(), enter(), enter(), enter(), enter());
-    answered(&known, Access::Authenticated);
-    asked(&busy, Access::Anonymous);
-    answered(&caller, Access::Anonymous);
+    answered(&known, AccessLevel::Authenticated);
+    asked(&busy, AccessLevel::Anonymous);
+    answered(&caller, AccessLevel::Anonymous);
     since(&silent, 2);
-    answered(&refused, Access::Public);
+    answered(&refused, AccessLevel::Public);
     let mut newcomers = Vec::new();
     for leaves in [&refused, &silent, &caller, &fresh, &busy, &known] {
         assert!(!has_to_leave(leaves));
         let newcomer = enter();
         // Newcomers take part in none of this.
-        asked(&newcomer, Access::Authenticated);
+        asked(&newcomer, AccessLevel::Authenticated);
         newcomers.push(newcomer);
         assert!(has_to_leave(leaves));
     }
@@ -60,8 +60,8 @@ fn who_was_refused_leaves_first_and_who_is_known_last() {
 fn who_does_not_read_is_as_good_as_silent() {
     let permits = permits(2, 2);
     let (stalled, reads) = (permits.acquire(address(1)).unwrap(), permits.acquire(address(1)).unwrap());
-    answered(&stalled, Access::Anonymous);
-    answered(&reads, Access::Anonymous);
+    answered(&stalled, AccessLevel::Anonymous);
+    answered(&reads, AccessLevel::Anonymous);
     since(&reads, 60);
     stalled.activity.wrote(false);
     assert!(
@@ -105,10 +105,10 @@ fn what_is_left_is_counted_like_the_deadline_while_the_machine_runs() {
     let permits = permits(4, 4);
     let permit = permits.acquire(address(1)).unwrap();
     for (access, unread, timeout) in [
-        (Access::Public, false, PUBLIC_TIMEOUT),
-        (Access::Anonymous, false, ADMITTED_TIMEOUT),
-        (Access::Anonymous, true, WRITE_TIMEOUT),
-        (Access::Public, true, PUBLIC_TIMEOUT),
+        (AccessLevel::Public, false, PUBLIC_TIMEOUT),
+        (AccessLevel::Anonymous, false, ADMITTED_TIMEOUT),
+        (AccessLevel::Anonymous, true, WRITE_TIMEOUT),
+        (AccessLevel::Public, true, PUBLIC_TIMEOUT),
     ] {
         answered(&permit, access);
         permit.activity.wrote(!unread);
@@ -125,9 +125,9 @@ fn who_was_not_let_in_has_little_time() {
     let permit = permits.acquire(address(1)).unwrap();
     let soon = || permit.activity.deadline() <= Instant::now() + PUBLIC_TIMEOUT;
     assert!(soon());
-    answered(&permit, Access::Anonymous);
+    answered(&permit, AccessLevel::Anonymous);
     assert!(!soon());
-    answered(&permit, Access::Public);
+    answered(&permit, AccessLevel::Public);
     assert!(soon());
 }
 
@@ -161,12 +161,12 @@ proptest! {
                 3 => drop(here.swap_remove(which.index(here.len()))),
                 4 => {
                     let (permit, busy) = which.get_mut(&mut here);
-                    asked(permit, Access::Authenticated);
+                    asked(permit, AccessLevel::Authenticated);
                     *busy = true;
                 }
                 _ => {
                     let (permit, busy) = which.get_mut(&mut here);
-                    answered(permit, [Access::Public, Access::Anonymous, Access::Authenticated][usize::from(from) % 3]);
+                    answered(permit, [AccessLevel::Public, AccessLevel::Anonymous, AccessLevel::Authenticated][usize::from(from) % 3]);
                     *busy = false;
                 }
             }
