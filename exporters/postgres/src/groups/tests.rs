@@ -258,9 +258,9 @@ impl Emit for Text {
 }
 
 fn text(servers: Vec<ServerReading>) -> String {
-    let mut text = Text::default();
+    let (reading, mut text) = (PostgresReading { servers }, Text::default());
     for group in GROUPS {
-        (group.walk)(&PostgresReading { servers: servers.clone() }, &mut text);
+        (group.walk)(&reading, &mut text);
     }
     text.out
 }
