@@ -148,7 +148,7 @@ impl Follower {
                     // What lies behind the live file and holds the same is a copy of it.
                     Telling::Nothing => is_live || Some(at.identity()) != among.live,
                 };
-            (base, counted.own, counted.known) = (at, own(at), true);
+            (base, counted.own, counted.known) = (at, own(at), own(at) || telling != Telling::Nothing);
         }
         let mut bytes = base.offset;
         let told = match contents.behind(bytes, MOST)? {
@@ -180,8 +180,12 @@ impl Follower {
                         continue;
                     }
                     if let Some(shared) = shared(&contents, among, at, agreed)? {
-                        counted.known |= shared > bytes;
-                        bytes = bytes.max(shared);
+                        let tells = shared > first || lines(shared) == Telling::Timed;
+                        if shared > bytes && (tells || lines(u64::MAX) != Telling::Timed) {
+                            counted.known |= tells;
+                            counted.doubtful |= !tells;
+                            bytes = shared;
+                        }
                     } else if agreed > base.offset.max(first) || (ends && base.offset > 0) {
                         (skipped, counted.doubtful) = (true, is_live || !ends || agreed <= base.offset);
                     }

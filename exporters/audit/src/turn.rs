@@ -159,7 +159,10 @@ impl Follower {
         });
         let history = known.filter(|_| self.state.lines.thinned()).unwrap_or(0);
         for (index, (opened, mut counted)) in files.iter().zip(found).enumerate() {
-            if index < history && counted.as_ref().is_some_and(|counted| !counted.known) && opened.archive.is_some() {
+            if index < history
+                && counted.as_ref().is_some_and(|counted| !counted.known && !counted.own)
+                && opened.archive.is_some()
+            {
                 self.pass_over(opened)?;
                 continue;
             }
