@@ -92,18 +92,18 @@ pub struct SignatureCounts {
     pub not_checked: u64,
 }
 
-/// How many events of a kind came lately.
+/// How many events of a kind that is watched came lately.
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Spike {
-    /// The kind.
+    /// The kind of event.
     pub kind: String,
     /// Events within the last hour, by their own times.
     pub count: u64,
-    /// Events within the last 15 minutes.
+    /// Events within the last 15 minutes, by their own times.
     pub recent: u64,
-    /// More within an hour is a spike.
+    /// More than this within an hour is a spike (`sources.audit.spikes`).
     pub limit: u64,
-    /// Events a second in the last 15 minutes, less those in the last hour: above zero it is getting more.
+    /// Events a second in the last 15 minutes, less those a second in the last hour: above zero it is getting more.
     pub acceleration: f64,
     /// Whether the limit is passed.
     pub spike: bool,

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use aura_model::{Emit, Family, Group, Kind, Metric, Unit, counter, declare, gauge, walk};
 
 use crate::{
-    Commands, Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Outcome, Standing, Tally, Trouble,
+    Commands, Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Outcome, Tally,
     ledger::BUCKETS,
 };
 
@@ -38,7 +38,7 @@ const SERVER: &[Metric<OllamaReading>] = &[
         &["host"],
         |reading, emit| {
             for host in &reading.hosts {
-                emit.one(&host.host, host.standing != Standing::Away);
+                emit.one(&host.host, host.standing != HostStatus::Away);
             }
         },
     ),
@@ -49,7 +49,7 @@ const SERVER: &[Metric<OllamaReading>] = &[
         &["host"],
         |reading, emit| {
             for host in &reading.hosts {
-                emit.one(&host.host, host.standing == Standing::Busy);
+                emit.one(&host.host, host.standing == HostStatus::Busy);
             }
         },
     ),
@@ -83,13 +83,13 @@ const SERVER: &[Metric<OllamaReading>] = &[
     ),
     counter(
         "ollama_scrape_errors_total",
-        "Questions that the server did not answer.",
+        "RequestStats that the server did not answer.",
         Unit::None,
         &["host", "reason"],
         |reading, emit| {
             for host in &reading.hosts {
-                for (trouble, &count) in Trouble::ALL.iter().zip(&host.questions.failures) {
-                    emit.sample(&[&host.host, trouble.word()], count.into());
+                for (kind, &count) in FailureKind::ALL.iter().zip(&host.questions.failures) {
+                    emit.sample(&[&host.host, kind.word()], count.into());
                 }
             }
         },
