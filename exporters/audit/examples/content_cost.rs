@@ -30,11 +30,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(size: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut long = vec![b'x'; size as usize];
     long.push(b'\n');
-    let nested = format!("{}1{}\n", "{\"a\": [".repeat(20), "]}".repeat(20));
-    let contents: [(&str, &[u8]); 7] = [
+    let nested = |number: u32| format!("{}{number}{}\n", "{\"a\": [".repeat(20), "]}".repeat(20));
+    // A line that is the same as the one before is counted without being read.
+    let nested = nested(1) + &nested(2);
+    let contents: [(&str, &[u8]); 8] = [
         ("short events", EVENT),
         ("blank lines", b"\n"),
-        ("lines of three bytes", b"{}\n"),
+        ("one line of three bytes again", b"{}\n"),
+        ("lines of three bytes", b"{}\n[]\n"),
         ("text that is no event", b"2025-12-15 12:00:12 INFO a line of another program's log\n"),
         ("objects in objects", nested.as_bytes()),
         ("a hole of NULs", &[0; 4096]),

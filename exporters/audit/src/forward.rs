@@ -98,7 +98,7 @@ pub(crate) fn search(
             let verdict = if record.len() > LONGEST { Err(Skipped::Unreadable) } else { judge(record) };
             let closed = to + usize::from(framing == Framing::Lines && bytes.get(to) == Some(&b'\n'));
             let before = || bytes[closed.saturating_sub(most.mark)..closed].to_vec();
-            matches.add(verdict, record, start + from as u64, start + closed as u64, before, most);
+            matches.add(&verdict, record, start + from as u64, start + closed as u64, before, most);
         };
         used += frame::split(framing, &bytes[used..], &mut take);
         if read == 0 {
@@ -120,7 +120,7 @@ pub(crate) fn search(
 impl Matches {
     fn add(
         &mut self,
-        verdict: Result<Verdict, Skipped>,
+        verdict: &Result<Verdict, Skipped>,
         record: &[u8],
         offset: u64,
         end: u64,
@@ -134,8 +134,8 @@ impl Matches {
                 *self = Self { too_old: true, read, ..Self::default() };
                 return;
             }
-            Ok(Verdict::Wanted(time)) => (true, time),
-            Ok(Verdict::Passed(time)) => (false, time),
+            Ok(Verdict::Wanted(time)) => (true, *time),
+            Ok(Verdict::Passed(time)) => (false, *time),
         };
         if time.is_some() {
             self.found.iter_mut().rev().take_while(|found| found.time.is_none()).for_each(|found| found.time = time);

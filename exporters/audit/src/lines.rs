@@ -75,8 +75,8 @@ impl Lines {
             && let Some((_, body)) = bytes[from..].split_last()
         {
             // Of many short lines only the last are looked at.
-            let ends = memchr::memrchr_iter(b'\n', body);
-            from += ends.skip(ALL - 1).next().map_or(0, |end| end + 1);
+            let mut ends = memchr::memrchr_iter(b'\n', body);
+            from += ends.nth(ALL - 1).map_or(0, |end| end + 1);
         }
         if from > 0 {
             self.passed();

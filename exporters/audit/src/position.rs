@@ -273,6 +273,23 @@ pub(crate) fn window(file: &File, before: u64) -> io::Result<Vec<u8>> {
     peek(file, before - length, length as usize)
 }
 
+/// How many first bytes, of at most so many, are the same in both, where the first `low` are known to be. Files that
+/// share lines are copies of each other up to there, so windows in between tell enough.
+pub(crate) fn common(one: &File, other: &File, mut low: u64, most: u64) -> io::Result<u64> {
+    let same = |before: u64| io::Result::Ok(window(one, before)? == window(other, before)?);
+    if most <= low || same(most)? {
+        return Ok(most);
+    }
+    let mut high = most;
+    while high - low > WINDOW as u64 {
+        let middle = low + (high - low) / 2;
+        if same(middle)? { low = middle } else { high = middle }
+    }
+    let length = (high - low) as usize;
+    let (one, other) = (peek(one, low, length)?, peek(other, low, length)?);
+    Ok(low + one.iter().zip(&other).take_while(|(one, other)| one == other).count() as u64)
+}
+
 /// Of nothing it is nothing: a position at the start of a file fits every file.
 pub(crate) fn hash(bytes: &[u8]) -> String {
     if bytes.is_empty() {

@@ -14,7 +14,7 @@ use crate::{
     frame,
     lines::{MOST, Told},
     options::Log,
-    position::{Head, Identity, Position, peek},
+    position::{Head, Identity, Position, common, peek},
 };
 
 /// How much of a file's beginning is looked at for lines that tell it from others.
@@ -148,7 +148,7 @@ impl Follower {
                     // What lies behind the live file and holds the same is a copy of it.
                     Telling::Nothing => is_live || Some(at.identity()) != among.live,
                 };
-            (base, counted.own, counted.known) = (at, own(at), true);
+            (base, counted.own, counted.known) = (at, own(at), own(at) || telling != Telling::Nothing);
         }
         let mut bytes = base.offset;
         let told = match contents.behind(bytes, MOST)? {
@@ -173,13 +173,22 @@ impl Follower {
             }
             Told::Some => (skipped, counted.doubtful) = (true, true),
             Told::Nothing => {
-                let first = memchr::memchr(b'\n', &beginning).map_or(0, |end| end as u64 + 1);
                 // A first line stands in each file, and lines without a time are written again in a new one.
-                let part = agreed.into_iter().find(|(at, agreed, _)| {
-                    *agreed > base.offset.max(first) && (lines(*agreed) == Telling::Timed || !renamed(at))
-                });
-                if let Some((_, _, ends)) = part {
-                    (skipped, counted.doubtful) = (true, is_live || !ends);
+                let first = memchr::memchr(b'\n', &beginning).map_or(0, |end| end as u64 + 1);
+                for (at, agreed, ends) in agreed {
+                    if agreed < base.offset.max(first) || (lines(agreed) != Telling::Timed && renamed(at)) {
+                        continue;
+                    }
+                    if let Some(shared) = shared(&contents, among, at, agreed)? {
+                        let tells = shared > first || lines(shared) == Telling::Timed;
+                        if shared > bytes && (tells || lines(u64::MAX) != Telling::Timed) {
+                            counted.known |= tells;
+                            counted.doubtful |= !tells;
+                            bytes = shared;
+                        }
+                    } else if agreed > base.offset.max(first) || (ends && base.offset > 0) {
+                        (skipped, counted.doubtful) = (true, is_live || !ends || agreed <= base.offset);
+                    }
                 }
             }
         }
@@ -239,6 +248,20 @@ impl Follower {
     pub(crate) fn all_known(&self) -> impl Iterator<Item = &Position> {
         self.state.known.iter().map(|known| &known.at).chain(&self.state.current).filter(|at| at.offset > 0)
     }
+}
+
+/// How much of what was counted of a file that is at hand this one holds too.
+fn shared(contents: &Contents<'_>, among: &Among<'_>, at: &Position, agreed: u64) -> io::Result<Option<u64>> {
+    let Contents::Plain(file, size) = contents else { return Ok(None) };
+    for other in among.files.iter().filter(|other| !other.packed() && at.is(&other.metadata)) {
+        if at.clone().holds(&other.file)? {
+            let most = at.offset.min(*size);
+            let shared = common(file, &other.file, agreed, most)?;
+            // A line that only begins alike is another one.
+            return Ok(Some(if shared == most { shared } else { line_end(file, shared)? }));
+        }
+    }
+    Ok(None)
 }
 
 /// The end of the last whole line before this place.

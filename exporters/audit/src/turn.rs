@@ -153,10 +153,16 @@ impl Follower {
         }
         self.look_for_loss(&among, &found);
         // What lies before files of which something was counted is history, unless all that was counted is remembered.
-        let known = found.iter().rposition(|counted| counted.as_ref().is_some_and(|counted| counted.known));
+        let known = files.iter().zip(&found).rposition(|(opened, counted)| {
+            let placed = opened.archive.is_some() || named == Some(opened.identity());
+            placed && counted.as_ref().is_some_and(|counted| counted.known)
+        });
         let history = known.filter(|_| self.state.lines.thinned()).unwrap_or(0);
         for (index, (opened, mut counted)) in files.iter().zip(found).enumerate() {
-            if index < history && counted.as_ref().is_some_and(|counted| !counted.known) && opened.archive.is_some() {
+            if index < history
+                && counted.as_ref().is_some_and(|counted| !counted.known && !counted.own)
+                && opened.archive.is_some()
+            {
                 self.pass_over(opened)?;
                 continue;
             }
@@ -207,7 +213,8 @@ impl Follower {
             let held = Opened::new(None, file.try_clone()?)?;
             if files.iter().chain(&live).all(|other| other.identity() != held.identity()) {
                 let mut whole = false;
-                for at in self.all_known().filter(|at| at.is(&held.metadata)) {
+                let known = self.state.known.iter().map(|known| &known.at).chain(&self.state.current);
+                for at in known.filter(|at| at.is(&held.metadata)) {
                     whole |= at.clone().holds(file)?;
                 }
                 files.insert(if whole { 0 } else { files.len() }, held);
