@@ -1,20 +1,15 @@
 //! Aura Agent: samples every source once and publishes that one sample to everybody who reads.
 
+pub mod actions;
+pub mod api;
 pub mod cli;
 pub mod config;
-pub mod database;
-pub mod debates;
-pub mod governance;
 pub mod http;
 pub mod hub;
-pub mod models;
-pub mod own;
+pub mod net;
 pub mod publish;
 pub mod run;
-mod runners;
-mod schema;
-pub mod sources;
-pub mod system;
+pub mod telemetry;
 pub mod views;
 
 /// The version of this build.

@@ -14,12 +14,11 @@ use aura_model::{Context, Source, exposition::parse};
 use self::difference::{Difference, Ours, differences};
 use super::{CompareArguments, configuration::load, print};
 use crate::{
-    config::Overrides,
-    http::client,
+    config::{Overrides, Visit},
     hub::{Exposition, sample_once},
-    own,
-    publish::prometheus::{Format, declared},
-    sources::Visit,
+    net::client,
+    publish::prometheus::Format,
+    telemetry::{self, declared},
 };
 
 /// An exporter that is slower than this has a trouble of its own.
@@ -47,7 +46,7 @@ pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> an
     ];
     let ours = parse(&sampler.text).map_err(anyhow::Error::msg).context("our own sample")?;
     let mut own_families = Vec::new();
-    for group in own::GROUPS {
+    for group in telemetry::GROUPS {
         (group.declare)(&mut |family| own_families.push(family.name));
     }
     let found = differences(&theirs, &Ours { families: &ours, own: &own_families });

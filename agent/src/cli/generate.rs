@@ -5,8 +5,11 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Arguments, GenerateCommand, print};
-use crate::{config::reference, database, governance, models, publish::prometheus::metrics_reference, system::message};
+use super::{Arguments, GenerateCommand, answers, metrics, print};
+use crate::{
+    config::reference,
+    views::{governance, host, ollama, postgres},
+};
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
     let mut output = Vec::new();
@@ -26,11 +29,11 @@ pub(super) fn generated() -> [(&'static str, String); 9] {
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
-        ("metrics.md", metrics_reference()),
-        ("api.answers.schema.json", crate::schema::answers()),
-        ("api.schema.json", message::schema()),
-        ("api.database.schema.json", database::message::schema()),
-        ("api.models.schema.json", models::message::schema()),
+        ("metrics.md", metrics::reference()),
+        ("api.answers.schema.json", answers::answers()),
+        ("api.schema.json", host::message::schema()),
+        ("api.database.schema.json", postgres::message::schema()),
+        ("api.models.schema.json", ollama::message::schema()),
         ("api.governance.schema.json", governance::message::schema()),
     ]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::{HealthcheckArguments, configuration::load, print};
-use crate::{config::Overrides, http::client, http::web_config::WebConfig};
+use crate::{config::Overrides, http::web_config::WebConfig, net::client};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -11,10 +11,10 @@ use super::{
     terminal::{self, print, visible},
 };
 use crate::{
-    config::Overrides,
+    config::{Overrides, Visit},
     hub::{Exposition, Snapshot, sample_once},
-    publish::prometheus::{Format, declared},
-    sources::Visit,
+    publish::prometheus::Format,
+    telemetry::declared,
 };
 
 pub(super) fn sample(overrides: &Overrides, arguments: &SampleArguments) -> anyhow::Result<()> {

@@ -37,9 +37,9 @@ fn a_flag_of_node_exporters_collectors_is_refused_with_what_to_write_instead() {
         ("--no-collector.hwmon", "sources.host.collectors.enable"),
     ] {
         let error = Arguments::try_parse_from(["aura", flag]).unwrap_err();
-        assert!(flags::hint(&error).is_some_and(|hint| hint.contains(expected)), "{flag}: {error}");
+        assert!(hint(&error).is_some_and(|hint| hint.contains(expected)), "{flag}: {error}");
     }
-    assert_eq!(flags::hint(&Arguments::try_parse_from(["aura", "--moon"]).unwrap_err()), None);
+    assert_eq!(hint(&Arguments::try_parse_from(["aura", "--moon"]).unwrap_err()), None);
 }
 
 #[test]

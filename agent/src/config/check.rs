@@ -5,10 +5,9 @@ use std::time::Duration;
 use aura_model::{Interval, Options, Source};
 
 use super::{
-    Config, Feed, History, Problem, Web,
+    Config, Feed, History, Problem, Visit, Web,
     node::{Node, Value},
 };
-use crate::sources::Visit;
 
 /// The fastest anything is sampled or remembered.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);

@@ -7,6 +7,7 @@
 mod check;
 mod deserialize;
 mod environment;
+mod flags;
 mod interpolate;
 mod network;
 pub mod node;
@@ -14,6 +15,7 @@ mod problem;
 pub mod reference;
 pub mod settings;
 mod show;
+mod sources;
 mod thresholds;
 pub mod yaml;
 
@@ -26,7 +28,6 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sources::Sources;
 use node::{Node, Origin, Scalar, Value};
 
 pub(crate) use deserialize::deserialize;
@@ -35,6 +36,7 @@ pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
 pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
+pub use sources::{Sources, Visit};
 pub use thresholds::{Threshold, Thresholds};
 
 /// Everything that can be set. Every key has a default that works.

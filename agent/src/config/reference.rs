@@ -83,7 +83,7 @@ pub fn markdown() -> String {
                     Kind::Inline => format!("`{}_...`", environment::variable(&key.path)),
                     _ => format!("`{}`", environment::variable(&key.path)),
                 };
-                let flag = crate::cli::flag_of(&key.path).map_or(String::new(), |flag| format!(" · flag: `{flag}`"));
+                let flag = super::flags::flag_of(&key.path).map_or(String::new(), |flag| format!(" · flag: `{flag}`"));
                 let kind = &key.type_name;
                 text.push_str(&format!(
                     "\n`{}`: {kind}  \ndefault: {default} · variable: {variable}{flag}\n\n{description}\n",

@@ -11,7 +11,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Admitted, ApiError, App, Live, Query};
+use super::{Admitted, App, Live};
+use crate::api::{ApiError, Query};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
@@ -25,8 +26,8 @@ pub(super) async fn newest(State(app): State<Arc<App>>, Path(name): Path<String>
 
 /// The same in a few flat numbers.
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = app.views.system.current().ok_or_else(nothing_fresh)?;
-    Ok(Json(app.views.system.stats(&moment, &app.events.counts())).into_response())
+    let moment = app.views.host.current().ok_or_else(nothing_fresh)?;
+    Ok(Json(app.views.host.stats(&moment, &app.events.counts())).into_response())
 }
 
 /// The query of a history.
@@ -44,7 +45,7 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Ask
             ApiError::new(StatusCode::BAD_REQUEST, "bad_window", error.to_string()).hint("ask for ?window=15m")
         })?,
     };
-    Ok(Json(app.views.system.history(window.get())).into_response())
+    Ok(Json(app.views.host.history(window.get())).into_response())
 }
 
 /// A live feed.

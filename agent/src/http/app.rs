@@ -7,13 +7,15 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    ControlToken, Trust, auth::Authenticator, places::Places, rate_limit::RateLimit, scrapes::Scrapes, tls::Encryption,
+    ControlToken, Encryption, Trust,
+    gate::{auth::Authenticator, permits::Places, rate_limit::RateLimit, scrapes::Scrapes},
 };
 use crate::{
+    actions,
     config::Network,
     hub::Hub,
-    own::Events,
     publish::{feed::Feed, prometheus::Scraper},
+    telemetry::Events,
     views::Views,
 };
 
@@ -34,6 +36,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The sources' readings as people want them.
     pub views: Views,
+    /// Loads and unloads models.
+    pub loader: Arc<actions::ollama::Loader>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
     pub live: Vec<Live>,
     /// What is counted where it happens.
@@ -87,6 +91,7 @@ impl App {
     pub fn new(
         hub: Arc<Hub>,
         views: Views,
+        loader: Arc<actions::ollama::Loader>,
         live: Vec<Live>,
         events: Arc<Events>,
         connections: usize,
@@ -95,7 +100,7 @@ impl App {
         let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
         // Nobody can ask before there are listeners, which come with settings.
         let (settings, _) = watch::channel(Arc::default());
-        Self { hub, views, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
+        Self { hub, views, loader, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
     }
 
     /// The feed of this name.

@@ -16,15 +16,18 @@ use tower::ServiceExt;
 use tracing::{Level, debug, enabled};
 
 use super::{
-    ApiError, App,
-    client_address::ClientAddress,
-    guard::{self, Admission},
-    guest::{Admitted, Guest},
+    App,
+    gate::{
+        client_address::ClientAddress,
+        guard::{self, Admission},
+        guest::{Admitted, Guest},
+        permits::Standing,
+    },
     metrics,
-    places::Standing,
     router::router,
-    target,
+    server::target,
 };
+use crate::api::ApiError;
 
 /// Answers requests.
 pub struct Front {

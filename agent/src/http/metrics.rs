@@ -6,8 +6,11 @@ use axum::{
 };
 use http::{HeaderValue, Request, StatusCode, header};
 
-use super::{ApiError, App, Shared, guest::Admitted};
-use crate::publish::prometheus::{Coding, Format, Scrape, ScrapeError};
+use super::{App, gate::guest::Admitted, server::Shared};
+use crate::{
+    api::ApiError,
+    publish::prometheus::{Coding, Format, Scrape, ScrapeError},
+};
 
 /// A scrape's answer has about so many fields, those of the guard and of the HTTP server included.
 const FIELDS: usize = 12;

@@ -1,44 +1,20 @@
-//! The HTTP side: connections, routes, guards, the page. Nothing in here samples anything.
+//! The HTTP side: connections, who is let in, routes, the page. Nothing in here samples anything.
 
 mod api;
 mod app;
-pub mod auth;
-mod body;
-mod certificates;
-pub mod client;
-mod client_address;
-mod connection;
-mod control;
-pub(crate) mod error;
+mod errors;
 mod front;
-mod guard;
-mod guest;
-mod line;
-mod listener;
+mod gate;
 mod metrics;
 mod page;
-pub mod places;
-mod query;
-pub mod rate_limit;
 mod router;
-mod scrapes;
-pub mod stream;
-mod target;
-mod tls;
+mod server;
 pub mod web_config;
-mod wire;
 
+pub(crate) use self::errors::unreadable;
 pub use self::{
     app::{App, Live, Reload, Settings},
-    body::Shared,
-    control::ControlToken,
-    error::{ApiError, ErrorBody},
     front::Front,
-    guard::{Trust, is_same_site},
-    guest::Admitted,
-    listener::{Listeners, Serving},
-    query::Query,
-    stream::Stream,
-    tls::Encryption,
-    wire::{Waiting, Wire},
+    gate::{Admitted, CONNECTIONS, ControlToken, Trust},
+    server::{Encryption, Listeners, Serving},
 };

@@ -8,8 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use super::ApiError;
-use crate::publish::prometheus::Coding;
+use crate::{api::ApiError, publish::prometheus::Coding};
 
 /// Path, type, content.
 const FILES: [(&str, &str, &[u8]); 4] = [

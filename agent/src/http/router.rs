@@ -10,8 +10,12 @@ use axum::{
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
-use super::{ApiError, App, api, page};
-use crate::{database, debates};
+use super::{App, api, page};
+use crate::{
+    actions,
+    api::ApiError,
+    views::{debates, governance, ollama, postgres},
+};
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
@@ -23,20 +27,21 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/api/system/stats", get(api::stats))
         .route("/api/system/history", get(api::history))
         .route("/ws/{feed}", get(api::live))
-        .merge(database::routes())
+        .merge(postgres::routes())
         .merge(debates::routes())
         .route("/-/healthy", get(healthy))
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
-        .merge(crate::models::routes());
+        .merge(ollama::routes())
+        .merge(actions::ollama::routes());
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
     routes
-        .merge(crate::governance::routes())
+        .merge(governance::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -48,10 +53,10 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.views.system.current().is_some() {
+    if app.views.host.current().is_some() {
         return Ok("Aura Agent is ready.\n");
     }
-    let error = if app.views.system.was_sampled() {
+    let error = if app.views.host.was_sampled() {
         api::nothing_fresh()
     } else {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")

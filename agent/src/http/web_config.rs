@@ -13,10 +13,12 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    ControlToken,
-    auth::Authenticator,
-    rate_limit::{Rate, RateLimit},
-    tls::{self, Encryption},
+    ControlToken, Encryption,
+    gate::{
+        auth::Authenticator,
+        rate_limit::{Rate, RateLimit},
+    },
+    server::tls,
 };
 use crate::config::{
     Loaded, Problem, Problems, deserialize,

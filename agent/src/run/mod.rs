@@ -32,14 +32,12 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
+    actions::ollama::Loader,
     config::{Config, Loaded, Overrides, process_variables},
-    http::{App, Front, Listeners, Reload, Serving, Settings, Trust, places::CONNECTIONS, web_config::WebConfig},
+    http::{App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
-    own::{Events, Own},
-    publish::{
-        feed::{Feeds, Limits},
-        prometheus::declared,
-    },
+    publish::feed::{Feeds, Limits},
+    telemetry::{Events, Telemetry, declared},
     views::{self, Views},
 };
 
@@ -114,14 +112,16 @@ impl Agent {
         let descriptors = system::raise_descriptor_limit();
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
-        let (views, live) = Views::open(&hub, &feeds, config, controllers);
+        let loader = Loader::new(Arc::clone(&hub), &config.sources.ollama, controllers);
+        let (views, live) = Views::open(&hub, &feeds, config, Arc::clone(&loader) as _);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        hub.add(Arc::new(Own::new(&hub, live.iter().map(|live| live.feed.clone()).collect(), Arc::clone(&events))));
+        let own = live.iter().map(|live| live.feed.clone()).collect();
+        hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let app = Arc::new(App::new(hub, views, live, events, connections, reload));
+        let app = Arc::new(App::new(hub, views, loader, live, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
@@ -228,12 +228,12 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.app.views.system.set_thresholds(new.thresholds.clone());
+        self.app.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
         self.app.views.governance.set_options(&new.sources.audit);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
-        self.app.views.models.configure(&new.sources.ollama, settings.has_controllers());
+        self.app.loader.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
         for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());

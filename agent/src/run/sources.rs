@@ -6,8 +6,8 @@ use aura_model::{Context, Missing, Options, Reason, Source, Switch};
 use tracing::info;
 
 use crate::{
+    config::{Sources, Visit},
     hub::{Hub, Running},
-    sources::{Sources, Visit},
 };
 
 /// The sources that run, with the options they were started with.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aura_agent::{
-    http::{self, Stream},
+    net::{self, Stream},
     publish::feed::{Answer, ClientRequest, Feed, Feeds, Limits},
 };
 use hyper::{server::conn::http1, service::service_fn};
@@ -176,7 +176,7 @@ async fn accept(listener: TcpListener, feed: Feed, tls: Option<TlsAcceptor>) {
                 async { Ok::<_, Infallible>(response) }
             });
             let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(http::Wire::new(stream, Arc::default())), service)
+                .serve_connection(TokioIo::new(net::Wire::new(stream, Arc::default(), |_| Vec::new())), service)
                 .with_upgrades()
                 .await;
         });

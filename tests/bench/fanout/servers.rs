@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Result;
 use aura_agent::{
-    http::{Stream, Wire},
+    net::{Stream, Wire},
     publish::feed::{Feed, Feeds, Limits},
 };
 use hyper::{server::conn::http1, service::service_fn};
@@ -84,8 +84,10 @@ async fn accept(listener: std::net::TcpListener, feed: Feed, tls: Option<TlsAcce
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new());
-            let _ =
-                http.serve_connection(TokioIo::new(Wire::new(stream, Arc::default())), service).with_upgrades().await;
+            let _ = http
+                .serve_connection(TokioIo::new(Wire::new(stream, Arc::default(), |_| Vec::new())), service)
+                .with_upgrades()
+                .await;
         });
     }
 }

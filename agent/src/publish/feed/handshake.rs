@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 use sha1::{Digest, Sha1};
 
 use super::{client::Terms, stats::Refused};
-use crate::http::{ApiError, is_same_site};
+use crate::api::{ApiError, is_same_site};
 
 /// What a server proves its understanding with.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

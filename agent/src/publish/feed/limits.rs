@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Pass, Shared, stats::Refused};
-use crate::http::places::network;
+use crate::net::network;
 
 /// Bounds on everything that a client can make grow.
 #[derive(Clone, Debug, PartialEq, Eq)]

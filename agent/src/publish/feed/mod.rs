@@ -47,7 +47,7 @@ use self::{
     socket::Socket,
     thread::{Command, Inbox, Newcomer, Thread},
 };
-use crate::http::{Stream, Wire};
+use crate::net::{Stream, Wire};
 
 /// How long the HTTP server may take to hand a connection over after its 101.
 const HANDOVER: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token, net::TcpStream};
 use rustls::ServerConnection;
 use socket2::SockRef;
 
-use crate::http::stream::{Stream, Transport};
+use crate::net::stream::{Stream, Transport};
 
 /// How many unsent bytes the kernel may hold before it takes no more. Less than any message: at most one
 /// message waits in the kernel, and the next one is chosen when that one has left.

@@ -4,20 +4,16 @@
 //! all sources and compresses the whole, and the next ones get what it got.
 
 mod compress;
-mod declared;
 mod encode;
 mod left_out;
 mod negotiate;
-mod reference;
 mod scrape;
 mod scraper;
 
 pub use self::{
-    declared::declared,
     encode::{Encoding, encode},
     left_out::left_out,
     negotiate::{Coding, Format},
-    reference::metrics_reference,
     scrape::{Scrape, ScrapeError},
     scraper::Scraper,
 };

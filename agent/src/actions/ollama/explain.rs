@@ -1,0 +1,67 @@
+//! What went wrong with a load or unload, and what to try.
+
+use aura_model::Name;
+use aura_ollama::{CommandError, Failure};
+
+use super::jobs::Order;
+use crate::views::ollama::message::JobError;
+
+/// Ollama refused, or could not be asked. `others` are loaded beside the model.
+pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]) -> JobError {
+    let model = &order.target.name;
+    let (status, code, hint) = match error {
+        CommandError::NotFound(_) => {
+            (404, "model_not_found", format!("it is not installed on {}: `ollama pull {model}` there", order.host))
+        }
+        CommandError::NoMemory(_) => (507, "not_enough_memory", room(model, others)),
+        CommandError::Unsupported(_) => {
+            (422, "not_supported", "this kind of model cannot be loaded by itself".to_owned())
+        }
+        CommandError::Busy(_) => (503, "ollama_busy", "try again when fewer requests wait for a model".to_owned()),
+        CommandError::Unconfirmed(_) => (
+            504,
+            "unconfirmed",
+            "look at the models that are loaded: a long answer keeps one in memory, and a model that does not fit \
+             beside others goes again"
+                .to_owned(),
+        ),
+        CommandError::TooLong(_) => (
+            504,
+            "too_long",
+            "another load may be before it; a slow disk needs a longer sources.ollama.load_timeout".to_owned(),
+        ),
+        CommandError::Refused(_) => (502, "refused", format!("see Ollama's log on {}", order.host)),
+        CommandError::Failure(Failure::Unreachable { .. }) => {
+            (502, "unreachable", format!("start Ollama on {}", order.host))
+        }
+        CommandError::Failure(Failure::Unconnected { .. }) => {
+            (502, "unconnected", format!("see the entry of {} in sources.ollama.hosts", order.host))
+        }
+        CommandError::Failure(Failure::Busy { .. }) => (504, "ollama_busy", "try again later".to_owned()),
+        CommandError::Failure(Failure::Broken { .. }) => (
+            502,
+            "broken_off",
+            format!("Ollama may have been restarted: see its log on {}, then try again", order.host),
+        ),
+    };
+    JobError { code, message: error.to_string(), hint, status }
+}
+
+/// Loading this one would go on in circles: what was loaded for the same order is gone already.
+pub(super) fn no_room(order: &Order, gone: &Name) -> JobError {
+    JobError {
+        code: "no_room",
+        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.target.name),
+        hint: "load those by name that you need most".to_owned(),
+        status: 507,
+    }
+}
+
+fn room(model: &Name, others: &[Name]) -> String {
+    let others: Vec<&str> = others.iter().filter(|other| *other != model).map(|other| &**other).collect();
+    if others.is_empty() {
+        "take a smaller model or quantisation, or a shorter context".to_owned()
+    } else {
+        format!("unload {} first, or take a smaller model or quantisation", others.join(" or "))
+    }
+}

@@ -1,0 +1,160 @@
+//! Loading and unloading of models.
+//!
+//! Loads run on connections and tasks of the agent's own: Ollama gives a load up when the connection that asked for it
+//! closes, so a client that leaves must not own it. On each server one runs at a time, as in Ollama itself.
+
+mod explain;
+mod jobs;
+mod routes;
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use aura_model::{Interval, Name};
+use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
+use tokio::sync::watch;
+
+use self::jobs::{Jobs, Order};
+pub use self::routes::routes;
+pub(crate) use self::routes::{Accepted, Done};
+use crate::{
+    hub::Hub,
+    views::ollama::{
+        Actions,
+        message::{Controls, JobError},
+        newest,
+    },
+};
+
+/// Ollama unloads at once unless the model still answers somebody; that is waited for so long.
+const UNLOAD: Duration = Duration::from_secs(60);
+/// A reading that shows what a load has done comes within this time, or it is not waited for.
+const NEXT_READING: Duration = Duration::from_secs(5);
+
+/// Loads and unloads models.
+pub struct Loader {
+    hub: Arc<Hub>,
+    jobs: Jobs,
+    settings: RwLock<ControlSettings>,
+}
+
+#[derive(Clone, Copy)]
+struct ControlSettings {
+    /// What the configuration says.
+    on: bool,
+    /// Whether there is anybody who may.
+    permitted: bool,
+    load_timeout: Interval,
+}
+
+impl ControlSettings {
+    fn new(options: &OllamaOptions, permitted: bool) -> Self {
+        Self { on: options.controls, permitted, load_timeout: options.load_timeout }
+    }
+}
+
+impl Loader {
+    /// Of the servers that this hub's readings name. `permitted` says whether there is anybody who may load and unload.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
+        Arc::new(Self { hub, jobs: Jobs::new(), settings: RwLock::new(ControlSettings::new(options, permitted)) })
+    }
+
+    /// Puts other settings in force.
+    pub fn configure(&self, options: &OllamaOptions, permitted: bool) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = ControlSettings::new(options, permitted);
+    }
+
+    fn settings(&self) -> ControlSettings {
+        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an order and sees to it that it is carried out. `None` when too many wait.
+    fn submit(self: &Arc<Self>, order: Order) -> Option<u64> {
+        let host = order.host.clone();
+        let accepted = self.jobs.submit(order)?;
+        if accepted.idle {
+            tokio::spawn(Arc::clone(self).work(host));
+        }
+        Some(accepted.id)
+    }
+
+    async fn work(self: Arc<Self>, host: Name) {
+        while let Some(job) = self.jobs.next(&host) {
+            let Order { target, action, .. } = &job.order;
+            let model = &target.name;
+            let result = self.carry_out(&job.order).await;
+            match &result {
+                Ok(()) => tracing::info!(%host, %model, ?action, "done"),
+                Err(error) => tracing::warn!(%host, %model, ?action, "not done: {}", error.message),
+            }
+            self.jobs.finish(job.id, result);
+        }
+    }
+
+    async fn carry_out(&self, order: &Order) -> Result<(), JobError> {
+        if let Some(batch) = order.batch
+            && let Some(model) = self.driven_out(order, batch).await
+        {
+            return Err(explain::no_room(order, &model));
+        }
+        let done = match order.action {
+            Action::Load => {
+                let within = self.settings().load_timeout.get();
+                aura_ollama::load(&order.server, &order.target, order.keep_alive, within).await
+            }
+            Action::Unload => aura_ollama::unload(&order.server, &order.target, UNLOAD).await,
+        };
+        done.map(drop).map_err(|error| explain::command_error(order, &error, &self.others(order)))
+    }
+
+    /// A model that this batch has loaded and that is gone again: to load more would only go round in circles.
+    async fn driven_out(&self, order: &Order, batch: u64) -> Option<Name> {
+        let loaded = self.jobs.loaded_by(batch);
+        let newest = loaded.iter().map(|(_, at)| *at).max()?;
+        let host = self.reading_after(newest, &order.host).await?;
+        let listed = host.loaded.value()?;
+        loaded.into_iter().map(|(model, _)| model).find(|model| listed.iter().all(|listed| listed.name != *model))
+    }
+
+    async fn reading_after(&self, time: Instant, host: &Name) -> Option<HostReading> {
+        let channel = self.hub.channel::<Ollama>()?;
+        let mut readings = channel.subscribe();
+        let wait = async {
+            loop {
+                let newest = readings.borrow_and_update().clone();
+                if let Some(snapshot) = newest.filter(|snapshot| snapshot.taken > time) {
+                    let begun = snapshot.sampled_at.as_duration().as_secs_f64();
+                    let found = snapshot.reading.hosts.iter().find(|reading| reading.host == *host);
+                    if let Some(reading) = found.filter(|reading| reading.answered_at.is_some_and(|time| time >= begun))
+                    {
+                        return Some(reading.clone());
+                    }
+                }
+                readings.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(NEXT_READING, wait).await.ok().flatten()
+    }
+
+    /// Other models in the same memory.
+    fn others(&self, order: &Order) -> Vec<Name> {
+        let Ok(snapshot) = newest(&self.hub) else { return Vec::new() };
+        let host = snapshot.reading.hosts.iter().find(|host| host.host == order.host);
+        let loaded = host.and_then(|host| host.loaded.value());
+        loaded.into_iter().flat_map(|models| models.iter()).map(|model| model.name.clone()).collect()
+    }
+}
+
+impl Actions for Loader {
+    fn controls(&self) -> Controls {
+        let settings = self.settings();
+        Controls { enabled: settings.on && settings.permitted, jobs: self.jobs.shown() }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.jobs.changes()
+    }
+}

@@ -1,0 +1,102 @@
+//! Places for running scrapes: `web.max_requests` in all, half of them for one address.
+//!
+//! A scrape takes no time here but for the client's reading of the answer. So one whose client reads nothing makes room
+//! for the next.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use super::permits::Seat;
+use crate::net::network;
+
+/// Who has read nothing for so long has to leave when its place is wanted.
+const STUCK: Duration = Duration::from_millis(500);
+
+/// The scrapes that run.
+#[derive(Default)]
+pub struct Scrapes(Mutex<Slab<Running>>);
+
+struct Running {
+    network: IpAddr,
+    seat: Arc<Seat>,
+    since: Instant,
+}
+
+/// The place of one that runs, free again when this is dropped.
+pub struct Scraping {
+    scrapes: Arc<Scrapes>,
+    key: usize,
+    seat: Arc<Seat>,
+}
+
+impl Scrapes {
+    /// A place for this client beside at most so many others; 0 is no limit.
+    pub fn begin(self: &Arc<Self>, seat: &Arc<Seat>, client: IpAddr, limit: usize) -> Option<Scraping> {
+        let mut running = self.running();
+        let network = network(client);
+        if limit > 0 {
+            let here = running.iter().filter(|(_, other)| other.network == network).count();
+            let crowded = here >= limit.div_ceil(2);
+            if crowded || running.len() >= limit {
+                let among = running.iter().filter(|(_, other)| !crowded || other.network == network);
+                let stuck = among.filter(|(_, other)| other.seat.is_stuck(STUCK));
+                let (key, _) = stuck.min_by_key(|(_, other)| (other.seat.is_known(), other.since))?;
+                running.remove(key).seat.let_go();
+            }
+        }
+        let key = running.insert(Running { network, seat: Arc::clone(seat), since: Instant::now() });
+        Some(Scraping { scrapes: Arc::clone(self), key, seat: Arc::clone(seat) })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Slab<Running>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Scraping {
+    fn drop(&mut self) {
+        let mut running = self.scrapes.running();
+        // It may be another's by now. A connection has one scrape that runs.
+        if running.get(self.key).is_some_and(|running| Arc::ptr_eq(&running.seat, &self.seat)) {
+            running.remove(self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        http::gate::permits::{Place, Places},
+        net::WriteWatch,
+    };
+
+    #[test]
+    fn one_address_has_half_and_who_reads_nothing_makes_room() {
+        let places = Arc::new(Places::new(16));
+        let scrapes = Arc::new(Scrapes::default());
+        let enter = |last: u8| places.enter([127, 0, 0, last].into()).unwrap();
+        let begin = |place: &Place| scrapes.begin(place.seat(), place.seat().network(), 4);
+        let (a, b, c, other) = (enter(1), enter(1), enter(1), enter(2));
+        let (first, second) = (begin(&a).unwrap(), begin(&b).unwrap());
+        assert!(begin(&c).is_none(), "one address had more than its half");
+        let elsewhere = begin(&other).unwrap();
+        // Who has just begun to be slow may be slow by nature.
+        b.seat().wrote(false);
+        assert!(begin(&c).is_none());
+        std::thread::sleep(STUCK + Duration::from_millis(20));
+        let third = begin(&c).unwrap();
+        assert!(begin(&enter(1)).is_none(), "a place was given twice");
+        // What it held is another's now.
+        drop(second);
+        assert!(begin(&enter(1)).is_none());
+        drop((first, third, elsewhere));
+        assert!(scrapes.running().is_empty());
+        assert!((0..20).map(|_| scrapes.begin(a.seat(), a.seat().network(), 0)).all(|scraping| scraping.is_some()));
+    }
+}

@@ -1,0 +1,230 @@
+//! A reading of Ollama into what people want to see of it.
+
+use std::collections::BTreeMap;
+
+use aura_gpu::GpuReading;
+use aura_model::{Missing, Name, Reason};
+use aura_ollama::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Standing};
+use jiff::Timestamp;
+
+use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
+use crate::views::{
+    join::{GpuMemory, Runners},
+    time::rfc3339,
+};
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// What a message is made from.
+pub(super) struct Moment<'a> {
+    pub(super) seq: u64,
+    /// The newest reading and when it was taken, or why there is none.
+    pub(super) reading: Result<(&'a OllamaReading, Timestamp), Missing>,
+    /// The GPUs that are read now.
+    pub(super) gpus: Option<&'a GpuReading>,
+    pub(super) interval_seconds: f64,
+    pub(super) controls: Controls,
+    pub(super) now: Timestamp,
+}
+
+/// The feed's message.
+pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
+    let mut missing = BTreeMap::new();
+    let mut lacks = |path: &str, why: Missing| missing.insert(path.to_owned(), why);
+    let not_here = |detail: &str| Missing::new(Reason::NotConfigured, detail);
+    lacks("model_stats", not_here("the leaderboard is not read from Ollama"));
+    lacks("mode_mappings", not_here("Ollama has no modes; they are a gateway's"));
+    lacks("memory_usage.max_gb", not_here("Ollama does not say how much memory its models may take"));
+    let (hosts, sampled_at) = match &moment.reading {
+        Ok((reading, sampled_at)) => (&reading.hosts[..], Some(rfc3339(*sampled_at))),
+        Err(_) => (&[][..], None),
+    };
+    let silent = match &moment.reading {
+        Err(why) => Some(why.clone()),
+        Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
+    };
+    let runners = moment.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
+    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(moment.gpus?, host, model));
+    let installed = installed_models(hosts);
+    if let Some(why) = &silent {
+        let nobody = loaded.is_none();
+        for path in ["loaded_models", "available_models", "installed_models"].iter().filter(|_| nobody) {
+            lacks(path, why.clone());
+        }
+        for part in ["current_gb", "vram_gb", "ram_gb"] {
+            lacks(&format!("memory_usage.{part}"), why.clone());
+        }
+    }
+    for host in hosts {
+        if let Some(why) = &host.missing {
+            lacks(&format!("hosts.{}", host.host), why.clone());
+        }
+        if !host.odd.is_empty() {
+            lacks(&format!("hosts.{}.entries", host.host), Missing::new(Reason::Unreadable, sentence(&host.odd)));
+        }
+    }
+    if loaded.iter().flatten().any(|model| model.loaded_at.is_none() || model.last_used.is_none()) {
+        let detail = "Ollama does not say when; it is known of what was loaded or used since the agent looks";
+        lacks("loaded_models[].loaded_at", Missing::new(Reason::NoSensor, detail));
+    }
+    if loaded.iter().flatten().any(|model| model.gpu_memory.is_none()) {
+        let detail =
+            "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
+        lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
+    }
+    ModelUpdate {
+        r#type: "model_update",
+        seq: moment.seq,
+        timestamp: sampled_at.clone().unwrap_or_else(|| rfc3339(moment.now)),
+        sampled_at,
+        interval_seconds: moment.interval_seconds,
+        memory_usage: if silent.is_none() { memory(&loaded) } else { MemoryUsage::default() },
+        loaded_models: loaded,
+        available_models: installed.as_deref().map(names),
+        installed_models: installed,
+        model_stats: None,
+        mode_mappings: None,
+        hosts: hosts.iter().map(host).collect(),
+        controls: moment.controls,
+        missing,
+    }
+}
+
+fn loaded_models(
+    hosts: &[HostReading],
+    gpu_memory: impl Fn(&str, &str) -> Option<Vec<GpuMemory>>,
+) -> Option<Vec<Loaded>> {
+    let mut models = None;
+    for host in hosts {
+        if let (Some(loaded), Some(answered_at)) = (host.loaded.value(), host.answered_at) {
+            models.get_or_insert_with(Vec::new).extend(loaded.iter().map(|model| Loaded {
+                gpu_memory: gpu_memory(&host.host, &model.name),
+                ..loaded_model(host, model, answered_at)
+            }));
+        }
+    }
+    models
+}
+
+fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Loaded {
+    let server_time = answered_at + host.clock_offset_seconds;
+    Loaded {
+        name: model.name.clone(),
+        host: host.host.clone(),
+        state: if model.stopping { "stopping" } else { "loaded" },
+        memory_usage: model.size,
+        memory_vram: model.size_vram,
+        memory_ram: model.size_ram(),
+        gpu_memory: None,
+        loaded_at: model.loaded_at.map(time),
+        last_used: model.last_used.map(time),
+        idle_minutes: model.last_used.map(|used| tenths((answered_at - used).max(0.0) / 60.0)),
+        always_loaded: model.expiry == Expiry::Never,
+        expires_at: model.expires_at.clone(),
+        unloads_in_seconds: match model.expiry {
+            Expiry::At(time) => Some(tenths((time - server_time).max(0.0))),
+            Expiry::Never | Expiry::Unknown => None,
+        },
+        digest: model.digest.clone(),
+        family: model.family.clone(),
+        parameter_size: model.parameter_size.clone(),
+        quantization: model.quantization.clone(),
+        context_length: model.context_length,
+    }
+}
+
+fn installed_models(hosts: &[HostReading]) -> Option<Vec<Installed>> {
+    let mut models = None;
+    for host in hosts {
+        if let (Some(installed), Some(loaded)) = (host.installed.value(), host.loaded.value()) {
+            let list = models.get_or_insert_with(Vec::new);
+            list.extend(installed.iter().map(|model| installed_model(host, model, loaded)));
+        }
+    }
+    models
+}
+
+fn installed_model(host: &HostReading, model: &InstalledModel, loaded: &[LoadedModel]) -> Installed {
+    Installed {
+        name: model.name.clone(),
+        host: host.host.clone(),
+        digest: model.digest.clone(),
+        size: model.size,
+        modified_at: model.modified_at.clone(),
+        family: model.family.clone(),
+        format: model.format.clone(),
+        parameter_size: model.parameter_size.clone(),
+        parameter_count: model.parameter_count,
+        quantization: model.quantization.clone(),
+        context_length: model.context_length,
+        capabilities: model.capabilities.clone(),
+        remote: model.remote,
+        loaded: model.is_among(loaded),
+    }
+}
+
+/// What is odd about answers, in one sentence that does not grow with them.
+fn sentence(odd: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = odd[..odd.len().min(SHOWN)].join("; ");
+    if odd.len() > SHOWN {
+        text += &format!("; and {} more", odd.len() - SHOWN);
+    }
+    text
+}
+
+/// Each name once, however many hosts have it.
+fn names(installed: &[Installed]) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    for model in installed {
+        if !names.contains(&model.name) {
+            names.push(model.name.clone());
+        }
+    }
+    names
+}
+
+/// A sum of which a part is not known is not known.
+fn memory(loaded: &Option<Vec<Loaded>>) -> MemoryUsage {
+    let sum = |of: fn(&Loaded) -> Option<u64>| {
+        // Sums of what a server says may be larger than any integer.
+        let bytes: Option<f64> = loaded.as_ref()?.iter().map(|model| of(model).map(|bytes| bytes as f64)).sum();
+        bytes.map(|bytes| (bytes / GIB * 1000.0).round() / 1000.0)
+    };
+    MemoryUsage {
+        current_gb: sum(|model| model.memory_usage),
+        vram_gb: sum(|model| model.memory_vram),
+        ram_gb: sum(|model| model.memory_ram),
+        max_gb: None,
+    }
+}
+
+fn host(host: &HostReading) -> Host {
+    Host {
+        host: host.host.clone(),
+        url: host.url.clone(),
+        state: match host.standing {
+            Standing::Answering => "answering",
+            Standing::Busy => "busy",
+            Standing::Away => "away",
+        },
+        since: time(host.since),
+        answered_at: host.answered_at.map(time),
+        version: host.version.clone(),
+        models_installed: host.installed.value().map(|models| models.len()),
+        models_loaded: host.loaded.value().map(|models| models.len()),
+        reason: host.missing.as_ref().map(|missing| missing.reason.code()),
+        detail: host.missing.as_ref().map(|missing| missing.detail.clone()),
+    }
+}
+
+/// RFC 3339 of Unix seconds.
+pub(super) fn time(seconds: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of our own clock")]
+    let time = Timestamp::from_millisecond((seconds * 1000.0).round() as i64);
+    time.map(rfc3339).unwrap_or_default()
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}

@@ -1,0 +1,126 @@
+//! The twins of the feed that scripts of existing installations ask for: `/v1/models/status`, `/v1/models/health`.
+
+use std::collections::BTreeMap;
+
+use aura_model::{Missing, Name, Reason};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::message::{Host, Loaded, ModelUpdate};
+use crate::api::ErrorBody;
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// `/v1/models/status`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Status {
+    loaded_models: Vec<Name>,
+    current_ram_gb: Option<f64>,
+    max_ram_gb: Option<f64>,
+    max_concurrent: Option<u64>,
+    model_details: BTreeMap<Name, Details>,
+    available_models: Option<Vec<Name>>,
+    mode_mappings: Option<BTreeMap<String, Name>>,
+    missing: BTreeMap<String, Missing>,
+    sampled_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Details {
+    loaded_at: Option<String>,
+    last_used: Option<String>,
+    idle_minutes: Option<f64>,
+    /// How long it stays unused; 0 is for ever.
+    timeout_minutes: Option<f64>,
+    ram_gb: Option<f64>,
+    always_loaded: bool,
+}
+
+/// What is loaded, in the shape of the gateway; why not, when nothing is known.
+pub(super) fn status(update: ModelUpdate) -> Result<Status, Missing> {
+    let mut missing = update.missing;
+    let Some(loaded) = update.loaded_models else {
+        let unknown = || Missing::new(Reason::Stale, "Ollama was not asked yet");
+        return Err(missing.remove("loaded_models").unwrap_or_else(unknown));
+    };
+    let max = missing.get("memory_usage.max_gb").cloned();
+    missing
+        .extend(max.into_iter().flat_map(|why| ["max_ram_gb", "max_concurrent"].map(|key| (key.into(), why.clone()))));
+    missing.retain(|path, _| path != "model_stats" && !path.starts_with("memory_usage"));
+    Ok(Status {
+        loaded_models: loaded.iter().map(|model| model.name.clone()).collect(),
+        current_ram_gb: update.memory_usage.current_gb,
+        max_ram_gb: None,
+        max_concurrent: None,
+        model_details: loaded.into_iter().map(|model| (model.name.clone(), details(model))).collect(),
+        available_models: update.available_models,
+        mode_mappings: None,
+        missing,
+        sampled_at: update.sampled_at,
+    })
+}
+
+fn details(model: Loaded) -> Details {
+    let since_use = model.unloads_in_seconds.zip(model.idle_minutes);
+    let timeout = since_use.map(|(left, idle)| ((left / 60.0 + idle) * 10.0).round() / 10.0);
+    Details {
+        loaded_at: model.loaded_at,
+        last_used: model.last_used,
+        idle_minutes: model.idle_minutes,
+        timeout_minutes: if model.always_loaded { Some(0.0) } else { timeout },
+        ram_gb: model.memory_usage.map(|bytes| (bytes as f64 / GIB * 1000.0).round() / 1000.0),
+        always_loaded: model.always_loaded,
+    }
+}
+
+/// `/v1/models/health`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    /// `healthy` or `unhealthy`.
+    status: &'static str,
+    ollama_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_models: Option<Vec<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded_models: Option<Vec<Name>>,
+    /// Why it is unhealthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+    hosts: Vec<Host>,
+}
+
+/// Whether every server is there, and the answer that says so. One that is busy is there.
+pub(super) fn health(update: ModelUpdate) -> (bool, Health) {
+    let url = update.hosts.first().map(|host| host.url.clone());
+    let away = update.hosts.iter().find(|host| host.state == "away");
+    if away.is_none() && !update.hosts.is_empty() {
+        let loaded = update.loaded_models.map(|models| models.into_iter().map(|model| model.name).collect());
+        let health = Health {
+            status: "healthy",
+            ollama_url: url,
+            available_models: update.available_models,
+            loaded_models: loaded,
+            error: None,
+            hosts: update.hosts,
+        };
+        return (true, health);
+    }
+    let why = update.missing.get("loaded_models");
+    let code = away.and_then(|host| host.reason).or(why.map(|missing| missing.reason.code()));
+    let message = away.and_then(|host| host.detail.clone()).or(why.map(|missing| missing.detail.clone()));
+    let error = ErrorBody {
+        code: code.unwrap_or(Reason::Stale.code()),
+        message: message.unwrap_or_else(|| "Ollama was not asked yet".to_owned()),
+        hint: Some("start Ollama, or name it in sources.ollama.hosts".to_owned()),
+        retry_after_s: Some(5),
+    };
+    let health = Health {
+        status: "unhealthy",
+        ollama_url: away.map(|host| host.url.clone()).or(url),
+        available_models: None,
+        loaded_models: None,
+        error: Some(error),
+        hosts: update.hosts,
+    };
+    (false, health)
+}
