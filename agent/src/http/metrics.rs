@@ -1,5 +1,6 @@
 //! A scrape's answer.
 
+use aura_exposition::{Coding, Format};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -9,7 +10,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use super::{App, gate::guest::Admitted, server::Shared};
 use crate::{
     api::ApiError,
-    publish::prometheus::{Coding, Format, Scrape, ScrapeError},
+    publish::prometheus::{Scrape, ScrapeError},
 };
 
 /// A scrape's answer has about so many fields, those of the guard and of the HTTP server included.

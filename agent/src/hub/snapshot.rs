@@ -13,7 +13,9 @@ use aura_model::Context;
 use aura_model::{Group, Source, Stopwatch};
 use jiff::Timestamp;
 
-use crate::publish::prometheus::{Encoding, Format, encode};
+use aura_exposition::{Encoding, Format, encode};
+
+use crate::publish::prometheus::report;
 
 const LONGEST_STOP: Duration = Duration::from_secs(60);
 
@@ -50,7 +52,7 @@ impl Encodings {
         self.texts[format as usize].get_or_init(|| {
             let encoding = encode(groups, reading, format);
             if !self.reported.swap(true, Ordering::Relaxed) {
-                encoding.report(source);
+                report(source, encoding.left_out());
             }
             encoding
         })

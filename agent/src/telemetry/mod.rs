@@ -12,14 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_exposition::{Encoding, Format};
+
 pub use self::{declared::declared, metrics::GROUPS, process::Process};
 use crate::{
     VERSION,
     hub::{Encodings, Exposition, Health, Hub, Published, State},
-    publish::{
-        feed::{Feed, Stats},
-        prometheus::{Encoding, Format},
-    },
+    publish::feed::{Feed, Stats},
 };
 
 /// For so long one reading of ourselves serves all scrapers.

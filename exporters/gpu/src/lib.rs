@@ -2,7 +2,7 @@
 //! AMD's and Intel's through the files of their kernel drivers. All give the same [`GpuReading`].
 //!
 //! A card is never forgotten while the agent runs: one that falls off the bus, or whose driver is reloaded, stays
-//! in the reading with the reason, and is looked for with growing pauses. Nothing that failed is remembered for
+//! in the reading with the reason, and is looked for with exponential backoff. Nothing that failed is remembered for
 //! ever. A driver that blocks holds up this source's thread and nothing else.
 
 mod dcgm;

@@ -4,7 +4,6 @@
 //! once and says how to take its samples from the reading. Publishers walk these tables through [`Emit`];
 //! Prometheus text, OpenMetrics, OTLP and the metrics reference all come from the same walk.
 
-pub mod exposition;
 mod metric;
 mod options;
 mod rows;

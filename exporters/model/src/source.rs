@@ -110,7 +110,7 @@ impl Context {
         Self { stale_after, ..self }
     }
 
-    /// Whether somebody looks at the live page now: the time for readings that are too dear to take otherwise.
+    /// Whether somebody looks at the live page now: the time for readings that are too expensive to take otherwise.
     #[must_use]
     pub fn watched(&self) -> bool {
         self.watched.load(Ordering::Relaxed)
@@ -138,7 +138,7 @@ pub trait Source: Sized + 'static {
     /// Its metrics, declared once.
     fn groups() -> &'static [Group<Self::Reading>];
 
-    /// Looks for what is there. Called on the source's own thread, and again with growing pauses for as long
+    /// Looks for what is there. Called on the source's own thread, and again with exponential backoff for as long
     /// as it fails: what is missing today may be plugged in tomorrow.
     ///
     /// # Errors

@@ -4,16 +4,12 @@
 //! all sources and compresses the whole, and the next ones get what it got.
 
 mod compress;
-mod encode;
 mod left_out;
-mod negotiate;
 mod scrape;
 mod scraper;
 
 pub use self::{
-    encode::{Encoding, encode},
-    left_out::left_out,
-    negotiate::{Coding, Format},
+    left_out::{left_out, report},
     scrape::{Scrape, ScrapeError},
     scraper::Scraper,
 };

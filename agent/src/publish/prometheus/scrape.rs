@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use aura_exposition::{Coding, Format};
 use aura_host::NOT_READ;
 use bytes::Bytes;
 use tracing::warn;
 
-use super::{Coding, Format, compress};
+use super::compress;
 use crate::hub::{AnySource, Exposition, Published};
 
 /// The end of an OpenMetrics exposition.

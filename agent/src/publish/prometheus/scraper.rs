@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use aura_exposition::{Coding, Format};
 use bytes::Bytes;
 
-use super::{Coding, Format, Scrape, ScrapeError, scrape::join};
+use super::{Scrape, ScrapeError, scrape::join};
 use crate::hub::{AnySource, Exposition};
 
 /// More kinds of scrapes than scrapers of one agent ask for; each kept answer holds its text.

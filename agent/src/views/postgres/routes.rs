@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use aura_exposition::{Format, encode};
 use aura_postgres::{ProbeError, Prober};
 use axum::{
     Extension, Json, Router,
@@ -17,7 +18,7 @@ use super::why;
 use crate::{
     api::{ApiError, Query},
     http::{Admitted, App},
-    publish::prometheus::{Format, encode},
+    publish::prometheus::report,
 };
 
 /// The routes, without their state.
@@ -48,7 +49,7 @@ async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Pro
     let prober = Arc::clone(&admitted.settings().prober);
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
     let encoding = encode(Prober::groups(), &*reading, Format::Text);
-    encoding.report("postgres");
+    report("postgres", encoding.left_out());
     let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }

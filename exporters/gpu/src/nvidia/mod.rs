@@ -2,7 +2,7 @@
 //!
 //! The library keeps a connection to the kernel's driver. After a reset, a reload of the driver or an error that
 //! takes a card off the bus, its handles are worth nothing: the whole session is closed and opened again, with
-//! growing pauses, while cards that still answer go on being read. Calls may block in the driver; they are made on
+//! exponential backoff, while cards that still answer go on being read. Calls may block in the driver; they are made on
 //! the source's thread only, but for waiting for events (see [`watcher`]).
 
 mod ask;
