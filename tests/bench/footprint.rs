@@ -54,7 +54,7 @@ impl Remembering {
         let peer = node_exporter_in_use()?;
         let what = "with the page open and an hour of history";
         let fields: [Field; 3] = [
-            ("resident memory (Rss)", |memory| memory.resident, Target::Figure(12.0)),
+            ("resident memory (Rss)", |memory| memory.resident, Target::Figure(15.0)),
             ("the same, shared pages divided (Pss)", |memory| memory.proportional, Target::None),
             ("the same, heap and stacks alone", |memory| memory.anonymous, Target::None),
         ];

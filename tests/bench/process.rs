@@ -18,7 +18,7 @@ use rustix::{
 use crate::client::Client;
 
 /// Nothing that is measured takes longer to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running program that listens; it ends with this.
 pub(crate) struct Program {
@@ -103,7 +103,7 @@ impl Program {
     /// Waits until the program answers `path` with a text that holds `needle`.
     pub(crate) fn wait_for(&self, path: &str, needle: &str) -> Result<()> {
         let started = Instant::now();
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < TIMEOUT {
             if let Ok(mut client) = Client::connect(self.address)
                 && let Ok(answer) = client.get(path, None)
                 && answer.status == 200
@@ -113,7 +113,7 @@ impl Program {
             }
             thread::sleep(Duration::from_micros(500));
         }
-        bail!("{}{path} did not answer with {needle:?} in {PATIENCE:?}", self.address)
+        bail!("{}{path} did not answer with {needle:?} in {TIMEOUT:?}", self.address)
     }
 
     /// Keeps its first thread, which has the event loop, on the first CPU.

@@ -49,7 +49,7 @@ pub(crate) fn each_second(rows: &mut Vec<Row>) -> Result<()> {
     let host_alone = ["GPU", "OLLAMA", "POSTGRES", "AUDIT", "ROLES"].map(|name| format!("AURA_SOURCES_{name}_ENABLED"));
     let host_alone: Vec<(&str, &str)> = host_alone.iter().map(|name| (name.as_str(), "false")).collect();
     let ours = Program::agent(&host_alone)?;
-    // Looks for what is not there with growing pauses, so it is measured last.
+    // Looks for what is not there with exponential backoff, so it is measured last.
     let all = Program::agent(&[])?;
     peer.wait_for("/metrics", "node_load1")?;
     ours.wait_for("/metrics", "node_load1")?;

@@ -258,6 +258,38 @@ describe("the panels over the made-up machine", { skip: skipWithout(null), timeo
     await visit.numbersChange();
   });
 
+  test("cost themselves alone where one cannot be drawn, and come back when asked", async () => {
+    const told = [];
+    await visit.open({}, async (page) => {
+      visit.expected = /^panel Processes: /;
+      page.on("console", (line) => told.push(line.text()));
+      // What this browser refuses to draw stands in one panel.
+      await page.addInitScript(() => {
+        const create = Document.prototype.createTextNode;
+        Document.prototype.createTextNode = function (text) {
+          if (String(text).startsWith("100 % is one whole CPU") && !globalThis.willing) throw new Error("refused");
+          return create.call(this, text);
+        };
+      });
+    });
+    await panels();
+    const broken = visit.page.locator("section", { hasText: "this page cannot show" });
+    await broken.waitFor();
+    assert.deepEqual(await broken.locator("h2").allTextContents(), ["Processes"]);
+    await visit.numbersChange();
+    assert.ok(
+      told.some((line) => /^panel Processes: .*refused/s.test(line)),
+      told.join("\n"),
+    );
+
+    await visit.page.evaluate(() => {
+      globalThis.willing = true;
+    });
+    await broken.getByRole("button", { name: "Try again" }).click();
+    await visit.page.locator("#processes tbody tr").first().waitFor();
+    assert.equal(await broken.count(), 0);
+  });
+
   test("fit a phone, and can be read in both colours", async () => {
     for (const width of [390, 320]) {
       await visit.open({ viewport: { width, height: 844 }, hasTouch: true, isMobile: true });

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use aura_tests::{Agent, PATIENCE, Setup, receive};
+use aura_tests::{Agent, Random, Setup, TIMEOUT, receive};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -22,8 +22,6 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-
-use crate::random::Random;
 
 /// Reloads in all, each with requests before, during and after it.
 const RELOADS: usize = 160;
@@ -212,7 +210,7 @@ impl Client {
     fn connect(&self, way: Way) -> io::Result<Connection> {
         let address = SocketAddr::from(([127, 0, 0, way.host], self.ports[usize::from(way.other_port)]));
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let Some((_, config)) = self.tls.iter().find(|(wire, _)| *wire == way.wire) else {
             return Ok(Box::new(stream));
         };
@@ -220,7 +218,7 @@ impl Client {
         Ok(Box::new(StreamOwned::new(connection, stream)))
     }
 
-    fn ask(connection: &mut impl ReadWrite, method: &str, path: &str, words: Words) -> io::Result<u16> {
+    fn request(connection: &mut impl ReadWrite, method: &str, path: &str, words: Words) -> io::Result<u16> {
         let basic = words.pair.map_or(String::new(), |(name, password)| {
             format!("Authorization: Basic {}\r\n", base64(&format!("{name}:{password}")))
         });
@@ -233,7 +231,7 @@ impl Client {
 
     fn is_let_in(connection: &mut impl ReadWrite, words: Words) -> bool {
         // What was asked for need not be there; it is enough to be told so.
-        matches!(Self::ask(connection, "GET", "/api/system/stats", words), Ok(200 | 503))
+        matches!(Self::request(connection, "GET", "/api/system/stats", words), Ok(200 | 503))
     }
 }
 
@@ -303,7 +301,7 @@ fn certify(folder: &Path) -> Vec<(Wire, Arc<ClientConfig>)> {
 
 #[test]
 fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
-    let mut random = Random::new();
+    let mut random = Random::any();
     let ports = [Agent::free_address().port(), Agent::free_address().port()];
     let setup = Setup::default().listen(None);
     let client = Client { ports, tls: certify(setup.folder()) };
@@ -314,7 +312,7 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
     let agent = setup.argument("--config.file").argument(file).announced();
     let history = Mutex::new(History { all: vec![first], settled: 0 });
     let (done, during) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let seeds: Vec<Random> = (0..2).map(|_| Random::from(random.below(usize::MAX))).collect();
+    let seeds: Vec<Random> = (0..2).map(|_| Random::of(random.below(usize::MAX))).collect();
     let mut refused = 0;
     thread::scope(|scope| {
         for mut random in seeds {
@@ -367,7 +365,7 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
             if expected {
                 history.lock().unwrap().all.push(new);
             }
-            let answer = Client::ask(&mut asks, "POST", "/-/reload", words);
+            let answer = Client::request(&mut asks, "POST", "/-/reload", words);
             let status = answer.unwrap_or_else(|error| panic!("{number}: {rules:?} to {new:?}: {error}"));
             assert_eq!(status, if expected { 200 } else { 500 }, "{number}: {rules:?} to {new:?}\n{}", agent.log());
             if expected {
@@ -380,7 +378,7 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
             for (way, mut connection) in kept.drain(..) {
                 let words = if random.below(2) == 0 { rules.welcome().1 } else { Words::any(&mut random) };
                 // Those whom the new rules let in stay, and no others.
-                let answer = Client::ask(&mut connection, "GET", "/api/system/stats", words);
+                let answer = Client::request(&mut connection, "GET", "/api/system/stats", words);
                 let stays = matches!(answer, Ok(200 | 503));
                 assert_eq!(
                     stays,
@@ -400,7 +398,7 @@ fn no_request_succeeds_that_neither_the_old_nor_the_new_rules_let_in() {
                 };
                 let mut connected = client.connect(way);
                 let answer = match &mut connected {
-                    Ok(connection) => Client::ask(connection, "GET", "/api/system/stats", words),
+                    Ok(connection) => Client::request(connection, "GET", "/api/system/stats", words),
                     Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
                 };
                 let let_in = matches!(answer, Ok(200 | 503));

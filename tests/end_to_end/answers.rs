@@ -227,7 +227,7 @@ fn sources_that_are_there_and_then_hang() {
         ANSWERS.iter().all(|(path, ..)| *path == "/nothing" || agent.get(path).status == 200)
     });
     let control = |path: &str| {
-        let answer = agent.ask(&Request::new("POST", path).header("Authorization", &format!("Bearer {TOKEN}")));
+        let answer = agent.send(&Request::new("POST", path).header("Authorization", &format!("Bearer {TOKEN}")));
         assert!(matches!(answer.status, 200 | 202), "{path}: {}", answer.text());
         answer.json()
     };

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use aura_tests::{Agent, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Control, Random, Setup, skip, wait_for, wait_until};
 use flate2::{Compression, write::GzEncoder};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
@@ -145,18 +145,6 @@ fn expect(agent: &Agent, log: &Log) {
     wait_until("the feed to say the same", || shown(agent)["events"].as_f64() == Some(expected.values().sum()));
 }
 
-/// A repeatable source of choices (xorshift).
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 #[test]
 fn no_line_is_lost_or_counted_twice_over_twenty_kills_while_others_write_and_rotate() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,22 +154,24 @@ fn no_line_is_lost_or_counted_twice_over_twenty_kills_while_others_write_and_rot
     wait_until("the first look", || kept.exists());
     drop(agent);
 
+    let mut random = Random::any();
+    let seed = random.below(usize::MAX);
     let stop = Arc::new(AtomicBool::new(false));
     let writer = {
         let (log, stop, kept) = (Arc::clone(&log), Arc::clone(&stop), kept.clone());
         thread::spawn(move || {
-            let mut choices = Choices(0x1DEA);
+            let mut random = Random::of(seed);
             let (mut rotations, mut before) = (0, Vec::new());
             while !stop.load(Ordering::SeqCst) {
                 let mut log = log.lock().unwrap();
-                for _ in 0..=choices.below(20) {
-                    let kind = format!("kind_{}", choices.below(30));
+                for _ in 0..=random.below(20) {
+                    let kind = format!("kind_{}", random.below(30));
                     let line = log.line(&kind, "");
                     // Now and then half a line, and the rest of it a little later.
-                    let cut = if choices.below(8) == 0 { choices.below(line.len() as u64) as usize } else { 0 };
+                    let cut = if random.below(8) == 0 { random.below(line.len()) } else { 0 };
                     log.write(&line[..cut]);
                     if cut > 0 {
-                        thread::sleep(Duration::from_millis(choices.below(3)));
+                        thread::sleep(Duration::from_millis(random.below(3) as u64));
                     }
                     log.write(&line[cut..]);
                 }
@@ -190,9 +180,9 @@ fn no_line_is_lost_or_counted_twice_over_twenty_kills_while_others_write_and_rot
                 if now != before {
                     (before, rotations) = (now, 0);
                 }
-                if choices.below(12) == 0 && rotations < 6 {
+                if random.below(12) == 0 && rotations < 6 {
                     rotations += 1;
-                    match choices.below(3) {
+                    match random.below(3) {
                         0 => log.rename_away(),
                         1 => {
                             log.rename_away();
@@ -205,17 +195,18 @@ fn no_line_is_lost_or_counted_twice_over_twenty_kills_while_others_write_and_rot
                     }
                 }
                 drop(log);
-                thread::sleep(Duration::from_millis(choices.below(10)));
+                thread::sleep(Duration::from_millis(random.below(10) as u64));
             }
         })
     };
-    let mut choices = Choices(0x0BAD_C0DE);
     for _ in 0..22 {
         let before = fs::read(&kept).unwrap();
         let mut agent = follow(Setup::default(), folder.path()).announced();
         wait_until("it counts", || fs::read(&kept).unwrap() != before);
-        thread::sleep(Duration::from_millis(choices.below(300)));
+        thread::sleep(Duration::from_millis(random.below(300) as u64));
         agent.kill();
+        // Shown where the test fails.
+        agent.log().lines().filter(|line| line.contains("WARN")).for_each(|line| eprintln!("{line}"));
     }
     stop.store(true, Ordering::SeqCst);
     writer.join().unwrap();
@@ -318,20 +309,6 @@ fn spikes_are_shown_with_limits_of_ones_own() {
     assert!((spikes[0]["acceleration"].as_f64().unwrap() - expected).abs() < 1e-9, "{}", spikes[0]);
 }
 
-/// What the host's source has counted: samples, and those that came too late.
-fn pace(agent: &Agent) -> (f64, f64) {
-    let scrape = agent.scrape("/metrics/aura");
-    let host = [("source", "host")];
-    (scrape.value("aura_source_samples_total", &host), scrape.value("aura_source_missed_ticks_total", &host))
-}
-
-fn keeps_its_pace(agent: &Agent, before: (f64, f64)) {
-    wait_until("the host goes on", || pace(agent).0 > before.0 + 5.0);
-    let (samples, missed) = pace(agent);
-    // A busy machine costs it a tick now and then; who waits for another misses more than it takes.
-    assert!(missed - before.1 < samples - before.0, "the host's samples waited: {missed} missed, {samples} taken");
-}
-
 #[test]
 fn what_is_no_readable_file_is_said_and_the_other_logs_are_followed() {
     let Some(setup) = Setup::unprivileged() else { return };
@@ -345,7 +322,8 @@ fn what_is_no_readable_file_is_said_and_the_other_logs_are_followed() {
     log.append("before", "");
     let agent = follow(setup, &folder).start();
     wait_until("both are counted", || total(&agent, "security_audit") == 1.0 && total(&agent, "provenance") == 1.0);
-    let before = pace(&agent);
+    let control = Control::start("200ms");
+    let beside = control.beside(&agent);
     let aside = log.live.with_extension("aside");
     let closed = |mode: u32| fs::set_permissions(&log.live, fs::Permissions::from_mode(mode)).unwrap();
     let mut events = 1;
@@ -387,7 +365,7 @@ fn what_is_no_readable_file_is_said_and_the_other_logs_are_followed() {
     fs::rename(logs.with_extension("away"), logs).unwrap();
     log.append("back", "");
     expect(&agent, &log);
-    keeps_its_pace(&agent, before);
+    beside.assert_kept_pace();
 }
 
 #[test]
@@ -403,7 +381,8 @@ fn where_positions_cannot_be_kept_counting_goes_on_and_says_so() {
     let agent = follow(setup, &folder).start();
     let kept = || agent.scrape("/metrics/aura").value("aura_audit_position_kept", &[]);
     wait_until("it is kept", || total(&agent, "security_audit") == 1.0 && kept() == 1.0);
-    let before = pace(&agent);
+    let control = Control::start("200ms");
+    let beside = control.beside(&agent);
     writable(0o555);
     log.append("while read-only", "");
     wait_until("it says so", || kept() == 0.0);
@@ -413,7 +392,7 @@ fn where_positions_cannot_be_kept_counting_goes_on_and_says_so() {
     writable(0o777);
     wait_until("it is kept again", || kept() == 1.0);
     expect(&agent, &log);
-    keeps_its_pace(&agent, before);
+    beside.assert_kept_pace();
 }
 
 #[test]
@@ -423,7 +402,7 @@ fn a_full_disk_below_the_positions_loses_nothing() {
     fs::create_dir(&storage).unwrap();
     let options = c"size=64k";
     if let Err(error) = rustix::mount::mount("tmpfs", &storage, "tmpfs", rustix::mount::MountFlags::empty(), options) {
-        crate::audit_mount::skipped(&format!("the right to mount ({error})"));
+        skip(&format!("the right to mount ({error})"));
         return;
     }
     let _mount = crate::audit_mount::Mounted(storage.clone());
@@ -458,19 +437,20 @@ fn a_log_on_a_mount_that_hangs_is_late_alone() {
     let mut agent;
     let mount = match crate::audit_mount::Silent::mount(&logs) {
         Ok(mount) => mount,
-        Err(error) => return crate::audit_mount::skipped(&format!("fuse and the right to mount ({error})")),
+        Err(error) => return skip(&format!("fuse and the right to mount ({error})")),
     };
     agent = follow(setup, &folder).start();
     let up = |agent: &Agent| agent.scrape("/metrics/aura").value("aura_source_up", &[("source", "audit")]);
     wait_until("it is late", || up(&agent) == 0.0);
-    let before = pace(&agent);
+    let control = Control::start("200ms");
+    let beside = control.beside(&agent);
     let message = agent.json("/api/governance");
     assert_eq!(
         (&message["audit"], &message["missing"]["audit"]["reason"]),
         (&Value::Null, &"stale".into()),
         "{message}"
     );
-    keeps_its_pace(&agent, before);
+    beside.assert_kept_pace();
     mount.answer();
     wait_until("it is back", || up(&agent) == 1.0);
     assert_eq!(shown(&agent)["state"], "waiting");
@@ -480,5 +460,5 @@ fn a_log_on_a_mount_that_hangs_is_late_alone() {
     // The kernel lets no process end while one of its threads waits for an answer; all else is done by then.
     agent.wait_for_log("INFO stopped");
     mount.answer();
-    assert_eq!(agent.wait().0.code(), Some(0));
+    assert_eq!(agent.wait().code(), Some(0));
 }

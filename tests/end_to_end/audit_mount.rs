@@ -15,12 +15,6 @@ use std::{
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-/// Says what is missing for this test; where nothing may be skipped it fails.
-pub(crate) fn skipped(what: &str) {
-    assert!(std::env::var_os("AURA_TEST_STRICT").is_none_or(|strict| strict != "1"), "needs {what}");
-    eprintln!("skipped: needs {what}");
-}
-
 /// Unmounts when it goes.
 pub(crate) struct Mounted(pub(crate) PathBuf);
 

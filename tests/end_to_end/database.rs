@@ -3,15 +3,13 @@
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
     thread,
 };
 
-use aura_tests::{Agent, Exposition, PATIENCE, PostgresServer, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Exposition, PostgresServer, Random, Setup, TIMEOUT, wait_for, wait_until};
 use serde_json::{Value, json};
-
-use crate::random::Random;
 
 const STEPS: usize = 120;
 const MOST_CLIENTS: usize = 7;
@@ -34,7 +32,18 @@ enum State {
 
 impl Client {
     fn new(server: &PostgresServer, database: &str) -> Self {
-        let mut command = server.psql(database);
+        Self::of(server.psql(database))
+    }
+
+    /// One that nobody counts, as it cannot be told from the agent.
+    fn observer(server: &PostgresServer) -> Self {
+        let mut command = server.psql("postgres");
+        let (host, port) = (server.address().ip(), server.port());
+        command.args(["-d", &format!("host={host} port={port} user=postgres dbname=postgres application_name=aura")]);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         command.args(["-v", "ON_ERROR_STOP=0"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -46,10 +55,10 @@ impl Client {
         client
     }
 
-    /// Says something and waits for its end.
-    fn say(&mut self, sql: &str) {
+    /// Says something, waits for its end, and returns what comes.
+    fn say(&mut self, sql: &str) -> String {
         self.begin(sql);
-        self.finish();
+        self.finish()
     }
 
     /// Says something that may take until somebody else does something.
@@ -57,8 +66,15 @@ impl Client {
         writeln!(self.stdin, "{sql};\n\\echo it is done").unwrap();
     }
 
-    fn finish(&mut self) {
-        while self.lines.recv_timeout(PATIENCE).expect("an answer") != "it is done" {}
+    fn finish(&mut self) -> String {
+        let mut said = String::new();
+        loop {
+            let line = self.lines.recv_timeout(TIMEOUT).expect("an answer");
+            if line == "it is done" {
+                return said;
+            }
+            said += &line;
+        }
     }
 }
 
@@ -198,8 +214,8 @@ const CERTAIN: [&str; 10] = [
     "backends",
 ];
 
-fn says(server: &PostgresServer) -> BTreeMap<String, Value> {
-    serde_json::from_str(&server.sql("postgres", SAYS)).unwrap()
+fn says(observer: &mut Client) -> BTreeMap<String, Value> {
+    serde_json::from_str(&observer.say(SAYS)).unwrap()
 }
 
 /// The live view and the metrics of the same reading.
@@ -256,13 +272,13 @@ fn shown(agent: &Agent, tables: usize) -> BTreeMap<String, Value> {
 }
 
 /// What is shown although the server said otherwise before and after, and what could not be compared.
-fn differences(agent: &Agent, server: &PostgresServer, tables: usize) -> Vec<String> {
-    let before = says(server);
+fn differences(agent: &Agent, observer: &mut Client, tables: usize) -> Vec<String> {
+    let before = says(observer);
     let seq = agent.json("/api/database")["seq"].as_u64().unwrap();
     // The one that is under way may have begun before the server was asked.
     wait_until("a sample after that", || agent.json("/api/database")["seq"].as_u64().unwrap() >= seq + 2);
     let shown = shown(agent, tables);
-    let after = says(server);
+    let after = says(observer);
     let mut differences = Vec::new();
     for (name, value) in &shown {
         let (before, after) = (&before[name], &after[name]);
@@ -286,25 +302,31 @@ fn watch(server: &PostgresServer) -> Agent {
         "sources: {{postgres: {{interval: 100ms, slow_interval: 100ms, tables: {{interval: 100ms}}, \
          servers: [{{host: 127.0.0.1, port: {port}, user: postgres, database: postgres}}]}}}}\n"
     );
-    let agent = Setup::default().config(&config).start();
+    let agent = Setup::default().variable("AURA_BACKOFF_CEILING", "1s").config(&config).start();
     wait_until("the databases", || agent.json("/api/database")["metrics"]["databases"].is_array());
     agent
 }
 
-#[test]
-fn under_changing_load_what_is_shown_is_what_the_server_says() {
-    let Some(server) = PostgresServer::start("autovacuum = off\ndeadlock_timeout = 50ms") else { return };
+/// Property 5: Connections and numbers of the database are those of the server.
+mod under_changing_load_what_is_shown_is_what_the_server_says {
+    aura_tests::for_each_postgres!(super::what_is_shown_is_what_the_server_says);
+}
+
+fn what_is_shown_is_what_the_server_says(version: u32) {
+    let settings = "autovacuum = off\ndeadlock_timeout = 50ms";
+    let Some(server) = PostgresServer::start_version(version, settings) else { return };
     server.sql("postgres", "CREATE DATABASE work");
     server.sql("work", "CREATE TABLE held (a int); CREATE TABLE rows AS SELECT a, 0 AS b FROM generate_series(1, 2) a");
     let agent = watch(&server);
+    let mut observer = Client::observer(&server);
     let mut load =
-        Load { server: &server, random: Random::new(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
+        Load { server: &server, random: Random::any(), clients: Vec::new(), tables: 0, rows: 0, deadlocks: 0 };
     for step in 0..STEPS {
         load.step();
         let mut found = Vec::new();
         // A client that has just left is seen by one and not by the other.
         let equal = (0..20).any(|_| {
-            found = differences(&agent, &server, load.tables);
+            found = differences(&agent, &mut observer, load.tables);
             found.is_empty()
         });
         let states: Vec<_> = load.clients.iter().map(|client| client.state).collect();
@@ -346,13 +368,50 @@ fn a_server_that_is_killed_is_shown_as_gone_and_then_as_the_one_that_came_back()
     assert_eq!(agent.get("/-/ready").status, 200);
 }
 
+/// What a server says ends up in the log: it begins no line there, and no sign of it reaches a terminal.
+#[test]
+fn no_text_of_a_server_forges_a_line_of_the_log() {
+    // A trigger on login, which there is since 17, has a word with whoever connects.
+    let Some(server) = PostgresServer::start_version(18, "") else { return };
+    let forged = "2030-01-01T00:00:00.000Z ERROR forged source=\"postgres\"";
+    for word in ["NOTICE", "WARNING", "EXCEPTION"] {
+        let sql = format!(
+            "DROP EVENT TRIGGER IF EXISTS greets; \
+             CREATE OR REPLACE FUNCTION greet() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF session_user = 'watcher' THEN RAISE {word} '%', E'hello\\n{forged}\\r\\x1b[2J\\n{forged}'; END IF; END $$; \
+             CREATE EVENT TRIGGER greets ON login EXECUTE FUNCTION greet()"
+        );
+        server.sql(
+            "postgres",
+            "DO $$ BEGIN CREATE ROLE watcher LOGIN IN ROLE pg_monitor; EXCEPTION WHEN others THEN END $$",
+        );
+        server.sql("postgres", &sql);
+        for format in ["text", "json"] {
+            let url = server.url("postgres").replace("postgres@", "watcher@");
+            let setup = Setup::default().variable("DATABASE_URL", url).variable("AURA_LOG_LEVEL", "trace");
+            let agent = setup.argument(format!("--log.format={format}")).start();
+            let expected = if word == "EXCEPTION" { "disconnected" } else { "connected" };
+            wait_until(word, || agent.json("/api/database/metrics")["status"] == expected);
+            let log = agent.log();
+            let told: Vec<&str> = log.lines().filter(|line| line.contains("forged")).collect();
+            // Whatever is told is told behind the word that it began with.
+            assert!(told.iter().all(|line| line.contains("hello\\n") || line.contains("hello\\\\n")), "{told:#?}");
+            assert!(!log.contains('\x1b') && !log.contains('\r'), "{told:#?}");
+            assert!(word != "EXCEPTION" || !told.is_empty(), "the refusal is not in the log: {log}");
+            if format == "json" {
+                assert!(told.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{told:#?}");
+            }
+        }
+    }
+}
+
 /// What must be seen nowhere. The letters around it are what breaks connection strings.
 const SECRET: &str = "QXJQXJ";
 
 #[test]
 fn a_password_is_shown_nowhere_however_it_is_written() {
     let Some(server) = PostgresServer::start("log_statement = 'none'") else { return };
-    let mut random = Random::new();
+    let mut random = Random::any();
     let place = server.address();
     let breaking: Vec<char> = "@/:#?&=%' \\,+".chars().collect();
     for round in 0..18 {

@@ -11,7 +11,7 @@ fn every_link_to_a_file_of_the_repository_leads_somewhere() {
     let mut documents: Vec<PathBuf> =
         ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|name| root.join(name)).into();
     documents.retain(|path| path.exists());
-    markdown(&root.join("docs"), &mut documents);
+    walk(&root.join("docs"), &["md"], &mut documents);
     assert!(!documents.is_empty());
     let mut broken = Vec::new();
     for document in documents {
@@ -27,12 +27,44 @@ fn every_link_to_a_file_of_the_repository_leads_somewhere() {
     assert_eq!(broken, Vec::<String>::new());
 }
 
-fn markdown(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The table of properties: every test that it names is there and names the property.
+#[test]
+fn every_property_has_the_tests_that_the_table_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut sources = Vec::new();
+    for folder in ["agent", "exporters", "tests", "dashboards/web/src"] {
+        walk(&root.join(folder), &["rs", "ts", "tsx", "mjs"], &mut sources);
+    }
+    let sources: Vec<String> = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let table = fs::read_to_string(root.join("docs/properties.md")).unwrap();
+    let mut numbers = 0;
+    for row in table.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let (Ok(number), [_, sentence, tests, state]) = (cells[0].parse::<u32>(), &cells[..]) else { continue };
+        numbers += 1;
+        assert_eq!(number, numbers);
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty() || state.starts_with("open"), "property {number} has no test, and is not open");
+        for name in names {
+            let known = [format!("fn {name}("), format!("mod {name} {{"), format!("(\"{name}\"")];
+            let says = format!("Property {number}: {sentence}\n");
+            // It stands right before the test, or the text that explains the test does.
+            let named = sources.iter().any(|text| {
+                let mut places = known.iter().filter_map(|known| text.find(known.as_str()));
+                places.any(|place| text[..place].rfind(&says).is_some_and(|at| !text[at..place].contains("}\n\n")))
+            });
+            assert!(named, "no test `{name}` says that it holds property {number}");
+        }
+    }
+    assert_eq!(numbers, 10);
+}
+
+fn walk(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            markdown(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+            walk(&path, endings, found);
+        } else if path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending)) {
             found.push(path);
         }
     }

@@ -56,7 +56,7 @@ fn check(what: &str, answer: &Response) -> String {
 /// What comes back to these bytes, and that nothing follows it.
 fn raw(agent: &Agent, bytes: &[u8]) -> Response {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
-    stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     let _ = stream.write_all(bytes);
     receive(&mut stream).unwrap_or_else(|error| panic!("{}: {error}", bytes.escape_ascii()))
 }
@@ -69,8 +69,8 @@ fn every_mistake_at_every_route_is_answered_in_one_shape() {
     let mut checked = 0;
     for (path, methods) in ROUTES {
         let method = methods.split(',').next().unwrap_or_default();
-        let get = |target: &str, fields: &str| {
-            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n")
+        let get = |target: &str, headers: &str| {
+            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n")
         };
         for (request, status, code) in [
             (format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n\r\n"), 400, "bad_host"),
@@ -156,20 +156,20 @@ fn what_a_query_says_twice_or_wrongly_is_told() {
         let answer = agent.get(target);
         assert_eq!((answer.status, check(target, &answer).as_str()), (status, code), "{target}: {}", answer.text());
     }
-    let websocket = |fields: &[(&str, &str)], target: &str| {
+    let websocket = |headers: &[(&str, &str)], target: &str| {
         let request = Request::new("GET", target).header("Connection", "Upgrade").header("Upgrade", "websocket");
-        agent.ask(&fields.iter().fold(request, |request, (name, value)| request.header(name, value)))
+        agent.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
     };
     let key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
     let version = ("Sec-WebSocket-Version", "13");
-    for (fields, target, status, code) in [
+    for (headers, target, status, code) in [
         (&[][..], "/ws/system", 426, "websocket_version"),
         (&[version], "/ws/system", 400, "bad_handshake"),
         (&[version, key, ("Origin", "http://evil.example")], "/ws/system", 403, "foreign_origin"),
         (&[version, key], "/ws/system?interval=never", 400, "bad_interval"),
         (&[version, key], "/ws/system?interval=1s&interval=2s", 400, "bad_interval"),
     ] {
-        let answer = websocket(fields, target);
+        let answer = websocket(headers, target);
         assert_eq!((answer.status, check(target, &answer).as_str()), (status, code), "{target}");
         assert_eq!(answer.header("upgrade").is_some(), status == 426, "{target}");
     }
@@ -180,7 +180,7 @@ fn a_wrong_secret_is_told_how_to_show_a_right_one() {
     let setup = Setup::default();
     setup.write("token", "0123456789abcdef0123456789abcdef");
     let agent = setup.config("web: {control_token_file: token}\n").announced();
-    let answer = agent.ask(&Request::new("POST", "/v1/models/load"));
+    let answer = agent.send(&Request::new("POST", "/v1/models/load"));
     assert_eq!((answer.status, check("load", &answer).as_str()), (401, "unauthorized"));
     assert!(answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer")));
 }
@@ -192,7 +192,7 @@ fn half_a_request_is_told_that_it_came_too_slowly() {
     assert_eq!((answer.status, check("half a request", &answer).as_str()), (408, "too_slow"));
     // Who says nothing is told nothing: browsers open connections that they may need later.
     let mut silent = TcpStream::connect(agent.address()).unwrap();
-    silent.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    silent.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     let mut said = Vec::new();
     let _ = silent.read_to_end(&mut said);
     assert_eq!(said, b"");
@@ -230,7 +230,7 @@ fn head_is_get_without_a_body() {
         }
         let connection = |method: &str| {
             let mut stream = TcpStream::connect(agent.address()).unwrap();
-            stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
             stream.write_all(&Request::new(method, path).bytes(agent.address())).unwrap();
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).unwrap();
@@ -251,14 +251,14 @@ fn head_is_get_without_a_body() {
 #[test]
 fn what_a_client_has_is_not_sent_again() {
     let agent = Agent::start();
-    let ask = |fields: &[(&str, &str)]| {
+    let ask = |headers: &[(&str, &str)]| {
         let request = Request::new("GET", "/app.js");
-        agent.ask(&fields.iter().fold(request, |request, (name, value)| request.header(name, value)))
+        agent.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value)))
     };
     let (plain, packed) = (ask(&[]), ask(&[("Accept-Encoding", "gzip")]));
     let tag = |answer: &Response| answer.header("etag").unwrap_or_default().to_owned();
     assert_ne!(tag(&plain), tag(&packed));
-    for (fields, status) in [
+    for (headers, status) in [
         (vec![("If-None-Match", tag(&plain))], 304),
         (vec![("If-None-Match", format!("W/{}", tag(&plain)))], 304),
         (vec![("If-None-Match", format!("\"other\", W/\"more\" , {}", tag(&plain)))], 304),
@@ -270,9 +270,9 @@ fn what_a_client_has_is_not_sent_again() {
         (vec![("If-None-Match", tag(&plain).trim_matches('"').to_owned())], 200),
         (vec![("Accept-Encoding", "identity;q=0".to_owned())], 406),
     ] {
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let answer = ask(&fields);
-        assert_eq!(answer.status, status, "{fields:?}");
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = ask(&headers);
+        assert_eq!(answer.status, status, "{headers:?}");
         if status == 304 {
             assert!(answer.body.is_empty() && answer.header("vary") == Some("accept-encoding"), "{:?}", answer.headers);
             assert!(answer.header("etag").is_some(), "{:?}", answer.headers);

@@ -20,7 +20,7 @@ fn slow() -> Agent {
 }
 
 fn openmetrics(agent: &Agent, path: &str) -> String {
-    let answer = agent.ask(&Request::new("GET", path).header("Accept", OPENMETRICS));
+    let answer = agent.send(&Request::new("GET", path).header("Accept", OPENMETRICS));
     assert_eq!(
         answer.header("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
@@ -102,7 +102,7 @@ fn one_reading_gives_the_same_sample_lines_in_every_format_and_coding() {
             if let Some(accept) = accept {
                 request = request.header("Accept", accept);
             }
-            let answer = agent.ask(&request);
+            let answer = agent.send(&request);
             assert_eq!(answer.header("content-encoding"), Some(coding));
             assert!(answer.body.len() * 3 < expected.len(), "{coding} saves nothing: {} bytes", answer.body.len());
             let mut decoded = String::new();

@@ -1,12 +1,8 @@
 //! Clients of the host's feed.
 
-use std::{
-    io::Write,
-    net::TcpStream,
-    time::{Duration, Instant},
-};
+use std::{io::Write, net::TcpStream};
 
-use aura_tests::{Feed, Machine, Request, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Feed, Machine, Random, Request, Setup, wait_for, wait_until};
 use serde_json::Value;
 
 fn fast() -> Setup {
@@ -18,68 +14,61 @@ fn seq(message: &Value) -> u64 {
     message["seq"].as_u64().expect("a number")
 }
 
-/// A repeatable source of choices (xorshift).
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
+/// Changes the machine. Each client is told so by the reading after the one that may be under way: on a machine that keeps the
+/// pace of one reading a second, within two seconds.
+fn change(agent: &Agent, machine: &Machine, random: &mut Random, clients: &mut [Feed]) {
+    let kilobytes = 1_000_000 + random.below(1_000_000) as u64;
+    machine.set_available(kilobytes);
+    let before = agent.json("/api/system")["seq"].as_u64().unwrap();
+    for client in clients {
+        let told = loop {
+            let message = client.message();
+            if message["metrics"]["memory"]["available"].as_u64() == Some(kilobytes * 1024) {
+                break seq(&message);
+            }
+        };
+        assert!(told <= before + 2, "reading {told} was the first to tell of a change after {before}");
     }
 }
 
+/// Property 4: A change of the server shows on the page within two seconds.
 #[test]
-fn a_change_of_the_machine_reaches_every_connected_client_within_two_seconds() {
+fn a_change_of_the_machine_reaches_every_connected_client_within_two_readings() {
     let setup = Setup::default();
     let machine = Machine::beside(&setup);
     let agent = setup.over(&machine).start();
     let mut clients: Vec<Feed> = (0..5).map(|_| agent.feed()).collect();
-    let mut choices = Choices(0x5EED);
-    let available = |message: &Value| message["metrics"]["memory"]["available"].as_u64();
+    let mut random = Random::any();
     for client in &mut clients {
         client.message();
     }
-    for round in 0..6 {
-        let kilobytes = 1_000_000 + choices.below(1_000_000) as u64;
-        machine.set_available(kilobytes);
-        let changed = Instant::now();
-        for client in &mut clients {
-            while available(&client.message()) != Some(kilobytes * 1024) {}
-            let took = changed.elapsed();
-            assert!(took < Duration::from_secs(2), "round {round}: the change took {took:?}");
-        }
+    for _ in 0..6 {
+        change(&agent, &machine, &mut random, &mut clients);
     }
 }
 
+/// Property 4: A change of the server shows on the page within two seconds.
 #[test]
 fn a_hundred_changes_are_all_seen_in_their_order() {
     let setup = fast();
     let machine = Machine::beside(&setup);
     let agent = setup.over(&machine).start();
-    let mut client = agent.feed();
-    client.message();
-    let mut choices = Choices(7);
-    for round in 0..100 {
-        let kilobytes = 1_000_000 + choices.below(1_000_000) as u64;
-        machine.set_available(kilobytes);
-        let changed = Instant::now();
-        while client.message()["metrics"]["memory"]["available"].as_u64() != Some(kilobytes * 1024) {
-            assert!(changed.elapsed() < Duration::from_secs(2), "round {round}");
-        }
+    let mut clients = [agent.feed()];
+    clients[0].message();
+    let mut random = Random::any();
+    for _ in 0..100 {
+        change(&agent, &machine, &mut random, &mut clients);
     }
 }
 
 #[test]
 fn the_first_message_comes_at_once_and_then_one_with_each_reading() {
-    let agent = Setup::default().config("sources: {host: {interval: 15s}}\n").start();
+    let agent = Setup::default().config("sources: {host: {interval: 5m}}\n").start();
     let mut client = agent.feed();
-    let connected = Instant::now();
+    // A client waits for less than that, so that the first message comes before the second reading.
     let first = client.message();
-    assert!(connected.elapsed() < Duration::from_secs(10), "the first message waited for a reading");
     assert_eq!(first, agent.json("/api/system"), "the feed and its twin differ");
-    assert_eq!(first["interval_seconds"], 15.0);
+    assert_eq!(first["interval_seconds"], 300.0);
     assert_eq!(first["timestamp"], first["sampled_at"]);
     drop(client);
 
@@ -131,7 +120,7 @@ fn too_many_clients_of_one_address_are_told_to_come_back() {
     let upgrade =
         Request::new("GET", "/ws/system").header("Upgrade", "websocket").header("Sec-WebSocket-Version", "13");
     let request = upgrade.header("Connection", "upgrade").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
-    let answer = agent.ask(&request);
+    let answer = agent.send(&request);
     assert_eq!((answer.status, answer.error_code().as_str()), (503, "too_many_clients_of_address"));
     assert!(answer.header("retry-after").is_some());
     one.leave();
@@ -139,28 +128,29 @@ fn too_many_clients_of_one_address_are_told_to_come_back() {
 }
 
 /// Whatever clients do, the agent knows how many there are, and each of them gets the newest message.
+/// Property 7: Feeds open with the page and come back by exponential backoff.
 #[test]
 fn any_sequence_of_connects_drops_and_reconnects_leaves_the_right_state() {
     const STEPS: usize = 160;
     let agent = fast().start();
-    let mut choices = Choices(0x00DD_BA11);
+    let mut random = Random::any();
     let mut clients: Vec<Feed> = Vec::new();
     let mut halves: Vec<TcpStream> = Vec::new();
     for step in 0..STEPS {
-        let any = |choices: &mut Choices, clients: &Vec<Feed>| choices.below(clients.len().max(1));
-        match choices.below(8) {
+        let any = |random: &mut Random, clients: &Vec<Feed>| random.below(clients.len().max(1));
+        match random.below(8) {
             0..=2 if clients.len() < 40 => clients.push(agent.feed()),
             3 if !clients.is_empty() => {
-                let index = any(&mut choices, &clients);
+                let index = any(&mut random, &clients);
                 clients.swap_remove(index).leave();
             }
             // Without a word, as when a lid is closed.
             4 if !clients.is_empty() => {
-                let index = any(&mut choices, &clients);
+                let index = any(&mut random, &clients);
                 drop(clients.swap_remove(index));
             }
             5 if !clients.is_empty() => {
-                let index = any(&mut choices, &clients);
+                let index = any(&mut random, &clients);
                 clients[index] = agent.feed();
             }
             6 => {
@@ -173,7 +163,7 @@ fn any_sequence_of_connects_drops_and_reconnects_leaves_the_right_state() {
                 }
             }
             _ if !clients.is_empty() => {
-                let index = any(&mut choices, &clients);
+                let index = any(&mut random, &clients);
                 clients[index].message();
             }
             _ => {}

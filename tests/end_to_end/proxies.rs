@@ -156,7 +156,7 @@ fn a_trusted_proxy_has_more_connections_than_an_address_until_a_reload_takes_its
     let mut connections: Vec<TcpStream> = (0..300).map(|_| waiting(&agent)).collect();
     assert!(connections.iter().all(is_open), "a proxy was limited like one address");
     std::fs::write(agent.folder().join("aura.yaml"), "web: {trusted_proxies: []}\n").unwrap();
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 200);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload")).status, 200);
     // More than one address may have: each that comes takes the place of another.
     connections.retain(is_open);
     connections.extend((0..10).map(|_| waiting(&agent)));
@@ -183,19 +183,19 @@ fn one_client_of_a_proxy_does_not_use_up_what_others_have() {
                         break;
                     }
                     let guess = request("192.0.2.1").user("ada", &format!("{guesser} {guess}"));
-                    refused.fetch_add(usize::from(agent.ask(&guess).status == 503), Relaxed);
+                    refused.fetch_add(usize::from(agent.send(&guess).status == 503), Relaxed);
                 }
             });
         }
         wait_until("the guesser's part of the line to be full", || refused.load(Relaxed) > 50);
-        let answers = ["ada", "bob", "eve"].map(|user| agent.ask(&request("192.0.2.2").user(user, "right")).status);
+        let answers = ["ada", "bob", "eve"].map(|user| agent.send(&request("192.0.2.2").user(user, "right")).status);
         done.store(true, Relaxed);
         answers.into()
     });
     assert_eq!(rightful, [200; 3], "a guesser used up the line of another client");
 
     // A scrape that is never finished: one for each client.
-    let ask = |client: &str| agent.ask(&request(client).user("ada", "right")).status;
+    let ask = |client: &str| agent.send(&request(client).user("ada", "right")).status;
     let reader = stuck(agent.address(), "X-Forwarded-For: 192.0.2.1\r\nAuthorization: Basic YWRhOnJpZ2h0\r\n");
     for _ in 0..20 {
         assert_eq!(ask("192.0.2.2"), 200);
@@ -208,7 +208,7 @@ fn one_client_of_a_proxy_does_not_use_up_what_others_have() {
 #[test]
 fn a_proxy_that_does_not_pass_the_upgrade_on_is_named() {
     let agent = Agent::start();
-    let answer = agent.ask(&Request::new("GET", "/ws/system").header("Connection", "close"));
+    let answer = agent.send(&Request::new("GET", "/ws/system").header("Connection", "close"));
     assert_eq!((answer.status, answer.error_code().as_str()), (426, "upgrade_required"));
     assert!(answer.text().contains("proxy"), "{}", answer.text());
     let wrong = Setup::default().config("web: {trusted_proxies: [10.0.0.0/8, box]}\n").fail();

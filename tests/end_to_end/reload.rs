@@ -38,7 +38,7 @@ fn a_good_configuration_takes_effect_by_signal_and_by_request() {
     wait_until("the new interval", || interval(&agent) == 0.3);
     assert!(loaded() > first);
     write(&agent, "sources: {host: {interval: 200ms}}\n");
-    let answer = agent.ask(&Request::new("POST", "/-/reload"));
+    let answer = agent.send(&Request::new("POST", "/-/reload"));
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_until("the newest interval", || interval(&agent) == 0.2);
     assert_eq!(successful(&agent), 1.0);
@@ -54,7 +54,7 @@ fn a_broken_configuration_is_refused_with_its_error_and_the_old_one_stays() {
     let mut client = agent.feed();
     let broken = "sources:\n  host: {intervall: 200ms}\nfeed: {max_client: 5}\n";
     write(&agent, broken);
-    let answer = agent.ask(&Request::new("POST", "/-/reload"));
+    let answer = agent.send(&Request::new("POST", "/-/reload"));
     assert_eq!((answer.status, answer.error_code().as_str()), (500, "reload_failed"));
     let message = answer.text();
     for words in ["aura.yaml:2", "sources.host.intervall", "aura.yaml:3", "feed.max_client", "old configuration"] {
@@ -100,7 +100,7 @@ fn a_source_can_be_switched_off_and_on_again() {
 fn what_cannot_change_while_it_runs_refuses_the_whole_reload() {
     let agent = with("history: {window: 10m}\nsources: {host: {interval: 400ms}}\n");
     write(&agent, "history: {window: 20m}\nsources: {host: {interval: 200ms}}\n");
-    let answer = agent.ask(&Request::new("POST", "/-/reload"));
+    let answer = agent.send(&Request::new("POST", "/-/reload"));
     assert_eq!((answer.status, answer.error_code().as_str()), (500, "reload_failed"));
     assert!(answer.text().contains("history: cannot change while the agent runs"), "{}", answer.text());
     agent.wait_for_log("history: cannot change while the agent runs");
@@ -116,7 +116,7 @@ fn the_address_is_changed_and_clients_stay() {
     // Everything of this machine beside what was there before, on the same port, and back.
     let reload = |address: &str| {
         write(&agent, &format!("web: {{listen_address: {address}, allow_unauthenticated: true}}\n"));
-        agent.ask(&Request::new("POST", "/-/reload"))
+        agent.send(&Request::new("POST", "/-/reload"))
     };
     let second = SocketAddr::from(([127, 0, 0, 2], port));
     let answers = || TcpStream::connect(second).is_ok();
@@ -150,7 +150,7 @@ fn half_a_file_opens_nothing() {
     let agent = setup.argument("--web.config.file").argument(&file).announced();
     for part in ["", "basic_auth_users:\n", "basic_auth_users:\n  ada: $2b$04$abc", "basic_auth_users:\n  ad"] {
         fs::write(&file, part).unwrap();
-        let answer = agent.ask(&Request::new("POST", "/-/reload").user("ada", "right"));
+        let answer = agent.send(&Request::new("POST", "/-/reload").user("ada", "right"));
         assert_eq!(answer.status, 500, "{part:?}");
         assert_eq!(agent.get("/api/system/stats").status, 401, "{part:?}");
     }
@@ -174,7 +174,7 @@ fn who_is_no_user_any_more_is_asked_anew_and_loses_the_feed() {
     adas.message();
     bobs.message();
     let mut kept = TcpStream::connect(agent.address()).unwrap();
-    kept.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    kept.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     let mut ask = || {
         kept.write_all(b"GET /api/system/stats HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Ym9iOmJvYidz\r\n\r\n")
             .unwrap();
@@ -182,12 +182,12 @@ fn who_is_no_user_any_more_is_asked_anew_and_loses_the_feed() {
     };
     assert!(matches!(ask(), 200 | 503));
     fs::write(&file, format!("basic_auth_users: {{ada: '{ada}'}}\n")).unwrap();
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload").user("ada", "ada's")).status, 200);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload").user("ada", "ada's")).status, 200);
     assert_eq!(ask(), 401);
     assert_eq!(bobs.close_code(), Some(1008));
     let seq = adas.message()["seq"].as_u64();
     assert!(adas.message()["seq"].as_u64() > seq);
-    let closed = agent.ask(&Request::new("GET", "/metrics/aura").user("ada", "ada's")).text();
+    let closed = agent.send(&Request::new("GET", "/metrics/aura").user("ada", "ada's")).text();
     let counted = r#"aura_feed_closed_total{feed="system",reason="access"} 1"#;
     assert!(closed.contains(counted), "{closed}");
 }
@@ -202,7 +202,7 @@ fn reloads_that_come_all_at_once_are_done_one_after_the_other() {
             scope.spawn(|| {
                 for _ in 0..5 {
                     agent.signal(Signal::HUP);
-                    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 200);
+                    assert_eq!(agent.send(&Request::new("POST", "/-/reload")).status, 200);
                 }
             });
         }

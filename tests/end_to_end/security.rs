@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use aura_tests::{Agent, Feed, Request, Response, Setup, receive, wait_until};
+use aura_tests::{Agent, Feed, Random, Request, Response, Setup, receive, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[test]
@@ -18,11 +18,11 @@ fn pages_from_elsewhere_open_no_feed_and_change_nothing() {
     for origin in ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"] {
         let feed = Feed::try_connect(agent.address(), "/ws/system", &[("Origin", origin)]);
         assert_eq!(feed.err(), Some(403), "{origin}");
-        let answer = agent.ask(&Request::new("POST", "/-/reload").header("Origin", origin));
+        let answer = agent.send(&Request::new("POST", "/-/reload").header("Origin", origin));
         assert_eq!((answer.status, answer.error_code().as_str()), (403, "foreign_origin"), "{origin}");
     }
     assert!(Feed::try_connect(agent.address(), "/ws/system", &[("Origin", &own)]).is_ok());
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload").header("Origin", &own)).status, 200);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload").header("Origin", &own)).status, 200);
 
     let friend = Setup::default().config("web: {allowed_origins: ['https://wall.example']}\n").start();
     assert!(Feed::try_connect(friend.address(), "/ws/system", &[("Origin", "https://wall.example")]).is_ok());
@@ -35,19 +35,19 @@ fn on_loopback_only_names_of_this_machine_are_answered() {
     let port = agent.address().port();
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     for host in ["localhost", "127.0.0.1", "[::1]", "box.example", &name] {
-        let answer = agent.ask(&Request::new("GET", "/metrics").host(&format!("{host}:{port}")));
+        let answer = agent.send(&Request::new("GET", "/metrics").host(&format!("{host}:{port}")));
         assert_eq!(answer.status, 200, "{host}");
     }
     for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"] {
         for path in ["/metrics", "/", "/api/system", "/ws/system"] {
-            let answer = agent.ask(&Request::new("GET", path).host(&format!("{host}:{port}")));
+            let answer = agent.send(&Request::new("GET", path).host(&format!("{host}:{port}")));
             assert_eq!((answer.status, answer.error_code().as_str()), (421, "unknown_host"), "{host} {path}");
         }
     }
 }
 
 #[test]
-fn every_answer_carries_the_fields_that_keep_browsers_strict() {
+fn every_response_carries_the_headers_that_keep_browsers_strict() {
     let agent = Agent::start();
     let check = |what: &str, answer: &Response| {
         let policy = answer.header("content-security-policy").unwrap_or_default();
@@ -77,12 +77,12 @@ fn every_answer_carries_the_fields_that_keep_browsers_strict() {
     for (method, path) in
         [("POST", "/metrics"), ("PUT", "/"), ("DELETE", "/api/system"), ("PATCH", "/app.js"), ("POST", "/ws/system")]
     {
-        let answer = agent.ask(&Request::new(method, path));
+        let answer = agent.send(&Request::new(method, path));
         assert!(matches!(answer.status, 400 | 405), "{method} {path}: {}", answer.status);
         assert!(!answer.error_code().is_empty(), "{method} {path}");
         check(path, &answer);
     }
-    let wrong = agent.ask(&Request::new("POST", "/metrics"));
+    let wrong = agent.send(&Request::new("POST", "/metrics"));
     assert_eq!(wrong.status, 405);
     assert!(wrong.header("allow").is_some_and(|allow| allow.contains("GET")), "{:?}", wrong.headers);
 }
@@ -111,7 +111,7 @@ fn no_path_leads_out_of_the_page() {
 
 fn raw(agent: &Agent, request: &[u8]) -> Option<Response> {
     let mut stream = TcpStream::connect(agent.address()).unwrap();
-    stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     // It may be cut off before all of it is said.
     let _ = stream.write_all(request);
     receive(&mut stream).ok()
@@ -169,19 +169,12 @@ fn no_sequence_of_bytes_disturbs_it() {
         b"\x81\xfe\xff\xff\x00\x00",
         b"\xff\x00%%%\xc0\xaf",
     ];
-    let mut seed = 0x1234_5678_9ABC_DEF0_u64;
-    let mut choose = |limit: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % limit
-    };
+    let mut random = Random::any();
     for _ in 0..300 {
-        let bytes: Vec<u8> =
-            (0..choose(14)).flat_map(|_| pieces[choose(pieces.len() as u64) as usize].to_vec()).collect();
+        let bytes: Vec<u8> = (0..random.below(14)).flat_map(|_| random.one_of(&pieces).to_vec()).collect();
         let mut stream = TcpStream::connect(agent.address()).unwrap();
         let _ = stream.write_all(&bytes);
-        if choose(2) == 0 {
+        if random.below(2) == 0 {
             let _ = stream.shutdown(std::net::Shutdown::Write);
         }
     }
@@ -214,16 +207,14 @@ fn who_trickles_or_says_nothing_is_cut_off() {
     thread::scope(|scope| {
         for attempt in attempts {
             scope.spawn(move || {
-                let begun = Instant::now();
                 let mut stream = TcpStream::connect(address).unwrap();
-                stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+                stream.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
                 attempt(&mut stream);
                 let mut rest = Vec::new();
-                let _ = stream.read_to_end(&mut rest);
+                // What is not cut off stays for two minutes, which this does not wait for.
+                let end = stream.read_to_end(&mut rest).map_err(|error| error.kind());
+                assert!(!matches!(end, Err(ErrorKind::WouldBlock)), "it stayed open");
                 assert!(!rest.starts_with(b"HTTP/1.1 200"), "half a request was answered");
-                // The limit is 5 s; what is not cut off would stay for two minutes.
-                let open = begun.elapsed();
-                assert!(open < Duration::from_secs(15), "it stayed open for {open:?}");
             });
         }
         // Nobody else is held up meanwhile.
@@ -238,7 +229,7 @@ fn open_files(agent: &Agent) -> usize {
     fs::read_dir(format!("/proc/{}/fd", agent.pid().as_raw_nonzero())).map_or(0, Iterator::count)
 }
 
-/// More than one address may have, and as many as there are places for all.
+/// More than one address may have, and as many as there are permits for all.
 fn crowd(agent: &Agent, from: &[u8], request: &str) -> Vec<TcpStream> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
@@ -263,7 +254,7 @@ fn a_crowd_of_strangers_keeps_nobody_out_who_is_known_and_no_supervisor() {
     let agent = setup.argument("--web.config.file").argument(file).announced();
     // Her connection is kept, and waits most of the time.
     let mut scraper = TcpStream::connect(agent.address()).unwrap();
-    scraper.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    scraper.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     let mut scrape = || {
         scraper
             .write_all(b"GET /metrics/aura HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRhOnJpZ2h0\r\n\r\n")
@@ -282,7 +273,7 @@ fn a_crowd_of_strangers_keeps_nobody_out_who_is_known_and_no_supervisor() {
         let crowd = crowd(&agent, from, request);
         for _ in 0..3 {
             assert_eq!(scrape(), 200, "{from:?} {request:?}");
-            let fresh = agent.ask(&Request::new("GET", "/metrics/aura").user("ada", "right"));
+            let fresh = agent.send(&Request::new("GET", "/metrics/aura").user("ada", "right"));
             assert_eq!(fresh.status, 200, "{from:?} {request:?}");
             assert_eq!(agent.get("/-/healthy").status, 200, "{from:?} {request:?}");
         }
@@ -348,7 +339,7 @@ fn who_was_refused_has_to_say_something_better_soon() {
     let file = setup.write("web.yaml", &users);
     let agent = setup.argument("--web.config.file").argument(file).announced();
     let mut stream = TcpStream::connect(agent.address()).unwrap();
-    stream.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(receive(&mut stream).unwrap().status, 401);
     // Its two minutes are for those who were let in.
@@ -360,9 +351,9 @@ fn without_passwords_no_foreign_name_is_answered_wherever_it_listens() {
     let agent = Setup::default().listen(Some("0.0.0.0:0")).argument("--web.allow-unauthenticated").start();
     for (method, path) in [("GET", "/metrics"), ("GET", "/ws/system"), ("POST", "/-/reload"), ("GET", "/-/healthy")] {
         let answer =
-            agent.ask(&Request::new(method, path).host("evil.example").header("Origin", "http://evil.example"));
+            agent.send(&Request::new(method, path).host("evil.example").header("Origin", "http://evil.example"));
         assert_eq!((answer.status, answer.error_code().as_str()), (421, "unknown_host"), "{method} {path}");
-        let known = agent.ask(&Request::new(method, path));
+        let known = agent.send(&Request::new(method, path));
         assert!(matches!(known.status, 200 | 426), "{method} {path}: {}", known.status);
     }
 }

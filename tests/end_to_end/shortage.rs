@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aura_tests::{Agent, PATIENCE, Request, Setup, receive, wait_until};
+use aura_tests::{Agent, Request, Setup, TIMEOUT, receive, wait_until};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 
 fn count(agent: &Agent, words: &str) -> usize {
@@ -65,12 +65,12 @@ fn a_state_that_cannot_be_written_is_said_once_and_over_once() {
         wait_until("the lines to be counted", || total(&agent) == lines);
         append(1);
     }
-    let (trouble, over) = ("a restart would count lines again: ", "positions and numbers are kept again");
-    wait_until("a word about it", || count(&agent, trouble) > 0);
-    assert_eq!((count(&agent, trouble), count(&agent, over)), (1, 0), "{}", agent.log());
+    let (warning, over) = ("a restart would count lines again: ", "positions and numbers are kept again");
+    wait_until("a word about it", || count(&agent, warning) > 0);
+    assert_eq!((count(&agent, warning), count(&agent, over)), (1, 0), "{}", agent.log());
     fs::remove_dir(&obstacle).unwrap();
     wait_until("an end of it", || count(&agent, over) == 1);
-    assert_eq!(count(&agent, trouble), 1, "{}", agent.log());
+    assert_eq!(count(&agent, warning), 1, "{}", agent.log());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_supervisor_without_a_file_is_told_and_a_strange_one_is_named() {
 
     let name = format!("aura-test-{}", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let hear = || {
         let mut buffer = [0; 4096];
         let length = socket.recv(&mut buffer).unwrap();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aura_ollama_simulator::{Fault, Model, Settings, Simulator};
-use aura_tests::{Agent, Exposition, PostgresServer, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Control, Exposition, PostgresServer, Setup, wait_for, wait_until};
 use rustix::process::Signal;
 
 /// What the agent watches here.
@@ -81,6 +81,8 @@ fn an_agent_that_was_stopped_shows_what_it_had_and_nothing_as_down() {
     let Some(world) = World::new() else { return };
     // The stop is longer than all limits together.
     let agent = world.agent("3s", "2s");
+    let control = Control::start("200ms");
+    let missed_by_control = control.missed();
     let before = [counted(&agent, "aura_source_missed_ticks_total"), counted(&agent, "aura_source_failures_total")];
     let connects = |agent: &Agent| agent.scrape("/metrics").value("aura_postgres_connects_total", &[]);
     let connected = connects(&agent);
@@ -115,9 +117,10 @@ fn an_agent_that_was_stopped_shows_what_it_had_and_nothing_as_down() {
         asker.join().unwrap().unwrap();
     });
     let after = [counted(&agent, "aura_source_missed_ticks_total"), counted(&agent, "aura_source_failures_total")];
-    // A stop of 25 intervals is none of theirs; a busy machine may cost one or the other.
+    // A stop of 25 intervals is none of theirs; of what the machine costs an agent that is not stopped they have a share.
+    let machine = control.missed() - missed_by_control;
     for ((source, before), (_, after)) in before[0].iter().zip(&after[0]) {
-        assert!(after - before < 25.0, "{source} missed {}", after - before);
+        assert!(after - before < 25.0 + machine, "{source} missed {}, the control {machine}", after - before);
     }
     assert_eq!(before[1], after[1], "nothing failed");
     assert_eq!(connects(&agent), connected, "a connection was given up");
@@ -129,15 +132,14 @@ fn servers_that_are_stopped_keep_their_last_values_until_these_are_too_old_and_t
     let agent = world.agent("6s", "2s");
     world.postgres.freeze();
     world.ollama.set_fault("/api/ps", Some(Fault::Hang));
-    let begun = Instant::now();
     let age = |scrape: &Exposition| scrape.all("aura_postgres_age_seconds").next().map_or(0.0, |sample| sample.value);
     // Long after their answers were given up: the same values, with their age.
-    while begun.elapsed() < Duration::from_secs(4) {
+    wait_until("values of some age", || {
         let scrape = agent.scrape("/metrics");
-        assert_eq!(missing(&scrape), None, "after {:?}", begun.elapsed());
-        thread::sleep(Duration::from_millis(50));
-    }
-    assert!(age(&agent.scrape("/metrics")) > 3.0);
+        let age = age(&scrape);
+        assert_eq!(missing(&scrape).filter(|_| age < 5.5), None, "at the age of {age} s");
+        age > 4.0
+    });
     let busy = || agent.json("/api/models");
     wait_until("it is busy", || busy()["hosts"][0]["state"] == "busy");
     let gone = |scrape: &Exposition| {
@@ -147,7 +149,6 @@ fn servers_that_are_stopped_keep_their_last_values_until_these_are_too_old_and_t
         pg_gone && up("ollama_models_installed").is_empty()
     };
     wait_until("they are too old", || gone(&agent.scrape("/metrics")));
-    assert!(begun.elapsed() >= Duration::from_secs(6) - Duration::from_millis(500), "{:?}", begun.elapsed());
     assert_eq!(busy()["hosts"].as_array().map(Vec::len), Some(1));
     world.postgres.thaw();
     world.ollama.set_fault("/api/ps", None);
@@ -183,19 +184,15 @@ impl Drop for Load {
 }
 
 #[test]
-#[ignore = "sixty busy processes for ten seconds: make e2e"]
+#[ignore = "sixty busy processes for ten seconds: make e2e load"]
 fn under_a_load_of_60_nothing_vanishes() {
     let Some(world) = World::new() else { return };
     let agent = world.agent("15s", "10s");
     let _load = Load::of(60, 30);
     let begun = Instant::now();
-    let (mut scrapes, mut longest) = (0, Duration::ZERO);
     while begun.elapsed() < Duration::from_secs(10) {
-        let asked = Instant::now();
         let scrape = wait_for("an answer", || Some(agent.scrape("/metrics")));
         assert_eq!(missing(&scrape), None, "after {:?}", begun.elapsed());
         assert_eq!(agent.json("/api/models")["hosts"].as_array().map(Vec::len), Some(1));
-        (scrapes, longest) = (scrapes + 1, longest.max(asked.elapsed()));
     }
-    eprintln!("{scrapes} scrapes, the longest took {longest:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::{os::unix::net::UnixDatagram, time::Instant};
 
-use aura_tests::{PATIENCE, Setup};
+use aura_tests::{Setup, TIMEOUT};
 use rustix::process::Signal;
 
 /// systemd's end of the socket.
@@ -16,7 +16,7 @@ impl Supervisor {
     fn hear(&mut self, words: &str) -> String {
         let begun = Instant::now();
         let mut buffer = [0; 4096];
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < TIMEOUT {
             let length = self.socket.recv(&mut buffer).unwrap_or_else(|_| panic!("{words}: heard {:?}", self.heard));
             let datagram = String::from_utf8_lossy(&buffer[..length]).into_owned();
             self.heard.push(datagram.clone());
@@ -33,7 +33,7 @@ fn systemd_hears_ready_reloading_watchdog_and_stopping() {
     let setup = Setup::default();
     let path = setup.folder().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut supervisor = Supervisor { socket, heard: Vec::new() };
     let mut agent = setup.variable("NOTIFY_SOCKET", &path).variable("WATCHDOG_USEC", "400000").start();
     supervisor.hear("READY=1");
@@ -48,5 +48,5 @@ fn systemd_hears_ready_reloading_watchdog_and_stopping() {
     supervisor.hear("READY=1");
     agent.signal(Signal::TERM);
     supervisor.hear("STOPPING=1");
-    assert_eq!(agent.wait().0.code(), Some(0));
+    assert_eq!(agent.wait().code(), Some(0));
 }

@@ -1,6 +1,6 @@
 //! The same over TLS.
 
-use std::{fs, io::Write, net::TcpStream, path::Path, time::Duration};
+use std::{fs, io::Write, net::TcpStream, path::Path};
 
 use aura_tests::{Agent, Authority, Feed, Request, Setup, receive, wait_until};
 use rustix::process::Signal;
@@ -36,7 +36,7 @@ fn feed(agent: &Agent, authority: &Authority) -> Feed {
 }
 
 #[test]
-fn page_metrics_and_feed_are_there_and_the_good_bye_too() {
+fn page_metrics_and_feed_are_there_and_the_close_frame_too() {
     let (mut agent, authority) = encrypted();
     assert!(agent.log().contains(&format!("open https://{}/", agent.address())), "{}", agent.log());
     for path in ["/", "/metrics", "/api/system"] {
@@ -51,9 +51,8 @@ fn page_metrics_and_feed_are_there_and_the_good_bye_too() {
     for client in &mut clients {
         assert_eq!(client.close_code(), Some(1001));
     }
-    let (status, took) = agent.wait();
+    let status = agent.wait();
     assert_eq!(status.code(), Some(0));
-    assert!(took < Duration::from_secs(2), "it took {took:?} to stop");
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn a_new_certificate_is_used_without_a_restart() {
 fn who_does_not_speak_tls_is_turned_away_and_holds_nobody_up() {
     let (agent, authority) = encrypted();
     let mut plain = TcpStream::connect(agent.address()).unwrap();
-    plain.set_read_timeout(Some(aura_tests::PATIENCE)).unwrap();
+    plain.set_read_timeout(Some(aura_tests::TIMEOUT)).unwrap();
     plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(receive(&mut plain).map(|answer| answer.status).ok(), Some(400), "only told to speak TLS");
     let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(agent.address()).unwrap()).collect();

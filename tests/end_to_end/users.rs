@@ -36,14 +36,14 @@ fn only_known_users_read_and_everybody_may_ask_whether_it_lives() {
         assert_eq!(stranger.status, 401, "{path}");
         assert!(stranger.header("www-authenticate").is_some_and(|how| how.starts_with("Basic")), "{path}");
         for (user, password) in [("ada", "wrong"), ("eve", PASSWORD), ("", ""), ("ada", "")] {
-            let answer = agent.ask(&Request::new("GET", path).user(user, password));
+            let answer = agent.send(&Request::new("GET", path).user(user, password));
             assert_eq!(answer.status, 401, "{path} as {user}");
         }
-        let known = agent.ask(&Request::new("GET", path).user("ada", PASSWORD));
+        let known = agent.send(&Request::new("GET", path).user("ada", PASSWORD));
         assert!(matches!(known.status, 200 | 404), "{path}: {}", known.status);
     }
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload")).status, 401);
-    assert_eq!(agent.ask(&Request::new("POST", "/-/reload").user("ada", PASSWORD)).status, 200);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload")).status, 401);
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload").user("ada", PASSWORD)).status, 200);
     for path in ["/-/healthy", "/-/ready"] {
         assert_eq!(agent.get(path).status, 200, "{path}");
     }

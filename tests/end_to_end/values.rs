@@ -33,7 +33,7 @@ fn number(text: &str) -> f64 {
 }
 
 impl Kernel {
-    fn ask() -> Self {
+    fn now() -> Self {
         let mut kernel = Self::default();
         kernel.stat();
         kernel.devices();
@@ -153,13 +153,14 @@ fn shown(scrape: &Exposition, (name, labels): &Series) -> Option<f64> {
     scrape.get(name, &labels)
 }
 
+/// Property 6: CPU, memory and disk are shown as the machine has them.
 #[test]
 fn every_number_lies_between_what_the_kernel_said_before_and_what_it_says_after() {
     let agent = Setup::default().config("sources: {host: {interval: 100ms}}\n").start();
     let path = "/metrics/node";
     let mut compared: BTreeMap<String, usize> = BTreeMap::new();
     for round in 0..20 {
-        let before = Kernel::ask();
+        let before = Kernel::now();
         let asked = agent.scrape(path).value("node_time_seconds", &[]);
         // The reading after the one that may have begun before we asked.
         let mut readings = 0;
@@ -171,7 +172,7 @@ fn every_number_lies_between_what_the_kernel_said_before_and_what_it_says_after(
             last = last.max(time);
             (readings >= 2).then_some(scrape)
         });
-        let after = Kernel::ask();
+        let after = Kernel::now();
         for (series, &low) in &before.counters {
             let (Some(&high), Some(value)) = (after.counters.get(series), shown(&scrape, series)) else { continue };
             // Sums of a few floats differ in their last digits.

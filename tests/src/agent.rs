@@ -79,6 +79,17 @@ impl Setup {
         Some(setup)
     }
 
+    /// In another system's root folder; the binary lies in it.
+    ///
+    /// # Panics
+    /// When the binary cannot be copied there.
+    #[must_use]
+    pub fn inside(root: &Path, binary: &str) -> Self {
+        let mut setup = Self::by(Command::new("chroot"));
+        setup.command.arg(root).arg(binary);
+        setup
+    }
+
     /// A flag or another argument.
     #[must_use]
     pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -155,7 +166,7 @@ impl Setup {
     #[must_use]
     pub fn fail(mut self) -> Ended {
         let mut peer = self.spawn();
-        let (status, _) = peer.wait();
+        let status = peer.wait();
         Ended { code: status.code(), log: peer.log() }
     }
 
@@ -198,19 +209,19 @@ impl Agent {
         self.folder.path()
     }
 
-    /// The answer to a GET.
+    /// The response to a GET.
     #[must_use]
     pub fn get(&self, path: &str) -> Response {
         get(self.address, path)
     }
 
-    /// The answer to a request.
+    /// The response to a request.
     #[must_use]
-    pub fn ask(&self, request: &Request) -> Response {
+    pub fn send(&self, request: &Request) -> Response {
         request.send(self.address)
     }
 
-    /// The JSON answer to a GET.
+    /// The JSON of the response to a GET.
     #[must_use]
     pub fn json(&self, path: &str) -> Value {
         self.get(path).json()

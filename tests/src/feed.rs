@@ -17,7 +17,7 @@ use crate::http::{Wire, connect};
 /// A connected client.
 pub struct Feed {
     socket: WebSocket<Box<dyn Wire>>,
-    /// The same connection, to set its patience; none over TLS.
+    /// The same connection, to set its timeout; none over TLS.
     stream: Option<TcpStream>,
 }
 
@@ -110,7 +110,7 @@ impl Feed {
         self.socket.send(Message::text(text)).expect("an open connection");
     }
 
-    /// Reads until the agent says good-bye, and returns the code of it; none when the connection just ends.
+    /// Reads until the close frame, and returns its code; none when the connection just ends.
     pub fn close_code(&mut self) -> Option<u16> {
         loop {
             match self.socket.read() {
@@ -121,7 +121,7 @@ impl Feed {
         }
     }
 
-    /// Says good-bye and waits until the agent has answered.
+    /// Sends a close frame and waits for that of the agent.
     pub fn leave(mut self) {
         let _ = self.socket.close(None);
         while self.socket.read().is_ok() {}

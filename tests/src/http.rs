@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// A connection, with TLS or without.
 pub trait Wire: Read + Write + Send {}
@@ -24,7 +24,7 @@ pub struct Request {
     body: Vec<u8>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Its status.
@@ -49,7 +49,7 @@ impl Request {
         self
     }
 
-    /// The name to ask for instead of the address.
+    /// The `Host` instead of the address.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
         self.host = Some(host.to_owned());
@@ -78,7 +78,7 @@ impl Request {
         bytes
     }
 
-    /// Sends it on a connection of its own and waits for the answer.
+    /// Sends it on a connection of its own and waits for the response.
     ///
     /// # Panics
     /// When none comes.
@@ -88,7 +88,7 @@ impl Request {
         self.send_on(&mut stream, address)
     }
 
-    /// Sends it on this connection and waits for the answer.
+    /// Sends it on this connection and waits for the response.
     ///
     /// # Panics
     /// When none comes.
@@ -99,7 +99,7 @@ impl Request {
     }
 }
 
-/// The answer to a GET.
+/// The response to a GET.
 #[must_use]
 pub fn get(address: SocketAddr, path: &str) -> Response {
     Request::new("GET", path).send(address)
@@ -108,15 +108,15 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
     for set in [TcpStream::set_read_timeout, TcpStream::set_write_timeout] {
-        set(&stream, Some(PATIENCE)).expect("PATIENCE is not zero");
+        set(&stream, Some(TIMEOUT)).expect("not zero");
     }
     stream
 }
 
-/// Reads one answer.
+/// Reads one response.
 ///
 /// # Errors
-/// When the connection ends before the answer does, or is silent.
+/// When the connection ends before the response does, or is silent.
 pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -128,8 +128,8 @@ pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status line: {head:?}")))?;
-    let fields = lines.filter_map(|line| line.split_once(':'));
-    let headers = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     let mut response = Response { status, headers, body: Vec::new() };
     if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         response.body = chunks(wire)?;

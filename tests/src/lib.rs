@@ -2,6 +2,7 @@
 //! process id.
 
 mod agent;
+mod control;
 mod exposition;
 mod feed;
 mod http;
@@ -9,6 +10,7 @@ mod machine;
 mod peer;
 mod postgres;
 mod prometheus;
+mod random;
 mod tls;
 mod tools;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 
 pub use self::{
     agent::{Agent, Ended, Setup},
+    control::{Beside, Control},
     exposition::{Exposition, Sample},
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},
@@ -23,12 +26,13 @@ pub use self::{
     peer::Peer,
     postgres::PostgresServer,
     prometheus::Prometheus,
+    random::Random,
     tls::Authority,
-    tools::{POSTGRES_VERSIONS, needs, python},
+    tools::{POSTGRES_VERSIONS, aura, needs, python, skip},
 };
 
-/// Nothing takes this long unless it never comes. No test measures with it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Nothing takes this long, on the busiest machine, unless it never comes. No test measures with it.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for a condition that comes true by itself.
 ///
@@ -48,7 +52,7 @@ pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = attempt() {
             return value;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: did not happen");
+        assert!(begun.elapsed() < TIMEOUT, "{what}: did not happen");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{PATIENCE, wait_until};
+use crate::{TIMEOUT, wait_until};
 
 /// A running program with its log. It is killed when this is dropped.
 pub struct Peer {
@@ -65,17 +65,17 @@ impl Peer {
         self.process.try_wait().expect("a child of ours")
     }
 
-    /// Waits until it ends, and says how and how long that took.
+    /// Waits until it ends, and says how.
     ///
     /// # Panics
     /// When it does not end.
-    pub fn wait(&mut self) -> (ExitStatus, Duration) {
+    pub fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.ended() {
-                return (status, begun.elapsed());
+                return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not end. It said:\n{}", self.log());
+            assert!(begun.elapsed() < TIMEOUT, "it does not end. It said:\n{}", self.log());
             thread::sleep(Duration::from_millis(2));
         }
     }

@@ -220,4 +220,39 @@ impl Drop for PostgresServer {
     }
 }
 
+/// A test for each supported version of PostgreSQL, named after it, that hands the version to a function. The oldest, the newest
+/// and Debian's run with all other tests, the rest in `make e2e postgres`.
+#[macro_export]
+macro_rules! for_each_postgres {
+    ($check:path) => {
+        #[test]
+        fn postgres_13() {
+            $check(13);
+        }
+        #[test]
+        #[ignore = "make e2e postgres"]
+        fn postgres_14() {
+            $check(14);
+        }
+        #[test]
+        fn postgres_15() {
+            $check(15);
+        }
+        #[test]
+        #[ignore = "make e2e postgres"]
+        fn postgres_16() {
+            $check(16);
+        }
+        #[test]
+        #[ignore = "make e2e postgres"]
+        fn postgres_17() {
+            $check(17);
+        }
+        #[test]
+        fn postgres_18() {
+            $check(18);
+        }
+    };
+}
+
 const NOBODY: u32 = 65_534;

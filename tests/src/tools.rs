@@ -2,12 +2,13 @@
 
 use std::{
     env,
+    fs::OpenOptions,
     io::{Write, stderr},
     path::{Path, PathBuf},
+    thread,
 };
 
-/// Where a program is. Without it the test is skipped, with a line that says so; where nothing may be skipped
-/// (`AURA_TEST_STRICT`) it fails.
+/// Where a program is. Without it the test is skipped.
 ///
 /// # Panics
 /// When nothing may be skipped.
@@ -55,15 +56,33 @@ pub fn python() -> Option<PathBuf> {
 
 fn found(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
-        assert!(env::var_os("AURA_TEST_STRICT").is_none_or(|strict| strict.is_empty()), "this test needs {what}");
-        // Written past the test runner, which shows only what failing tests print.
-        let _ = writeln!(stderr(), "skipped: needs {what}");
+        skip(what);
     }
     found
 }
 
+/// Says that the running test is skipped for want of this; where nothing may be skipped (`AURA_TEST_STRICT`) it fails. Runners
+/// count such a test as passed and show nothing of it, so that it goes into a file of `tests/cargo`, which does better.
+///
+/// # Panics
+/// When nothing may be skipped.
+pub fn skip(what: &str) {
+    assert!(env::var_os("AURA_TEST_STRICT").is_none_or(|strict| strict.is_empty()), "this test needs {what}");
+    let program = env::current_exe().unwrap_or_default();
+    let program = program.file_stem().unwrap_or_default().to_string_lossy();
+    let (program, _) = program.rsplit_once('-').unwrap_or((&program, ""));
+    let thread = thread::current();
+    let line = format!("skipped: test {program}::{} needs {what}\n", thread.name().unwrap_or_default());
+    // In one write, as others write too.
+    let _ = match env::var_os("AURA_TEST_SKIPPED") {
+        Some(file) => OpenOptions::new().append(true).open(file).and_then(|mut file| file.write_all(line.as_bytes())),
+        None => stderr().write_all(line.as_bytes()),
+    };
+}
+
 /// The binary under test: `AURA_BIN`, or the one that was built with the running test.
-pub(crate) fn aura() -> PathBuf {
+#[must_use]
+pub fn aura() -> PathBuf {
     env::var_os("AURA_BIN").map_or_else(|| profile().join("aura"), PathBuf::from)
 }
 

@@ -44,6 +44,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// No reading is on time.
+    #[must_use]
+    pub fn nothing_fresh() -> Self {
+        let message = "there is no reading that is on time";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stale", message)
+            .hint("see the log, or aura_source_missing_info in /metrics/aura")
+            .retry_after(1)
+    }
+
     /// What the client can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

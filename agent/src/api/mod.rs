@@ -8,6 +8,6 @@ mod schema;
 pub(crate) use self::{error::ErrorAnswer, schema::schema};
 pub use self::{
     error::{ApiError, ErrorBody},
-    origin::is_same_site,
+    origin::check_origin,
     query::Query,
 };

@@ -9,14 +9,14 @@ mod scope;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aura_exposition::{Format, parse};
+use aura_exposition::{Format, encode, parse};
 use aura_model::{Context, Source};
 
 use self::difference::{Difference, Ours, differences};
 use super::{CompareArguments, configuration::load, print};
 use crate::{
     config::{Overrides, Visit},
-    hub::{Exposition, sample_once},
+    hub::{AnyReading, sample_once},
     net::client,
     telemetry::{self, declared},
 };
@@ -85,7 +85,7 @@ impl Visit for Sampler {
     fn visit<S: Source>(&mut self, options: &S::Options) {
         // A source that is not there has nothing to compare; its families show as missing.
         if let Ok(snapshot) = sample_once::<S>(options, &self.context) {
-            self.text += &String::from_utf8_lossy(snapshot.encoding(Format::Text).text());
+            self.text += &String::from_utf8_lossy(encode(|each| snapshot.groups(each), Format::Text).text());
         }
     }
 }

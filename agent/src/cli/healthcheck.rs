@@ -27,12 +27,5 @@ fn own_url(overrides: &Overrides) -> anyhow::Result<String> {
     let loaded = load(overrides)?;
     let scheme = if WebConfig::of(&loaded)?.tls().is_some() { "https" } else { "http" };
     let address = loaded.config.web.listen_address.first().context("web.listen_address is empty")?;
-    let port = address.port;
-    let host = match address.host.as_str() {
-        "" | "0.0.0.0" => "127.0.0.1".to_owned(),
-        "::" => "[::1]".to_owned(),
-        host if host.contains(':') => format!("[{host}]"),
-        host => host.to_owned(),
-    };
-    Ok(format!("{scheme}://{host}:{port}/-/ready"))
+    Ok(format!("{scheme}://{}/-/ready", address.clone().reached()))
 }

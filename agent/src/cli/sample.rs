@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
-use aura_exposition::Format;
+use aura_exposition::{Format, encode};
 use aura_model::{Context, Emit, Family, Options, Reason, Source, Switch, Unit, Value};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Overrides, Visit},
-    hub::{Exposition, Snapshot, sample_once},
+    hub::{AnyReading, Snapshot, sample_once},
     telemetry::declared,
 };
 
@@ -75,7 +75,7 @@ impl Visit for Sampler<'_> {
             Ok(snapshot) => match self.arguments.format {
                 SampleFormat::Text => self.out += &text(&snapshot),
                 SampleFormat::Prometheus => {
-                    self.out += &String::from_utf8_lossy(snapshot.encoding(Format::Text).text());
+                    self.out += &String::from_utf8_lossy(encode(|each| snapshot.groups(each), Format::Text).text());
                 }
                 SampleFormat::Json => match serde_json::to_value(&snapshot.reading) {
                     Ok(value) => {

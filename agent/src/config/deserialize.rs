@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use aura_model::Switch;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, Visitor,
     value::{MapAccessDeserializer, StrDeserializer},
 };
 
@@ -124,6 +125,10 @@ fn plain_words(expected: &str) -> String {
 }
 
 impl Scalar {
+    fn is_switch(&self) -> bool {
+        !self.quoted && self.text.parse::<Switch>().is_ok()
+    }
+
     /// The value by YAML's core schema, where the wanted type leaves it open.
     fn visit_any<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Error> {
         if self.quoted {
@@ -245,13 +250,21 @@ impl<'de> Deserializer<'de> for At<'_> {
         }
     }
 
+    /// Where a whole section is switched, what was meant is known.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
+        match &self.0.value {
+            Value::Scalar(scalar) if keys.contains(&"enabled") && scalar.is_switch() => {
+                let Scalar { text, .. } = scalar;
+                let message = format!("expected a section with keys, found {text}: write {{enabled: {text}}}");
+                Err(Error::custom(message).at(&self.0.origin))
+            }
+            _ => self.deserialize_map(visitor),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

@@ -35,7 +35,7 @@ pub use interpolate::Variables;
 pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
-pub use settings::{Feed, History, ListenAddress, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
+pub use settings::{Feed, History, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
 pub use sources::{Sources, Visit};
 pub use thresholds::{Threshold, Thresholds};
 

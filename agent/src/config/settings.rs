@@ -1,16 +1,12 @@
 //! Every setting that is not a source's own. The doc comments become the example file, the JSON schema and the
 //! reference, so they are written for the person who runs the agent.
 
-use std::{
-    fmt, io,
-    net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::path::PathBuf;
 
 use aura_model::{Context, Interval};
+use aura_net::HostPort;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use super::Network;
 
@@ -22,7 +18,7 @@ pub struct Web {
     /// every address of the machine. Other addresses than loopback need `config_file` with users or client
     /// certificates, or `allow_unauthenticated`.
     #[schemars(schema_with = "one_or_more_addresses")]
-    pub listen_address: Vec<ListenAddress>,
+    pub listen_address: Vec<HostPort>,
     /// Web configuration in the Prometheus exporter-toolkit's format: TLS, users, response headers.
     #[schemars(example = "/etc/aura/web.yaml")]
     pub config_file: Option<PathBuf>,
@@ -53,7 +49,7 @@ pub struct Web {
 impl Default for Web {
     fn default() -> Self {
         Self {
-            listen_address: vec![ListenAddress { host: "127.0.0.1".to_owned(), port: 9205 }],
+            listen_address: vec![HostPort { host: "127.0.0.1".to_owned(), port: 9205 }],
             config_file: None,
             control_token_file: None,
             telemetry_path: "/metrics".to_owned(),
@@ -194,79 +190,6 @@ pub struct History {
 impl Default for History {
     fn default() -> Self {
         Self { window: Interval::from_secs(3600), resolution: Interval::from_secs(1) }
-    }
-}
-
-/// A listening address as it is written: a name is looked up only when the agent starts to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// A name or an IP address; empty for every address of the machine.
-    pub host: String,
-    /// The port; 0 lets the system choose.
-    pub port: u16,
-}
-
-impl ListenAddress {
-    /// The addresses to bind.
-    ///
-    /// # Errors
-    /// The name could not be looked up.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        if self.host.is_empty() {
-            // One socket that takes both families, as node_exporter's ":9100" does.
-            return Ok(vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))]);
-        }
-        Ok((self.host.as_str(), self.port).to_socket_addrs()?.collect())
-    }
-
-    /// Whether only this machine reaches it. A name other than localhost may mean anything, so it does not count.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    }
-}
-
-impl FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            |why: &str| format!("{text:?} is no listening address: {why}, as in 127.0.0.1:9205, [::1]:9205 or :9205");
-        let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("write HOST:PORT"))?;
-        let port = port.parse().map_err(|_| wrong("the port is a number from 0 to 65535"))?;
-        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(inner) => {
-                inner.parse::<Ipv6Addr>().map_err(|_| wrong("between [ and ] stands an IPv6 address"))?.to_string()
-            }
-            None if host.contains(':') => return Err(wrong("an IPv6 address stands between [ and ]")),
-            None => host.to_owned(),
-        };
-        if host.chars().any(|c| c.is_whitespace() || matches!(c, '/' | '@' | '[' | ']' | ',')) {
-            return Err(wrong("before the port stands a name or an address and nothing else"));
-        }
-        Ok(Self { host, port })
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(formatter, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(formatter, "{}:{}", self.host, self.port)
-        }
-    }
-}
-
-impl Serialize for ListenAddress {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ListenAddress {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

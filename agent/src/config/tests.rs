@@ -129,7 +129,7 @@ fn lists_are_written_in_several_ways() {
     check(load(None, &[("AURA_WEB_LISTEN_ADDRESS", "127.0.0.1:1, [::1]:2")], &[]));
     check(load(None, &[("AURA_WEB_LISTEN_ADDRESS", "['127.0.0.1:1', '[::1]:2']")], &[]));
     let one = load(Some("web: {listen_address: ':9100'}"), &[], &[]).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(one.config.web.listen_address, [ListenAddress { host: String::new(), port: 9100 }]);
+    assert_eq!(one.config.web.listen_address, [aura_net::HostPort { host: String::new(), port: 9100 }]);
     assert!(!one.config.web.listen_address[0].is_loopback());
 }
 

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use aura_postgres::Prober;
 use http::{HeaderName, HeaderValue};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -11,35 +10,27 @@ use super::{
     gate::{auth::Authenticator, permits::Places, rate_limit::RateLimit, scrapes::Scrapes},
 };
 use crate::{
-    actions,
+    api::ApiError,
     config::Network,
     hub::Hub,
-    publish::{feed::Feed, prometheus::Scraper},
+    publish::{feed::Live, prometheus::Scraper},
     telemetry::Events,
-    views::Views,
 };
 
 /// Asks for the configuration to be loaded again; answered with what was wrong with it, if anything.
 pub type Reload = oneshot::Sender<Result<(), String>>;
 
-/// A live feed, and whether its newest message may be shown as fresh.
-pub struct Live {
-    /// The feed.
-    pub feed: Feed,
-    /// Whether its source is on time.
-    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
-}
+/// Says whether the agent does what it is there for, or why not.
+pub type Ready = Box<dyn Fn() -> Result<(), ApiError> + Send + Sync>;
 
 /// What the handlers share.
 pub struct App {
     /// The sources' newest readings.
     pub hub: Arc<Hub>,
-    /// The sources' readings as people want them.
-    pub views: Views,
-    /// Loads and unloads models.
-    pub loader: Arc<actions::ollama::Loader>,
     /// Live feeds, by name at `/ws/<name>` and `/api/<name>`.
-    pub live: Vec<Live>,
+    pub live: Arc<[Live]>,
+    /// Whether the agent is ready.
+    pub ready: Ready,
     /// What is counted where it happens.
     pub events: Arc<Events>,
     /// Answers to scrapes.
@@ -75,10 +66,6 @@ pub struct Settings {
     pub control_token: Option<Arc<ControlToken>>,
     /// How many requests a second are answered, when not all.
     pub rate_limit: Option<Arc<RateLimit>>,
-    /// Whether models may be loaded and unloaded at all.
-    pub controls: bool,
-    /// Asks database servers that a request names.
-    pub prober: Arc<Prober>,
     /// Those whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Network>,
     /// Fields of every answer, from the web configuration.
@@ -90,9 +77,8 @@ impl App {
     #[must_use]
     pub fn new(
         hub: Arc<Hub>,
-        views: Views,
-        loader: Arc<actions::ollama::Loader>,
-        live: Vec<Live>,
+        live: Arc<[Live]>,
+        ready: Ready,
         events: Arc<Events>,
         connections: usize,
         reload: mpsc::Sender<Reload>,
@@ -100,7 +86,7 @@ impl App {
         let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
         // Nobody can ask before there are listeners, which come with settings.
         let (settings, _) = watch::channel(Arc::default());
-        Self { hub, views, loader, live, events, scraper: Scraper::default(), places, scrapes, reload, settings }
+        Self { hub, live, ready, events, scraper: Scraper::default(), places, scrapes, reload, settings }
     }
 
     /// The feed of this name.

@@ -24,7 +24,7 @@ use super::{
         permits::Standing,
     },
     metrics,
-    router::router,
+    router::{Actions, router},
     server::target,
 };
 use crate::api::ApiError;
@@ -36,10 +36,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// The agent's answers.
+    /// With routes that read, and routes that act.
     #[must_use]
-    pub fn new(app: Arc<App>) -> Self {
-        Self { routes: router(Arc::clone(&app)), app }
+    pub fn new(app: Arc<App>, reading: Router, actions: Vec<Actions>) -> Self {
+        Self { routes: router(Arc::clone(&app), reading, actions), app }
     }
 
     pub(super) fn app(&self) -> &App {

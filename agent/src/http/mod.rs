@@ -1,8 +1,8 @@
 //! The HTTP side: connections, who is let in, routes, the page. Nothing in here samples anything.
 
-mod api;
 mod app;
 mod errors;
+mod feeds;
 mod front;
 mod gate;
 mod metrics;
@@ -13,8 +13,9 @@ pub mod web_config;
 
 pub(crate) use self::errors::unreadable;
 pub use self::{
-    app::{App, Live, Reload, Settings},
+    app::{App, Ready, Reload, Settings},
     front::Front,
     gate::{Admitted, CONNECTIONS, ControlToken, Trust},
+    router::{Actions, Closed},
     server::{Encryption, Listeners, Serving},
 };

@@ -3,49 +3,68 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
-    routing::{get, post},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
-use super::{App, api, page};
-use crate::{
-    actions,
-    api::ApiError,
-    views::{debates, governance, ollama, postgres},
-};
+use super::{Admitted, App, feeds, page};
+use crate::api::ApiError;
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
 
-/// Builds the routes.
-pub(super) fn router(app: Arc<App>) -> Router {
+/// Says why nobody may act, if nobody may.
+pub type Closed = Arc<dyn Fn() -> Option<ApiError> + Send + Sync>;
+
+/// Routes that change the world: open to whoever has a user or the control token, and to nobody while they are closed.
+pub struct Actions {
+    /// Each with its path.
+    pub routes: Vec<(&'static str, MethodRouter)>,
+    /// Why nobody may use them, if nobody may.
+    pub closed: Closed,
+}
+
+/// Builds the routes: our own, and those that others bring.
+pub(super) fn router(app: Arc<App>, reading: Router, actions: Vec<Actions>) -> Router {
     let mut routes = Router::new()
-        .route("/api/{feed}", get(api::newest))
-        .route("/api/system/stats", get(api::stats))
-        .route("/api/system/history", get(api::history))
-        .route("/ws/{feed}", get(api::live))
-        .merge(postgres::routes())
-        .merge(debates::routes())
+        .route("/api/{feed}", get(feeds::newest))
+        .route("/ws/{feed}", get(feeds::live))
         .route("/-/healthy", get(healthy))
         .route("/healthz", get(healthy))
         .route("/-/ready", get(ready))
         .route("/readyz", get(ready))
         .route("/-/reload", post(reload))
-        .merge(ollama::routes())
-        .merge(actions::ollama::routes());
+        .with_state(app)
+        .merge(reading);
     for path in page::paths() {
         routes =
             routes.route(path, get(|uri: Uri, headers: HeaderMap| async move { page::serve(uri.path(), &headers) }));
     }
-    routes
-        .merge(governance::routes())
-        .fallback(not_found)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(app)
+    for Actions { routes: acting, closed } in actions {
+        for (path, handler) in acting {
+            routes = routes.route(path, handler.route_layer(from_fn_with_state(Arc::clone(&closed), control)));
+        }
+    }
+    routes.fallback(not_found).method_not_allowed_fallback(wrong_method).layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+/// Lets nobody act who may not.
+async fn control(
+    State(closed): State<Closed>,
+    Extension(admitted): Extension<Admitted>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if let Some(closed) = closed() {
+        return Err(closed);
+    }
+    admitted.settings.may_control(request.headers())?;
+    Ok(next.run(request).await)
 }
 
 async fn healthy() -> &'static str {
@@ -53,15 +72,7 @@ async fn healthy() -> &'static str {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.views.host.current().is_some() {
-        return Ok("Aura Agent is ready.\n");
-    }
-    let error = if app.views.host.was_sampled() {
-        api::nothing_fresh()
-    } else {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
-    };
-    Err(error.retry_after(1))
+    (app.ready)().map(|()| "Aura Agent is ready.\n")
 }
 
 async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {

@@ -9,7 +9,7 @@ use aura_model::{Interval, Missing, Reason, Source, Stopwatch};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Exposition, Published, Snapshot};
+use super::{AnyReading, Published, Snapshot};
 
 /// After so many of its intervals a reading is late: its source is shown as stale. The reading itself is shown until it
 /// is too old, see [`Snapshot::is_shown`].
@@ -223,8 +223,8 @@ impl<S: Source> Published for Channel<S> {
         S::PART
     }
 
-    fn exposition(&self) -> Option<Arc<dyn Exposition>> {
-        self.latest_or_outdated().map(|snapshot| snapshot as Arc<dyn Exposition>)
+    fn reading(&self) -> Option<Arc<dyn AnyReading>> {
+        self.latest_or_outdated().map(|snapshot| snapshot as Arc<dyn AnyReading>)
     }
 
     fn health(&self) -> Health {
@@ -257,7 +257,9 @@ fn judge(progress: &Progress, age: Option<Duration>) -> (State, Option<Missing>)
         return (State::Stale, Some(Missing::new(Reason::Stale, detail)));
     }
     match (age, &progress.missing) {
-        (None, None) => (State::Starting, None),
+        (None, None) => {
+            (State::Starting, Some(Missing::new(Reason::Stale, "not read yet: the first sample has not returned")))
+        }
         (None, Some(missing)) => (State::Off, Some(missing.clone())),
         (Some(_), Some(missing)) => (State::Stale, Some(missing.clone())),
         (Some(age), None) if age > progress.interval * FRESH_INTERVALS => {

@@ -17,7 +17,7 @@ use aura_model::{Context, Missing, Source};
 pub use self::{
     channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
     scheduler::{Running, start_ticking},
-    snapshot::{Encodings, Exposition, Snapshot},
+    snapshot::{AnyReading, Snapshot},
 };
 
 /// A source as publishers see it, whatever its reading's type.
@@ -29,7 +29,7 @@ pub trait Published: Any + Send + Sync {
     fn part(&self) -> &'static str;
 
     /// Its newest reading, unless that is too old to be served as fresh.
-    fn exposition(&self) -> Option<Arc<dyn Exposition>>;
+    fn reading(&self) -> Option<Arc<dyn AnyReading>>;
 
     /// How it fares now.
     fn health(&self) -> Health;

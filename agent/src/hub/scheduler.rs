@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Missing, Options, Reason, Source, Stopwatch, Switch};
+use aura_model::{Backoff, Context, Missing, Options, Reason, Source, Stopwatch, Switch};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -20,9 +20,9 @@ use super::{Channel, FRESH_INTERVALS, Snapshot};
 /// A source may speak TLS or parse deeply; what it does not touch of this costs no memory.
 const STACK_BYTES: usize = 2 << 20;
 
-/// Pauses between attempts to open a source that is not there: from the first to the longest, doubling.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Backoff between attempts to open a source that is not there.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// After so many failed samples in a row the source is opened anew.
 const FAILURES_UNTIL_REOPEN: u32 = 3;
@@ -85,7 +85,7 @@ struct Worker<S: Source> {
 
 impl<S: Source> Worker<S> {
     fn run(mut self) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut said: Option<Missing> = None;
         loop {
             let before = self.samples;
@@ -95,7 +95,7 @@ impl<S: Source> Worker<S> {
             });
             let Left::Failed(missing) = left else { return };
             if self.samples > before {
-                pause = FIRST_PAUSE;
+                backoff.reset();
             }
             // Nothing is wrong: the box does not have it, and nobody said that it must.
             let absent = matches!(missing.reason, Reason::NoSensor | Reason::NotConfigured)
@@ -104,7 +104,7 @@ impl<S: Source> Worker<S> {
                 if absent {
                     info!(source = S::NAME, "not watched: {missing}");
                 } else {
-                    warn!(source = S::NAME, "not watched: {missing}; trying again with growing pauses");
+                    warn!(source = S::NAME, "not watched: {missing}; trying again with exponential backoff");
                 }
                 said = Some(missing.clone());
             }
@@ -113,10 +113,9 @@ impl<S: Source> Worker<S> {
             } else {
                 self.channel.failed(missing);
             }
-            if self.stop_within(pause) {
+            if self.stop_within(backoff.wait()) {
                 return;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -1,21 +1,11 @@
-//! One reading, when it was taken, and its encodings: each made once, for the first who asks, and shared.
+//! One reading, and when it was taken.
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 #[cfg(test)]
 use aura_model::Context;
-use aura_model::{Group, Source, Stopwatch};
+use aura_model::{EachGroup, Source, Stopwatch, each_group};
 use jiff::Timestamp;
-
-use aura_exposition::{Encoding, Format, encode};
-
-use crate::publish::prometheus::report;
 
 const LONGEST_STOP: Duration = Duration::from_secs(60);
 
@@ -35,28 +25,6 @@ pub struct Snapshot<S: Source> {
     pub duration: Duration,
     /// The number of this sample since the source was started.
     pub number: u64,
-    encodings: Encodings,
-}
-
-/// A reading's texts: each is made by the first who asks for it.
-#[derive(Default)]
-pub struct Encodings {
-    texts: [OnceLock<Encoding>; Format::COUNT],
-    /// What must be left out of one format is left out of the other too, and counts once.
-    reported: AtomicBool,
-}
-
-impl Encodings {
-    /// The text of this source's reading in this format.
-    pub fn get<R>(&self, source: &'static str, groups: &'static [Group<R>], reading: &R, format: Format) -> &Encoding {
-        self.texts[format as usize].get_or_init(|| {
-            let encoding = encode(groups, reading, format);
-            if !self.reported.swap(true, Ordering::Relaxed) {
-                report(source, encoding.left_out());
-            }
-            encoding
-        })
-    }
 }
 
 impl<S: Source> Snapshot<S> {
@@ -80,8 +48,8 @@ impl<S: Source> Snapshot<S> {
         stale_after: Duration,
         number: u64,
     ) -> Self {
-        let (taken, encodings) = (watch.started(), Encodings::default());
-        Self { reading, sampled_at, taken, watch, stale_after, duration: taken.elapsed(), number, encodings }
+        let taken = watch.started();
+        Self { reading, sampled_at, taken, watch, stale_after, duration: taken.elapsed(), number }
     }
 
     /// Whether it is young enough to be shown. Time in which the machine stood still does not count, as nobody could
@@ -92,14 +60,21 @@ impl<S: Source> Snapshot<S> {
     }
 }
 
-/// A reading as text for scrapers.
-pub trait Exposition: Send + Sync {
-    /// The reading's text; encoded by the first call, shared by all later ones.
-    fn encoding(&self, format: Format) -> &Encoding;
+/// A reading of any type, as publishers see it.
+pub trait AnyReading: Send + Sync {
+    /// The name of its source.
+    fn source(&self) -> &'static str;
+
+    /// Shows each group.
+    fn groups(&self, each: EachGroup<'_>);
 }
 
-impl<S: Source> Exposition for Snapshot<S> {
-    fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(S::NAME, S::groups(), &self.reading, format)
+impl<S: Source> AnyReading for Snapshot<S> {
+    fn source(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn groups(&self, each: EachGroup<'_>) {
+        each_group(S::groups(), &self.reading, each);
     }
 }

@@ -128,7 +128,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[test]
 fn a_source_is_sampled_again_and_again_and_stops_with_its_handle() {
     let (script, channel, running) = start(vec![Step::Hang(Duration::from_secs(1))], vec![]);
-    assert_eq!(channel.health().state, State::Starting);
+    let health = channel.health();
+    assert_eq!((health.state, health.missing.map(|missing| missing.reason)), (State::Starting, Some(Reason::Stale)));
     wait_until("three readings", || channel.latest().is_some_and(|latest| latest.number >= 3));
     assert_eq!(channel.health().state, State::Fresh);
     drop(running);

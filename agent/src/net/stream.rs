@@ -13,6 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// Told how a connection takes what is written to it.
 pub trait WriteWatch: Send + Sync {
@@ -27,13 +28,8 @@ pub struct Stream {
     watch: Option<Arc<dyn WriteWatch>>,
 }
 
-/// What carries the bytes.
-pub enum Transport {
-    /// Bytes as they are.
-    Plain(TcpStream),
-    /// Encrypted, after the TLS handshake.
-    Tls(Box<TlsStream<TcpStream>>),
-}
+/// What carries the bytes: as they are, or encrypted, after the TLS handshake.
+pub type Transport = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Stream {
     /// Has this told whether the client reads what is written.
@@ -64,32 +60,26 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { transport: Transport::Plain(stream), watch: None }
+        Self { transport: Either::Left(stream), watch: None }
     }
 }
 
 impl From<TlsStream<TcpStream>> for Stream {
     fn from(stream: TlsStream<TcpStream>) -> Self {
-        Self { transport: Transport::Tls(Box::new(stream)), watch: None }
+        Self { transport: Either::Right(Box::new(stream)), watch: None }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
-        }
+        Pin::new(&mut self.get_mut().transport).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = match &mut this.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
-        };
+        let result = Pin::new(&mut this.transport).poll_write(context, bytes);
         this.noting(result)
     }
 
@@ -99,36 +89,25 @@ impl AsyncWrite for Stream {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = match &mut this.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, pieces),
-        };
+        let result = Pin::new(&mut this.transport).poll_write_vectored(context, pieces);
         this.noting(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.transport {
-            Transport::Plain(stream) => stream.is_write_vectored(),
-            Transport::Tls(stream) => stream.is_write_vectored(),
-        }
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &mut this.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
+        let result = Pin::new(&mut this.transport).poll_flush(context);
+        match &this.transport {
+            Either::Left(_) => result,
             // What is encrypted already may wait here, and then no write tells that it is not read.
-            Transport::Tls(stream) => {
-                let result = Pin::new(stream.as_mut()).poll_flush(context);
-                this.noting(result)
-            }
+            Either::Right(_) => this.noting(result),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
-        }
+        Pin::new(&mut self.get_mut().transport).poll_shutdown(context)
     }
 }

@@ -15,8 +15,9 @@ use std::{
 
 use http::{StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::either::Either;
 
-use super::{Stream, stream::Transport};
+use super::Stream;
 
 /// How every TLS handshake begins, and no HTTP request.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -119,7 +120,7 @@ impl AsyncRead for Wire {
         if let Some(first) = read.first() {
             let begins = !this.waiting.begun.swap(true, Relaxed);
             this.in_first_line = (begins || this.in_first_line) && !read.contains(&b'\n');
-            if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream.transport(), Transport::Plain(_)) {
+            if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream.transport(), Either::Left(_)) {
                 tracing::debug!("a client speaks TLS where plain HTTP is spoken: it should ask for http://");
                 // It could not read an answer.
                 this.ours = Some((Vec::new(), 0));

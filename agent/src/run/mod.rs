@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
-use aura_postgres::Prober;
+use aura_ollama::Ledger;
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -34,11 +34,11 @@ use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
     actions::ollama::Loader,
     config::{Config, Loaded, Overrides, process_variables},
-    http::{App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
+    http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
     telemetry::{Events, Telemetry, declared},
-    views::{self, Views},
+    views::Views,
 };
 
 /// What the system or a person asks of the process.
@@ -85,6 +85,8 @@ struct Agent {
     descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
+    views: Arc<Views>,
+    loader: Arc<Loader>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
     /// Held for as long as the agent runs.
@@ -103,25 +105,29 @@ impl Agent {
         }
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
+        let ledger = Arc::new(Ledger::default());
         let context = Context::new(config.paths.clone().into())
             .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get())
-            .with_declared(declared());
+            .with_declared(declared())
+            .lending(Arc::clone(&ledger));
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let descriptors = system::raise_descriptor_limit();
         let feeds = Feeds::start(limits(config, descriptors)).context("the feeds could not be started")?;
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
-        let loader = Loader::new(Arc::clone(&hub), &config.sources.ollama, controllers);
-        let (views, live) = Views::open(&hub, &feeds, config, Arc::clone(&loader) as _);
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        let own = live.iter().map(|live| live.feed.clone()).collect();
+        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
+        let views = Views::open(&hub, &events, &feeds, config, Arc::clone(&loader) as _);
+        let own = views.live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let app = Arc::new(App::new(hub, views, loader, live, events, connections, reload));
+        let host = Arc::clone(&views.host);
+        let ready = Box::new(move || host.ready());
+        let app = Arc::new(App::new(hub, Arc::clone(&views.live), ready, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
@@ -132,6 +138,8 @@ impl Agent {
             web,
             descriptors,
             addresses: Vec::new(),
+            views,
+            loader,
             app,
             reloads,
             _storage: storage,
@@ -140,7 +148,10 @@ impl Agent {
 
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
-        let mut listeners = Listeners::new(Serving { front: Arc::new(Front::new(Arc::clone(&self.app))), stopping });
+        let closed = Arc::clone(&self.loader);
+        let actions = Actions { routes: self.loader.routes(), closed: Arc::new(move || closed.closed()) };
+        let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
+        let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
         for address in &self.addresses {
             self.web.fits(*address).map_err(anyhow::Error::msg)?;
@@ -151,7 +162,7 @@ impl Agent {
         for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
-        views::publish(&self.app, &self.context);
+        self.views.publish(&self.context);
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -228,12 +239,13 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.app.views.host.set_thresholds(new.thresholds.clone());
+        self.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
-        self.app.views.governance.set_options(&new.sources.audit);
+        self.views.governance.set_options(&new.sources.audit);
+        self.views.postgres.set_options(&new.sources.postgres);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
-        self.app.loader.configure(&new.sources.ollama, settings.has_controllers());
+        self.loader.configure(&new.sources.ollama, settings.has_controllers());
         self.app.set_settings(settings);
         for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());
@@ -258,8 +270,6 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         authenticator: web.authenticator(),
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
-        controls: config.sources.ollama.controls,
-        prober: Arc::new(Prober::new(&config.sources.postgres)),
         trusted_proxies: config.web.trusted_proxies.clone(),
         fields: web.headers().to_vec(),
         ..Settings::default()
@@ -292,6 +302,7 @@ fn limits(config: &Config, descriptors: Option<usize>) -> Limits {
         message_bytes: feed.max_message_bytes as usize,
         ping_interval: feed.ping_interval.get(),
         dead_after: feed.ping_interval.get() + feed.pong_timeout.get(),
+        compression: feed.compression,
         ..Limits::default()
     }
 }

@@ -12,12 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_exposition::{Encoding, Format};
+use aura_model::{EachGroup, each_group};
 
 pub use self::{declared::declared, metrics::GROUPS, process::Process};
 use crate::{
     VERSION,
-    hub::{Encodings, Exposition, Health, Hub, Published, State},
+    hub::{AnyReading, Health, Hub, Published, State},
     publish::feed::{Feed, Stats},
 };
 
@@ -75,7 +75,6 @@ pub struct Reading {
     sources: Vec<Health>,
     feeds: Vec<Feed>,
     events: EventCounts,
-    encodings: Encodings,
 }
 
 impl Telemetry {
@@ -101,7 +100,6 @@ impl Telemetry {
                 .collect(),
             feeds: self.feeds.clone(),
             events: self.events.counts(),
-            encodings: Encodings::default(),
         });
         *latest = Some(reading.clone());
         reading
@@ -117,9 +115,13 @@ impl Reading {
     }
 }
 
-impl Exposition for Reading {
-    fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get(Telemetry::NAME, GROUPS, self, format)
+impl AnyReading for Reading {
+    fn source(&self) -> &'static str {
+        Telemetry::NAME
+    }
+
+    fn groups(&self, each: EachGroup<'_>) {
+        each_group(GROUPS, self, each);
     }
 }
 
@@ -132,7 +134,7 @@ impl Published for Telemetry {
         "aura"
     }
 
-    fn exposition(&self) -> Option<Arc<dyn Exposition>> {
+    fn reading(&self) -> Option<Arc<dyn AnyReading>> {
         Some(self.read())
     }
 

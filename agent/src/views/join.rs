@@ -2,13 +2,11 @@
 //! the file of the model's weights: two sources that know nothing of each other name the same digest, and here they meet.
 //! Where that is not plain, nothing is said.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    net::IpAddr,
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use aura_gpu::GpuReading;
 use aura_model::Name;
+use aura_net::HostPort;
 use aura_ollama::{HostReading, LoadedModel, OllamaReading};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,8 +82,7 @@ fn weights(host: &HostReading, model: &LoadedModel) -> Option<Name> {
 
 /// Another machine's model may have the same weights as a process here.
 fn is_here(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+    host.parse::<HostPort>().is_ok_and(|host| host.is_loopback())
 }
 
 #[cfg(test)]

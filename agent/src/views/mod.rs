@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use aura_host::Host;
 use aura_model::{Context, Missing, Source};
 use aura_postgres::Postgres;
+use axum::Router;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -25,13 +26,14 @@ use self::{
 };
 use crate::{
     config::Config,
-    http::{App, Live},
     hub::{Channel, FRESH_INTERVALS, Hub, Published, State},
-    publish::feed::{Feed, Feeds},
+    publish::feed::{Feed, Feeds, Live},
+    telemetry::Events,
 };
 
 /// All views.
 pub struct Views {
+    hub: Arc<Hub>,
     /// The host.
     pub host: Arc<HostView>,
     /// Ollama.
@@ -42,65 +44,85 @@ pub struct Views {
     pub debates: Arc<DebatesView>,
     /// Roles and audit logs.
     pub governance: Arc<GovernanceView>,
+    /// The views' feeds.
+    pub live: Arc<[Live]>,
 }
 
 impl Views {
     /// Opens the views and their feeds.
-    pub fn open(hub: &Arc<Hub>, feeds: &Feeds, config: &Config, loader: Arc<dyn ollama::Actions>) -> (Self, Vec<Live>) {
+    pub fn open(
+        hub: &Arc<Hub>,
+        events: &Arc<Events>,
+        feeds: &Feeds,
+        config: &Config,
+        actions: Arc<dyn ollama::Actions>,
+    ) -> Arc<Self> {
         let ollama_feed = feeds.open("models");
-        let views = Self {
-            host: Arc::new(HostView::new(Arc::clone(hub), &config.history, config.thresholds.clone())),
-            ollama: OllamaView::new(Arc::clone(hub), ollama_feed.clone(), loader),
-            postgres: Arc::default(),
-            debates: Arc::default(),
-            governance: Arc::new(GovernanceView::new(Arc::clone(hub), &config.sources.audit)),
-        };
-        let governance = Arc::clone(&views.governance);
+        let host = HostView::new(Arc::clone(hub), Arc::clone(events), &config.history, config.thresholds.clone());
+        let (host, debates) = (Arc::new(host), Arc::new(DebatesView::default()));
+        let governance = Arc::new(GovernanceView::new(Arc::clone(hub), &config.sources.audit));
+        let answering = Arc::clone(&governance);
         let governance_feed =
-            feeds.open_answering("governance", Some(Box::new(move |request| governance.answer(request))));
-        let (host, debates) = (views.host.clone(), views.debates.clone());
-        let live = vec![
-            Live { feed: feeds.open("system"), fresh: Box::new(move || host.current().is_some()) },
+            feeds.open_answering("governance", Some(Box::new(move |request| answering.answer(request))));
+        let (current_host, current_debates) = (Arc::clone(&host), Arc::clone(&debates));
+        let ollama = OllamaView::new(Arc::clone(hub), ollama_feed.clone(), actions);
+        let live = [
+            Live { feed: feeds.open("system"), fresh: Box::new(move || current_host.current().is_some()) },
             // The messages of models, database and governance say themselves what is missing, and new ones come as soon as that
             // changes.
             Live { feed: ollama_feed, fresh: Box::new(|| true) },
             Live { feed: feeds.open("database"), fresh: Box::new(|| true) },
-            Live { feed: feeds.open("debates"), fresh: Box::new(move || debates.current().is_some()) },
+            Live { feed: feeds.open("debates"), fresh: Box::new(move || current_debates.current().is_some()) },
             Live { feed: governance_feed, fresh: Box::new(|| true) },
         ];
-        (views, live)
+        let postgres = Arc::new(PostgresView::new(Arc::clone(hub), &config.sources.postgres));
+        let hub = Arc::clone(hub);
+        Arc::new(Self { hub, host, ollama, postgres, debates, governance, live: live.into() })
     }
-}
 
-/// Starts to publish every view.
-pub fn publish(app: &Arc<App>, context: &Context) {
-    if let Some((host, feed)) = source::<Host>(app, "system") {
-        tokio::spawn(publish_host(Arc::clone(app), feed, host, context.clone()));
+    /// The routes of all views but those of the feeds themselves.
+    pub fn routes(&self) -> Router {
+        host::routes(Arc::clone(&self.host))
+            .merge(ollama::routes(Arc::clone(&self.ollama)))
+            .merge(postgres::routes(Arc::clone(&self.postgres)))
+            .merge(debates::routes(Arc::clone(&self.debates)))
+            .merge(governance::routes(Arc::clone(&self.governance)))
     }
-    if let Some((channel, feed)) = source::<Postgres>(app, "database")
-        && let Some(debates) = app.live("debates")
-    {
-        tokio::spawn(publish_postgres(Arc::clone(app), channel, feed, debates.feed.clone()));
-    } else if let Some(live) = app.live("database") {
-        publish_absence(app, &live.feed, postgres::why(&app.hub), Duration::from_secs(1));
-    }
-    tokio::spawn(Arc::clone(&app.views.ollama).run());
-    if let Some(live) = app.live("governance") {
-        tokio::spawn(Arc::clone(&app.views.governance).publish(live.feed.clone()));
-    }
-}
 
-fn source<S: Source>(app: &App, feed: &str) -> Option<(Arc<Channel<S>>, Feed)> {
-    Some((app.hub.channel()?, app.live(feed)?.feed.clone()))
+    fn feed(&self, name: &str) -> Option<&Feed> {
+        self.live.iter().map(|live| &live.feed).find(|feed| feed.name() == name)
+    }
+
+    fn source<S: Source>(&self, feed: &str) -> Option<(Arc<Channel<S>>, Feed)> {
+        Some((self.hub.channel()?, self.feed(feed)?.clone()))
+    }
+
+    /// Starts to publish every view.
+    pub fn publish(self: &Arc<Self>, context: &Context) {
+        if let Some((host, feed)) = self.source::<Host>("system") {
+            tokio::spawn(publish_host(Arc::clone(self), feed, host, context.clone()));
+        }
+        if let Some((channel, feed)) = self.source::<Postgres>("database")
+            && let Some(debates) = self.feed("debates")
+        {
+            tokio::spawn(publish_postgres(Arc::clone(self), channel, feed, debates.clone()));
+        } else if let Some(feed) = self.feed("database") {
+            publish_absence(self, feed, postgres::why(&self.hub), Duration::from_secs(1));
+        }
+        tokio::spawn(Arc::clone(&self.ollama).run());
+        if let Some(feed) = self.feed("governance") {
+            tokio::spawn(Arc::clone(&self.governance).publish(feed.clone()));
+        }
+    }
 }
 
 /// Turns each reading of the host into the feed's message, if anybody wants it.
-async fn publish_host(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, context: Context) {
+async fn publish_host(views: Arc<Views>, feed: Feed, host: Arc<Channel<Host>>, context: Context) {
     let mut readings = host.subscribe();
     loop {
         let newest = readings.borrow_and_update().clone();
         let fresh = newest.is_some();
-        publish_moment(&app, &feed, newest.map(|snapshot| app.views.host.take(snapshot, host.interval())));
+        publish_moment(&views, &feed, newest.map(|snapshot| views.host.take(snapshot, host.interval())));
         context.set_watched(feed.wanted());
         let late = host.interval() * FRESH_INTERVALS;
         let changed = match timeout(late, readings.changed()).await {
@@ -108,7 +130,7 @@ async fn publish_host(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, conte
             Err(_) => {
                 // When the machine stood still, nothing is late yet.
                 if fresh && host.health().state != State::Fresh {
-                    publish_moment(&app, &feed, None);
+                    publish_moment(&views, &feed, None);
                 }
                 readings.changed().await
             }
@@ -121,17 +143,17 @@ async fn publish_host(app: Arc<App>, feed: Feed, host: Arc<Channel<Host>>, conte
 
 /// Publishes a moment. Without one the last is sent again, with what is known of its source now: a client must not
 /// take an old message for a fresh one because nothing follows it.
-fn publish_moment(app: &Arc<App>, feed: &Feed, moment: Option<Arc<Moment>>) {
-    let Some(moment) = moment.or_else(|| app.views.host.repeat()) else { return };
-    app.events.note(|counts| {
+fn publish_moment(views: &Views, feed: &Feed, moment: Option<Arc<Moment>>) {
+    let Some(moment) = moment.or_else(|| views.host.repeat()) else { return };
+    views.host.events.note(|counts| {
         counts.alerts = moment.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
     });
-    let view = Arc::clone(&app.views.host);
+    let view = Arc::clone(&views.host);
     feed.publish(moment.seq, move |out| view.encode(&moment, out));
 }
 
 /// Turns each reading of the database servers into the messages of both feeds, if anybody wants them.
-async fn publish_postgres(app: Arc<App>, postgres: Arc<Channel<Postgres>>, feed: Feed, debates_feed: Feed) {
+async fn publish_postgres(views: Arc<Views>, postgres: Arc<Channel<Postgres>>, feed: Feed, debates_feed: Feed) {
     let mut readings = postgres.subscribe();
     let (mut taken, mut said) = (None, None);
     loop {
@@ -140,19 +162,19 @@ async fn publish_postgres(app: Arc<App>, postgres: Arc<Channel<Postgres>>, feed:
         match fresh {
             Some(snapshot) if taken != Some(snapshot.taken) => {
                 (taken, said) = (Some(snapshot.taken), None);
-                let moment = app.views.postgres.take(Arc::clone(&snapshot), postgres.interval());
-                let view = Arc::clone(&app.views.postgres);
+                let moment = views.postgres.take(Arc::clone(&snapshot), postgres.interval());
+                let view = Arc::clone(&views.postgres);
                 feed.publish(moment.seq, move |out| encode("database", &view.update(&moment), out));
-                let moment = app.views.debates.take(snapshot);
+                let moment = views.debates.take(snapshot);
                 debates_feed.publish(moment.seq, move |out| encode("debates", &moment.update(), out));
             }
             Some(_) => {}
             None => {
                 // Why there is no reading changes rarely: each reason is said once.
-                let missing = postgres::why(&app.hub);
+                let missing = postgres::why(&views.hub);
                 if said != Some(missing.reason) {
                     said = Some(missing.reason);
-                    publish_absence(&app, &feed, missing, postgres.interval());
+                    publish_absence(&views, &feed, missing, postgres.interval());
                 }
             }
         }
@@ -162,8 +184,8 @@ async fn publish_postgres(app: Arc<App>, postgres: Arc<Channel<Postgres>>, feed:
     }
 }
 
-fn publish_absence(app: &App, feed: &Feed, missing: Missing, interval: Duration) {
-    let update = app.views.postgres.absence(missing, interval);
+fn publish_absence(views: &Views, feed: &Feed, missing: Missing, interval: Duration) {
+    let update = views.postgres.absence(missing, interval);
     feed.publish(update.seq, move |out| encode("database", &update, out));
 }
 

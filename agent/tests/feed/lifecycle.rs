@@ -31,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Property 7: Feeds open with the page and come back by exponential backoff.
     #[test]
     fn any_sequence_of_connects_drops_and_reconnects_leaves_the_right_state(
         steps in proptest::collection::vec(step(), 1..40), tls in proptest::bool::weighted(0.2),

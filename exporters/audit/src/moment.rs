@@ -1,9 +1,13 @@
 //! The times that log lines carry, as milliseconds since 1970.
 
-use jiff::Timestamp;
+use jiff::{
+    Timestamp,
+    civil::{Date, date},
+};
 
 use crate::scan::Scalar;
 
+const EPOCH: Date = date(1970, 1, 1);
 /// The end of the year 9999.
 const LATEST: f64 = 253_402_300_799_999.0;
 
@@ -49,10 +53,7 @@ fn fast(text: &[u8]) -> Option<i64> {
     let (year, month, day) = (two(0)? * 100 + two(2)?, two(5)?, two(8)?);
     let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
     let shaped = is(4, b'-') && is(7, b'-') && (is(10, b'T') || is(10, b' ')) && is(13, b':') && is(16, b':');
-    if !shaped || !(1..=12).contains(&month) || day < 1 || day > days(year, month) {
-        return None;
-    }
-    if hour > 23 || minute > 59 || second > 59 {
+    if !shaped || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let (mut at, mut nanoseconds, mut place) = (19, 0, 100_000_000);
@@ -73,7 +74,9 @@ fn fast(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    let seconds = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second;
+    let days =
+        Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()?.duration_since(EPOCH);
+    let seconds = days.as_secs() + ((hour * 60) + minute - offset) * 60 + second;
     Some(seconds * 1000 + (nanoseconds + 500_000).div_euclid(1_000_000))
 }
 
@@ -89,26 +92,9 @@ fn slow(text: &str) -> Option<i64> {
     time.as_nanosecond().div_euclid(1000).saturating_add(500).div_euclid(1000).try_into().ok()
 }
 
-fn days(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Years begin in March here, so that the leap day is their last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
-}
-
 /// RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(milliseconds: i64) -> Option<String> {
-    Timestamp::from_millisecond(milliseconds).ok().map(|time| format!("{time:.3}"))
+    Timestamp::from_millisecond(milliseconds).ok().map(aura_model::rfc3339)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod seen;
 
 use std::{cell::Cell, ops::Range};
 
-use aura_model::{Emit, Family, Group, Kind, Unit, Value};
+use aura_model::{EachGroup, Emit, Family, Kind, Unit, Value};
 use bytes::Bytes;
 use memchr::{memchr2, memchr3};
 
@@ -78,22 +78,22 @@ thread_local! {
     static SEEN: Cell<(Seen, Seen)> = Cell::default();
 }
 
-/// Encodes all groups of a reading.
-pub fn encode<R>(groups: &'static [Group<R>], reading: &R, format: Format) -> Encoding {
+/// Encodes the groups that `show` shows.
+pub fn encode(show: impl FnOnce(EachGroup<'_>), format: Format) -> Encoding {
     let (names, rows) = SEEN.take();
     let mut encoder = Encoder { out: Vec::with_capacity(CAPACITY), format, names, rows, ..Encoder::default() };
-    let mut ranges = Vec::with_capacity(groups.len());
-    for group in groups {
+    let mut groups = Vec::new();
+    show(&mut |name, walk| {
         let start = encoder.out.len();
-        (group.walk)(reading, &mut encoder);
+        walk(&mut encoder);
         encoder.close();
-        ranges.push((group.name, start..encoder.out.len()));
-    }
+        groups.push((name, start..encoder.out.len()));
+    });
     encoder.names.clear();
     encoder.rows.clear();
     SEEN.set((encoder.names, encoder.rows));
     encoder.out.shrink_to_fit();
-    Encoding { text: encoder.out.into(), groups: ranges, left_out: encoder.left_out }
+    Encoding { text: encoder.out.into(), groups, left_out: encoder.left_out }
 }
 
 /// Writes families one after the other. A family's head is written at once and taken back when no sample follows.

@@ -4,6 +4,8 @@
 //! once and says how to take its samples from the reading. Publishers walk these tables through [`Emit`];
 //! Prometheus text, OpenMetrics, OTLP and the metrics reference all come from the same walk.
 
+mod backoff;
+mod file_stamp;
 mod metric;
 mod options;
 mod rows;
@@ -11,12 +13,17 @@ mod section;
 mod source;
 mod stopwatch;
 mod text;
+mod time;
 
+pub use backoff::{BACKOFF_CEILING, Backoff};
+pub use file_stamp::FileStamp;
 pub use metric::{
-    Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, gauge, unknown, walk,
+    EachGroup, Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, each_group, gauge,
+    unknown, walk,
 };
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};
 pub use source::{Context, GroupHealth, Name, Options, Paths, Schedule, Source};
 pub use stopwatch::{Stopwatch, TICK, tick, within};
 pub use text::{text, unmarked};
+pub use time::{rfc3339, rfc3339_of_seconds};

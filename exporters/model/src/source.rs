@@ -1,6 +1,7 @@
 //! What a source is to the agent: options in, readings out.
 
 use std::{
+    any::Any,
     path::PathBuf,
     sync::{
         Arc,
@@ -72,6 +73,7 @@ pub struct Context {
     /// So long a reading that no newer one follows is still shown, with its age.
     pub stale_after: Duration,
     watched: Arc<AtomicBool>,
+    lent: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Default for Context {
@@ -89,7 +91,14 @@ impl Context {
     #[must_use]
     pub fn new(paths: Paths) -> Self {
         let declared = [].into();
-        Self { paths, storage: None, declared, stale_after: Self::STALE_AFTER, watched: Arc::default() }
+        Self {
+            paths,
+            storage: None,
+            declared,
+            stale_after: Self::STALE_AFTER,
+            watched: Arc::default(),
+            lent: Vec::new(),
+        }
     }
 
     /// The same with a folder for what outlives a restart.
@@ -108,6 +117,19 @@ impl Context {
     #[must_use]
     pub fn with_stale_after(self, stale_after: Duration) -> Self {
         Self { stale_after, ..self }
+    }
+
+    /// The same with something of the agent's own that one source knows by its type.
+    #[must_use]
+    pub fn lending<T: Any + Send + Sync>(mut self, value: Arc<T>) -> Self {
+        self.lent.push(value);
+        self
+    }
+
+    /// What was lent of this type.
+    #[must_use]
+    pub fn lent<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.lent.iter().find_map(|value| Arc::clone(value).downcast().ok())
     }
 
     /// Whether somebody looks at the live page now: the time for readings that are too expensive to take otherwise.
@@ -138,8 +160,8 @@ pub trait Source: Sized + 'static {
     /// Its metrics, declared once.
     fn groups() -> &'static [Group<Self::Reading>];
 
-    /// Looks for what is there. Called on the source's own thread, and again with exponential backoff for as long
-    /// as it fails: what is missing today may be plugged in tomorrow.
+    /// Looks for what is there. Called on the source's own thread, and again with exponential backoff for as
+    /// long as it fails: what is missing today may be plugged in tomorrow.
     ///
     /// # Errors
     /// Why there is nothing to watch.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use aura_model::{Context, Source, Switch};
-use aura_ollama::{KeepAlive, Ollama, OllamaOptions, load};
+use aura_ollama::{KeepAlive, Ledger, Ollama, OllamaOptions, load};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 const SAMPLES: u32 = 200;
@@ -16,7 +16,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = simulator.url().parse()?;
-    runtime.block_on(load(&server, &"model7:7b".into(), KeepAlive::Forever, Duration::from_secs(10)))?;
+    runtime.block_on(load(
+        &Ledger::default(),
+        &server,
+        &"model7:7b".into(),
+        KeepAlive::Forever,
+        Duration::from_secs(10),
+    ))?;
     let options =
         OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url().into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).map_err(|missing| missing.to_string())?;

@@ -1,10 +1,8 @@
 //! Where an Ollama listens, as `OLLAMA_HOST` and people write it.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{fmt, net::Ipv6Addr, str::FromStr};
+
+use aura_net::HostPort;
 
 /// Ollama's own port.
 const PORT: u16 = 11434;
@@ -13,24 +11,11 @@ const PORT: u16 = 11434;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     encrypted: bool,
-    host: String,
-    port: u16,
+    place: HostPort,
     prefix: String,
 }
 
 impl Address {
-    /// The name or IP address to connect to.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port to connect to.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Whether it begins with https.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
@@ -40,36 +25,27 @@ impl Address {
     /// Whether what is sent there stays on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-
-    /// What stands before every route; usually nothing.
-    #[must_use]
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+        self.place.is_loopback()
     }
 
     /// `HOST:PORT`: the `Host` header, and the label of its metrics.
     #[must_use]
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        self.place.to_string()
     }
 }
 
 impl Default for Address {
     fn default() -> Self {
-        Self { encrypted: false, host: "127.0.0.1".to_owned(), port: PORT, prefix: String::new() }
+        let place = HostPort { host: "127.0.0.1".to_owned(), port: PORT };
+        Self { encrypted: false, place, prefix: String::new() }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.encrypted { "https" } else { "http" };
-        write!(formatter, "{scheme}://{}{}", self.authority(), self.prefix)
+        write!(formatter, "{scheme}://{}{}", self.place, self.prefix)
     }
 }
 
@@ -81,10 +57,11 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.contains('@') {
             // Before an @ may stand a password, so this text is not repeated.
-            let help = "name who asks beside it, in user and password_file, or in token_file";
-            return Err(format!("an address of an Ollama holds no user and no password: {help}"));
+            let help = "name the user beside it, in user and password_file, or a token in token_file";
+            return Err(format!("the address of an Ollama holds no user and no password: {help}"));
         }
-        let wrong = |why: &str| format!("{text:?} is no address of an Ollama: {why}, as in http://127.0.0.1:11434");
+        let wrong =
+            |why: &str| format!("{text:?} is not the address of an Ollama: {why}, as in http://127.0.0.1:11434");
         let trimmed = text.trim().trim_matches(['"', '\'']);
         let (encrypted, default_port, rest) = match trimmed.split_once("://") {
             None => (false, PORT, trimmed),
@@ -96,40 +73,15 @@ impl FromStr for Address {
         if authority.contains(['?', '#', ' ']) || path.contains(['?', '#', ' ']) {
             return Err(wrong("it is a host, a port and perhaps a path"));
         }
-        let (host, port) = match split_port(authority) {
-            (host, None) => (host, default_port),
-            (host, Some(port)) => (host, port.parse().map_err(|_| wrong("the port is a number from 1 to 65535"))?),
+        let place = if authority.parse::<Ipv6Addr>().is_ok() {
+            HostPort { host: authority.to_owned(), port: default_port }
+        } else {
+            HostPort::parse(authority, Some(default_port)).map_err(wrong)?
         };
-        if port == 0 {
+        if place.port == 0 {
             return Err(wrong("the port is a number from 1 to 65535"));
         }
-        let named = host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        if !named && host.parse::<Ipv6Addr>().is_err() {
-            return Err(wrong("before the port stands a name or an IP address, IPv6 between [ and ]"));
-        }
-        let host = match host {
-            "" | "0.0.0.0" => "127.0.0.1",
-            "::" => "::1",
-            host => host,
-        };
-        Ok(Self { encrypted, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
-    }
-}
-
-/// The host without brackets, and the port if one is written.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    if let Some((host, rest)) = authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        match rest.strip_prefix(':') {
-            Some(port) => return (host, Some(port)),
-            None if rest.is_empty() => return (host, None),
-            None => return (authority, None),
-        }
-    }
-    match authority.split_once(':') {
-        // More than one colon and no brackets: an IPv6 address alone.
-        Some((_, rest)) if rest.contains(':') => (authority, None),
-        Some((host, port)) => (host, Some(port)),
-        None => (authority, None),
+        Ok(Self { encrypted, place: place.reached(), prefix: path.trim_end_matches('/').to_owned() })
     }
 }
 

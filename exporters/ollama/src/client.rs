@@ -1,44 +1,33 @@
-//! One question at a time to one server, on a connection that is kept.
+//! One request at a time to one server, on a connection that is kept.
 
-use std::{fmt, io, time::Duration};
+use std::{io, time::Duration};
 
-use aura_model::Missing;
-use aura_model::within as in_time;
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
-use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::sleep,
+use aura_model::{Missing, Reason, within as in_time};
+use aura_net::{
+    http::{self as net, Error},
+    tls,
 };
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::time::sleep;
 
-use crate::{Address, Server, Trouble, server::Login, tls};
+use crate::{Address, Server, Trouble, server::Login};
 
 /// No list of models and no description of one is longer: a thousand models are half a MiB.
 const LONGEST_ANSWER: usize = 4 << 20;
+
 /// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// A server that answers questions.
 pub struct Client {
     server: Server,
-    connection: Option<Connection>,
+    /// Made anew after each failure, so that files with secrets and certificates are read again.
+    client: Option<net::Client>,
     connections: u64,
 }
-
-struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
-    /// What lets us in; read with each new connection.
-    authorization: Option<HeaderValue>,
-}
-
-/// Plain or encrypted.
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// An answer, whatever its status.
 #[derive(Debug)]
@@ -108,13 +97,13 @@ impl Client {
     /// A client without a connection.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self { server, connection: None, connections: 0 }
+        Self { server, client: None, connections: 0 }
     }
 
     /// How many connections were made: a server that was restarted costs a new one.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.connections
+        self.connections + self.client.as_ref().map_or(0, net::Client::connections)
     }
 
     /// Asks for what is there.
@@ -122,7 +111,7 @@ impl Client {
     /// # Errors
     /// Why there is no answer.
     pub async fn get(&mut self, path: &str, within: Duration) -> Result<Answer, Failure> {
-        self.ask(Method::GET, path, Bytes::new(), within).await
+        self.ask(Method::GET, path, None, within).await
     }
 
     /// Asks with a JSON body.
@@ -130,104 +119,106 @@ impl Client {
     /// # Errors
     /// Why there is no answer.
     pub async fn post(&mut self, path: &str, body: &serde_json::Value, within: Duration) -> Result<Answer, Failure> {
-        self.ask(Method::POST, path, body.to_string().into(), within).await
+        self.ask(Method::POST, path, Some(body.to_string().into()), within).await
     }
 
-    async fn ask(&mut self, method: Method, path: &str, body: Bytes, within: Duration) -> Result<Answer, Failure> {
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
         let answer = in_time(within, sleep, self.ask_until_answered(&method, path, &body)).await;
         if !matches!(&answer, Some(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
             // The answer that was given up may still come, and must not be taken for the next one's. Who was not let
             // in reads the file with the secret again.
-            self.connection = None;
+            self.forget();
         }
         let address = || self.server.address.clone();
         answer.unwrap_or_else(|| Err(Failure::Busy { address: address(), path: path.to_owned(), within }))
     }
 
-    async fn ask_until_answered(&mut self, method: &Method, path: &str, body: &Bytes) -> Result<Answer, Failure> {
-        // A kept connection may have been closed since the last question, and the only way to know is to use it.
-        if let Some(connection) = self.connection.as_mut()
-            && connection.sender.ready().await.is_ok()
-            && let Ok(response) = connection.ask(&self.server.address, method, path, body).await
+    async fn ask_until_answered(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: &Option<Bytes>,
+    ) -> Result<Answer, Failure> {
+        let url = format!("{}{path}", self.server.address);
+        // A kept connection may have been closed since the last request, and the only way to know is to use it.
+        if let Some(client) = &self.client
+            && let Ok(response) = client.send(method.clone(), &url, body.clone()).await
         {
-            return self.read(path, response).await;
+            return Ok(response.into());
         }
-        let mut connection = self.connect(path).await?;
-        let response = connection.ask(&self.server.address, method, path, body).await;
-        let response = response.map_err(|error| self.broken(path, &error))?;
-        self.connection = Some(connection);
-        self.read(path, response).await
+        self.forget();
+        let client = self.client.insert(self.server.client()?);
+        let response = client.send(method.clone(), &url, body.clone()).await;
+        response.map(Into::into).map_err(|error| self.server.failure(path, error))
     }
 
-    async fn connect(&mut self, path: &str) -> Result<Connection, Failure> {
-        let Server { address, login, .. } = &self.server;
-        let unconnected = |missing| Failure::Unconnected { address: address.clone(), missing };
-        let authorization = login.as_ref().map(Login::header).transpose().map_err(unconnected)?;
-        let unreachable = |error| Failure::Unreachable { address: address.clone(), error };
-        let connected = in_time(CONNECT, sleep, TcpStream::connect((address.host(), address.port()))).await;
-        let stream = match connected {
-            Some(stream) => stream.map_err(unreachable)?,
-            None => return Err(unreachable(io::ErrorKind::TimedOut.into())),
-        };
-        let _ = stream.set_nodelay(true);
-        let wire: Box<dyn Wire> = if address.is_encrypted() {
-            Box::new(tls::encrypt(stream, &self.server).await.map_err(unconnected)?)
-        } else {
-            Box::new(stream)
-        };
-        let handshake = http1::handshake(TokioIo::new(wire)).await;
-        let (sender, connection) = handshake.map_err(|error| self.broken(path, &error))?;
-        // Ends with the sender, or when the server closes.
-        tokio::spawn(connection);
-        self.connections += 1;
-        Ok(Connection { sender, authorization })
-    }
-
-    async fn read(&self, path: &str, response: Response<Incoming>) -> Result<Answer, Failure> {
-        let status = response.status();
-        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok()).and_then(time_of);
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                self.broken(path, &format!("it is longer than {} MiB", LONGEST_ANSWER >> 20))
-            } else {
-                self.broken(path, &error)
-            }
-        })?;
-        Ok(Answer { status, body: body.to_bytes(), date })
-    }
-
-    fn broken(&self, path: &str, error: &dyn fmt::Display) -> Failure {
-        Failure::Broken { address: self.server.address.clone(), path: path.to_owned(), error: error.to_string() }
+    fn forget(&mut self) {
+        self.connections = self.connections();
+        self.client = None;
     }
 }
 
-impl Connection {
-    async fn ask(
-        &mut self,
-        address: &Address,
-        method: &Method,
-        path: &str,
-        body: &Bytes,
-    ) -> hyper::Result<Response<Incoming>> {
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = method.clone();
-        // Paths are ours, and the prefix was checked when the address was read.
-        *request.uri_mut() = format!("{}{path}", address.prefix()).parse().unwrap_or_default();
-        let fields = request.headers_mut();
-        if let Ok(host) = address.authority().parse() {
-            fields.insert(header::HOST, host);
+impl Server {
+    /// A client that is let in here. Certificates of authorities and secrets are read now, because they are renewed.
+    fn client(&self) -> Result<net::Client, Failure> {
+        let unconnected = |missing| Failure::Unconnected { address: self.address.clone(), missing };
+        let mut headers = HeaderMap::new();
+        if let Some(login) = &self.login {
+            headers.insert(header::AUTHORIZATION, Login::header(login).map_err(unconnected)?);
         }
-        fields.insert(
-            header::USER_AGENT,
-            const { HeaderValue::from_static(concat!("aura/", env!("CARGO_PKG_VERSION"))) },
-        );
-        if let Some(authorization) = &self.authorization {
-            fields.insert(header::AUTHORIZATION, authorization.clone());
+        let tls = self.tls().map_err(unconnected)?;
+        net::Client::new(tls, headers, CONNECT, LONGEST_ANSWER).map_err(|error| self.failure("", error))
+    }
+
+    fn tls(&self) -> Result<ClientConfig, Missing> {
+        let roots = if self.address.is_encrypted() {
+            let file = self.ca_file.clone().or_else(tls::system_roots).ok_or_else(|| {
+                let help = "install ca-certificates, or name a file in ca_file";
+                Missing::new(Reason::NotConfigured, format!("this system has no list of authorities: {help}"))
+            })?;
+            tls::roots(&file)?
+        } else {
+            RootCertStore::empty()
+        };
+        tls::client(Some(roots)).map_err(|error| Missing::new(Reason::Unreadable, format!("TLS: {error}")))
+    }
+
+    fn failure(&self, path: &str, error: Error) -> Failure {
+        let address = self.address.clone();
+        match error {
+            Error::Unreachable(error) => Failure::Unreachable { address, error },
+            Error::Untrusted(error) => {
+                let detail = format!("TLS: {error}{}", help(&error));
+                Failure::Unconnected { address, missing: Missing::new(Reason::Unreadable, detail) }
+            }
+            error => Failure::Broken { address, path: path.to_owned(), error: error.to_string() },
         }
-        if !body.is_empty() {
-            fields.insert(header::CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+    }
+}
+
+fn help(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "; name the file of the authority that signed its certificate in ca_file"
         }
-        self.sender.send_request(request).await
+        rustls::Error::InvalidCertificate(CertificateError::Other(_)) => {
+            "; a certificate that a server shows must not be an authority's: make it with basicConstraints=CA:FALSE"
+        }
+        rustls::Error::InvalidMessage(_) => "; does it speak plain HTTP there? Then write http://",
+        _ => "",
+    }
+}
+
+impl From<net::Response> for Answer {
+    fn from(net::Response { status, headers, body }: net::Response) -> Self {
+        let date = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(time_of);
+        Self { status, body, date }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Action, Answer, Client, Failure, InstalledModel, Outcome, Server, ledger,
+    Action, Answer, Client, Failure, InstalledModel, Ledger, Outcome, Server,
     wire::{self, Running},
 };
 
@@ -144,17 +144,18 @@ impl CommandError {
     }
 }
 
-/// Loads a model, and waits until the server lists it. Giving up the wait aborts the load.
+/// Loads a model, and waits until the server lists it. Giving up the wait aborts the load. How it ended is noted.
 ///
 /// # Errors
 /// Why it is not loaded.
 pub async fn load(
+    ledger: &Ledger,
     server: &Server,
     model: &Target,
     keep_alive: KeepAlive,
     within: Duration,
 ) -> Result<Done, CommandError> {
-    noted(server, Action::Load, async {
+    noted(ledger, server, Action::Load, async {
         let mut client = Client::new(server.clone());
         let mut body = json!({ "model": model.name, "stream": false });
         if let Some(seconds) = keep_alive.seconds() {
@@ -178,12 +179,12 @@ pub async fn load(
     .await
 }
 
-/// Unloads a model, and waits until the server no longer lists it.
+/// Unloads a model, and waits until the server no longer lists it. How it ended is noted.
 ///
 /// # Errors
 /// Why it is still there.
-pub async fn unload(server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
-    noted(server, Action::Unload, async {
+pub async fn unload(ledger: &Ledger, server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
+    noted(ledger, server, Action::Unload, async {
         let mut client = Client::new(server.clone());
         let body = json!({ "model": model.name, "stream": false, "keep_alive": 0 });
         ask(&mut client, "/api/generate", &body, within).await?;
@@ -200,6 +201,7 @@ pub async fn unload(server: &Server, model: &Target, within: Duration) -> Result
 }
 
 async fn noted(
+    ledger: &Ledger,
     server: &Server,
     action: Action,
     work: impl Future<Output = Result<(), CommandError>>,
@@ -208,7 +210,7 @@ async fn noted(
     let result = work.await;
     let took = begun.started().elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
-    ledger::note(&server.address.authority(), action, outcome, took);
+    ledger.note(&server.address.authority(), action, outcome, took);
     result.map(|()| Done { took })
 }
 

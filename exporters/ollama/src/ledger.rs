@@ -1,4 +1,4 @@
-//! What this process did to each server: kept here, so that a reading can say it beside what the server says.
+//! What this process did to each server, so that a reading can say it beside what the server says.
 
 use std::{
     collections::BTreeMap,
@@ -90,29 +90,33 @@ pub struct Commands {
     pub unloads: [Tally; Outcome::ALL.len()],
 }
 
-static LEDGER: Mutex<BTreeMap<String, Commands>> = Mutex::new(BTreeMap::new());
+/// What this agent did to its servers, for as long as it runs. Whoever commands notes it here, and the source shows it.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<BTreeMap<String, Commands>>);
 
-/// Notes the end of a command. Servers are those of the configuration, so the ledger does not grow.
-pub(crate) fn note(host: &str, action: Action, outcome: Outcome, duration: Duration) {
-    let mut ledger = ledger();
-    let commands = ledger.entry(host.to_owned()).or_default();
-    let tallies = match action {
-        Action::Load => &mut commands.loads,
-        Action::Unload => &mut commands.unloads,
-    };
-    let tally = &mut tallies[outcome as usize];
-    tally.count += 1;
-    tally.seconds += duration.as_secs_f64();
-    if let Some(bucket) = BUCKETS.iter().position(|&end| duration.as_secs_f64() <= end) {
-        tally.within[bucket] += 1;
+impl Ledger {
+    /// Notes the end of a command. Servers are those of the configuration, so the ledger does not grow.
+    pub(crate) fn note(&self, host: &str, action: Action, outcome: Outcome, duration: Duration) {
+        let mut servers = self.servers();
+        let commands = servers.entry(host.to_owned()).or_default();
+        let tallies = match action {
+            Action::Load => &mut commands.loads,
+            Action::Unload => &mut commands.unloads,
+        };
+        let tally = &mut tallies[outcome as usize];
+        tally.count += 1;
+        tally.seconds += duration.as_secs_f64();
+        if let Some(bucket) = BUCKETS.iter().position(|&end| duration.as_secs_f64() <= end) {
+            tally.within[bucket] += 1;
+        }
     }
-}
 
-/// What was done to a server so far.
-pub(crate) fn commands(host: &str) -> Commands {
-    ledger().get(host).cloned().unwrap_or_default()
-}
+    /// What was done to a server so far.
+    pub(crate) fn commands(&self, host: &str) -> Commands {
+        self.servers().get(host).cloned().unwrap_or_default()
+    }
 
-fn ledger() -> MutexGuard<'static, BTreeMap<String, Commands>> {
-    LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
+    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Commands>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -20,7 +20,6 @@ mod probe;
 mod reading;
 mod server;
 mod source;
-mod tls;
 mod wire;
 
 pub use self::{
@@ -28,7 +27,7 @@ pub use self::{
     client::{Answer, Client, Failure},
     command::{CommandError, Done, KeepAlive, Target, load, unload},
     hosts::OllamaHost,
-    ledger::{Action, Commands, Outcome, Tally},
+    ledger::{Action, Commands, Ledger, Outcome, Tally},
     options::OllamaOptions,
     reading::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Questions, Standing, Trouble},
     server::Server,

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    HostReading, LoadedModel, OllamaOptions, OllamaReading, Questions, Server, Standing, Trouble, ledger, metrics,
+    HostReading, Ledger, LoadedModel, OllamaOptions, OllamaReading, Questions, Server, Standing, Trouble, metrics,
     observe::Observer,
     probe::{Answers, Probe, Silence},
 };
@@ -29,6 +29,8 @@ pub struct Ollama {
     hosts: Vec<Host>,
     patience: Duration,
     sampled: bool,
+    /// What the agent did to them.
+    ledger: Arc<Ledger>,
 }
 
 struct Host {
@@ -98,11 +100,11 @@ impl Source for Ollama {
         let stale_after = context.stale_after.max(schedule.interval.get() * 3);
         let hosts = servers.into_iter().map(|server| Host::new(server, within, stale_after)).collect();
         let patience = schedule.interval.get().mul_f64(PATIENCE);
-        Ok(Self { runtime, hosts, patience, sampled: false })
+        Ok(Self { runtime, hosts, patience, sampled: false, ledger: context.lent().unwrap_or_default() })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
-        let Self { runtime, hosts, .. } = self;
+        let Self { runtime, hosts, ledger, .. } = self;
         for host in hosts.iter_mut() {
             host.begin(runtime);
         }
@@ -121,7 +123,7 @@ impl Source for Ollama {
                 }
             }
         });
-        Ok(OllamaReading { hosts: hosts.iter_mut().map(Host::reading).collect() })
+        Ok(OllamaReading { hosts: hosts.iter_mut().map(|host| host.reading(ledger)).collect() })
     }
 
     fn describe(reading: &OllamaReading) -> Vec<String> {
@@ -222,7 +224,7 @@ impl Host {
         self.missing = missing;
     }
 
-    fn reading(&mut self) -> HostReading {
+    fn reading(&mut self, ledger: &Ledger) -> HostReading {
         if let Some(Asking { begun, .. }) = &self.asking
             && begun.elapsed() >= SILENT
             && self.standing == Standing::Answering
@@ -255,7 +257,7 @@ impl Host {
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
-            commands: ledger::commands(&self.name),
+            commands: ledger.commands(&self.name),
             missing,
         }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aura_model::{Emit, Metric, Unit, Value, gauge};
+use aura_model::{Emit, Metric, Unit, Value, rows};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
 use crate::{
-    ask::{columns, rows},
-    text::{self, Column},
+    query::{Columns, Query, columns},
+    text::{self, Column, or_empty},
 };
 
 /// The states that a client backend may be in.
@@ -31,7 +31,6 @@ const IDLE_BUCKETS: [(f64, &str); 9] = [
 columns! {
     /// One backend. What another role's backend does is only shown to members of pg_read_all_stats.
     pub struct Backend {
-        /// Its process.
         pub pid: i32 = "a.pid",
         /// It is ours: this connection, or one to another database of the server.
         pub own: bool = "a.pid = pg_catalog.pg_backend_pid() OR coalesce(a.application_name = \
@@ -40,7 +39,6 @@ columns! {
             AND a.client_addr IS NOT DISTINCT FROM pg_catalog.inet_client_addr(), false)",
         /// Its database; none for background processes.
         pub database: Option<String> = "a.datname::pg_catalog.text",
-        /// Its role.
         pub user: Option<String> = "a.usename::pg_catalog.text",
         /// What the client calls itself.
         pub application: Option<String> = "a.application_name",
@@ -100,7 +98,10 @@ impl Backend {
     }
 }
 
-pub(crate) fn sql() -> String {
+pub(crate) const QUERY: Query<Activity> =
+    Query { hides: |activity| activity.hides, ..Query::new("stat_activity", |_, _| sql().into(), read) };
+
+fn sql() -> String {
     let columns = Backend::select(|_| None);
     let names = "(SELECT pg_catalog.array_agg(datname::pg_catalog.text) FROM pg_catalog.pg_database)";
     // Those who may see a process see what kind it is; a client cannot hide behind the same words in a query of its own.
@@ -111,7 +112,7 @@ pub(crate) fn sql() -> String {
     )
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<Activity, Error> {
+fn read(answer: &[Row]) -> Result<Activity, Error> {
     let (mut databases, mut hides) = (Vec::new(), false);
     for row in answer {
         hides |= row.try_get::<_, bool>(row.len() - 2)?;
@@ -119,7 +120,7 @@ pub(crate) fn read(answer: &[Row]) -> Result<Activity, Error> {
             databases = names;
         }
     }
-    let mut backends = rows(answer, Backend::read)?;
+    let mut backends = Backend::all(answer)?;
     for query in backends.iter_mut().filter_map(|backend| backend.query.as_mut()) {
         text::cut(query, 200);
     }
@@ -133,17 +134,14 @@ fn groups(activity: &Activity) -> BTreeMap<Key<'_>, (u64, f64)> {
     let mut groups: BTreeMap<Key<'_>, (u64, f64)> = BTreeMap::new();
     for backend in activity.backends.iter().filter(|backend| !backend.own) {
         let (Some(database), Some(state)) = (&backend.database, &backend.state) else { continue };
-        fn text(part: &Option<String>) -> &str {
-            part.as_deref().unwrap_or_default()
-        }
         let key = [
             database.as_str(),
             state.as_str(),
-            text(&backend.user),
-            text(&backend.application),
-            text(&backend.kind),
-            text(&backend.wait_kind),
-            text(&backend.wait),
+            or_empty(&backend.user),
+            or_empty(&backend.application),
+            or_empty(&backend.kind),
+            or_empty(&backend.wait_kind),
+            or_empty(&backend.wait),
         ];
         let group = groups.entry(key).or_default();
         group.0 += 1;
@@ -161,33 +159,15 @@ fn groups(activity: &Activity) -> BTreeMap<Key<'_>, (u64, f64)> {
     groups
 }
 
-const LABELS: &[&str] =
-    &["datname", "state", "usename", "application_name", "backend_type", "wait_event_type", "wait_event"];
-
-pub(crate) const METRICS: &[Metric<Activity>] = &[
-    gauge(
-        "pg_stat_activity_count",
-        "Number of connections in this state, without our own.",
-        Unit::None,
-        LABELS,
-        |activity, emit| {
-            for (key, (count, _)) in groups(activity) {
-                emit.sample(&key, count.into());
-            }
-        },
-    ),
-    gauge(
-        "pg_stat_activity_max_tx_duration",
-        "Age of the longest transaction in this state, in seconds.",
-        Unit::Seconds,
-        LABELS,
-        |activity, emit| {
-            for (key, (_, longest)) in groups(activity) {
-                emit.sample(&key, longest.into());
-            }
-        },
-    ),
-];
+pub(crate) const METRICS: &[Metric<Activity>] = rows! { |activity|
+    for ([datname, state, usename, application_name, backend_type, wait_event_type, wait_event], group)
+        in groups(activity)
+        => { datname, state, usename, application_name, backend_type, wait_event_type, wait_event } {
+        gauge "pg_stat_activity_count" = group.0, "Number of connections in this state, without our own.";
+        gauge "pg_stat_activity_max_tx_duration" in Seconds = group.1,
+            "Age of the longest transaction in this state, in seconds.";
+    }
+};
 
 /// Transactions that are under way, without autovacuum's and our own.
 fn transactions(activity: &Activity) -> impl Iterator<Item = f64> {
@@ -195,36 +175,29 @@ fn transactions(activity: &Activity) -> impl Iterator<Item = f64> {
     activity.backends.iter().filter(counts).filter_map(|backend| backend.transaction_seconds)
 }
 
-pub(crate) const LONG_RUNNING: &[Metric<Activity>] = &[
-    gauge("pg_long_running_transactions", "Number of transactions under way.", Unit::None, &[], |activity, emit| {
-        emit.value(transactions(activity).count());
-    }),
-    gauge(
-        "pg_long_running_transactions_oldest_timestamp_seconds",
-        "Age of the oldest transaction under way, in seconds.",
-        Unit::Seconds,
-        &[],
-        |activity, emit| emit.maybe(&[], transactions(activity).reduce(f64::max)),
-    ),
-];
+pub(crate) const LONG_RUNNING: &[Metric<Activity>] = rows! { |activity|
+    gauge "pg_long_running_transactions" = transactions(activity).count(), "Number of transactions under way.";
+    gauge "pg_long_running_transactions_oldest_timestamp_seconds" in Seconds = transactions(activity).reduce(f64::max),
+        "Age of the oldest transaction under way, in seconds.";
+};
 
-pub(crate) const AUTOVACUUM: &[Metric<Activity>] = &[gauge(
-    "pg_stat_activity_autovacuum_timestamp_seconds",
-    "When autovacuum began to vacuum or analyze this table, Unix seconds.",
-    Unit::Seconds,
-    &["datname", "schemaname", "relname"],
-    |activity, emit| {
-        let mut began: BTreeMap<[&str; 3], f64> = BTreeMap::new();
-        for backend in &activity.backends {
-            let (Some((schema, table)), Some(since)) = (vacuumed(backend), backend.transaction_began) else { continue };
-            let database = backend.database.as_deref().unwrap_or_default();
-            began.entry([database, schema, table]).and_modify(|first| *first = first.min(since)).or_insert(since);
-        }
-        for (key, since) in began {
-            emit.sample(&key, since.into());
-        }
-    },
-)];
+pub(crate) const AUTOVACUUM: &[Metric<Activity>] = rows! { |activity|
+    for ([datname, schemaname, relname], since) in vacuums(activity) => { datname, schemaname, relname } {
+        gauge "pg_stat_activity_autovacuum_timestamp_seconds" in Seconds = since,
+            "When autovacuum began to vacuum or analyze this table, Unix seconds.";
+    }
+};
+
+/// The tables that autovacuum is at, and since when: of two workers at one table the first counts.
+fn vacuums(activity: &Activity) -> BTreeMap<[&str; 3], f64> {
+    let mut began: BTreeMap<[&str; 3], f64> = BTreeMap::new();
+    for backend in &activity.backends {
+        let (Some((schema, table)), Some(since)) = (vacuumed(backend), backend.transaction_began) else { continue };
+        let key = [or_empty(&backend.database), schema, table];
+        began.entry(key).and_modify(|first| *first = first.min(since)).or_insert(since);
+    }
+    began
+}
 
 /// The schema and table that a worker of autovacuum is at. It says so in place of a query, without quotes:
 /// `autovacuum: VACUUM ANALYZE public.t (to prevent wraparound)`, `autovacuum: BRIN summarize public.t_idx 128`.
@@ -276,22 +249,16 @@ mod tests {
 
     fn backend(database: &str, state: &str, seconds: f64) -> Backend {
         Backend {
-            pid: 1,
             own: false,
             database: Some(database.into()),
             user: Some("app".into()),
             application: Some("web".into()),
-            client: None,
             kind: Some("client backend".into()),
             state: Some(state.into()),
             wait_kind: None,
             wait: None,
-            transaction_began: Some(1000.0),
             transaction_seconds: Some(seconds),
-            query_seconds: Some(seconds),
-            state_seconds: Some(seconds),
-            query: None,
-            blocked_by: None,
+            ..Backend::example()
         }
     }
 

@@ -9,13 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, GroupHealth, Missing, Reason, Section, Stopwatch};
+use aura_model::{GroupHealth, Missing, Reason, Section, Stopwatch};
 use tokio_postgres::{Client, Error, Row, Statement, error::SqlState};
 
-use crate::{failure, session::Session};
+use crate::{
+    PostgresOptions, failure,
+    query::{Ask, Known, Query},
+    session::Session,
+};
 
 /// A query that will fail again is not repeated each second: the server would log each failure.
-const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(60);
 
 /// What all queries of a sample share.
 pub(crate) struct Sample<'a> {
@@ -32,6 +36,8 @@ pub(crate) struct Sample<'a> {
     pub raw: &'a AtomicBool,
     /// Set when a prepared query is gone: a pooler gave us another session.
     pub pooled: &'a OnceLock<()>,
+    /// So long an answer is shown that no newer one follows, unless it is seldom asked for.
+    pub stale_after: Duration,
 }
 
 impl Sample<'_> {
@@ -99,11 +105,32 @@ impl<T> Asked<T> {
         }
     }
 
-    /// The server shows a role without rights some rows with nothing in them: what is made of such an answer would be
-    /// false, so that it counts as refused.
-    pub(crate) fn unless(mut self, hides: fn(&T) -> bool) -> Self {
-        self.hides = hides;
-        self
+    /// This query, which was never asked.
+    pub(crate) fn of(query: &Query<T>, options: &PostgresOptions) -> Self {
+        Self { hides: query.hides, ..Self::new(query.name, query.every.interval(options)) }
+    }
+
+    /// Asks this query if it is due and there is something to ask.
+    pub(crate) async fn ask_query(&mut self, query: &Query<T>, sample: &Sample<'_>, known: &Known<'_>) {
+        if !self.is_due(sample.now) {
+            return;
+        }
+        let sql = match (query.sql)(known, self) {
+            Ask::Sql(sql) => sql,
+            Ask::Nothing => return,
+            Ask::Missing(missing) => return self.miss(missing, sample.server),
+        };
+        let had_met_encoding = self.met_encoding;
+        self.ask(sample, || sql.clone(), query.read).await;
+        // What cannot be had with texts may be had without.
+        if self.met_encoding
+            && !had_met_encoding
+            && let Ask::Sql(other) = (query.sql)(known, self)
+            && other != sql
+        {
+            self.due = None;
+            self.ask(sample, || other, query.read).await;
+        }
     }
 
     /// Asks if it is due.
@@ -156,7 +183,7 @@ impl<T> Asked<T> {
                     self.prepared = None;
                 }
                 self.is_late = matches!(error.code(), Some(&SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE));
-                if self.is_late && self.is_recent() {
+                if self.is_late && self.is_recent(sample.stale_after) {
                     return;
                 }
                 let missing = failure::asking(&error, self.name, sample.user);
@@ -167,7 +194,7 @@ impl<T> Asked<T> {
             }
         };
         if matches!(missing.reason, Reason::NoPermission | Reason::NoTable | Reason::NotConfigured) {
-            self.due = Some(sample.now + self.every.max(PAUSE_AFTER_REFUSAL));
+            self.due = Some(sample.now + self.every.max(RETRY_REFUSED_AFTER));
         }
         self.miss(missing, sample.server);
     }
@@ -207,8 +234,8 @@ impl<T> Asked<T> {
     }
 
     /// Whether there is an answer that is worth showing while the server has no time for a newer one.
-    fn is_recent(&self) -> bool {
-        let limit = Context::STALE_AFTER.max(self.every * 3);
+    fn is_recent(&self, stale_after: Duration) -> bool {
+        let limit = stale_after.max(self.every * 3);
         self.answer.value().is_some() && self.asked.is_some_and(|asked| asked.elapsed() <= limit)
     }
 
@@ -254,34 +281,12 @@ impl<T> Asked<T> {
         self.answer.value()
     }
 
+    /// Whether it was asked since the connection began.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.due.is_some()
+    }
+
     pub(crate) fn health(&self) -> GroupHealth {
         GroupHealth { group: self.name, duration: self.took, success: self.answer.value().is_some() && !self.is_late }
     }
-}
-
-/// Declares one row of an answer: each field with the SQL that gives it, in one place.
-macro_rules! columns {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $sql:expr,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
-
-        impl $name {
-            /// The select list; `instead` gives what an old or new version has in the place of a column.
-            pub(crate) fn select(instead: impl Fn(&str) -> Option<&'static str>) -> String {
-                [$((stringify!($field), $sql)),*].map(|(name, sql)| instead(name).unwrap_or(sql)).join(", ")
-            }
-
-            pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
-                let mut index = 0..;
-                Ok(Self { $($field: crate::text::Column::at(row, index.next().unwrap_or_default())?,)* })
-            }
-        }
-    };
-}
-pub(crate) use columns;
-
-/// Every row of an answer.
-pub(crate) fn rows<T>(rows: &[Row], read: fn(&Row) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-    rows.iter().map(read).collect()
 }

@@ -1,8 +1,8 @@
 //! What the server as a whole counts: uptime, WAL, checkpoints, archiving. One row, one query.
 
-use aura_model::{Metric, Unit, counter, gauge};
+use aura_model::{Metric, rows};
 
-use crate::ask::columns;
+use crate::query::{Columns, Query, columns};
 
 columns! {
     /// The server as a whole.
@@ -91,8 +91,10 @@ fn since_17(column: &str) -> Option<&'static str> {
     })
 }
 
+pub(crate) const QUERY: Query<Cluster> = Query::new("cluster", |known, _| sql(known.version).into(), Cluster::one);
+
 /// The query for a version, given as `server_version_num`.
-pub(crate) fn sql(version: u32) -> String {
+fn sql(version: u32) -> String {
     if version < 170_000 {
         return format!(
             "SELECT {} FROM pg_catalog.pg_stat_bgwriter b, pg_catalog.pg_stat_archiver a",
@@ -115,223 +117,78 @@ pub(crate) fn sql(version: u32) -> String {
     )
 }
 
-pub(crate) const BGWRITER: &[Metric<Cluster>] = &[
-    counter(
-        "pg_stat_bgwriter_buffers_alloc_total",
-        "Number of buffers allocated.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.buffers_alloc),
-    ),
-    counter(
-        "pg_stat_bgwriter_buffers_backend_fsync_total",
-        "Number of times a backend had to execute its own fsync call; from version 17 out of pg_stat_io.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.buffers_backend_fsync),
-    ),
-    counter(
-        "pg_stat_bgwriter_buffers_backend_total",
-        "Number of buffers written directly by a backend; from version 17 out of pg_stat_io.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.buffers_backend),
-    ),
-    counter(
-        "pg_stat_bgwriter_buffers_checkpoint_total",
-        "Number of buffers written during checkpoints.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.buffers_checkpoint),
-    ),
-    counter(
-        "pg_stat_bgwriter_buffers_clean_total",
-        "Number of buffers written by the background writer.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.buffers_clean),
-    ),
-    counter(
-        "pg_stat_bgwriter_checkpoint_sync_time_total",
-        "Time spent syncing files in checkpoints, in milliseconds.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.checkpoint_sync_ms),
-    ),
-    counter(
-        "pg_stat_bgwriter_checkpoint_write_time_total",
-        "Time spent writing files in checkpoints, in milliseconds.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.checkpoint_write_ms),
-    ),
-    counter(
-        "pg_stat_bgwriter_checkpoints_req_total",
-        "Number of requested checkpoints.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.checkpoints_requested),
-    ),
-    counter(
-        "pg_stat_bgwriter_checkpoints_timed_total",
-        "Number of scheduled checkpoints.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.checkpoints_timed),
-    ),
-    counter(
-        "pg_stat_bgwriter_maxwritten_clean_total",
-        "Number of times the background writer stopped a cleaning scan because it had written too many buffers.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.maxwritten_clean),
-    ),
-    counter(
-        "pg_stat_bgwriter_stats_reset_total",
-        "When these statistics were last reset, Unix seconds.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.bgwriter_reset.map(f64::floor)),
-    ),
-];
+pub(crate) const BGWRITER: &[Metric<Cluster>] = rows! { |cluster|
+    counter "pg_stat_bgwriter_buffers_alloc_total" = cluster.buffers_alloc, "Number of buffers allocated.";
+    counter "pg_stat_bgwriter_buffers_backend_fsync_total" = cluster.buffers_backend_fsync,
+        "Number of times a backend had to execute its own fsync call; from version 17 out of pg_stat_io.";
+    counter "pg_stat_bgwriter_buffers_backend_total" = cluster.buffers_backend,
+        "Number of buffers written directly by a backend; from version 17 out of pg_stat_io.";
+    counter "pg_stat_bgwriter_buffers_checkpoint_total" = cluster.buffers_checkpoint,
+        "Number of buffers written during checkpoints.";
+    counter "pg_stat_bgwriter_buffers_clean_total" = cluster.buffers_clean,
+        "Number of buffers written by the background writer.";
+    counter "pg_stat_bgwriter_checkpoint_sync_time_total" = cluster.checkpoint_sync_ms,
+        "Time spent syncing files in checkpoints, in milliseconds.";
+    counter "pg_stat_bgwriter_checkpoint_write_time_total" = cluster.checkpoint_write_ms,
+        "Time spent writing files in checkpoints, in milliseconds.";
+    counter "pg_stat_bgwriter_checkpoints_req_total" = cluster.checkpoints_requested,
+        "Number of requested checkpoints.";
+    counter "pg_stat_bgwriter_checkpoints_timed_total" = cluster.checkpoints_timed, "Number of scheduled checkpoints.";
+    counter "pg_stat_bgwriter_maxwritten_clean_total" = cluster.maxwritten_clean,
+        "Number of times the background writer stopped a cleaning scan because it had written too many buffers.";
+    counter "pg_stat_bgwriter_stats_reset_total" in Seconds = cluster.bgwriter_reset.map(f64::floor),
+        "When these statistics were last reset, Unix seconds.";
+};
 
 /// As postgres_exporter has them, only where the server has the view.
-pub(crate) const CHECKPOINTER: &[Metric<Cluster>] = &[
-    counter(
-        "pg_stat_checkpointer_num_timed_total",
-        "Number of scheduled checkpoints due to timeout.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done.map(|_| cluster.checkpoints_timed)),
-    ),
-    counter(
-        "pg_stat_checkpointer_num_requested_total",
-        "Number of requested checkpoints that have been performed.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done.map(|_| cluster.checkpoints_requested)),
-    ),
-    counter(
-        "pg_stat_checkpointer_restartpoints_timed_total",
-        "Number of scheduled restartpoints due to timeout or after a failed attempt to perform it.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_timed),
-    ),
-    counter(
-        "pg_stat_checkpointer_restartpoints_req_total",
-        "Number of requested restartpoints.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_requested),
-    ),
-    counter(
-        "pg_stat_checkpointer_restartpoints_done_total",
-        "Number of restartpoints that have been performed.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done),
-    ),
-    counter(
-        "pg_stat_checkpointer_write_time_total",
-        "Time spent writing files in checkpoints and restartpoints, in milliseconds.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done.map(|_| cluster.checkpoint_write_ms)),
-    ),
-    counter(
-        "pg_stat_checkpointer_sync_time_total",
-        "Time spent syncing files in checkpoints and restartpoints, in milliseconds.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done.map(|_| cluster.checkpoint_sync_ms)),
-    ),
-    counter(
-        "pg_stat_checkpointer_buffers_written_total",
-        "Number of buffers written during checkpoints and restartpoints.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.restartpoints_done.map(|_| cluster.buffers_checkpoint)),
-    ),
-    counter(
-        "pg_stat_checkpointer_stats_reset_total",
-        "When these statistics were last reset, Unix seconds.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.checkpointer_reset.map(f64::floor)),
-    ),
-];
+pub(crate) const CHECKPOINTER: &[Metric<Cluster>] = rows! { |cluster|
+    counter "pg_stat_checkpointer_num_timed_total" = cluster.restartpoints_done.map(|_| cluster.checkpoints_timed),
+        "Number of scheduled checkpoints due to timeout.";
+    counter "pg_stat_checkpointer_num_requested_total" = cluster.restartpoints_done.map(|_| cluster.checkpoints_requested),
+        "Number of requested checkpoints that have been performed.";
+    counter "pg_stat_checkpointer_restartpoints_timed_total" = cluster.restartpoints_timed,
+        "Number of scheduled restartpoints due to timeout or after a failed attempt to perform it.";
+    counter "pg_stat_checkpointer_restartpoints_req_total" = cluster.restartpoints_requested,
+        "Number of requested restartpoints.";
+    counter "pg_stat_checkpointer_restartpoints_done_total" = cluster.restartpoints_done,
+        "Number of restartpoints that have been performed.";
+    counter "pg_stat_checkpointer_write_time_total" = cluster.restartpoints_done.map(|_| cluster.checkpoint_write_ms),
+        "Time spent writing files in checkpoints and restartpoints, in milliseconds.";
+    counter "pg_stat_checkpointer_sync_time_total" = cluster.restartpoints_done.map(|_| cluster.checkpoint_sync_ms),
+        "Time spent syncing files in checkpoints and restartpoints, in milliseconds.";
+    counter "pg_stat_checkpointer_buffers_written_total" = cluster.restartpoints_done.map(|_| cluster.buffers_checkpoint),
+        "Number of buffers written during checkpoints and restartpoints.";
+    counter "pg_stat_checkpointer_stats_reset_total" in Seconds = cluster.checkpointer_reset.map(f64::floor),
+        "When these statistics were last reset, Unix seconds.";
+};
 
-pub(crate) const ARCHIVER: &[Metric<Cluster>] = &[
-    counter(
-        "pg_stat_archiver_archived_count",
-        "Number of WAL files that have been successfully archived.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.archived),
-    ),
-    counter(
-        "pg_stat_archiver_failed_count",
-        "Number of failed attempts for archiving WAL files.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.archive_failed),
-    ),
-    gauge(
-        "pg_stat_archiver_last_archive_age",
-        "Time in seconds since the last WAL segment was successfully archived.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.last_archive_age),
-    ),
-];
+pub(crate) const ARCHIVER: &[Metric<Cluster>] = rows! { |cluster|
+    counter "pg_stat_archiver_archived_count" = cluster.archived,
+        "Number of WAL files that have been successfully archived.";
+    counter "pg_stat_archiver_failed_count" = cluster.archive_failed,
+        "Number of failed attempts for archiving WAL files.";
+    gauge "pg_stat_archiver_last_archive_age" in Seconds = cluster.last_archive_age,
+        "Time in seconds since the last WAL segment was successfully archived.";
+};
 
-pub(crate) const REPLICATION: &[Metric<Cluster>] = &[
-    gauge(
-        "pg_replication_is_replica",
-        "Whether the server replays another server's changes.",
-        Unit::None,
-        &[],
-        |cluster, emit| emit.value(cluster.in_recovery),
-    ),
-    gauge(
-        "pg_replication_lag",
-        "The same as pg_replication_lag_seconds, under its older name.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.replay_lag_seconds),
-    ),
-    gauge(
-        "pg_replication_lag_seconds",
-        "Age of the newest replayed transaction in seconds; 0 when all that was received is replayed.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.replay_lag_seconds),
-    ),
-    gauge(
-        "pg_replication_last_replay_seconds",
-        "Age of the newest replayed transaction in seconds.",
-        Unit::Seconds,
-        &[],
-        |cluster, emit| emit.maybe(&[], cluster.last_replay_seconds),
-    ),
-];
+pub(crate) const REPLICATION: &[Metric<Cluster>] = rows! { |cluster|
+    gauge "pg_replication_is_replica" = cluster.in_recovery, "Whether the server replays another server's changes.";
+    gauge "pg_replication_lag" in Seconds = cluster.replay_lag_seconds,
+        "The same as pg_replication_lag_seconds, under its older name.";
+    gauge "pg_replication_lag_seconds" in Seconds = cluster.replay_lag_seconds,
+        "Age of the newest replayed transaction in seconds; 0 when all that was received is replayed.";
+    gauge "pg_replication_last_replay_seconds" in Seconds = cluster.last_replay_seconds,
+        "Age of the newest replayed transaction in seconds.";
+};
 
-pub(crate) const POSTMASTER: &[Metric<Cluster>] = &[gauge(
-    "pg_postmaster_start_time_seconds",
-    "When the server started, Unix seconds.",
-    Unit::Seconds,
-    &[],
-    |cluster, emit| emit.value(cluster.started),
-)];
+pub(crate) const POSTMASTER: &[Metric<Cluster>] = rows! { |cluster|
+    gauge "pg_postmaster_start_time_seconds" in Seconds = cluster.started, "When the server started, Unix seconds.";
+};
 
-pub(crate) const XLOG: &[Metric<Cluster>] = &[gauge(
-    "pg_xlog_location_bytes",
-    "Position in the write-ahead log: written, or received on a standby.",
-    Unit::Bytes,
-    &[],
-    |cluster, emit| emit.maybe(&[], cluster.wal_bytes),
-)];
+pub(crate) const XLOG: &[Metric<Cluster>] = rows! { |cluster|
+    gauge "pg_xlog_location_bytes" in Bytes = cluster.wal_bytes,
+        "Position in the write-ahead log: written, or received on a standby.";
+};
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -340,33 +197,12 @@ pub(crate) mod tests {
     /// A standby that has done nothing.
     pub(crate) fn cluster() -> Cluster {
         Cluster {
-            database: "postgres".into(),
             now: 1000.0,
-            started: 0.0,
             in_recovery: true,
-            wal_bytes: None,
             replay_lag_seconds: Some(0.0),
             last_replay_seconds: None,
             has_primary: None,
-            sees_all: true,
-            checkpoints_timed: 0,
-            checkpoints_requested: 0,
-            checkpoint_write_ms: 0.0,
-            checkpoint_sync_ms: 0.0,
-            buffers_checkpoint: 0,
-            buffers_clean: 0,
-            maxwritten_clean: 0,
-            buffers_backend: None,
-            buffers_backend_fsync: None,
-            buffers_alloc: 0,
-            bgwriter_reset: None,
-            archived: 0,
-            archive_failed: 0,
-            last_archive_age: None,
-            restartpoints_timed: None,
-            restartpoints_requested: None,
-            restartpoints_done: None,
-            checkpointer_reset: None,
+            ..Cluster::example()
         }
     }
 

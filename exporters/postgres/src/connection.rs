@@ -46,7 +46,7 @@ const OLDEST: u32 = 130_000;
 impl Connection {
     /// Logs in to the first of the target's hosts that lets us in and is what is wanted.
     pub(crate) async fn open(target: &Target, limits: &Limits) -> Result<Self, Missing> {
-        let mut hosts = target.hosts()?;
+        let mut hosts = target.logins()?;
         if target.balances() {
             hosts.sort_by_cached_key({
                 let chance = RandomState::new();
@@ -55,12 +55,12 @@ impl Connection {
         }
         // One that swallows what is sent to it must not take the time of those behind it.
         let attempts = hosts.len() * target.role().in_turn().len();
-        let patience = limits.answer / u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
+        let timeout = limits.answer / u32::try_from(attempts).unwrap_or(u32::MAX).max(1);
         let mut refused = None;
         for role in target.role().in_turn() {
             for host in &hosts {
                 let attempt = Self::log_in(&host.config, target, &host.address, limits, *role);
-                match within(patience, sleep, attempt).await {
+                match within(timeout, sleep, attempt).await {
                     Some(Ok(connection)) => return Ok(connection),
                     // The first that lets nobody in says more than the last that is a standby.
                     Some(Err(missing)) => {
@@ -68,7 +68,7 @@ impl Connection {
                     }
                     None => {
                         refused.get_or_insert_with(|| {
-                            silent(format!("{}: accepts no login within {patience:?}", host.address))
+                            timed_out(format!("{}: accepts no login within {timeout:?}", host.address))
                         });
                     }
                 }
@@ -167,7 +167,7 @@ where
 /// The connection is over, and why: the server went away or did not answer in time.
 pub(crate) async fn drive<T>(
     driver: &mut Driver,
-    patience: Duration,
+    timeout: Duration,
     work: impl Future<Output = T>,
 ) -> Result<T, Missing> {
     let work = std::pin::pin!(work);
@@ -181,19 +181,19 @@ pub(crate) async fn drive<T>(
             }),
         }
     };
-    match within(patience, sleep, both).await {
+    match within(timeout, sleep, both).await {
         Some(Ok(done)) => Ok(done),
         Some(Err(detail)) => Err(Missing::new(Reason::Unreachable, detail)),
-        None => Err(silent(format!("connected, but no answer within {patience:?}"))),
+        None => Err(timed_out(format!("connected, but no answer within {timeout:?}"))),
     }
 }
 
-/// Nobody said no: what was known holds for a while, see [`is_silence`].
-fn silent(detail: String) -> Missing {
+/// Nobody said no: what was known holds for a while, see [`is_timeout`].
+fn timed_out(detail: String) -> Missing {
     Missing::new(Reason::Stale, detail)
 }
 
 /// Whether there was no answer at all, from which nothing follows yet: a machine without memory takes its time.
-pub(crate) fn is_silence(missing: &Missing) -> bool {
+pub(crate) fn is_timeout(missing: &Missing) -> bool {
     missing.reason == Reason::Stale
 }

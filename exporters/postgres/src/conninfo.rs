@@ -3,6 +3,7 @@
 //! Where a string is not understood, a password may be anywhere in it, so no part of it is ever repeated: not in an
 //! error, and not where the configuration is shown.
 
+use aura_net::split_port;
 use percent_encoding::percent_decode_str;
 
 use crate::parameters;
@@ -83,13 +84,8 @@ impl Conninfo {
             let bad = || {
                 "a port is no number from 1 to 65535; a password's / is written %2F, its : %3A, its @ %40".to_owned()
             };
-            let (host, port) = match place.strip_prefix('[') {
-                Some(rest) => {
-                    let (host, behind) = rest.split_once(']').ok_or_else(|| "an address has no ]".to_owned())?;
-                    (host, if behind.is_empty() { "" } else { behind.strip_prefix(':').ok_or_else(bad)? })
-                }
-                None => place.split_once(':').unwrap_or((place, "")),
-            };
+            let (host, port) = split_port(place).ok_or_else(bad)?;
+            let port = port.unwrap_or_default();
             if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
                 return Err(bad());
             }

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use aura_model::{Missing, Reason};
 use tokio_postgres::{Error, error::SqlState};
 
-use crate::{standing::TABLES, target::Target};
+use crate::{debates::TABLES, target::Target};
 
 /// Why there is no connection.
 pub(crate) fn connecting(error: &Error, target: &Target, address: &str) -> Missing {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aura_model::{Emit, Family, Group, Metric, Unit, Value, counter, declare, gauge, unknown};
+use aura_model::{Emit, Family, Group, Metric, Missing, Value, declare, rows};
 
 use crate::{
     Index, PostgresReading, ServerReading, Statistics, Table, TableSizes, activity, buffercache, cluster, databases,
@@ -102,103 +102,46 @@ fn once<'a, P>(parts: impl Iterator<Item = &'a P>, database: fn(&P) -> Option<&S
     parts.filter(|part| database(part).is_none_or(|name| seen.insert(name.clone()))).collect()
 }
 
-const UP: &[Metric<ServerReading>] = &[
-    gauge("pg_up", "Whether the server answers.", Unit::None, &[], |server, emit| {
-        emit.value(server.up.value().is_some());
-    }),
-    unknown(
-        "pg_static",
-        "The server's version; 1.",
-        Unit::None,
-        &["server", "short_version", "version"],
-        |server: &ServerReading, emit: &mut dyn Emit| {
-            let Some(statistics) = server.up.value() else { return };
-            if let Some(features) = statistics.features.value() {
-                let (major, minor) = (statistics.version / 10_000, statistics.version % 10_000);
-                emit.sample(&[&format!("{major}.{minor}.0"), &features.version], true.into());
-            }
-        },
-    ),
-    gauge(
-        "pg_exporter_last_scrape_error",
-        "Whether the newest sample failed or a part of it was refused.",
-        Unit::None,
-        &[],
-        |server, emit| emit.value(server.up.value().is_none_or(|statistics| refused(statistics))),
-    ),
-    gauge(
-        "pg_exporter_last_scrape_duration_seconds",
-        "How long the newest sample took.",
-        Unit::Seconds,
-        &[],
-        |server, emit| emit.value(server.seconds),
-    ),
-    gauge(
-        "aura_postgres_age_seconds",
-        "How long before this reading the server was asked: more than 0 while a sample has not returned.",
-        Unit::Seconds,
-        &[],
-        |server, emit| emit.value(server.age_seconds),
-    ),
-    counter("pg_exporter_scrapes_total", "Samples taken of the server.", Unit::None, &[], |server, emit| {
-        emit.value(server.scrapes);
-    }),
-    gauge(
-        "pg_scrape_collector_duration_seconds",
-        "How long the query took when it was last asked.",
-        Unit::Seconds,
-        &["collector"],
-        |server, emit| {
-            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
-                emit.one(health.group, health.duration.as_secs_f64());
-            }
-        },
-    ),
-    gauge(
-        "pg_scrape_collector_success",
-        "Whether the query succeeded when it was last asked.",
-        Unit::None,
-        &["collector"],
-        |server, emit| {
-            for health in server.up.value().iter().flat_map(|statistics| &statistics.health) {
-                emit.one(health.group, health.success);
-            }
-        },
-    ),
-    counter(
-        "aura_postgres_connects_total",
-        "Connections made to the server: more than one means that it or the network went away.",
-        Unit::None,
-        &[],
-        |server, emit| emit.value(server.connects),
-    ),
-    gauge(
-        "aura_postgres_missing_info",
-        "A part of the statistics that is missing, and why; 1.",
-        Unit::None,
-        &["part", "reason"],
-        |server, emit| match server.up.value() {
-            Some(statistics) => {
-                for (part, missing) in statistics.missing() {
-                    emit.sample(&[part, missing.reason.code()], true.into());
-                }
-            }
-            None => {
-                if let Some(missing) = server.up.missing() {
-                    emit.sample(&["server", missing.reason.code()], true.into());
-                }
-            }
-        },
-    ),
-];
+const UP: &[Metric<ServerReading>] = rows! { |server|
+    gauge "pg_up" = server.up.value().is_some(), "Whether the server answers.";
+    for all in server.up.value().into_iter(), features in all.features.value().into_iter(),
+        short_version in [format!("{}.{}.0", all.version / 10_000, all.version % 10_000)]
+        => { server: SERVER, short_version, version: features.version } {
+        unknown "pg_static" = true, "The server's version; 1.";
+    }
+    gauge "pg_exporter_last_scrape_error" = server.up.value().is_none_or(|statistics| refused(statistics)),
+        "Whether the newest sample failed or a part of it was refused.";
+    gauge "pg_exporter_last_scrape_duration_seconds" in Seconds = server.seconds, "How long the newest sample took.";
+    gauge "aura_postgres_age_seconds" in Seconds = server.age_seconds,
+        "How long before this reading the server was asked: more than 0 while a sample has not returned.";
+    counter "pg_exporter_scrapes_total" = server.scrapes, "Samples taken of the server.";
+    for health in server.up.value().iter().flat_map(|all| &all.health) => { collector: health.group } {
+        gauge "pg_scrape_collector_duration_seconds" in Seconds = health.duration.as_secs_f64(),
+            "How long the query took when it was last asked.";
+        gauge "pg_scrape_collector_success" = health.success, "Whether the query succeeded when it was last asked.";
+    }
+    counter "aura_postgres_connects_total" = server.connects,
+        "Connections made to the server: more than one means that it or the network went away.";
+    for (part, missing) in missing(server) => { part, reason: missing.reason.code() } {
+        gauge "aura_postgres_missing_info" = true, "A part of the statistics that is missing, and why; 1.";
+    }
+};
+
+/// What is missing of a server, all of it where it does not answer.
+fn missing(server: &ServerReading) -> impl Iterator<Item = (&'static str, &Missing)> {
+    let parts = server.up.value().into_iter().flat_map(|statistics| statistics.missing());
+    parts.chain(server.up.missing().map(|missing| ("server", missing)))
+}
 
 /// What an old version or a missing extension does not have is no error.
 fn refused(statistics: &Statistics) -> bool {
     statistics.health.iter().any(|health| !health.success)
 }
 
-/// Walks a table of metrics over all servers: each family is opened once. A family that is declared with the label
-/// `server` has it with one server too; its samples leave it to be put in here.
+/// What stands for the server's name in the samples of a family that has the label `server` with one server too.
+pub(crate) const SERVER: &str = "";
+
+/// Walks a table of metrics over all servers: each family is opened once.
 fn walk<'a, R: 'a>(
     metrics: &[Metric<R>],
     reading: &'a PostgresReading,
@@ -207,14 +150,12 @@ fn walk<'a, R: 'a>(
 ) {
     for metric in metrics {
         emit.family(&metric.family);
-        let (named, labels) = match metric.family.labels {
-            ["server", labels @ ..] => (true, labels),
-            labels => (reading.servers.len() != 1, labels),
-        };
+        let labels = metric.family.labels;
+        let named = labels.first() == Some(&"server");
         for server in &reading.servers {
             for part in pick(server) {
-                if named {
-                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels });
+                if named || reading.servers.len() != 1 {
+                    (metric.take)(part, &mut Labelled { emit, server: &server.name, labels, named });
                 } else {
                     (metric.take)(part, emit);
                 }
@@ -254,6 +195,8 @@ struct Labelled<'a> {
     emit: &'a mut dyn Emit,
     server: &'a str,
     labels: &'static [&'static str],
+    /// The first label is the server's.
+    named: bool,
 }
 
 impl Emit for Labelled<'_> {
@@ -263,7 +206,7 @@ impl Emit for Labelled<'_> {
 
     fn sample(&mut self, values: &[&str], value: Value) {
         let mut labels = vec![("server", self.server)];
-        labels.extend(self.labels.iter().copied().zip(values.iter().copied()));
+        labels.extend(self.labels.iter().copied().zip(values.iter().copied()).skip(self.named.into()));
         self.emit.labelled("", &labels, value);
     }
 
@@ -275,181 +218,4 @@ impl Emit for Labelled<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use aura_model::{Missing, Reason, Section};
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::{Activity, Backend, Number, Sender, Senders, Settings, Vacuum, Vacuums};
-
-    /// What may be twice in an answer, under few names so that it is.
-    #[derive(Debug)]
-    struct Found {
-        backends: Vec<(u8, u8, u8, u8)>,
-        senders: Vec<(u8, u8, u8)>,
-        vacuums: Vec<(u8, u8)>,
-        settings: Vec<u8>,
-    }
-
-    fn found() -> impl Strategy<Value = Found> {
-        let backends = proptest::collection::vec((0..3_u8, 0..3_u8, 0..6_u8, 0..3_u8), 0..30);
-        let senders = proptest::collection::vec((0..2_u8, 0..2_u8, 0..2_u8), 0..8);
-        let vacuums = proptest::collection::vec((0..2_u8, 0..40_u8), 0..4);
-        let settings = proptest::collection::vec(0..8_u8, 0..10);
-        (backends, senders, vacuums, settings).prop_map(|(backends, senders, vacuums, settings)| Found {
-            backends,
-            senders,
-            vacuums,
-            settings,
-        })
-    }
-
-    fn word<const N: usize>(words: [&str; N], number: u8) -> Option<String> {
-        Some(words[usize::from(number) % N].to_owned())
-    }
-
-    fn statistics(found: &Found) -> Statistics {
-        let off = || Missing::new(Reason::NotConfigured, "not in this test");
-        let backends = found.backends.iter().enumerate().map(|(pid, (database, state, query, user))| Backend {
-            pid: pid as i32,
-            own: *user == 2 && *query == 5,
-            database: word(["a/b", "a", "b"], *database),
-            user: word(["a", "b/a", ""], *user),
-            application: word(["", "x"], *state),
-            client: None,
-            kind: word(["client backend", "autovacuum worker"], *query),
-            state: word(["active", "idle", "idle in transaction"], *state),
-            wait_kind: None,
-            wait: None,
-            transaction_began: Some(f64::from(*state)),
-            transaction_seconds: Some(1.0),
-            query_seconds: Some(1.0),
-            state_seconds: Some(1.0),
-            query: word(["SELECT 1", "autovacuum: VACUUM s.t", "", "autovacuum: VACUUM ANALYZE s.t"], *query),
-            blocked_by: None,
-        });
-        let databases = ["a/b", "a", "b"].map(str::to_owned).to_vec();
-        let activity = Activity { backends: backends.collect(), databases, hides: false };
-        let senders = found.senders.iter().enumerate().map(|(pid, (application, client, state))| Sender {
-            application: word(["walreceiver", "x"], *application),
-            client: None,
-            network: word(["127.0.0.1/32", "10.0.0.1/32"], *client),
-            pid: pid.to_string(),
-            state: word(["streaming", "catchup"], *state),
-            sync_state: None,
-            slot: None,
-            wal_bytes: Some(1.0),
-            lag_bytes: Some(1.0),
-            replay_lag_seconds: None,
-        });
-        // The server lets one vacuum at a time into a table.
-        let mut seen = BTreeSet::new();
-        let vacuums = found.vacuums.iter().filter(|vacuum| seen.insert(**vacuum)).map(|(database, table)| Vacuum {
-            database: word(["a", "b"], *database),
-            table: Some(table.to_string()),
-            phase: word(["scanning heap"], 0),
-            blocks: Some(1),
-            scanned: Some(1),
-            vacuumed: Some(1),
-            index_rounds: Some(1),
-            most_dead: None,
-            dead: Some(1),
-        });
-        Statistics {
-            version: 150_000,
-            activity: Section::Fresh(Arc::new(activity)),
-            senders: Section::Fresh(Arc::new(Senders(senders.collect()))),
-            vacuums: Section::Fresh(Arc::new(Vacuums(vacuums.collect()))),
-            settings: Section::Fresh(Arc::new(settings::tests::named(&found.settings))),
-            cluster: Section::Off { missing: off() },
-            databases: Section::Off { missing: off() },
-            locks: Section::Off { missing: off() },
-            receivers: Section::Off { missing: off() },
-            standby: Section::Off { missing: off() },
-            buffer_cache: Section::Off { missing: off() },
-            slots: Section::Off { missing: off() },
-            database_sizes: Section::Off { missing: off() },
-            roles: Section::Off { missing: off() },
-            wal: Section::Off { missing: off() },
-            features: Section::Off { missing: off() },
-            tables: Section::Off { missing: off() },
-            table_sizes: Section::Off { missing: off() },
-            indexes: Section::Off { missing: off() },
-            others: Vec::new(),
-            left_out: None,
-            slow_statements: Section::Off { missing: off() },
-            statements: Section::Off { missing: off() },
-            debates: Section::Off { missing: off() },
-            rankings: Section::Off { missing: off() },
-            rounds: Section::Off { missing: off() },
-            health: Vec::new(),
-        }
-    }
-
-    #[derive(Default)]
-    struct Once {
-        family: String,
-        labels: Vec<String>,
-        seen: BTreeSet<String>,
-        twice: Vec<String>,
-    }
-
-    impl Emit for Once {
-        fn family(&mut self, family: &Family<'_>) {
-            family.name.clone_into(&mut self.family);
-            self.labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
-            if !self.seen.insert(format!("family {}", family.name)) {
-                self.twice.push(family.name.to_owned());
-            }
-        }
-
-        fn sample(&mut self, values: &[&str], value: Value) {
-            assert_eq!(values.len(), self.labels.len(), "{}", self.family);
-            let names = self.labels.clone();
-            let labels: Vec<_> = names.iter().map(String::as_str).zip(values.iter().copied()).collect();
-            self.labelled("", &labels, value);
-        }
-
-        fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], _: Value) {
-            let key = format!("{}{suffix}{labels:?}", self.family);
-            if !self.seen.insert(key.clone()) {
-                self.twice.push(key);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_series_is_there_twice_whatever_the_server_has(each in proptest::collection::vec(found(), 1..3)) {
-            let servers = each.iter().enumerate().map(|(index, found)| ServerReading {
-                name: format!("server{index}").into(),
-                address: "127.0.0.1:5432".into(),
-                user: "aura".into(),
-                database: "a".into(),
-                up: Section::Fresh(Arc::new(statistics(found))),
-                seconds: 0.1,
-                age_seconds: 0.0,
-                scrapes: 1,
-                connects: 1,
-            });
-            let reading = PostgresReading { servers: servers.collect() };
-            let mut once = Once::default();
-            for group in GROUPS {
-                (group.walk)(&reading, &mut once);
-            }
-            prop_assert_eq!(once.twice, Vec::<String>::new());
-        }
-    }
-
-    #[test]
-    fn settings_whose_names_come_to_the_same_are_shown_once() {
-        let names: Vec<Number> = settings::tests::named(&[0, 1, 2, 3]).0;
-        assert_eq!(
-            names.iter().map(|number| number.metric.as_str()).collect::<Vec<_>>(),
-            ["pg_settings_a_b", "pg_settings_a_c"]
-        );
-        let _ = Settings(names);
-    }
-}
+mod tests;

@@ -1,27 +1,20 @@
 //! Indexes of a database: scans, rows and blocks of the largest. Many series, so only when they are asked for.
 
-use aura_model::{Emit, Metric, Unit, counter};
-use tokio_postgres::{Error, Row};
+use aura_model::{Metric, Switch, rows};
 
 use crate::{
-    ask::{columns, rows},
+    query::{Ask, Columns, Every, Known, Query, Told, columns},
     tables::{LOCKED, LOOKED_AT, known},
 };
 
 columns! {
     /// The counters of one index.
     pub struct Index {
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its table.
         pub table: String = "t.relname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
-        /// Its number.
         pub id: i64 = "c.oid::bigint",
-        /// Scans.
         pub scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
         /// Entries returned by them.
         pub read: i64 = "pg_catalog.pg_stat_get_tuples_returned(c.oid)",
@@ -33,6 +26,18 @@ columns! {
         /// Blocks found in the buffer cache.
         pub blocks_hit: i64 = "pg_catalog.pg_stat_get_blocks_hit(c.oid)",
     }
+}
+
+pub(crate) const QUERY: Query<Vec<Index>> = Query {
+    every: Every::Tables,
+    told: Told::Refused,
+    ..Query::new("stat_user_indexes", |known, before| ask(known, before.value().map(|before| &**before)), Index::all)
+};
+
+fn ask(known: &Known<'_>, before: Option<&Vec<Index>>) -> Ask {
+    let options = &known.options.tables;
+    let wanted = options.enabled != Switch::Off && options.indexes;
+    if wanted { sql(options.limit, before).into() } else { Ask::Nothing }
 }
 
 /// The largest indexes; those that were published before come first. An index is known to the catalog as large as it
@@ -65,37 +70,22 @@ pub(crate) fn sql(limit: u32, before: Option<&Vec<Index>>) -> String {
     )
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<Vec<Index>, Error> {
-    rows(answer, Index::read)
-}
+pub(crate) const METRICS: &[Metric<Vec<Index>>] = rows! { |indexes|
+    for index in indexes
+        => { datname: index.database, schemaname: index.schema, relname: index.table, indexrelname: index.name } {
+        counter "pg_stat_user_indexes_idx_scans_total" = index.scans, "Scans of the index.";
+        counter "pg_stat_user_indexes_idx_tup_reads_total" = index.read, "Entries returned by scans of the index.";
+        counter "pg_stat_user_indexes_idx_tup_fetches_total" = index.fetched,
+            "Rows fetched by plain scans of the index.";
+    }
+};
 
-macro_rules! each {
-    ($name:literal, $help:literal, $field:ident) => {
-        counter(
-            $name,
-            $help,
-            Unit::None,
-            &["datname", "schemaname", "relname", "indexrelname"],
-            |indexes: &Vec<Index>, emit: &mut dyn Emit| {
-                for index in indexes {
-                    emit.sample(&[&index.database, &index.schema, &index.table, &index.name], index.$field.into());
-                }
-            },
-        )
-    };
-}
-
-pub(crate) const METRICS: &[Metric<Vec<Index>>] = &[
-    each!("pg_stat_user_indexes_idx_scans_total", "Scans of the index.", scans),
-    each!("pg_stat_user_indexes_idx_tup_reads_total", "Entries returned by scans of the index.", read),
-    each!("pg_stat_user_indexes_idx_tup_fetches_total", "Rows fetched by plain scans of the index.", fetched),
-];
-
-pub(crate) const IO: &[Metric<Vec<Index>>] = &[
-    each!(
-        "pg_statio_user_indexes_idx_blks_read_total",
-        "Blocks of the index read from outside the buffer cache.",
-        blocks_read
-    ),
-    each!("pg_statio_user_indexes_idx_blks_hit_total", "Blocks of the index found in the buffer cache.", blocks_hit),
-];
+pub(crate) const IO: &[Metric<Vec<Index>>] = rows! { |indexes|
+    for index in indexes
+        => { datname: index.database, schemaname: index.schema, relname: index.table, indexrelname: index.name } {
+        counter "pg_statio_user_indexes_idx_blks_read_total" = index.blocks_read,
+            "Blocks of the index read from outside the buffer cache.";
+        counter "pg_statio_user_indexes_idx_blks_hit_total" = index.blocks_hit,
+            "Blocks of the index found in the buffer cache.";
+    }
+};

@@ -1,12 +1,11 @@
 //! PostgreSQL as a source: state, statistics and debates, under postgres_exporter's names.
 //!
 //! Each server has one connection that lasts, and a task of its own. All queries of a sample go out together and are answered one by one, so
-//! a sample takes one or two round trips, and a query that fails costs only its own part. What is dear (sizes,
+//! a sample takes one or two round trips, and a query that fails costs only its own part. What is expensive (sizes,
 //! settings) has an interval of its own and is kept in between.
 
 mod activity;
 mod ask;
-mod asked_debates;
 mod buffercache;
 mod cluster;
 mod connection;
@@ -22,17 +21,19 @@ mod others;
 mod parameters;
 mod passfile;
 mod probe;
+mod queries;
+mod query;
 mod reading;
 mod receiver;
 mod replication;
 mod server;
+mod servers;
 mod service;
 mod session;
 mod settings;
 mod sizes;
 mod sizing;
 mod standby;
-mod standing;
 mod statements;
 mod tables;
 mod target;
@@ -62,7 +63,8 @@ pub use self::{
     },
     others::{DatabaseTables, OtherDatabase},
     probe::{ProbeError, Prober},
-    reading::{PostgresReading, ServerReading, Statistics},
+    queries::Statistics,
+    reading::{PostgresReading, ServerReading},
     receiver::{Receiver, Receivers},
     replication::{Sender, Senders, Slot, Slots},
     settings::{Number, Setting, Settings},
@@ -74,17 +76,17 @@ pub use self::{
 };
 use self::{
     server::Server,
-    watch::{Patience, Watch},
+    watch::{Timeouts, Watch},
 };
 
 /// PostgreSQL, connected.
 pub struct Postgres {
     watch: Watch,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// A sample that hangs makes that of the other servers late by no more than this, or half an interval.
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
+const SHORTEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The first sample waits for no server longer than this, with a moment for the login: the others are there.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
@@ -101,13 +103,15 @@ impl Source for Postgres {
     }
 
     fn open(options: &PostgresOptions, context: &Context) -> Result<Self, Missing> {
-        let found = target::find(options, &|name| std::env::var(name).ok())?;
+        let found = servers::find(options, &|name| std::env::var(name).ok())?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Missing::new(Reason::Unreadable, format!("no event loop: {error}")))?;
-        let mut servers: Vec<Box<Server>> =
-            found.targets.into_iter().map(|target| Box::new(Server::new(target, options))).collect();
+        let interval = options.interval.get();
+        let kept = context.stale_after.max(interval * 3);
+        let servers = found.targets.into_iter().map(|target| Box::new(Server::new(target, options, kept)));
+        let mut servers: Vec<Box<Server>> = servers.collect();
         if found.guessed {
             for server in &mut servers {
                 runtime.block_on(server.try_connect()).map_err(|missing| {
@@ -117,21 +121,20 @@ impl Source for Postgres {
                 })?;
             }
         }
-        let interval = options.interval.get();
         let answer = options.answer_timeout.get();
         // A server that is alone makes nobody late; its reading must only come before the last one counts as stale.
         let usual = if servers.len() == 1 { interval * 2 } else { interval / 2 };
-        let patience = Patience {
-            first: answer.min(FIRST_ANSWER) + SHORTEST_PATIENCE * 2,
-            usual: usual.max(SHORTEST_PATIENCE),
-            kept: context.stale_after.max(interval * 3),
+        let timeouts = Timeouts {
+            first: answer.min(FIRST_ANSWER) + SHORTEST_WAIT * 2,
+            usual: usual.max(SHORTEST_WAIT),
+            kept,
             answer,
         };
-        Ok(Self { watch: Watch::start(runtime, servers)?, patience })
+        Ok(Self { watch: Watch::start(runtime, servers)?, timeouts })
     }
 
     fn sample(&mut self) -> Result<PostgresReading, Missing> {
-        Ok(PostgresReading { servers: self.watch.sample(&self.patience) })
+        Ok(PostgresReading { servers: self.watch.sample(&self.timeouts) })
     }
 
     fn describe(reading: &PostgresReading) -> Vec<String> {

@@ -1,9 +1,8 @@
 //! Locks that are held or waited for, by database and mode.
 
 use aura_model::{Metric, Unit, gauge};
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::query::{Columns, Query, columns};
 
 /// Modes as postgres_exporter writes them; each is published for each database, 0 where there is none.
 const MODES: [&str; 9] = [
@@ -21,25 +20,21 @@ const MODES: [&str; 9] = [
 columns! {
     /// The locks of one mode in one database; a database without locks has one row without a mode.
     pub struct Locks {
-        /// The database.
         pub database: String = "d.datname::pg_catalog.text",
         /// The mode in lower case.
         pub mode: Option<String> = "pg_catalog.lower(l.mode)",
-        /// How many.
         pub count: i64 = "pg_catalog.count(l.mode)",
     }
 }
 
-pub(crate) fn sql() -> String {
+pub(crate) const QUERY: Query<Vec<Locks>> = Query::new("locks", |_, _| sql().into(), Locks::all);
+
+fn sql() -> String {
     let columns = Locks::select(|_| None);
     format!(
         "SELECT {columns} FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_locks l ON l.database = d.oid \
          AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() GROUP BY 1, 2"
     )
-}
-
-pub(crate) fn read(answer: &[Row]) -> Result<Vec<Locks>, Error> {
-    rows(answer, Locks::read)
 }
 
 pub(crate) const METRICS: &[Metric<Vec<Locks>>] = &[gauge(

@@ -7,23 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Missing, Reason, Section};
+use aura_model::{Backoff, Missing, Reason, Section};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::{
     Database, Index, PostgresOptions, Table, TableSizes,
     ask::{Asked, Sample},
-    connection::{Connection, drive, is_silence},
+    connection::{Connection, drive, is_timeout},
     indexes,
     options::OtherDatabases,
+    query::Columns,
     session::{Limits, Session},
     tables,
     target::Target,
 };
 
 /// Who does not answer is asked less and less often, down to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// The tables of one more database.
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +52,7 @@ pub struct DatabaseTables {
 pub(crate) struct Others {
     target: Target,
     options: PostgresOptions,
+    stale_after: Duration,
     watched: BTreeMap<String, Watched>,
     left_out: Option<Missing>,
 }
@@ -69,8 +71,9 @@ impl Drop for Watched {
 }
 
 impl Others {
-    pub(crate) fn new(target: &Target, options: &PostgresOptions) -> Self {
-        Self { target: target.clone(), options: options.clone(), watched: BTreeMap::new(), left_out: None }
+    pub(crate) fn new(target: &Target, options: &PostgresOptions, stale_after: Duration) -> Self {
+        let (target, options) = (target.clone(), options.clone());
+        Self { target, options, stale_after, watched: BTreeMap::new(), left_out: None }
     }
 
     /// Starts to watch the databases that are wanted and exist, and stops with those that are gone.
@@ -88,7 +91,8 @@ impl Others {
         for name in new {
             let detail = format!("tables of {name}: not asked yet");
             let latest: Latest = Arc::new(Mutex::new(Section::off(Reason::NotConfigured, detail)));
-            let asking = Asking::new(self.target.with_database(&name), &self.options, name.clone(), version);
+            let target = self.target.with_database(&name);
+            let asking = Asking::new(target, &self.options, name.clone(), version, self.stale_after);
             let task = tokio::spawn(asking.run(Arc::clone(&latest)));
             self.watched.insert(name, Watched { latest, task });
         }
@@ -139,6 +143,7 @@ struct Asking {
     interval: Duration,
     limit: u32,
     with_indexes: bool,
+    stale_after: Duration,
     connection: Option<Connection>,
     session: Session,
     begin: String,
@@ -149,7 +154,7 @@ struct Asking {
 }
 
 impl Asking {
-    fn new(target: Target, options: &PostgresOptions, name: String, version: u32) -> Self {
+    fn new(target: Target, options: &PostgresOptions, name: String, version: u32, stale_after: Duration) -> Self {
         Self {
             target,
             limits: Limits::of_others(options),
@@ -158,6 +163,7 @@ impl Asking {
             interval: options.tables.interval.get(),
             limit: options.tables.limit,
             with_indexes: options.tables.indexes,
+            stale_after,
             connection: None,
             session: Session::Own,
             begin: Limits::of_others(options).begin(),
@@ -169,14 +175,19 @@ impl Asking {
     }
 
     async fn run(mut self, latest: Latest) {
-        let mut pause = self.interval;
+        let mut backoff = Backoff::new(self.interval * 2, LONGEST_WAIT.max(self.interval));
         loop {
             let answer = self.ask().await;
-            pause = if answer.is_ok() { self.interval } else { (pause * 2).min(LONGEST_PAUSE.max(self.interval)) };
+            let wait = if answer.is_ok() {
+                backoff.reset();
+                self.interval
+            } else {
+                backoff.wait()
+            };
             let section = match answer {
                 Ok(tables) => Section::Fresh(Arc::new(tables)),
-                Err(missing) if is_silence(&missing) && self.is_recent(&latest) => {
-                    tokio::time::sleep(pause).await;
+                Err(missing) if is_timeout(&missing) && self.is_recent(&latest) => {
+                    tokio::time::sleep(wait).await;
                     continue;
                 }
                 Err(missing) => Section::Off { missing },
@@ -189,13 +200,13 @@ impl Asking {
                 let server = &*self.target.name;
                 tracing::warn!(source = "postgres", server, "tables of {} are not read: {missing}", self.name);
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
     /// Whether what was last read is worth showing while there is no answer.
     fn is_recent(&self, latest: &Latest) -> bool {
-        let limit = Context::STALE_AFTER.max(self.interval * 3).as_secs_f64();
+        let limit = self.stale_after.max(self.interval * 3).as_secs_f64();
         let latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.value().is_some_and(|tables| (0.0..=limit).contains(&(crate::unix_now() - tables.read_at)))
     }
@@ -225,6 +236,7 @@ impl Asking {
             begin: &self.begin,
             raw: &self.raw,
             pooled: &pooled,
+            stale_after: self.stale_after,
         };
         let (version, limit, with_indexes) = (self.version, self.limit, self.with_indexes);
         let (known, known_sizes, known_indexes) =
@@ -232,28 +244,26 @@ impl Asking {
         let (asked_tables, asked_sizes, asked_indexes) = (&mut self.tables, &mut self.table_sizes, &mut self.indexes);
         let work = async {
             tokio::join!(
-                asked_tables.ask(&sample, || tables::sql(version, limit, known.as_deref()), tables::read),
+                asked_tables.ask(&sample, || tables::sql(version, limit, known.as_deref()), Table::all),
                 async {
                     let sql = || tables::sizes_sql(version, limit, known_sizes.as_deref());
                     asked_sizes.ask(&sample, sql, tables::read_sizes).await;
                 },
                 async {
                     if with_indexes {
-                        asked_indexes
-                            .ask(&sample, || indexes::sql(limit, known_indexes.as_deref()), indexes::read)
-                            .await;
+                        asked_indexes.ask(&sample, || indexes::sql(limit, known_indexes.as_deref()), Index::all).await;
                     }
                 },
             );
         };
         // Each may meet a lock and be asked twice.
-        let patience = self.limits.patience(6);
-        let asked = drive(&mut connection.driver, patience, Box::pin(work)).await;
+        let timeout = self.limits.timeout(6);
+        let asked = drive(&mut connection.driver, timeout, Box::pin(work)).await;
         if pooled.get().is_some() {
             self.session = Session::Shared;
         }
-        let place = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
-        asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(place)?;
+        let named = |missing: Missing| Missing::new(missing.reason, format!("{}: {}", self.name, missing.detail));
+        asked.and(over.into_inner().map_or(Ok(()), Err)).map_err(named)?;
         self.connection = Some(connection);
         Ok(DatabaseTables {
             read_at: crate::unix_now(),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use aura_model::{Group, Options, Reason, Section, Switch, within};
+use aura_net::HostPort;
 use tokio::{sync::Semaphore, time::sleep};
 
 use crate::{
@@ -28,14 +29,14 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Default)]
 pub struct Prober {
     options: PostgresOptions,
-    answers: Mutex<HashMap<Key, Place>>,
+    answers: Mutex<HashMap<Key, Newest>>,
     running: Option<Arc<Semaphore>>,
 }
 
 /// Who is asked, and with which module.
 type Key = (Address, String);
 /// The newest answer; locked while somebody asks.
-type Place = Arc<tokio::sync::Mutex<Option<(Instant, Arc<PostgresReading>)>>>;
+type Newest = Arc<tokio::sync::Mutex<Option<(Instant, Arc<PostgresReading>)>>>;
 
 /// Why a server is not probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +87,8 @@ impl Prober {
     pub async fn probe(&self, target: Option<&str>, module: Option<&str>) -> Result<Arc<PostgresReading>, ProbeError> {
         let (address, module) = self.admit(target, module)?;
         let Some(running) = &self.running else { return Err(ProbeError::NotConfigured) };
-        let place = self.place((address.clone(), module.name.clone()));
-        let mut answer = place.lock().await;
+        let newest = self.newest((address.clone(), module.name.clone()));
+        let mut answer = newest.lock().await;
         if let Some((answered, reading)) = &*answer
             && answered.elapsed() < SHARED_FOR
         {
@@ -126,11 +127,11 @@ impl Prober {
     }
 
     /// Where the answers of a target are; those that nobody shares any more are forgotten.
-    fn place(&self, key: Key) -> Place {
+    fn newest(&self, key: Key) -> Newest {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.retain(|_, place| {
+        answers.retain(|_, newest| {
             let shared = |(answered, _): &(Instant, _)| answered.elapsed() < SHARED_FOR;
-            Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|answer| answer.as_ref().is_some_and(shared))
+            Arc::strong_count(newest) > 1 || newest.try_lock().is_ok_and(|answer| answer.as_ref().is_some_and(shared))
         });
         Arc::clone(answers.entry(key).or_default())
     }
@@ -152,12 +153,13 @@ impl Prober {
         let mut options = self.options.clone();
         options.debates.enabled = Switch::Off;
         options.tables.databases = OtherDatabases::default();
-        let mut server = Server::new(target, &options);
-        let patience = options.probe.timeout.get();
-        let asked = within(patience, sleep, Box::pin(server.sample())).await;
+        // Asked once, it has no earlier answer to show.
+        let mut server = Server::new(target, &options, Duration::ZERO);
+        let timeout = options.probe.timeout.get();
+        let asked = within(timeout, sleep, Box::pin(server.sample())).await;
         let reading = asked.unwrap_or_else(|| {
-            let detail = format!("{}: no answer within {patience:?} (probe.timeout)", address.host);
-            server.reading(Section::off(Reason::Unreachable, detail), patience)
+            let detail = format!("{}: no answer within {timeout:?} (probe.timeout)", address.host);
+            server.reading(Section::off(Reason::Unreachable, detail), timeout)
         });
         Ok(PostgresReading { servers: vec![reading] })
     }
@@ -175,23 +177,15 @@ fn parse(target: &str) -> Result<Address, String> {
         return Err("a target is host, host:port or host:port/database: the module says all else".to_owned());
     }
     let (place, database) = rest.split_once('/').map_or((rest, None), |(place, database)| (place, Some(database)));
-    let bad_port = || format!("{place:?} has no port that is a number from 1 to 65535");
-    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, DEFAULT_PORT),
-        Some((host, port)) => (host, port.strip_prefix(':').and_then(|port| port.parse().ok()).ok_or_else(bad_port)?),
-        None => match place.split_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| bad_port())?),
-            None => (place, DEFAULT_PORT),
-        },
-    };
-    if host.is_empty() || port == 0 {
-        return Err(format!("{target:?} names no host"));
+    let place = HostPort::parse(place, Some(DEFAULT_PORT)).map_err(|why| format!("{target:?}: {why}"))?;
+    if place.host.is_empty() || place.port == 0 {
+        return Err(format!("{target:?} names no host, or a port that is none"));
     }
     let database = database.filter(|database| !database.is_empty()).map(str::to_owned);
     if database.as_deref().is_some_and(|database| database.contains('/')) {
         return Err(format!("{target:?} names no database"));
     }
-    Ok(Address { host: host.to_ascii_lowercase(), port, database })
+    Ok(Address { host: place.host.to_ascii_lowercase(), port: place.port, database })
 }
 
 /// Checks an entry of `probe.targets`.

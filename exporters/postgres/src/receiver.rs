@@ -1,10 +1,12 @@
 //! Where a standby gets its changes from: pg_stat_wal_receiver.
 
-use aura_model::{Emit, Metric, Unit, counter, gauge};
+use aura_model::{Metric, Missing, Reason, rows};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::{
+    query::{Ask, Columns, Known, Query, Told, columns},
+    text::or_empty,
+};
 
 columns! {
     #[derive(Default)]
@@ -41,12 +43,21 @@ columns! {
 #[derive(Debug, Default, Serialize)]
 pub struct Receivers(pub Vec<Receiver>);
 
-pub(crate) fn sql() -> String {
-    format!("SELECT {} FROM pg_catalog.pg_stat_wal_receiver", Receiver::select(|_| None))
-}
+pub(crate) const QUERY: Query<Receivers> = Query {
+    told: Told::Refused,
+    hides: |receivers| receivers.0.iter().any(|one| one.status.is_none()),
+    ..Query::new("stat_wal_receiver", |known, _| ask(known), |answer| Receiver::all(answer).map(Receivers))
+};
 
-pub(crate) fn read(answer: &[Row]) -> Result<Receivers, Error> {
-    rows(answer, Receiver::read).map(Receivers)
+fn ask(known: &Known<'_>) -> Ask {
+    match known.in_recovery {
+        Some(true) => format!("SELECT {} FROM pg_catalog.pg_stat_wal_receiver", Receiver::select(|_| None)).into(),
+        Some(false) => {
+            let detail = "stat_wal_receiver: the server is a primary and receives nothing";
+            Ask::Missing(Missing::new(Reason::NotConfigured, detail))
+        }
+        None => Ask::Nothing,
+    }
 }
 
 /// postgres_exporter's numbers; it gives those that it does not know -2, here they are absent.
@@ -62,91 +73,29 @@ fn status(word: &str) -> Option<i64> {
     })
 }
 
-macro_rules! each {
-    ($kind:ident, $name:literal, $help:literal, $unit:expr, $value:expr) => {
-        $kind(
-            $name,
-            $help,
-            $unit,
-            &["upstream_host", "slot_name", "status"],
-            |receivers: &Receivers, emit: &mut dyn Emit| {
-                for one in &receivers.0 {
-                    let value: fn(&Receiver) -> Option<_> = $value;
-                    let [host, slot, status] =
-                        [&one.host, &one.slot, &one.status].map(|part| part.as_deref().unwrap_or_default());
-                    emit.maybe(&[host, slot, status], value(one));
-                }
-            },
-        )
-    };
-}
-
-pub(crate) const METRICS: &[Metric<Receivers>] = &[
-    gauge(
-        "pg_stat_wal_receiver_status",
-        "What the receiver does: -1 stopping, 0 stopped, 1 starting, 2 streaming, 3 waiting, 4 restarting.",
-        Unit::None,
-        &["upstream_host", "slot_name"],
-        |receivers, emit| {
-            for one in &receivers.0 {
-                let labels = [&one.host, &one.slot].map(|part| part.as_deref().unwrap_or_default());
-                emit.maybe(&labels, one.status.as_deref().and_then(status));
-            }
-        },
-    ),
-    each!(
-        gauge,
-        "pg_stat_wal_receiver_upstream_node",
-        "The number of the node that is received from, out of the name of repmgr's slot.",
-        Unit::None,
-        |one| one.node
-    ),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_receive_start_lsn",
-        "Position in the write-ahead log at which it began, in bytes.",
-        Unit::Bytes,
-        |one| one.start_bytes
-    ),
-    each!(gauge, "pg_stat_wal_receiver_receive_start_tli", "Timeline at which it began.", Unit::None, |one| one
-        .start_timeline
-        .map(i64::from)),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_flushed_lsn",
-        "Position up to which all that was received is on disk, in bytes.",
-        Unit::Bytes,
-        |one| one.flushed_bytes
-    ),
-    each!(gauge, "pg_stat_wal_receiver_received_tli", "Timeline of what is on disk.", Unit::None, |one| one
-        .timeline
-        .map(i64::from)),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_last_msg_send_time",
-        "When the newest message was sent, Unix seconds of the sender's clock.",
-        Unit::Seconds,
-        |one| one.sent
-    ),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_last_msg_receipt_time",
-        "When the newest message was received, Unix seconds.",
-        Unit::Seconds,
-        |one| one.received
-    ),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_latest_end_lsn",
-        "Position last reported to the sender, in bytes.",
-        Unit::Bytes,
-        |one| one.reported_bytes
-    ),
-    each!(
-        counter,
-        "pg_stat_wal_receiver_latest_end_time",
-        "When a position was last reported to the sender, Unix seconds.",
-        Unit::Seconds,
-        |one| one.reported
-    ),
-];
+pub(crate) const METRICS: &[Metric<Receivers>] = rows! { |receivers|
+    for one in &receivers.0 => { upstream_host: or_empty(&one.host), slot_name: or_empty(&one.slot) } {
+        gauge "pg_stat_wal_receiver_status" = one.status.as_deref().and_then(status),
+            "What the receiver does: -1 stopping, 0 stopped, 1 starting, 2 streaming, 3 waiting, 4 restarting.";
+    }
+    for one in &receivers.0
+        => { upstream_host: or_empty(&one.host), slot_name: or_empty(&one.slot), status: or_empty(&one.status) } {
+        gauge "pg_stat_wal_receiver_upstream_node" = one.node,
+            "The number of the node that is received from, out of the name of repmgr's slot.";
+        counter "pg_stat_wal_receiver_receive_start_lsn" in Bytes = one.start_bytes,
+            "Position in the write-ahead log at which it began, in bytes.";
+        gauge "pg_stat_wal_receiver_receive_start_tli" = one.start_timeline,
+            "Timeline at which it began.";
+        counter "pg_stat_wal_receiver_flushed_lsn" in Bytes = one.flushed_bytes,
+            "Position up to which all that was received is on disk, in bytes.";
+        gauge "pg_stat_wal_receiver_received_tli" = one.timeline, "Timeline of what is on disk.";
+        counter "pg_stat_wal_receiver_last_msg_send_time" in Seconds = one.sent,
+            "When the newest message was sent, Unix seconds of the sender's clock.";
+        counter "pg_stat_wal_receiver_last_msg_receipt_time" in Seconds = one.received,
+            "When the newest message was received, Unix seconds.";
+        counter "pg_stat_wal_receiver_latest_end_lsn" in Bytes = one.reported_bytes,
+            "Position last reported to the sender, in bytes.";
+        counter "pg_stat_wal_receiver_latest_end_time" in Seconds = one.reported,
+            "When a position was last reported to the sender, Unix seconds.";
+    }
+};

@@ -1,10 +1,12 @@
 //! Who receives our WAL, and the slots that keep it for those who do not.
 
-use aura_model::{Metric, Unit, gauge};
+use aura_model::{Metric, rows};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::{
+    query::{Columns, Query, columns},
+    text::or_empty,
+};
 
 columns! {
     /// A server or tool that receives our WAL.
@@ -21,7 +23,6 @@ columns! {
         pub state: Option<String> = "r.state",
         /// `sync`, `async`, `quorum` or `potential`.
         pub sync_state: Option<String> = "r.sync_state",
-        /// The slot that it uses.
         pub slot: Option<String> = "s.slot_name::pg_catalog.text",
         /// Our position in the WAL: written, or received on a standby.
         pub wal_bytes: Option<f64> =
@@ -39,7 +40,6 @@ columns! {
 columns! {
     /// A replication slot.
     pub struct Slot {
-        /// Its name.
         pub name: String = "slot_name::pg_catalog.text",
         /// `physical` or `logical`.
         pub kind: String = "slot_type",
@@ -72,7 +72,12 @@ pub struct Senders(pub Vec<Sender>);
 #[derive(Debug, Default, Serialize)]
 pub struct Slots(pub Vec<Slot>);
 
-pub(crate) fn senders_sql() -> String {
+pub(crate) const SENDERS_QUERY: Query<Senders> = Query {
+    hides: |senders| senders.0.iter().any(|one| one.state.is_none()),
+    ..Query::new("stat_replication", |_, _| senders_sql().into(), |answer| Sender::all(answer).map(Senders))
+};
+
+fn senders_sql() -> String {
     let columns = Sender::select(|_| None);
     format!(
         "SELECT {columns} FROM pg_catalog.pg_stat_replication r LEFT JOIN pg_catalog.pg_replication_slots s \
@@ -80,130 +85,46 @@ pub(crate) fn senders_sql() -> String {
     )
 }
 
-pub(crate) fn slots_sql() -> String {
+pub(crate) const SLOTS_QUERY: Query<Slots> =
+    Query::new("replication_slot", |_, _| slots_sql().into(), |answer| Slot::all(answer).map(Slots));
+
+fn slots_sql() -> String {
     format!("SELECT {} FROM pg_catalog.pg_replication_slots", Slot::select(|_| None))
 }
 
-pub(crate) fn read_senders(answer: &[Row]) -> Result<Senders, Error> {
-    rows(answer, Sender::read).map(Senders)
-}
-
-pub(crate) fn read_slots(answer: &[Row]) -> Result<Slots, Error> {
-    rows(answer, Slot::read).map(Slots)
-}
-
-/// As postgres_exporter has them from 0.21 on: until then two receivers behind one address were the same series twice.
-const SENDER: &[&str] = &["application_name", "client_addr", "state", "slot_name", "pid"];
-
-fn sender(sender: &Sender) -> [&str; 5] {
-    fn text(part: &Option<String>) -> &str {
-        part.as_deref().unwrap_or_default()
+// Labels as postgres_exporter has them from 0.21 on: until then two receivers behind one address were the same series
+// twice.
+pub(crate) const SENDERS: &[Metric<Senders>] = rows! { |senders|
+    for one in &senders.0, [application_name, client_addr, state, slot_name] in
+        [[&one.application, &one.network, &one.state, &one.slot].map(or_empty)]
+        => { application_name, client_addr, state, slot_name, pid: one.pid } {
+        gauge "pg_stat_replication_pg_current_wal_lsn_bytes" in Bytes = one.wal_bytes,
+            "Position in the write-ahead log, in bytes.";
+        gauge "pg_stat_replication_pg_wal_lsn_diff" in Bytes = one.lag_bytes,
+            "How far the receiver is behind, in bytes.";
     }
-    [text(&sender.application), text(&sender.network), text(&sender.state), text(&sender.slot), &sender.pid]
-}
+};
 
-pub(crate) const SENDERS: &[Metric<Senders>] = &[
-    gauge(
-        "pg_stat_replication_pg_current_wal_lsn_bytes",
-        "Position in the write-ahead log, in bytes.",
-        Unit::Bytes,
-        SENDER,
-        |senders, emit| {
-            for one in &senders.0 {
-                emit.maybe(&sender(one), one.wal_bytes);
-            }
-        },
-    ),
-    gauge(
-        "pg_stat_replication_pg_wal_lsn_diff",
-        "How far the receiver is behind, in bytes.",
-        Unit::Bytes,
-        SENDER,
-        |senders, emit| {
-            for one in &senders.0 {
-                emit.maybe(&sender(one), one.lag_bytes);
-            }
-        },
-    ),
-];
+pub(crate) const SLOTS: &[Metric<Slots>] = rows! { |slots|
+    for slot in &slots.0 => { slot_name: slot.name, database: or_empty(&slot.database) } {
+        gauge "pg_replication_slots_active" = slot.active, "Whether somebody uses the slot.";
+        gauge "pg_replication_slots_pg_wal_lsn_diff" in Bytes = slot.kept_bytes,
+            "WAL that is kept for the slot, in bytes.";
+    }
+};
 
-pub(crate) const SLOTS: &[Metric<Slots>] = &[
-    gauge(
-        "pg_replication_slots_active",
-        "Whether somebody uses the slot.",
-        Unit::None,
-        &["slot_name", "database"],
-        |slots, emit| {
-            for slot in &slots.0 {
-                emit.sample(&[&slot.name, slot.database.as_deref().unwrap_or_default()], slot.active.into());
-            }
-        },
-    ),
-    gauge(
-        "pg_replication_slots_pg_wal_lsn_diff",
-        "WAL that is kept for the slot, in bytes.",
-        Unit::Bytes,
-        &["slot_name", "database"],
-        |slots, emit| {
-            for slot in &slots.0 {
-                emit.maybe(&[&slot.name, slot.database.as_deref().unwrap_or_default()], slot.kept_bytes);
-            }
-        },
-    ),
-];
-
-const SLOT: &[&str] = &["slot_name", "slot_type"];
-
-pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = &[
-    gauge(
-        "pg_replication_slots_slot_current_wal_lsn",
-        "Position in the write-ahead log, in bytes.",
-        Unit::Bytes,
-        SLOT,
-        |slots, emit| {
-            for slot in &slots.0 {
-                emit.maybe(&[&slot.name, &slot.kind], slot.current_bytes);
-            }
-        },
-    ),
-    gauge(
-        "pg_replication_slots_slot_confirmed_flush_lsn",
-        "Position that the slot's user has confirmed, in bytes; of slots in use.",
-        Unit::Bytes,
-        SLOT,
-        |slots, emit| {
-            for slot in slots.0.iter().filter(|slot| slot.active) {
-                emit.maybe(&[&slot.name, &slot.kind], slot.confirmed_bytes);
-            }
-        },
-    ),
-    gauge("pg_replication_slots_slot_is_active", "Whether somebody uses the slot.", Unit::None, SLOT, |slots, emit| {
-        for slot in &slots.0 {
-            emit.sample(&[&slot.name, &slot.kind], slot.active.into());
-        }
-    }),
-    gauge(
-        "pg_replication_slots_safe_wal_size_bytes",
-        "Bytes that can be written to WAL before the slot is in danger of being lost.",
-        Unit::Bytes,
-        SLOT,
-        |slots, emit| {
-            for slot in &slots.0 {
-                emit.maybe(&[&slot.name, &slot.kind], slot.safe_bytes);
-            }
-        },
-    ),
-    gauge(
-        "pg_replication_slots_wal_status",
-        "Availability of the WAL files claimed by the slot; 1.",
-        Unit::None,
-        &["slot_name", "slot_type", "wal_status"],
-        |slots, emit| {
-            for slot in &slots.0 {
-                if let Some(status) = &slot.wal_status {
-                    emit.sample(&[&slot.name, &slot.kind, status], true.into());
-                }
-            }
-        },
-    ),
-];
+pub(crate) const SLOT_DETAILS: &[Metric<Slots>] = rows! { |slots|
+    for slot in &slots.0 => { slot_name: slot.name, slot_type: slot.kind } {
+        gauge "pg_replication_slots_slot_current_wal_lsn" in Bytes = slot.current_bytes,
+            "Position in the write-ahead log, in bytes.";
+        gauge "pg_replication_slots_slot_confirmed_flush_lsn" in Bytes = slot.confirmed_bytes.filter(|_| slot.active),
+            "Position that the slot's user has confirmed, in bytes; of slots in use.";
+        gauge "pg_replication_slots_slot_is_active" = slot.active, "Whether somebody uses the slot.";
+        gauge "pg_replication_slots_safe_wal_size_bytes" in Bytes = slot.safe_bytes,
+            "Bytes that can be written to WAL before the slot is in danger of being lost.";
+    }
+    for slot in &slots.0, wal_status in slot.wal_status.iter()
+        => { slot_name: slot.name, slot_type: slot.kind, wal_status } {
+        gauge "pg_replication_slots_wal_status" = true, "Availability of the WAL files claimed by the slot; 1.";
+    }
+};

@@ -1,4 +1,4 @@
-//! One server: connect, ask all that is due in one go, and start over with growing pauses when it goes away.
+//! One server: connect, ask all that is due in one go, and start over with exponential backoff when it goes away.
 
 use std::{
     sync::{
@@ -8,40 +8,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Missing, Reason, Section, Switch};
+use aura_model::{Backoff, Missing, Reason, Section, Switch};
 
 use crate::{
-    Activity, BufferCache, Cluster, Database, Features, Index, Locks, PostgresOptions, Receivers, Roles, Senders,
-    ServerReading, Settings, Slots, SlowStatements, Standby, StatementOptions, Statements, Statistics, Table, Vacuums,
-    Wal, activity,
-    ask::{Asked, Sample},
-    asked_debates::AskedDebates,
-    buffercache, cluster,
+    PostgresOptions, ServerReading, Standby, Statistics,
+    ask::Sample,
     connection::{Connection, drive},
-    databases, failure, indexes, locks,
+    debates::AskedDebates,
     others::Others,
-    receiver, replication,
+    queries::{Queries, Rest},
+    query::Known,
     session::{Limits, Session},
-    settings, sizes,
     sizing::{Read, Sizing, not_yet},
     standby::Listening,
-    statements, tables,
     target::Target,
-    vacuum,
 };
 
-/// Pauses between attempts to connect: from the first to the longest, doubling.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
-/// How often the progress of vacuums is read.
-const VACUUM_INTERVAL: Duration = Duration::from_secs(5);
+/// Backoff between attempts to connect.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// One server and what is known of it.
 pub(crate) struct Server {
     target: Target,
     limits: Limits,
     options: PostgresOptions,
+    stale_after: Duration,
     connection: Option<Connection>,
     version: u32,
     session: Session,
@@ -50,37 +42,21 @@ pub(crate) struct Server {
     raw: AtomicBool,
     connects: u64,
     scrapes: u64,
-    pause: Duration,
+    backoff: Backoff,
     next_attempt: Option<Instant>,
     missing: Option<Missing>,
-    cluster: Asked<Cluster>,
-    databases: Asked<Vec<Database>>,
-    activity: Asked<Activity>,
-    locks: Asked<Vec<Locks>>,
-    senders: Asked<Senders>,
-    slots: Asked<Slots>,
-    settings: Asked<Settings>,
+    queries: Queries,
     /// There is one as long as there is a connection.
     sizing: Option<Sizing>,
-    roles: Asked<Roles>,
-    wal: Asked<Wal>,
-    features: Asked<Features>,
-    receivers: Asked<Receivers>,
     listening: Listening,
     standby: Section<Arc<Standby>>,
-    vacuums: Asked<Vacuums>,
-    buffer_cache: Asked<BufferCache>,
-    indexes: Asked<Vec<Index>>,
     others: Others,
-    tables: Asked<Vec<Table>>,
-    slow_statements: Asked<SlowStatements>,
-    statements: Asked<Statements>,
     debates: AskedDebates,
 }
 
 impl Server {
-    pub(crate) fn new(target: Target, options: &PostgresOptions) -> Self {
-        let slow = options.slow_interval.get();
+    /// `stale_after` is for how long an answer is shown that no newer one follows.
+    pub(crate) fn new(target: Target, options: &PostgresOptions, stale_after: Duration) -> Self {
         Self {
             limits: Limits::of_samples(options),
             connection: None,
@@ -90,34 +66,16 @@ impl Server {
             raw: AtomicBool::new(false),
             connects: 0,
             scrapes: 0,
-            pause: FIRST_PAUSE,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             next_attempt: None,
             missing: None,
-            cluster: Asked::new("cluster", Duration::ZERO),
-            databases: Asked::new("stat_database", Duration::ZERO),
-            activity: Asked::new("stat_activity", Duration::ZERO).unless(|activity: &Activity| activity.hides),
-            locks: Asked::new("locks", Duration::ZERO),
-            senders: Asked::new("stat_replication", Duration::ZERO)
-                .unless(|senders: &Senders| senders.0.iter().any(|one| one.state.is_none())),
-            slots: Asked::new("replication_slot", Duration::ZERO),
-            settings: Asked::new("settings", slow),
+            queries: Queries::new(options),
             sizing: None,
-            roles: Asked::new("roles", slow),
-            wal: Asked::new("wal", slow),
-            features: Asked::new("features", slow),
-            receivers: Asked::new("stat_wal_receiver", Duration::ZERO)
-                .unless(|receivers: &Receivers| receivers.0.iter().any(|one| one.status.is_none())),
             listening: Listening::default(),
             standby: not_yet("standby"),
-            vacuums: Asked::new("stat_progress_vacuum", VACUUM_INTERVAL)
-                .unless(|vacuums: &Vacuums| vacuums.0.iter().any(|one| one.phase.is_none())),
-            buffer_cache: Asked::new("buffercache_summary", options.tables.interval.get()),
-            indexes: Asked::new("stat_user_indexes", options.tables.interval.get()),
-            others: Others::new(&target, options),
-            tables: Asked::new("stat_user_tables", options.tables.interval.get()),
-            slow_statements: Asked::new("statements", slow),
-            statements: Asked::new("stat_statements", options.tables.interval.get()),
-            debates: AskedDebates::new(slow, &options.debates),
+            others: Others::new(&target, options, stale_after),
+            debates: AskedDebates::new(options),
+            stale_after,
             options: options.clone(),
             target,
         }
@@ -152,7 +110,7 @@ impl Server {
         }
     }
 
-    /// Asks once with patience for a login: whether this server lets us in.
+    /// Logs in if it has not yet: whether this server lets us in.
     pub(crate) async fn try_connect(&mut self) -> Result<(), Missing> {
         self.connect(Instant::now()).await
     }
@@ -162,7 +120,7 @@ impl Server {
         let Some(mut connection) = self.connection.take() else {
             return Err(Missing::new(Reason::Unreachable, "not connected"));
         };
-        let patience = self.limits.answer;
+        let timeout = self.limits.answer;
         let (over, pooled) = (OnceLock::new(), OnceLock::new());
         let (user, name) = (self.target.user().to_owned(), self.target.name.clone());
         let Connection { client, driver, notified, .. } = &mut connection;
@@ -178,9 +136,10 @@ impl Server {
             begin: &begin,
             raw: &raw,
             pooled: &pooled,
+            stale_after: self.stale_after,
         };
         // The future of all queries is large: it is kept off the stack of the source's thread.
-        let asked = drive(driver, patience, Box::pin(self.ask(&sample, notified))).await;
+        let asked = drive(driver, timeout, Box::pin(self.ask(&sample, notified))).await;
         self.raw = raw;
         self.begin = begin;
         if pooled.get().is_some() {
@@ -205,7 +164,7 @@ impl Server {
         }
     }
 
-    /// Connects unless there is a connection, or the pause after the last attempt is not over.
+    /// Connects unless there is a connection, or the backoff after the last attempt is not over.
     async fn connect(&mut self, now: Instant) -> Result<(), Missing> {
         if self.connection.is_some() {
             return Ok(());
@@ -219,7 +178,7 @@ impl Server {
             Ok(connection) => {
                 self.connects += 1;
                 self.version = connection.version;
-                self.pause = FIRST_PAUSE;
+                self.backoff.reset();
                 self.next_attempt = None;
                 if connection.session == Session::Shared {
                     self.session = Session::Shared;
@@ -235,8 +194,10 @@ impl Server {
                 tracing::info!(source = "postgres", server = name, "connected to PostgreSQL {version}{pooler}");
                 self.raw = AtomicBool::new(false);
                 self.connection = Some(connection);
-                self.forget();
-                self.sizing = Some(Sizing::start(&self.target, &self.options, self.version));
+                self.queries.forget();
+                self.debates.forget();
+                self.listening = Listening::default();
+                self.sizing = Some(Sizing::start(&self.target, &self.options, self.version, self.stale_after));
                 Ok(())
             }
             Err(missing) => {
@@ -253,109 +214,39 @@ impl Server {
         self.connection = None;
         self.sizing = None;
         self.missing = Some(missing);
-        self.next_attempt = Some(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-    }
-
-    fn forget(&mut self) {
-        self.cluster.forget();
-        self.databases.forget();
-        self.activity.forget();
-        self.locks.forget();
-        self.senders.forget();
-        self.slots.forget();
-        self.settings.forget();
-        self.roles.forget();
-        self.wal.forget();
-        self.features.forget();
-        self.receivers.forget();
-        self.listening = Listening::default();
-        self.vacuums.forget();
-        self.buffer_cache.forget();
-        self.indexes.forget();
-        self.tables.forget();
-        self.slow_statements.forget();
-        self.statements.forget();
-        self.debates.forget();
+        self.next_attempt = Some(now + self.backoff.wait());
     }
 
     /// Two round trips at most, three when debates have changed: the queries of each go out together.
     async fn ask(&mut self, sample: &Sample<'_>, notified: &AtomicBool) {
-        let version = self.version;
-        let with_tables = self.options.tables.enabled != Switch::Off;
-        let limit = self.options.tables.limit;
-        let with_indexes = with_tables && self.options.tables.indexes;
-        let with_debates = self.options.debates.enabled != Switch::Off;
-        let before = self.cluster.value().cloned();
-        let known = self.tables.value().cloned();
-        let known_indexes = self.indexes.value().cloned();
-        let standings = self.debates.standings().cloned();
-        let receives = before.as_deref().is_some_and(|cluster| cluster.in_recovery);
-        // An extension that is gone may have left its names to somebody else.
-        let has = |extension: fn(&Features) -> bool| self.features.value().is_some_and(|features| extension(features));
-        let metrics = self.options.statements.metrics && self.statements.is_due(sample.now);
-        if has(|features| features.statements_schema.is_some()) && (metrics || self.slow_statements.is_due(sample.now))
-            || has(|features| features.buffercache_schema.is_some()) && self.buffer_cache.is_due(sample.now)
+        let Self { queries, debates, others, options, version, .. } = self;
+        let version = *version;
+        let with_debates = options.debates.enabled != Switch::Off;
+        let tables = debates.tables().cloned();
+        let in_recovery = queries.cluster.value().map(|cluster| cluster.in_recovery);
+        let known = Known { version, options, user: sample.user, in_recovery, features: None };
+        queries.look_for_extensions(sample, &known);
+        tokio::join!(queries.ask(sample, &known), async {
+            if with_debates {
+                debates.ask_first(sample, version, tables.as_deref()).await;
+            }
+        });
+        if options.tables.enabled != Switch::Off
+            && let (Some(databases), Some(cluster)) = (queries.databases.value(), queries.cluster.value())
         {
-            self.features.set_due(None);
+            others.follow(databases, &cluster.database, version);
         }
-        tokio::join!(
-            self.cluster.ask(sample, || cluster::sql(version), one(Cluster::read)),
-            self.databases.ask(sample, || databases::sql(version), databases::read),
-            self.activity.ask(sample, activity::sql, activity::read),
-            self.locks.ask(sample, locks::sql, locks::read),
-            self.senders.ask(sample, replication::senders_sql, replication::read_senders),
-            self.slots.ask(sample, replication::slots_sql, replication::read_slots),
-            self.settings.ask(sample, settings::sql, settings::read),
-            self.roles.ask(sample, sizes::roles_sql, sizes::read_roles),
-            self.wal.ask(sample, sizes::wal_sql, one(Wal::read)),
-            self.features.ask(sample, sizes::features_sql, one(Features::read)),
-            async {
-                if with_tables {
-                    self.tables.ask(sample, || tables::sql(version, limit, known.as_deref()), tables::read).await;
-                }
-            },
-            async {
-                if with_indexes {
-                    self.indexes.ask(sample, || indexes::sql(limit, known_indexes.as_deref()), indexes::read).await;
-                }
-            },
-            self.vacuums.ask(sample, || vacuum::sql(version), vacuum::read),
-            async {
-                if receives {
-                    self.receivers.ask(sample, receiver::sql, receiver::read).await;
-                } else if before.is_some() {
-                    let detail = "stat_wal_receiver: the server is a primary and receives nothing";
-                    self.receivers.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
-                }
-            },
-            async {
-                if with_debates {
-                    self.debates.ask_first(sample, version, standings.as_deref()).await;
-                }
-            },
-        );
-        if with_tables && let (Some(databases), Some(cluster)) = (self.databases.value(), self.cluster.value()) {
-            self.others.follow(databases, &cluster.database, version);
+        if let Some(features) = queries.features.value().cloned() {
+            queries.ask(sample, &Known { features: Some(&features), ..known }).await;
         }
-        tokio::join!(
-            ask_buffer_cache(&mut self.buffer_cache, self.features.value(), sample),
-            ask_statements(
-                &mut self.slow_statements,
-                &mut self.statements,
-                self.features.value(),
-                &self.options.statements,
-                sample
-            ),
-        );
-        match self.cluster.value() {
+        match queries.cluster.value() {
             Some(now) if with_debates => {
                 let database = now.database.clone();
-                self.debates.ask(sample, version, standings.as_deref(), &database, notified).await;
+                debates.ask(sample, version, tables.as_deref(), &database, notified).await;
             }
             Some(_) => {
                 let detail = "debates: switched off: sources.postgres.debates.enabled is false";
-                self.debates.miss(Missing::new(Reason::NotConfigured, detail), sample);
+                debates.miss(Missing::new(Reason::NotConfigured, detail), sample);
             }
             None => {}
         }
@@ -363,129 +254,32 @@ impl Server {
 
     /// A standby is told from what it heard before.
     fn listen(&mut self, now: Instant) {
-        self.standby = match self.cluster.value() {
+        let Queries { cluster, settings, receivers, .. } = &self.queries;
+        self.standby = match cluster.value() {
             Some(cluster) if cluster.in_recovery => {
-                let timeout = self.settings.value().and_then(|settings| settings.get("wal_receiver_timeout_seconds"));
-                let receivers = self.receivers.value().map(|receivers| &**receivers);
+                let timeout = settings.value().and_then(|settings| settings.get("wal_receiver_timeout_seconds"));
+                let receivers = receivers.value().map(|receivers| &**receivers);
                 Section::Fresh(Arc::new(self.listening.take(cluster, receivers, timeout, now)))
             }
             _ => Section::off(Reason::NotConfigured, "standby: the server is a primary"),
         };
     }
 
-    fn statistics(&self) -> Arc<Statistics> {
+    pub(crate) fn statistics(&self) -> Arc<Statistics> {
         let sizes = self.sizing.as_ref().map_or_else(Read::nothing, Sizing::newest);
-        let mut health = vec![
-            self.cluster.health(),
-            self.databases.health(),
-            self.activity.health(),
-            self.locks.health(),
-            self.senders.health(),
-            self.slots.health(),
-            self.settings.health(),
-            self.roles.health(),
-            self.wal.health(),
-            self.vacuums.health(),
-        ];
-        if self.options.tables.enabled != Switch::Off {
-            health.push(self.tables.health());
-        }
+        let mut health = self.queries.health();
         health.extend(sizes.health);
-        Arc::new(Statistics {
+        Arc::new(self.queries.statistics(Rest {
             version: self.version,
-            cluster: self.cluster.answer(),
-            databases: self.databases.answer(),
-            activity: self.activity.answer(),
-            locks: self.locks.answer(),
-            senders: self.senders.answer(),
-            slots: self.slots.answer(),
-            settings: self.settings.answer(),
-            database_sizes: sizes.databases,
-            roles: self.roles.answer(),
-            wal: self.wal.answer(),
-            features: self.features.answer(),
-            receivers: self.receivers.answer(),
             standby: self.standby.clone(),
-            vacuums: self.vacuums.answer(),
-            buffer_cache: self.buffer_cache.answer(),
-            indexes: self.indexes.answer(),
+            database_sizes: sizes.databases,
+            table_sizes: sizes.tables,
             others: self.others.newest(),
             left_out: self.others.left_out(),
-            tables: self.tables.answer(),
-            table_sizes: sizes.tables,
-            slow_statements: self.slow_statements.answer(),
-            statements: self.statements.answer(),
             debates: self.debates.debates(),
             rankings: self.debates.rankings(),
             rounds: self.debates.rounds(),
             health,
-        })
+        }))
     }
-}
-
-async fn ask_buffer_cache(cache: &mut Asked<BufferCache>, features: Option<&Arc<Features>>, sample: &Sample<'_>) {
-    let Some(features) = features else { return };
-    match buffercache::sql(features) {
-        Some(sql) => cache.ask(sample, || sql, one(BufferCache::read)).await,
-        None => {
-            let detail = "buffercache_summary: pg_buffercache is not installed in this database, or older than 1.4";
-            cache.miss(Missing::new(Reason::NotConfigured, detail), sample.server);
-        }
-    }
-}
-
-async fn ask_statements(
-    slow_statements: &mut Asked<SlowStatements>,
-    statements: &mut Asked<Statements>,
-    features: Option<&Arc<Features>>,
-    options: &StatementOptions,
-    sample: &Sample<'_>,
-) {
-    let Some(features) = features else { return };
-    let published = statements.value().cloned();
-    let had_text = !slow_statements.met_encoding();
-    let Some(slow) = statements::slow_sql(features, had_text) else {
-        let detail = "statements: pg_stat_statements is not installed in this database; add it to \
-                      shared_preload_libraries, restart, and run: CREATE EXTENSION pg_stat_statements;";
-        let missing = Missing::new(Reason::NotConfigured, detail);
-        slow_statements.miss(missing.clone(), sample.server);
-        if options.metrics {
-            statements.miss(missing, sample.server);
-        }
-        return;
-    };
-    if options.metrics && !features.sees_all {
-        statements.miss(failure::hidden("stat_statements", sample.user), sample.server);
-    }
-    // Texts that our database's encoding cannot hold cost all texts, but no more.
-    let query_length = if statements.met_encoding() { 0 } else { options.query_length };
-    let with_texts = StatementOptions { query_length, ..options.clone() };
-    let metrics =
-        statements::sql(features, &with_texts, published.as_deref()).filter(|_| options.metrics && features.sees_all);
-    tokio::join!(
-        async {
-            slow_statements.ask(sample, || slow, statements::read_slow).await;
-            // The text of one statement that our database's encoding cannot hold costs all texts, but no more.
-            if had_text
-                && slow_statements.met_encoding()
-                && let Some(numbers) = statements::slow_sql(features, false)
-            {
-                slow_statements.set_due(None);
-                slow_statements.ask(sample, || numbers, statements::read_slow).await;
-            }
-        },
-        async {
-            if let Some(metrics) = metrics {
-                statements.ask(sample, || metrics, statements::read).await;
-            }
-        }
-    );
-}
-
-/// A reader of answers that have one row.
-fn one<T: 'static>(
-    read: fn(&tokio_postgres::Row) -> Result<T, tokio_postgres::Error>,
-) -> impl Fn(&[tokio_postgres::Row]) -> Result<T, tokio_postgres::Error> {
-    // Every such query is an aggregate or a select without a table, so that it has exactly one row.
-    move |rows| read(&rows[0])
 }

@@ -12,23 +12,23 @@ pub(crate) fn find(
 ) -> Result<Vec<(&'static str, String)>, String> {
     let home = environment("HOME").map(|home| Path::new(&home).join(".pg_service.conf"));
     let folder = environment("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".to_owned());
-    let places: Vec<PathBuf> = match file {
+    let files: Vec<PathBuf> = match file {
         Some(file) => vec![PathBuf::from(file)],
         None => home.into_iter().chain([Path::new(&folder).join("pg_service.conf")]).collect(),
     };
-    for place in &places {
-        let text = match std::fs::read_to_string(place) {
+    for path in &files {
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => continue,
-            Err(error) => return Err(format!("{}: {error}", place.display())),
+            Err(error) => return Err(format!("{}: {error}", path.display())),
         };
-        let found = section(&text, name).map_err(|error| format!("{}: {error}", place.display()))?;
+        let found = section(&text, name).map_err(|error| format!("{}: {error}", path.display()))?;
         if let Some(found) = found {
             return Ok(found);
         }
     }
-    let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" and ");
-    Err(format!("service {name:?} is not in {places}"))
+    let files = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
+    Err(format!("service {name:?} is not in {files}"))
 }
 
 fn section(text: &str, name: &str) -> Result<Option<Vec<(&'static str, String)>>, String> {

@@ -49,7 +49,7 @@ impl Limits {
     }
 
     /// So long so many queries of such a connection may take.
-    pub(crate) fn patience(&self, queries: u32) -> Duration {
+    pub(crate) fn timeout(&self, queries: u32) -> Duration {
         self.answer + self.statement * queries
     }
 

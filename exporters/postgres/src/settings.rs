@@ -4,18 +4,15 @@ use std::collections::BTreeSet;
 
 use aura_model::{Emit, Family, Kind, Metric, Unit};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::query::{Columns, Every, Query, columns};
 
 columns! {
     /// A setting that is a number or a switch.
     pub struct Setting {
-        /// Its name.
         pub name: String = "name",
         /// Its value as text.
         pub text: String = "setting",
-        /// Its unit.
         pub unit: Option<String> = "unit",
         /// `bool`, `integer` or `real`.
         pub kind: String = "vartype",
@@ -38,19 +35,20 @@ pub struct Number {
     unit: Unit,
 }
 
+pub(crate) const QUERY: Query<Settings> = Query {
+    every: Every::Slow,
+    ..Query::new("settings", |_, _| sql().into(), |answer| Ok(numbers(&Setting::all(answer)?)))
+};
+
 /// What holds for our own session or role alone would not be true of the server, and what the server has instead is not
 /// told: those are left out.
-pub(crate) fn sql() -> String {
+fn sql() -> String {
     let columns = Setting::select(|_| None);
     format!(
         "SELECT {columns} FROM pg_catalog.pg_settings WHERE vartype IN ('bool', 'integer', 'real') \
          AND source NOT IN ('client', 'session', 'user', 'database user') \
          AND name NOT IN ('sync_commit_cancel_wait', 'transaction_read_only') ORDER BY name"
     )
-}
-
-pub(crate) fn read(answer: &[Row]) -> Result<Settings, Error> {
-    Ok(numbers(&rows(answer, Setting::read)?))
 }
 
 impl Settings {

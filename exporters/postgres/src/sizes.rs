@@ -1,17 +1,14 @@
-//! What changes slowly or is dear to read: sizes of databases, roles, files of the WAL.
+//! What changes slowly or is expensive to read: sizes of databases, roles, files of the WAL.
 
-use aura_model::{Metric, Missing, Unit, gauge};
+use aura_model::{Metric, Missing, rows};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::query::{Columns, Every, Query, Told, columns};
 
 columns! {
     /// A database, before it is asked for its size.
     pub struct Listed {
-        /// Its number.
         pub id: i64 = "oid::bigint",
-        /// Its name.
         pub name: String = "datname::pg_catalog.text",
         /// Whether we may ask for its size.
         pub allowed: bool = "pg_catalog.has_database_privilege(oid, 'CONNECT') \
@@ -43,7 +40,6 @@ pub struct DatabaseSizes {
 columns! {
     /// A role.
     pub struct Role {
-        /// Its name.
         pub name: String = "rolname::pg_catalog.text",
         /// Connections that it may have; -1 for any number.
         pub connection_limit: i32 = "rolconnlimit",
@@ -53,7 +49,6 @@ columns! {
 columns! {
     /// The files of the WAL.
     pub struct Wal {
-        /// How many.
         pub segments: i64 = "pg_catalog.count(*)",
         /// Their bytes.
         pub bytes: i64 = "coalesce(pg_catalog.sum(size), 0)::bigint",
@@ -68,7 +63,6 @@ columns! {
             "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
             ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_stat_statements')",
-        /// Its version.
         pub statements_version: Option<String> =
             "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')",
         /// The schema of pg_buffercache, when it is installed.
@@ -76,7 +70,6 @@ columns! {
             "(SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
             ON n.oid = e.extnamespace \
              WHERE e.extname = 'pg_buffercache')",
-        /// Its version.
         pub buffercache_version: Option<String> =
             "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'pg_buffercache')",
         /// Whether we may see other roles' activity.
@@ -98,55 +91,45 @@ pub(crate) fn database_sql(id: i64) -> String {
     format!("SELECT pg_catalog.pg_database_size({id}::pg_catalog.oid)")
 }
 
-pub(crate) fn roles_sql() -> String {
-    format!("SELECT {} FROM pg_catalog.pg_roles", Role::select(|_| None))
-}
+pub(crate) const ROLES_QUERY: Query<Roles> = Query {
+    every: Every::Slow,
+    ..Query::new(
+        "roles",
+        |_, _| format!("SELECT {} FROM pg_catalog.pg_roles", Role::select(|_| None)).into(),
+        |answer| Role::all(answer).map(Roles),
+    )
+};
 
-pub(crate) fn wal_sql() -> String {
+pub(crate) const WAL_QUERY: Query<Wal> =
+    Query { every: Every::Slow, ..Query::new("wal", |_, _| wal_sql().into(), Wal::one) };
+
+fn wal_sql() -> String {
     format!("SELECT {} FROM pg_catalog.pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$'", Wal::select(|_| None))
 }
 
-pub(crate) fn features_sql() -> String {
-    format!("SELECT {}", Features::select(|_| None))
-}
+pub(crate) const FEATURES_QUERY: Query<Features> = Query {
+    every: Every::Slow,
+    told: Told::Nothing,
+    ..Query::new("features", |_, _| format!("SELECT {}", Features::select(|_| None)).into(), Features::one)
+};
 
-pub(crate) fn read_roles(answer: &[Row]) -> Result<Roles, Error> {
-    rows(answer, Role::read).map(Roles)
-}
+pub(crate) const DATABASES: &[Metric<DatabaseSizes>] = rows! { |sizes|
+    for database in &sizes.databases => { datname: database.name } {
+        gauge "pg_database_size_bytes" in Bytes = database.bytes, "Disk space used by the database.";
+        gauge "aura_postgres_database_size_age_seconds" in Seconds =
+            database.bytes.map(|_| (crate::unix_now() - database.read_at).max(0.0)),
+            "How long before this reading the size of the database was read.";
+    }
+};
 
-pub(crate) const DATABASES: &[Metric<DatabaseSizes>] = &[
-    gauge("pg_database_size_bytes", "Disk space used by the database.", Unit::Bytes, &["datname"], |sizes, emit| {
-        for database in &sizes.databases {
-            emit.maybe(&[&database.name], database.bytes);
-        }
-    }),
-    gauge(
-        "aura_postgres_database_size_age_seconds",
-        "How long before this reading the size of the database was read.",
-        Unit::Seconds,
-        &["datname"],
-        |sizes, emit| {
-            let now = crate::unix_now();
-            for database in &sizes.databases {
-                emit.maybe(&[&database.name], database.bytes.map(|_| (now - database.read_at).max(0.0)));
-            }
-        },
-    ),
-];
+pub(crate) const ROLES: &[Metric<Roles>] = rows! { |roles|
+    for role in &roles.0 => { rolname: role.name } {
+        gauge "pg_roles_connection_limit" = role.connection_limit,
+            "Connections that the role may have; -1 for any number.";
+    }
+};
 
-pub(crate) const ROLES: &[Metric<Roles>] = &[gauge(
-    "pg_roles_connection_limit",
-    "Connections that the role may have; -1 for any number.",
-    Unit::None,
-    &["rolname"],
-    |roles, emit| {
-        for role in &roles.0 {
-            emit.one(&role.name, i64::from(role.connection_limit));
-        }
-    },
-)];
-
-pub(crate) const WAL: &[Metric<Wal>] = &[
-    gauge("pg_wal_segments", "Number of WAL segments.", Unit::None, &[], |wal, emit| emit.value(wal.segments)),
-    gauge("pg_wal_size_bytes", "Total size of the WAL segments.", Unit::Bytes, &[], |wal, emit| emit.value(wal.bytes)),
-];
+pub(crate) const WAL: &[Metric<Wal>] = rows! { |wal|
+    gauge "pg_wal_segments" = wal.segments, "Number of WAL segments.";
+    gauge "pg_wal_size_bytes" in Bytes = wal.bytes, "Total size of the WAL segments.";
+};

@@ -14,10 +14,11 @@ use tokio_postgres::{Client, Error, error::SqlState};
 
 use crate::{
     DatabaseSize, DatabaseSizes, Listed, PostgresOptions, TableSizes,
-    ask::{Asked, Sample, rows},
+    ask::{Asked, Sample},
     connection::{Connection, drive},
     failure,
     failure::quoted,
+    query::Columns,
     session::{Limits, Session},
     sizes,
     tables::{self, some_of},
@@ -34,7 +35,7 @@ const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 const KEPT_INTERVALS: u32 = 10;
 
 /// The first sample waits so long for the first sizes.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What is known of sizes, and the task that reads them. It ends when this is dropped.
 pub(crate) struct Sizing {
@@ -61,17 +62,17 @@ impl Drop for Sizing {
 
 impl Sizing {
     /// Begins to read the sizes of a server of this version.
-    pub(crate) fn start(target: &Target, options: &PostgresOptions, version: u32) -> Self {
+    pub(crate) fn start(target: &Target, options: &PostgresOptions, version: u32, stale_after: Duration) -> Self {
         let latest = Arc::new(Mutex::new(Read::nothing()));
         let (done, first) = oneshot::channel();
-        let task = tokio::spawn(Measuring::new(target, options, version).run(Arc::clone(&latest), done));
+        let task = tokio::spawn(Measuring::new(target, options, version, stale_after).run(Arc::clone(&latest), done));
         Self { latest, first: Some(first), task }
     }
 
     /// Waits a moment for the first sizes, once.
     pub(crate) async fn first(&mut self) {
         if let Some(first) = self.first.take() {
-            let _ = tokio::time::timeout(FIRST_PATIENCE, first).await;
+            let _ = tokio::time::timeout(FIRST_WAIT, first).await;
         }
     }
 
@@ -110,6 +111,7 @@ struct Measuring {
     every: Duration,
     with_tables: bool,
     limit: u32,
+    stale_after: Duration,
     begin: String,
     raw: AtomicBool,
     connection: Option<Connection>,
@@ -124,7 +126,7 @@ struct Measuring {
 }
 
 impl Measuring {
-    fn new(target: &Target, options: &PostgresOptions, version: u32) -> Self {
+    fn new(target: &Target, options: &PostgresOptions, version: u32, stale_after: Duration) -> Self {
         Self {
             target: target.clone(),
             limits: Limits::of_others(options),
@@ -132,6 +134,7 @@ impl Measuring {
             every: options.slow_interval.get(),
             with_tables: options.tables.enabled != Switch::Off,
             limit: options.tables.limit,
+            stale_after,
             begin: Limits::of_others(options).begin(),
             raw: AtomicBool::new(false),
             connection: None,
@@ -153,12 +156,12 @@ impl Measuring {
             if let Some(done) = done.take() {
                 let _ = done.send(());
             }
-            let pause = self.every.max(began.elapsed() * SHARE);
-            if pause > self.limits.patience(1) {
+            let wait = self.every.max(began.elapsed() * SHARE);
+            if wait > self.limits.timeout(1) {
                 // A process of the server that only waits helps nobody.
                 self.connection = None;
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -184,7 +187,7 @@ impl Measuring {
             let sql = sizes::database_sql(id);
             let Connection { client, driver, session, .. } = &mut connection;
             let sample = self.sample(client, *session, &over, &pooled);
-            let answer = drive(driver, self.limits.patience(1), sample.query(&sql)).await?;
+            let answer = drive(driver, self.limits.timeout(1), sample.query(&sql)).await?;
             self.note(id, answer.and_then(|rows| rows.first().map_or(Ok(None), |row| row.try_get(0))))?;
             if shown.elapsed() > SHORTEST_ROUND {
                 self.publish(latest);
@@ -212,10 +215,10 @@ impl Measuring {
                 let sql = || tables::sizes_sql(version, limit, before.as_deref());
                 tables.ask(&sample, sql, tables::read_sizes).await;
             }
-            listed.ask(&sample, sizes::databases_sql, |answer| rows(answer, Listed::read)).await;
+            listed.ask(&sample, sizes::databases_sql, Listed::all).await;
         };
         // What meets a lock is asked twice.
-        let asked = drive(driver, self.limits.patience(3), work).await;
+        let asked = drive(driver, self.limits.timeout(3), work).await;
         (self.tables, self.listed) = (tables, listed);
         asked.and(over.into_inner().map_or(Ok(()), Err))?;
         let listed = self.listed.answer();
@@ -243,6 +246,7 @@ impl Measuring {
             begin: &self.begin,
             raw: &self.raw,
             pooled,
+            stale_after: self.stale_after,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use aura_model::{Metric, Unit, gauge};
+use aura_model::{Metric, rows};
 use serde::Serialize;
 
 use crate::{Cluster, Receivers};
@@ -66,22 +66,12 @@ impl Listening {
     }
 }
 
-pub(crate) const METRICS: &[Metric<Standby>] = &[
-    gauge(
-        "aura_postgres_standby_silent_seconds",
-        "How long, at least, the standby has heard nothing from the server that it receives from.",
-        Unit::Seconds,
-        &[],
-        |standby, emit| emit.maybe(&[], standby.silent_seconds),
-    ),
-    gauge(
-        "aura_postgres_standby_cut_off",
-        "Whether the standby should receive changes and does not: its lag says nothing then.",
-        Unit::None,
-        &[],
-        |standby, emit| emit.maybe(&[], standby.cut_off),
-    ),
-];
+pub(crate) const METRICS: &[Metric<Standby>] = rows! { |standby|
+    gauge "aura_postgres_standby_silent_seconds" in Seconds = standby.silent_seconds,
+        "How long, at least, the standby has heard nothing from the server that it receives from.";
+    gauge "aura_postgres_standby_cut_off" = standby.cut_off,
+        "Whether the standby should receive changes and does not: its lag says nothing then.";
+};
 
 #[cfg(test)]
 mod tests {

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use aura_model::{Emit, Metric, Unit, counter};
+use aura_model::{Metric, Missing, Reason, rows};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
 use crate::{
     Features, StatementOptions,
-    ask::{columns, rows},
-    failure::quoted,
+    failure::{hidden, quoted},
+    query::{Ask, Columns, Every, Query, Told, columns},
 };
 
 columns! {
@@ -17,15 +16,12 @@ columns! {
     pub struct SlowStatement {
         /// Its first 200 letters; none when it is another role's and we may not see it.
         pub query: Option<String> = "pg_catalog.left(nullif(s.query, '<insufficient privilege>'), 200)",
-        /// Its database.
         pub database: Option<String> = "d.datname::pg_catalog.text",
-        /// How often it ran.
         pub calls: i64 = "s.calls",
         /// Milliseconds in all.
         pub total_ms: f64 = "s.total_exec_time",
         /// Milliseconds each time.
         pub mean_ms: f64 = "s.mean_exec_time",
-        /// Rows in all.
         pub rows: i64 = "s.rows",
     }
 }
@@ -35,17 +31,14 @@ columns! {
     pub struct Statement {
         /// Who ran it.
         pub user: String = "pg_catalog.pg_get_userbyid(s.userid)::pg_catalog.text",
-        /// Where.
         pub database: String = "d.datname::pg_catalog.text",
         /// The statement's number as a label.
         pub label: String = "s.queryid::pg_catalog.text",
         /// The statement's number.
         pub id: i64 = "s.queryid",
-        /// How often it ran.
         pub calls: i64 = "pg_catalog.sum(s.calls)::bigint",
         /// Milliseconds in all.
         pub total_ms: f64 = "pg_catalog.sum(s.total_exec_time)::float",
-        /// Rows in all.
         pub rows: i64 = "pg_catalog.sum(s.rows)::bigint",
         /// Milliseconds spent reading blocks.
         pub read_ms: f64 = "pg_catalog.sum(s.blk_read_time)::float",
@@ -75,8 +68,50 @@ pub(crate) fn number(version: Option<&str>) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
+pub(crate) const SLOW_QUERY: Query<SlowStatements> = Query {
+    every: Every::Slow,
+    told: Told::Missing,
+    needs_features: true,
+    ..Query::new(
+        "statements",
+        |known, before| match known.features {
+            Some(features) => slow_sql(features, !before.met_encoding()).map_or_else(not_installed, Ask::Sql),
+            None => Ask::Nothing,
+        },
+        |answer| SlowStatement::all(answer).map(SlowStatements),
+    )
+};
+
+pub(crate) const QUERY: Query<Statements> = Query {
+    every: Every::Tables,
+    told: Told::Refused,
+    needs_features: true,
+    ..Query::new(
+        "stat_statements",
+        |known, before| {
+            let Some(features) = known.features.filter(|_| known.options.statements.metrics) else {
+                return Ask::Nothing;
+            };
+            if features.statements_schema.is_some() && !features.sees_all {
+                return Ask::Missing(hidden("stat_statements", known.user));
+            }
+            // Texts that our database's encoding cannot hold cost all texts, but no more.
+            let query_length = if before.met_encoding() { 0 } else { known.options.statements.query_length };
+            let options = StatementOptions { query_length, ..known.options.statements.clone() };
+            sql(features, &options, before.value().map(|before| &**before)).map_or_else(not_installed, Ask::Sql)
+        },
+        |answer| Statement::all(answer).map(Statements),
+    )
+};
+
+fn not_installed() -> Ask {
+    let detail = "statements: pg_stat_statements is not installed in this database; add it to shared_preload_libraries, \
+                  restart, and run: CREATE EXTENSION pg_stat_statements;";
+    Ask::Missing(Missing::new(Reason::NotConfigured, detail))
+}
+
 /// None without the extension. The extension makes all its texts at once, each in our database's encoding, or none.
-pub(crate) fn slow_sql(features: &Features, with_text: bool) -> Option<String> {
+fn slow_sql(features: &Features, with_text: bool) -> Option<String> {
     let schema = quoted(features.statements_schema.as_deref()?);
     let old = version(features)? < (1, 8);
     let columns = SlowStatement::select(|column| match column {
@@ -93,7 +128,7 @@ pub(crate) fn slow_sql(features: &Features, with_text: bool) -> Option<String> {
 }
 
 /// Statements that were published before come first: series that come and go are worth nothing.
-pub(crate) fn sql(features: &Features, options: &StatementOptions, before: Option<&Statements>) -> Option<String> {
+fn sql(features: &Features, options: &StatementOptions, before: Option<&Statements>) -> Option<String> {
     let StatementOptions { limit, query_length, .. } = options;
     let schema = quoted(features.statements_schema.as_deref()?);
     let version = version(features)?;
@@ -121,50 +156,24 @@ pub(crate) fn sql(features: &Features, options: &StatementOptions, before: Optio
     ))
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<Statements, Error> {
-    rows(answer, Statement::read).map(Statements)
-}
+pub(crate) const METRICS: &[Metric<Statements>] = rows! { |statements|
+    for (queryid, query) in texts(statements) => { queryid, query } {
+        counter "pg_stat_statements_query_id" = true,
+            "The beginning of a statement's text; 1. Only with sources.postgres.statements.query_length.";
+    }
+    for one in &statements.0 => { user: one.user, datname: one.database, queryid: one.label } {
+        counter "pg_stat_statements_calls_total" = one.calls, "How often the statement ran.";
+        counter "pg_stat_statements_seconds_total" in Seconds = one.total_ms / 1000.0, "Time spent in the statement.";
+        counter "pg_stat_statements_rows_total" = one.rows, "Rows that the statement returned or changed.";
+        counter "pg_stat_statements_block_read_seconds_total" in Seconds = one.read_ms / 1000.0,
+            "Time spent reading blocks.";
+        counter "pg_stat_statements_block_write_seconds_total" in Seconds = one.write_ms / 1000.0,
+            "Time spent writing blocks.";
+    }
+};
 
-pub(crate) fn read_slow(answer: &[Row]) -> Result<SlowStatements, Error> {
-    rows(answer, SlowStatement::read).map(SlowStatements)
+/// One number may stand for several users and databases: its text is shown once.
+fn texts(statements: &Statements) -> impl Iterator<Item = (&String, &String)> {
+    let mut seen = BTreeSet::new();
+    statements.0.iter().filter_map(move |one| Some((&one.label, one.query.as_ref().filter(|_| seen.insert(one.id))?)))
 }
-
-macro_rules! each {
-    ($name:literal, $help:literal, $unit:expr, $value:expr) => {
-        counter($name, $help, $unit, &["user", "datname", "queryid"], |statements: &Statements, emit: &mut dyn Emit| {
-            for statement in &statements.0 {
-                let value: fn(&Statement) -> _ = $value;
-                emit.sample(&[&statement.user, &statement.database, &statement.label], value(statement).into());
-            }
-        })
-    };
-}
-
-pub(crate) const METRICS: &[Metric<Statements>] = &[
-    counter(
-        "pg_stat_statements_query_id",
-        "The beginning of a statement's text; 1. Only with sources.postgres.statements.query_length.",
-        Unit::None,
-        &["queryid", "query"],
-        |statements, emit| {
-            // One number may stand for several users and databases.
-            let mut seen = BTreeSet::new();
-            for statement in &statements.0 {
-                if let Some(query) = &statement.query
-                    && seen.insert(statement.id)
-                {
-                    emit.sample(&[&statement.label, query], true.into());
-                }
-            }
-        },
-    ),
-    each!("pg_stat_statements_calls_total", "How often the statement ran.", Unit::None, |s| s.calls),
-    each!("pg_stat_statements_seconds_total", "Time spent in the statement.", Unit::Seconds, |s| s.total_ms / 1000.0),
-    each!("pg_stat_statements_rows_total", "Rows that the statement returned or changed.", Unit::None, |s| s.rows),
-    each!("pg_stat_statements_block_read_seconds_total", "Time spent reading blocks.", Unit::Seconds, |s| {
-        s.read_ms / 1000.0
-    }),
-    each!("pg_stat_statements_block_write_seconds_total", "Time spent writing blocks.", Unit::Seconds, |s| {
-        s.write_ms / 1000.0
-    }),
-];

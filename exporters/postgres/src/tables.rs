@@ -3,25 +3,21 @@
 //! pg_stat_user_tables asks for every table there is. Here the largest are chosen first and only they are asked
 //! about, so that ten thousand tables cost no more than the limit allows.
 
-use aura_model::{Emit, Metric, Missing, Reason, Unit, counter, gauge};
+use aura_model::{Metric, Missing, Reason, Switch, rows};
 use serde::Serialize;
 use tokio_postgres::{Error, Row};
 
 use crate::{
-    ask::{columns, rows},
     failure::quoted,
+    query::{Ask, Columns, Every, Known, Query, columns},
 };
 
 columns! {
     /// The counters of one table.
     pub struct Table {
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
-        /// Its number.
         pub id: i64 = "c.oid::bigint",
         /// Sequential scans.
         pub seq_scans: i64 = "pg_catalog.pg_stat_get_numscans(c.oid)",
@@ -31,11 +27,8 @@ columns! {
         pub index_scans: Option<i64> = "i.scans",
         /// Rows fetched by them.
         pub index_rows: Option<i64> = "i.fetched + pg_catalog.pg_stat_get_tuples_fetched(c.oid)",
-        /// Rows inserted.
         pub inserted: i64 = "pg_catalog.pg_stat_get_tuples_inserted(c.oid)",
-        /// Rows updated.
         pub updated: i64 = "pg_catalog.pg_stat_get_tuples_updated(c.oid)",
-        /// Rows deleted.
         pub deleted: i64 = "pg_catalog.pg_stat_get_tuples_deleted(c.oid)",
         /// Rows updated without a new index entry.
         pub hot_updated: i64 = "pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)",
@@ -89,13 +82,9 @@ columns! {
 columns! {
     /// The size of one table.
     pub struct TableSize {
-        /// The table's number.
         pub id: i64 = "c.oid::bigint",
-        /// Its database.
         pub database: String = "pg_catalog.current_database()::pg_catalog.text",
-        /// Its schema.
         pub schema: String = "n.nspname::pg_catalog.text",
-        /// Its name.
         pub name: String = "c.relname::pg_catalog.text",
         /// Bytes of the table with its long values and maps; none when it is locked, or was dropped just now.
         pub table_bytes: Option<i64> = "CASE WHEN c.oid NOT IN (SELECT id FROM locked) THEN \
@@ -108,7 +97,7 @@ columns! {
     }
 }
 
-/// Sizes and when they were read: they are dear, so they are read rarely.
+/// Sizes and when they were read: they are expensive, so they are read rarely.
 #[derive(Debug, Serialize)]
 pub struct TableSizes {
     /// Unix seconds.
@@ -176,6 +165,16 @@ fn largest(version: u32, limit: u32, known: Option<String>) -> String {
     format!("{chosen} c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace")
 }
 
+pub(crate) const QUERY: Query<Vec<Table>> = Query {
+    every: Every::Tables,
+    ..Query::new("stat_user_tables", |known, before| ask(known, before.value().map(|before| &**before)), Table::all)
+};
+
+fn ask(known: &Known<'_>, before: Option<&Vec<Table>>) -> Ask {
+    let options = &known.options.tables;
+    if options.enabled == Switch::Off { Ask::Nothing } else { sql(known.version, options.limit, before).into() }
+}
+
 pub(crate) fn sql(version: u32, limit: u32, before: Option<&Vec<Table>>) -> String {
     let known = known(before.map(|before| before.iter().map(|table| table.id)), limit);
     format!(
@@ -200,12 +199,8 @@ pub(crate) fn sizes_sql(version: u32, limit: u32, before: Option<&TableSizes>) -
     format!("WITH {LOCKED} SELECT {} FROM {}", TableSize::select(|_| None), largest(version, limit, known))
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<Vec<Table>, Error> {
-    rows(answer, Table::read)
-}
-
 pub(crate) fn read_sizes(answer: &[Row]) -> Result<TableSizes, Error> {
-    let tables = rows(answer, TableSize::read)?;
+    let tables = TableSize::all(answer)?;
     let locked: Vec<String> = tables
         .iter()
         .filter(|table| table.locked)
@@ -224,157 +219,60 @@ pub(crate) fn some_of(names: &[String]) -> String {
     if more.is_empty() { first.join(", ") } else { format!("{} and {} more", first.join(", "), more.len()) }
 }
 
-const LABELS: &[&str] = &["datname", "schemaname", "relname"];
+pub(crate) const METRICS: &[Metric<Vec<Table>>] = rows! { |tables|
+    for table in tables => { datname: table.database, schemaname: table.schema, relname: table.name } {
+        counter "pg_stat_user_tables_seq_scan" = table.seq_scans, "Sequential scans.";
+        counter "pg_stat_user_tables_seq_tup_read" = table.seq_rows, "Rows read by sequential scans.";
+        counter "pg_stat_user_tables_idx_scan" = table.index_scans, "Index scans.";
+        counter "pg_stat_user_tables_idx_tup_fetch" = table.index_rows, "Rows fetched by index scans.";
+        counter "pg_stat_user_tables_n_tup_ins" = table.inserted, "Rows inserted.";
+        counter "pg_stat_user_tables_n_tup_upd" = table.updated, "Rows updated.";
+        counter "pg_stat_user_tables_n_tup_del" = table.deleted, "Rows deleted.";
+        counter "pg_stat_user_tables_n_tup_hot_upd" = table.hot_updated, "Rows updated without a new index entry.";
+        gauge "pg_stat_user_tables_n_live_tup" = table.live, "Rows that are alive, estimated.";
+        gauge "pg_stat_user_tables_n_dead_tup" = table.dead, "Rows that wait for vacuum, estimated.";
+        gauge "pg_stat_user_tables_n_mod_since_analyze" = table.changed, "Rows changed since the last analyze.";
+        gauge "pg_stat_user_tables_last_vacuum" in Seconds = table.last_vacuum.map_or(0.0, f64::floor),
+            "Last vacuum by hand, Unix seconds; 0 if never.";
+        gauge "pg_stat_user_tables_last_autovacuum" in Seconds = table.last_autovacuum.map_or(0.0, f64::floor),
+            "Last vacuum by autovacuum, Unix seconds; 0 if never.";
+        gauge "pg_stat_user_tables_last_analyze" in Seconds = table.last_analyze.map_or(0.0, f64::floor),
+            "Last analyze by hand, Unix seconds; 0 if never.";
+        gauge "pg_stat_user_tables_last_autoanalyze" in Seconds = table.last_autoanalyze.map_or(0.0, f64::floor),
+            "Last analyze by autovacuum, Unix seconds; 0 if never.";
+        counter "pg_stat_user_tables_vacuum_count" = table.vacuums, "Vacuums by hand.";
+        counter "pg_stat_user_tables_autovacuum_count" = table.autovacuums, "Vacuums by autovacuum.";
+        counter "pg_stat_user_tables_analyze_count" = table.analyzes, "Analyzes by hand.";
+        counter "pg_stat_user_tables_autoanalyze_count" = table.autoanalyzes, "Analyzes by autovacuum.";
+    }
+};
 
-macro_rules! each {
-    ($kind:ident, $name:literal, $help:literal, $unit:expr, $value:expr) => {
-        $kind($name, $help, $unit, LABELS, |tables: &Vec<Table>, emit: &mut dyn Emit| {
-            for table in tables {
-                let value: fn(&Table) -> Option<_> = $value;
-                emit.maybe(&[&table.database, &table.schema, &table.name], value(table));
-            }
-        })
-    };
-}
+pub(crate) const IO: &[Metric<Vec<Table>>] = rows! { |tables|
+    for table in tables => { datname: table.database, schemaname: table.schema, relname: table.name } {
+        counter "pg_statio_user_tables_heap_blocks_read" = table.heap_read,
+            "Blocks of the table read from outside the buffer cache.";
+        counter "pg_statio_user_tables_heap_blocks_hit" = table.heap_hit,
+            "Blocks of the table found in the buffer cache.";
+        counter "pg_statio_user_tables_idx_blocks_read" = table.index_read,
+            "Blocks of the table's indexes read from outside the buffer cache.";
+        counter "pg_statio_user_tables_idx_blocks_hit" = table.index_hit,
+            "Blocks of the table's indexes found in the buffer cache.";
+        counter "pg_statio_user_tables_toast_blocks_read" = table.toast_read,
+            "Blocks of the table's long values read from outside the buffer cache.";
+        counter "pg_statio_user_tables_toast_blocks_hit" = table.toast_hit,
+            "Blocks of the table's long values found in the buffer cache.";
+        counter "pg_statio_user_tables_tidx_blocks_read" = table.toast_index_read,
+            "Blocks of the index of the table's long values read from outside the buffer cache.";
+        counter "pg_statio_user_tables_tidx_blocks_hit" = table.toast_index_hit,
+            "Blocks of the index of the table's long values found in the buffer cache.";
+    }
+};
 
-pub(crate) const METRICS: &[Metric<Vec<Table>>] = &[
-    each!(counter, "pg_stat_user_tables_seq_scan", "Sequential scans.", Unit::None, |t| Some(t.seq_scans)),
-    each!(counter, "pg_stat_user_tables_seq_tup_read", "Rows read by sequential scans.", Unit::None, |t| {
-        Some(t.seq_rows)
-    }),
-    each!(counter, "pg_stat_user_tables_idx_scan", "Index scans.", Unit::None, |t| t.index_scans),
-    each!(counter, "pg_stat_user_tables_idx_tup_fetch", "Rows fetched by index scans.", Unit::None, |t| t.index_rows),
-    each!(counter, "pg_stat_user_tables_n_tup_ins", "Rows inserted.", Unit::None, |t| Some(t.inserted)),
-    each!(counter, "pg_stat_user_tables_n_tup_upd", "Rows updated.", Unit::None, |t| Some(t.updated)),
-    each!(counter, "pg_stat_user_tables_n_tup_del", "Rows deleted.", Unit::None, |t| Some(t.deleted)),
-    each!(counter, "pg_stat_user_tables_n_tup_hot_upd", "Rows updated without a new index entry.", Unit::None, |t| {
-        Some(t.hot_updated)
-    }),
-    each!(gauge, "pg_stat_user_tables_n_live_tup", "Rows that are alive, estimated.", Unit::None, |t| Some(t.live)),
-    each!(gauge, "pg_stat_user_tables_n_dead_tup", "Rows that wait for vacuum, estimated.", Unit::None, |t| {
-        Some(t.dead)
-    }),
-    each!(gauge, "pg_stat_user_tables_n_mod_since_analyze", "Rows changed since the last analyze.", Unit::None, |t| {
-        Some(t.changed)
-    }),
-    each!(
-        gauge,
-        "pg_stat_user_tables_last_vacuum",
-        "Last vacuum by hand, Unix seconds; 0 if never.",
-        Unit::Seconds,
-        |t| Some(t.last_vacuum.map_or(0.0, f64::floor))
-    ),
-    each!(
-        gauge,
-        "pg_stat_user_tables_last_autovacuum",
-        "Last vacuum by autovacuum, Unix seconds; 0 if never.",
-        Unit::Seconds,
-        |t| Some(t.last_autovacuum.map_or(0.0, f64::floor))
-    ),
-    each!(
-        gauge,
-        "pg_stat_user_tables_last_analyze",
-        "Last analyze by hand, Unix seconds; 0 if never.",
-        Unit::Seconds,
-        |t| Some(t.last_analyze.map_or(0.0, f64::floor))
-    ),
-    each!(
-        gauge,
-        "pg_stat_user_tables_last_autoanalyze",
-        "Last analyze by autovacuum, Unix seconds; 0 if never.",
-        Unit::Seconds,
-        |t| Some(t.last_autoanalyze.map_or(0.0, f64::floor))
-    ),
-    each!(counter, "pg_stat_user_tables_vacuum_count", "Vacuums by hand.", Unit::None, |t| Some(t.vacuums)),
-    each!(counter, "pg_stat_user_tables_autovacuum_count", "Vacuums by autovacuum.", Unit::None, |t| {
-        Some(t.autovacuums)
-    }),
-    each!(counter, "pg_stat_user_tables_analyze_count", "Analyzes by hand.", Unit::None, |t| Some(t.analyzes)),
-    each!(counter, "pg_stat_user_tables_autoanalyze_count", "Analyzes by autovacuum.", Unit::None, |t| {
-        Some(t.autoanalyzes)
-    }),
-];
-
-pub(crate) const IO: &[Metric<Vec<Table>>] = &[
-    each!(
-        counter,
-        "pg_statio_user_tables_heap_blocks_read",
-        "Blocks of the table read from outside the buffer cache.",
-        Unit::None,
-        |t| t.heap_read
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_heap_blocks_hit",
-        "Blocks of the table found in the buffer cache.",
-        Unit::None,
-        |t| t.heap_hit
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_idx_blocks_read",
-        "Blocks of the table's indexes read from outside the buffer cache.",
-        Unit::None,
-        |t| t.index_read
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_idx_blocks_hit",
-        "Blocks of the table's indexes found in the buffer cache.",
-        Unit::None,
-        |t| t.index_hit
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_toast_blocks_read",
-        "Blocks of the table's long values read from outside the buffer cache.",
-        Unit::None,
-        |t| t.toast_read
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_toast_blocks_hit",
-        "Blocks of the table's long values found in the buffer cache.",
-        Unit::None,
-        |t| t.toast_hit
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_tidx_blocks_read",
-        "Blocks of the index of the table's long values read from outside the buffer cache.",
-        Unit::None,
-        |t| t.toast_index_read
-    ),
-    each!(
-        counter,
-        "pg_statio_user_tables_tidx_blocks_hit",
-        "Blocks of the index of the table's long values found in the buffer cache.",
-        Unit::None,
-        |t| t.toast_index_hit
-    ),
-];
-
-pub(crate) const SIZES: &[Metric<TableSizes>] = &[
-    gauge(
-        "pg_stat_user_tables_index_size_bytes",
-        "Disk space used by the table's indexes.",
-        Unit::Bytes,
-        LABELS,
-        |sizes, emit| {
-            for table in &sizes.tables {
-                emit.maybe(&[&table.database, &table.schema, &table.name], table.index_bytes);
-            }
-        },
-    ),
-    gauge(
-        "pg_stat_user_tables_table_size_bytes",
-        "Disk space used by the table, without its indexes.",
-        Unit::Bytes,
-        LABELS,
-        |sizes, emit| {
-            for table in &sizes.tables {
-                emit.maybe(&[&table.database, &table.schema, &table.name], table.table_bytes);
-            }
-        },
-    ),
-];
+pub(crate) const SIZES: &[Metric<TableSizes>] = rows! { |sizes|
+    for table in &sizes.tables => { datname: table.database, schemaname: table.schema, relname: table.name } {
+        gauge "pg_stat_user_tables_index_size_bytes" in Bytes = table.index_bytes,
+            "Disk space used by the table's indexes.";
+        gauge "pg_stat_user_tables_table_size_bytes" in Bytes = table.table_bytes,
+            "Disk space used by the table, without its indexes.";
+    }
+};

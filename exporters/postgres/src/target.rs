@@ -1,4 +1,8 @@
-//! Which servers are meant: from the options, else from the environment, else the local socket.
+//! One server and how to log in: options, connection string, service and environment put together as libpq does.
+
+mod role;
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::IpAddr,
@@ -7,26 +11,24 @@ use std::{
     time::Duration,
 };
 
-use aura_model::{Missing, Name, Reason};
+use aura_model::{Missing, Name};
+use aura_net::HostPort;
 use tokio_postgres::config::{Config, LoadBalanceHosts, SslMode as TheirMode};
 
+pub(crate) use self::role::Role;
 use crate::{
-    PostgresOptions, ServerOptions, SslMode,
-    conninfo::{self, Conninfo},
+    ServerOptions, SslMode,
+    conninfo::Conninfo,
     options::DatabaseUrl,
     parameters::{self, PARAMETERS},
     passfile, service,
-    session::Facts,
     tls::{Certificates, Tls},
 };
 
 /// Looks a variable of the environment up.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Where PostgreSQL puts its socket: Debian's folder, then the one it was born with.
-const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
-
-const DEFAULT_PORT: u16 = 5432;
+pub(crate) const DEFAULT_PORT: u16 = 5432;
 
 /// One server and how to log in.
 #[derive(Clone, Debug)]
@@ -36,73 +38,12 @@ pub(crate) struct Target {
     /// `host:port` or the socket's folder.
     pub address: String,
     config: Config,
-    places: Vec<Place>,
+    hosts: Vec<Host>,
     role: Role,
     balances: bool,
     password_file: Option<PathBuf>,
     passfile: Option<PathBuf>,
     tls: Tls,
-}
-
-/// What was found.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub targets: Vec<Target>,
-    /// Nobody named it: a server that does not let us in is not meant for us then.
-    pub guessed: bool,
-}
-
-/// The servers that are meant.
-pub(crate) fn find(options: &PostgresOptions, environment: Environment<'_>) -> Result<Found, Missing> {
-    let mistake = |place: &str, message: String| Missing::new(Reason::NotConfigured, format!("{place}: {message}"));
-    if !options.servers.is_empty() {
-        let each = options.servers.iter().enumerate().map(|(index, server)| {
-            Target::new(server, environment).map_err(|message| mistake(&format!("servers[{index}]"), message))
-        });
-        return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
-    }
-    for variable in ["DATABASE_URL", "DATA_SOURCE_NAME"] {
-        if let Some(urls) = environment(variable).filter(|urls| !urls.is_empty()) {
-            let urls = if variable == "DATA_SOURCE_NAME" { conninfo::several(&urls) } else { vec![urls.as_str()] };
-            let each = urls.into_iter().map(|url| {
-                let url = Some(DatabaseUrl::from(url.to_owned()));
-                let server = ServerOptions { url, ..ServerOptions::default() };
-                Target::new(&server, environment).map_err(|message| mistake(variable, message))
-            });
-            return Ok(Found { targets: each.collect::<Result<_, _>>()?, guessed: false });
-        }
-    }
-    if let Some(host) = environment("POSTGRES_HOST") {
-        let server = ServerOptions {
-            host: Some(host),
-            port: environment("POSTGRES_PORT").and_then(|port| port.parse().ok()),
-            user: environment("POSTGRES_USER"),
-            database: environment("POSTGRES_DB"),
-            ..ServerOptions::default()
-        };
-        let mut target = Target::new(&server, environment).map_err(|message| mistake("POSTGRES_HOST", message))?;
-        if let Some(password) = environment("POSTGRES_PASSWORD") {
-            target.config.password(password);
-        }
-        return Ok(Found { targets: vec![target], guessed: false });
-    }
-    if environment("PGHOST").is_some() {
-        let target = Target::new(&ServerOptions::default(), environment);
-        return Ok(Found { targets: vec![target.map_err(|message| mistake("PGHOST", message))?], guessed: false });
-    }
-    let port = environment("PGPORT").and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT);
-    let folder = SOCKET_FOLDERS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
-    let Some(folder) = folder else {
-        let detail = format!(
-            "no server is named, and there is no socket of one on this machine (looked for .s.PGSQL.{port} in {}); \
-             set sources.postgres.servers or DATABASE_URL",
-            SOCKET_FOLDERS.join(" and ")
-        );
-        return Err(Missing::new(Reason::NotConfigured, detail));
-    };
-    let server = ServerOptions { host: Some((*folder).to_owned()), ..ServerOptions::default() };
-    let target = Target::new(&server, environment).map_err(|message| mistake(folder, message))?;
-    Ok(Found { targets: vec![target], guessed: true })
 }
 
 /// Checks a URL without connecting.
@@ -148,12 +89,12 @@ impl Target {
         given: &dyn Fn(&str) -> Option<String>,
         environment: Environment<'_>,
     ) -> Result<Self, String> {
-        let places = places(
+        let hosts = hosts(
             server.host.clone().or_else(|| given("host")),
             given("hostaddr").filter(|_| server.host.is_none()),
             server.port.map(|port| port.to_string()).or_else(|| given("port")),
         )?;
-        let socket = places.iter().all(Place::is_socket);
+        let socket = hosts.iter().all(Host::is_socket);
         let mut config = Config::new();
         let user = server.user.clone().or_else(|| given("user")).or_else(|| environment("USER"));
         let user = user.unwrap_or_else(system_user);
@@ -191,7 +132,7 @@ impl Target {
         if tls.direct && !socket && !matches!(tls.mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             return Err("sslnegotiation: direct needs sslmode require, verify-ca or verify-full".to_owned());
         }
-        let address = places.iter().map(Place::address).collect::<Vec<_>>().join(",");
+        let address = hosts.iter().map(Host::address).collect::<Vec<_>>().join(",");
         Ok(Self {
             name: Arc::from(server.name.clone().unwrap_or_else(|| address.clone())),
             address,
@@ -204,7 +145,7 @@ impl Target {
                 None => Role::Any,
             },
             balances,
-            places,
+            hosts,
             config,
             tls,
         })
@@ -218,6 +159,12 @@ impl Target {
     /// The database that we connect to.
     pub(crate) fn database(&self) -> &str {
         self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// The same with this password.
+    pub(crate) fn with_password(mut self, password: &str) -> Self {
+        self.config.password(password);
+        self
     }
 
     /// The same server and role, in another database.
@@ -244,85 +191,32 @@ impl Target {
 
     /// Everything that a connection needs, for each host; files with passwords are read now, because they may have
     /// changed.
-    pub(crate) fn hosts(&self) -> Result<Vec<Login>, Missing> {
+    pub(crate) fn logins(&self) -> Result<Vec<Login>, Missing> {
         let mut base = self.config.clone();
         if let Some(path) = &self.password_file {
-            let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
-            let password = passfile::decoded(path, &bytes)?;
-            base.password(password.trim_end_matches(['\r', '\n']));
+            base.password(aura_net::secret(path)?);
         }
-        let each = self.places.iter().map(|place| {
+        let each = self.hosts.iter().map(|host| {
             let mut config = base.clone();
             // A certificate is held against the address where no name is given.
-            config.host(place.name());
-            if let Some(address) = place.numeric {
+            config.host(host.name());
+            if let Some(address) = host.numeric {
                 config.hostaddr(address);
             }
-            config.port(place.port);
+            config.port(host.port);
             // TLS is not spoken over a socket of the machine.
-            config.ssl_mode(if place.is_socket() { TheirMode::Disable } else { self.tls.mode() });
+            config.ssl_mode(if host.is_socket() { TheirMode::Disable } else { self.tls.mode() });
             if config.get_password().is_none()
                 && let Some(path) = &self.passfile
             {
-                let host = if place.is_socket() { "localhost".to_owned() } else { place.name() };
-                if let Some(password) = passfile::find(path, &host, place.port, self.database(), self.user())? {
+                let name = if host.is_socket() { "localhost".to_owned() } else { host.name() };
+                if let Some(password) = passfile::find(path, &name, host.port, self.database(), self.user())? {
                     config.password(password);
                 }
             }
-            Ok(Login { address: place.address(), config })
+            Ok(Login { address: host.address(), config })
         });
         each.collect()
-    }
-}
-
-/// What the server that is wanted must be, as libpq's `target_session_attrs` says it. The agent writes nothing, so a
-/// role that may only read does not make a primary a standby.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Any,
-    Primary,
-    Standby,
-    ReadOnly,
-    PreferStandby,
-}
-
-impl Role {
-    const WORDS: &[(&str, Self)] = &[
-        ("any", Self::Any),
-        ("read-write", Self::Primary),
-        ("primary", Self::Primary),
-        ("standby", Self::Standby),
-        ("read-only", Self::ReadOnly),
-        ("prefer-standby", Self::PreferStandby),
-    ];
-
-    /// What all hosts are tried for, one after another.
-    pub(crate) fn in_turn(self) -> &'static [Self] {
-        match self {
-            Self::Any => &[Self::Any],
-            Self::Primary => &[Self::Primary],
-            Self::Standby => &[Self::Standby],
-            Self::ReadOnly => &[Self::ReadOnly],
-            Self::PreferStandby => &[Self::Standby, Self::Any],
-        }
-    }
-
-    pub(crate) fn fits(self, facts: &Facts) -> bool {
-        match self {
-            Self::Any | Self::PreferStandby => true,
-            Self::Primary => !facts.in_recovery,
-            Self::Standby => facts.in_recovery,
-            Self::ReadOnly => facts.in_recovery || facts.read_only,
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Any | Self::PreferStandby => "any",
-            Self::Primary => "a primary",
-            Self::Standby => "a standby",
-            Self::ReadOnly => "one that only reads",
-        }
     }
 }
 
@@ -334,7 +228,7 @@ pub(crate) struct Login {
 
 /// One of the hosts of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct Host {
     /// A name or address, or the folder of a socket.
     host: Option<String>,
     /// The address that saves looking the name up.
@@ -342,7 +236,7 @@ struct Place {
     port: u16,
 }
 
-impl Place {
+impl Host {
     fn is_socket(&self) -> bool {
         self.numeric.is_none() && self.host.as_deref().is_some_and(|host| host.starts_with('/'))
     }
@@ -352,13 +246,12 @@ impl Place {
     }
 
     fn address(&self) -> String {
-        let (name, port) = (self.name(), self.port);
-        if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+        HostPort { host: self.name(), port: self.port }.to_string()
     }
 }
 
 /// The hosts of lists with commas between; one port is that of all.
-fn places(host: Option<String>, numeric: Option<String>, port: Option<String>) -> Result<Vec<Place>, String> {
+fn hosts(host: Option<String>, numeric: Option<String>, port: Option<String>) -> Result<Vec<Host>, String> {
     let list = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split(',').map(|part| part.trim().to_owned()).collect()).unwrap_or_default()
     };
@@ -383,7 +276,7 @@ fn places(host: Option<String>, numeric: Option<String>, port: Option<String>) -
             Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("port is no number from 1 to 65535")?,
             None => DEFAULT_PORT,
         };
-        Ok(Place { host, numeric, port })
+        Ok(Host { host, numeric, port })
     });
     each.collect()
 }
@@ -511,6 +404,3 @@ fn system_user() -> String {
 fn system_user() -> String {
     std::env::var("USERNAME").unwrap_or_else(|_| "postgres".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,13 +9,23 @@ use tokio_postgres::{
 /// A column's value.
 pub(crate) trait Column: Sized {
     fn at(row: &Row, index: usize) -> Result<Self, Error>;
+
+    /// A value for tests: text is the column's name, numbers are its place.
+    #[cfg(test)]
+    fn example(name: &str, number: u8) -> Self;
 }
 
 macro_rules! plain {
-    ($($type:ty)*) => { $(
+    ($($type:ty: $example:expr;)*) => { $(
         impl Column for $type {
             fn at(row: &Row, index: usize) -> Result<Self, Error> {
                 row.try_get(index)
+            }
+
+            #[cfg(test)]
+            fn example(_: &str, number: u8) -> Self {
+                let example: fn(u8) -> $type = $example;
+                example(number)
             }
         }
 
@@ -23,14 +33,29 @@ macro_rules! plain {
             fn at(row: &Row, index: usize) -> Result<Self, Error> {
                 row.try_get(index)
             }
+
+            #[cfg(test)]
+            fn example(name: &str, number: u8) -> Self {
+                Some(<$type>::example(name, number))
+            }
         }
     )* };
 }
-plain!(bool i16 i32 i64 u32 f32 f64);
+plain! {
+    bool: |number| number % 2 == 0;
+    i32: i32::from;
+    i64: i64::from;
+    f64: |number| f64::from(number) + 0.5;
+}
 
 impl Column for String {
     fn at(row: &Row, index: usize) -> Result<Self, Error> {
         row.try_get(index).map(|Text(text)| text)
+    }
+
+    #[cfg(test)]
+    fn example(name: &str, _: u8) -> Self {
+        name.to_owned()
     }
 }
 
@@ -38,11 +63,21 @@ impl Column for Option<String> {
     fn at(row: &Row, index: usize) -> Result<Self, Error> {
         row.try_get::<_, Option<Text>>(index).map(|text| text.map(|Text(text)| text))
     }
+
+    #[cfg(test)]
+    fn example(name: &str, _: u8) -> Self {
+        Some(name.to_owned())
+    }
 }
 
 impl Column for Vec<String> {
     fn at(row: &Row, index: usize) -> Result<Self, Error> {
         row.try_get::<_, Vec<Text>>(index).map(|texts| texts.into_iter().map(|Text(text)| text).collect())
+    }
+
+    #[cfg(test)]
+    fn example(name: &str, _: u8) -> Self {
+        vec![name.to_owned()]
     }
 }
 
@@ -50,6 +85,11 @@ impl Column for Option<Vec<String>> {
     fn at(row: &Row, index: usize) -> Result<Self, Error> {
         let texts: Option<Vec<Text>> = row.try_get(index)?;
         Ok(texts.map(|texts| texts.into_iter().map(|Text(text)| text).collect()))
+    }
+
+    #[cfg(test)]
+    fn example(name: &str, number: u8) -> Self {
+        Some(Vec::example(name, number))
     }
 }
 
@@ -79,6 +119,11 @@ fn decode(bytes: &[u8]) -> String {
         text.extend(chunk.invalid().iter().map(|byte| format!("\\x{{{byte:02X}}}")));
     }
     text
+}
+
+/// As a label: what is not there is empty.
+pub(crate) fn or_empty(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
 }
 
 /// The first so many letters.

@@ -1,19 +1,17 @@
 //! TLS as libpq means it: what each `sslmode` checks.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aura_model::{Missing, Reason};
+use aura_net::tls::{self, Lenient};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    ClientConfig, Error, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
 };
-use rustls_pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject,
-};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::SslMode;
@@ -43,10 +41,6 @@ pub(crate) struct Certificates {
     pub revoked: Option<String>,
 }
 
-/// Where systems keep the authorities that they trust.
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-
 impl Tls {
     /// What the client is told.
     pub(crate) fn mode(&self) -> tokio_postgres::config::SslMode {
@@ -60,7 +54,7 @@ impl Tls {
 
     /// Reads the certificates; they are read anew for each connection, because they are renewed.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect, Missing> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = tls::provider();
         let unreadable = |error: Error| Missing::new(Reason::Unreadable, format!("TLS: {error}"));
         let versions: Vec<_> = [(self.newer, &rustls::version::TLS13), (self.older, &rustls::version::TLS12)]
             .into_iter()
@@ -118,77 +112,21 @@ impl Tls {
 
     fn roots(&self) -> Result<RootCertStore, Missing> {
         let path = match self.certificates.roots.as_deref() {
-            Some("system") => SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()),
-            Some(path) => Some(Path::new(path)),
-            None => None,
+            Some("system") => tls::system_roots(),
+            path => path.map(PathBuf::from),
         };
         let path = path.ok_or_else(|| {
             let detail = "sslmode verify-ca and verify-full need sslrootcert: the file of the authority that signed the \
                           server's certificate, or system";
             Missing::new(Reason::NotConfigured, detail)
         })?;
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(certificates(path)?);
-        if added == 0 {
-            let detail = format!("sslrootcert {}: holds no certificate", path.display());
-            return Err(Missing::new(Reason::Unreadable, detail));
-        }
-        Ok(roots)
+        tls::roots(&path).map_err(|missing| Missing { detail: format!("sslrootcert {}", missing.detail), ..missing })
     }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Missing> {
-    let bytes = std::fs::read(path).map_err(|error| Missing::from_io(path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| aura_net::named_file(path, &error))?;
     CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|error| Missing::new(Reason::Unreadable, format!("{}: {error}", path.display())))
-}
-
-/// Checks less than the web does, as libpq's weaker modes do: the chain without the name, or nothing but that the
-/// server holds the key of the certificate that it shows.
-#[derive(Debug)]
-struct Lenient {
-    provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
-}
-
-impl ServerCertVerifier for Lenient {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
-        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,10 +1,9 @@
 //! Vacuums that run now, from pg_stat_progress_vacuum.
 
-use aura_model::{Emit, Metric, Unit, gauge};
+use aura_model::{Metric, rows};
 use serde::Serialize;
-use tokio_postgres::{Error, Row};
 
-use crate::ask::{columns, rows};
+use crate::query::{Columns, Every, Query, columns};
 
 /// The phases in their order; each is published, 1 for the one that it is in.
 const PHASES: [&str; 7] = [
@@ -20,7 +19,6 @@ const PHASES: [&str; 7] = [
 columns! {
     /// A vacuum that runs. Those of other roles are hidden from those without pg_read_all_stats.
     pub struct Vacuum {
-        /// Its database.
         pub database: Option<String> = "datname::pg_catalog.text",
         /// Its table: by name in the database that we are connected to (with its schema unless that is
         /// `public`), by number elsewhere.
@@ -32,9 +30,7 @@ columns! {
             WHERE c.oid = relid), relid::pg_catalog.text) ELSE relid::pg_catalog.text END",
         /// What it does now.
         pub phase: Option<String> = "phase",
-        /// Blocks of the table.
         pub blocks: Option<i64> = "heap_blks_total",
-        /// Blocks scanned.
         pub scanned: Option<i64> = "heap_blks_scanned",
         /// Blocks cleaned.
         pub vacuumed: Option<i64> = "heap_blks_vacuumed",
@@ -51,8 +47,18 @@ columns! {
 #[derive(Debug, Default, Serialize)]
 pub struct Vacuums(pub Vec<Vacuum>);
 
+pub(crate) const QUERY: Query<Vacuums> = Query {
+    every: Every::Seconds(5),
+    hides: |vacuums| vacuums.0.iter().any(|one| one.phase.is_none()),
+    ..Query::new(
+        "stat_progress_vacuum",
+        |known, _| sql(known.version).into(),
+        |answer| Vacuum::all(answer).map(Vacuums),
+    )
+};
+
 /// The query for a version, given as `server_version_num`.
-pub(crate) fn sql(version: u32) -> String {
+fn sql(version: u32) -> String {
     let columns = Vacuum::select(|column| match column {
         "most_dead" if version >= 170_000 => Some("NULL::bigint"),
         "dead" if version >= 170_000 => Some("num_dead_item_ids"),
@@ -61,47 +67,24 @@ pub(crate) fn sql(version: u32) -> String {
     format!("SELECT {columns} FROM pg_catalog.pg_stat_progress_vacuum")
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<Vacuums, Error> {
-    rows(answer, Vacuum::read).map(Vacuums)
-}
+pub(crate) const METRICS: &[Metric<Vacuums>] = rows! { |vacuums|
+    for (vacuum, datname, relname) in running(vacuums), phase in PHASES => { datname, relname, phase } {
+        gauge "pg_stat_progress_vacuum_phase" = vacuum.phase.as_ref().map(|now| phase == now),
+            "Whether a running vacuum is in this phase.";
+    }
+    for (vacuum, datname, relname) in running(vacuums) => { datname, relname } {
+        gauge "pg_stat_progress_vacuum_heap_blks" = vacuum.blocks, "Blocks of the table that is vacuumed.";
+        gauge "pg_stat_progress_vacuum_heap_blks_scanned" = vacuum.scanned, "Blocks scanned so far.";
+        gauge "pg_stat_progress_vacuum_heap_blks_vacuumed" = vacuum.vacuumed, "Blocks cleaned so far.";
+        gauge "pg_stat_progress_vacuum_index_vacuums" = vacuum.index_rounds, "Finished rounds over the indexes.";
+        gauge "pg_stat_progress_vacuum_max_dead_tuples" = vacuum.most_dead,
+            "Dead rows that can be remembered until a round over the indexes is due; until PostgreSQL 16.";
+        gauge "pg_stat_progress_vacuum_num_dead_tuples" = vacuum.dead,
+            "Dead rows found since the last round over the indexes.";
+    }
+};
 
-macro_rules! each {
-    ($name:literal, $help:literal, $field:ident) => {
-        gauge($name, $help, Unit::None, &["datname", "relname"], |vacuums: &Vacuums, emit: &mut dyn Emit| {
-            for vacuum in &vacuums.0 {
-                if let (Some(database), Some(table)) = (&vacuum.database, &vacuum.table) {
-                    emit.maybe(&[database, table], vacuum.$field);
-                }
-            }
-        })
-    };
+/// Those whose table may be seen, with its database and name.
+fn running(vacuums: &Vacuums) -> impl Iterator<Item = (&Vacuum, &String, &String)> {
+    vacuums.0.iter().filter_map(|vacuum| Some((vacuum, vacuum.database.as_ref()?, vacuum.table.as_ref()?)))
 }
-
-pub(crate) const METRICS: &[Metric<Vacuums>] = &[
-    gauge(
-        "pg_stat_progress_vacuum_phase",
-        "Whether a running vacuum is in this phase.",
-        Unit::None,
-        &["datname", "relname", "phase"],
-        |vacuums, emit| {
-            for vacuum in &vacuums.0 {
-                let (Some(database), Some(table), Some(now)) = (&vacuum.database, &vacuum.table, &vacuum.phase) else {
-                    continue;
-                };
-                for phase in PHASES {
-                    emit.sample(&[database, table, phase], (phase == now).into());
-                }
-            }
-        },
-    ),
-    each!("pg_stat_progress_vacuum_heap_blks", "Blocks of the table that is vacuumed.", blocks),
-    each!("pg_stat_progress_vacuum_heap_blks_scanned", "Blocks scanned so far.", scanned),
-    each!("pg_stat_progress_vacuum_heap_blks_vacuumed", "Blocks cleaned so far.", vacuumed),
-    each!("pg_stat_progress_vacuum_index_vacuums", "Finished rounds over the indexes.", index_rounds),
-    each!(
-        "pg_stat_progress_vacuum_max_dead_tuples",
-        "Dead rows that can be remembered until a round over the indexes is due; until PostgreSQL 16.",
-        most_dead
-    ),
-    each!("pg_stat_progress_vacuum_num_dead_tuples", "Dead rows found since the last round over the indexes.", dead),
-];

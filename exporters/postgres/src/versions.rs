@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    Features, StatementOptions, activity, buffercache, cluster, databases, indexes, locks, receiver, replication,
-    settings, sizes, statements, tables, vacuum,
-};
+use crate::{Features, PostgresOptions, StatementOptions, queries::Queries, query::Known, sizes, tables};
 
 /// Relations and functions that give rows, with their columns; extensions with their versions.
 struct Catalog {
@@ -51,29 +48,13 @@ impl Catalog {
             sees_all: true,
             version: String::new(),
         };
-        let mut queries = vec![
-            cluster::sql(version),
-            databases::sql(version),
-            activity::sql(),
-            locks::sql(),
-            replication::senders_sql(),
-            replication::slots_sql(),
-            receiver::sql(),
-            vacuum::sql(version),
-            settings::sql(),
-            sizes::databases_sql(),
-            sizes::database_sql(1),
-            sizes::roles_sql(),
-            sizes::wal_sql(),
-            sizes::features_sql(),
-            tables::sql(version, 500, None),
-            tables::sizes_sql(version, 500, None),
-            indexes::sql(500, None),
-            statements::slow_sql(&features, true).expect("statements are there"),
-            statements::sql(&features, &StatementOptions { query_length: 9, ..StatementOptions::default() }, None)
-                .expect("statements are there"),
-        ];
-        queries.extend(buffercache::sql(&features));
+        let mut options = PostgresOptions::default();
+        options.tables.indexes = true;
+        options.statements = StatementOptions { metrics: true, query_length: 9, ..StatementOptions::default() };
+        let features = Some(&features);
+        let known = Known { version, options: &options, user: "aura", in_recovery: Some(true), features };
+        let mut queries = Queries::new(&options).sql(&known);
+        queries.extend([sizes::databases_sql(), sizes::database_sql(1), tables::sizes_sql(version, 500, None)]);
         queries
     }
 }

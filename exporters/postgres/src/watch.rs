@@ -1,5 +1,5 @@
 //! A task for each server, on one thread for all. A sample asks all of them at once and waits a moment; who has not
-//! answered by then, or was silent until it was given up, is shown as it last was, with its age, until that is too old.
+//! answered by then, or did not until it was given up, is shown as it last was, with its age, until that is too old.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-use crate::{ServerReading, Statistics, connection::is_silence, server::Server};
+use crate::{ServerReading, Statistics, connection::is_timeout, server::Server};
 
 /// TLS and large answers need some; what is not touched of it costs no memory.
 const STACK_BYTES: usize = 2 << 20;
@@ -33,7 +33,7 @@ pub(crate) struct Watch {
 }
 
 /// How long a sample waits, and how long an answer is worth showing.
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// The first sample waits so long: there is nothing yet that could be shown instead.
     pub first: Duration,
     /// All others.
@@ -83,14 +83,14 @@ impl Watch {
     }
 
     /// Asks all servers.
-    pub(crate) fn sample(&mut self, patience: &Patience) -> Vec<ServerReading> {
+    pub(crate) fn sample(&mut self, timeouts: &Timeouts) -> Vec<ServerReading> {
         let now = Instant::now();
         self.number += 1;
         for latest in &mut self.latest {
             latest.waiting.get_or_insert_with(Stopwatch::start);
         }
         self.wanted.send_replace(self.number);
-        let until = now + if self.number == 1 { patience.first } else { patience.usual };
+        let until = now + if self.number == 1 { timeouts.first } else { timeouts.usual };
         while self.latest.iter().any(|latest| latest.number < self.number) {
             match self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(answer) => self.take(answer),
@@ -98,7 +98,7 @@ impl Watch {
                 Err(RecvTimeoutError::Disconnected) => panic!("the connections' thread is gone"),
             }
         }
-        self.latest.iter().map(|latest| latest.show(self.number, patience)).collect()
+        self.latest.iter().map(|latest| latest.show(self.number, timeouts)).collect()
     }
 
     fn take(&mut self, answer: Answer) {
@@ -110,7 +110,7 @@ impl Watch {
                 let number = if reading.up.value().is_none() { self.number } else { number };
                 let good = match &reading.up {
                     Section::Fresh(statistics) => Some((asked, Arc::clone(statistics))),
-                    Section::Off { missing } if is_silence(missing) => self.latest[server].good.take(),
+                    Section::Off { missing } if is_timeout(missing) => self.latest[server].good.take(),
                     Section::Off { .. } => None,
                 };
                 self.latest[server] = Latest { number, asked: Some(asked), waiting, reading, good };
@@ -122,13 +122,13 @@ impl Watch {
 }
 
 impl Latest {
-    fn show(&self, number: u64, patience: &Patience) -> ServerReading {
+    fn show(&self, number: u64, timeouts: &Timeouts) -> ServerReading {
         let mut reading = self.reading.clone();
         let missing = reading.up.missing();
-        let silence = missing.filter(|missing| is_silence(missing)).map(|missing| missing.detail.clone());
+        let timeout = missing.filter(|missing| is_timeout(missing)).map(|missing| missing.detail.clone());
         // Why it was away when it was last asked says more than that it is asked again.
-        let is_away = self.asked.is_some() && missing.is_some() && silence.is_none();
-        let is_newest = self.number == number && silence.is_none();
+        let is_away = self.asked.is_some() && missing.is_some() && timeout.is_none();
+        let is_newest = self.number == number && timeout.is_none();
         let age = |asked: Stopwatch| asked.started().elapsed().as_secs_f64();
         if !is_newest {
             reading.age_seconds = self.asked.map_or(0.0, age);
@@ -137,16 +137,16 @@ impl Latest {
             return reading;
         }
         if let Some((asked, statistics)) = &self.good
-            && asked.elapsed() <= patience.kept
+            && asked.elapsed() <= timeouts.kept
         {
             reading.age_seconds = age(*asked);
             reading.up = Section::Fresh(Arc::clone(statistics));
             return reading;
         }
-        let detail = silence.unwrap_or_else(|| {
+        let detail = timeout.unwrap_or_else(|| {
             let seconds = self.waiting.map_or(0.0, age);
             reading.seconds = seconds;
-            let (address, limit) = (&reading.address, patience.answer);
+            let (address, limit) = (&reading.address, timeouts.answer);
             format!("{address}: no answer for {seconds:.1} s; it is given up after {limit:?}")
         });
         reading.up = Section::off(Reason::Unreachable, detail);

@@ -19,7 +19,7 @@ use aura_postgres::{
 use aura_tests::PostgresServer;
 
 /// Everything here comes within this time, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 fn at(port: u16, user: &str) -> ServerOptions {
     ServerOptions {
@@ -55,7 +55,7 @@ fn until(source: &mut Postgres, what: &str, expected: impl Fn(&Statistics) -> bo
         {
             return Arc::clone(statistics);
         }
-        assert!(start.elapsed() < PATIENCE, "never seen: {what}; {:#?}", reading.servers[0].up);
+        assert!(start.elapsed() < TIMEOUT, "never seen: {what}; {:#?}", reading.servers[0].up);
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -359,7 +359,7 @@ fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
     let mut source = open(&options(vec![at(stream.port, "postgres"), at(server.port(), "postgres")]));
     let start = Instant::now();
     while !source.sample().unwrap().servers.iter().all(|server| server.up.value().is_some()) {
-        assert!(start.elapsed() < PATIENCE, "never both there");
+        assert!(start.elapsed() < TIMEOUT, "never both there");
     }
     stream.frozen.store(true, Ordering::Relaxed);
     let (start, mut clock, mut oldest) = (Instant::now(), 0.0, 0.0_f64);
@@ -376,7 +376,7 @@ fn a_server_that_freezes_is_shown_so_and_the_other_keeps_its_pace() {
             }
             None => oldest = oldest.max(reading.servers[0].age_seconds),
         }
-        assert!(start.elapsed() < PATIENCE, "still shown as if it answered");
+        assert!(start.elapsed() < TIMEOUT, "still shown as if it answered");
     }
     // What was shown meanwhile said how old it was, and was given up when it was too old.
     assert!(oldest > 0.0 && oldest < Context::STALE_AFTER.as_secs_f64() + 5.0, "{oldest}");

@@ -104,7 +104,7 @@ fn settings_are_the_servers_and_not_those_of_the_agents_own_session() {
     let Some(server) = PostgresServer::start("statement_timeout = 7s") else { return };
     server.sql("postgres", "CREATE ROLE aura LOGIN; GRANT pg_monitor TO aura; ALTER ROLE aura SET enable_sort = off");
     let mut patient = options(vec![at(server.port(), "aura", "postgres")]);
-    // What a role forbids the planner makes queries seem dear, so that the server compiles them first.
+    // What a role forbids the planner makes queries seem expensive, so that the server compiles them first.
     patient.answer_timeout = Interval::from_secs(20);
     patient.timeout = Interval::from_secs(20);
     let mut source = open(&patient);
@@ -253,7 +253,7 @@ fn a_server_that_never_answers_is_late_alone() {
     for _ in 0..10 {
         let began = Instant::now();
         let reading = source.sample().unwrap();
-        // Far below the patience for an answer: the sample does not wait for the hung one.
+        // Far below the timeout of an answer: the sample does not wait for the hung one.
         assert!(began.elapsed() < Duration::from_millis(1200), "{:?}", began.elapsed());
         assert!(reading.servers[0].up.value().is_some());
         assert_eq!(reading.servers[1].up.missing().unwrap().reason, Reason::Unreachable);

@@ -5,17 +5,15 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use aura_model::FileStamp;
 use serde_json::Value;
 
 use crate::yaml;
 
 /// A larger file is no role's.
 const LARGEST: u64 = 4 << 20;
-/// A file written so shortly before it was read may change again without its times showing it.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// A file's last good copy.
 #[derive(Debug)]
@@ -29,45 +27,10 @@ pub(crate) struct Copy {
     pub(crate) modified: Option<f64>,
     /// Another one whenever the file was read anew, or could not be; no two reads of any files have the same.
     pub(crate) revision: u64,
-    seen: Option<Mark>,
+    seen: Option<FileStamp>,
 }
 
 static READS: AtomicU64 = AtomicU64::new(0);
-
-/// What tells that a file has changed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Mark {
-    size: u64,
-    modified: Option<SystemTime>,
-    /// Inode and time of its last change of any kind, or of its birth where the system has neither.
-    #[cfg(unix)]
-    changed: (u64, i64, i64),
-    #[cfg(not(unix))]
-    changed: Option<SystemTime>,
-}
-
-impl Mark {
-    fn of(metadata: &fs::Metadata) -> Self {
-        #[cfg(unix)]
-        let changed = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
-        };
-        #[cfg(not(unix))]
-        let changed = metadata.created().ok();
-        Self { size: metadata.len(), modified: metadata.modified().ok(), changed }
-    }
-
-    /// Whether a later change would show. A copy that keeps the old time of its content was changed all the same.
-    fn is_settled(&self) -> bool {
-        #[cfg(unix)]
-        let changed = u64::try_from(self.changed.1).ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds + 1));
-        #[cfg(not(unix))]
-        let changed = self.changed;
-        let is_old = |time: SystemTime| SystemTime::now().duration_since(time).is_ok_and(|age| age > SETTLED);
-        self.modified.is_some_and(is_old) && changed.is_some_and(is_old)
-    }
-}
 
 impl Copy {
     pub(crate) fn new(path: PathBuf) -> Self {
@@ -95,8 +58,8 @@ impl Copy {
             self.fail("no regular file".to_owned());
             return;
         }
-        let mark = Mark::of(&metadata);
-        if self.seen == Some(mark) {
+        let stamp = FileStamp::of(&metadata);
+        if self.seen == Some(stamp) {
             return;
         }
         match read(&self.path) {
@@ -104,9 +67,8 @@ impl Copy {
                 self.revise();
                 self.good = Some(value);
                 self.problem = None;
-                let modified = metadata.modified().ok();
-                self.modified = modified.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()));
-                self.seen = mark.is_settled().then_some(mark);
+                self.modified = stamp.modified();
+                self.seen = stamp.is_settled().then_some(stamp);
             }
             Err(problem) => self.fail(problem),
         }

@@ -64,15 +64,17 @@ impl Fault {
         ALL.iter().find(|(_, faults)| faults.contains(&self)).unwrap().0
     }
 
-    /// Lets it happen.
-    pub(super) fn inject(self, world: &mut World, watched: &Watched) {
+    /// Lets it happen; the files of the host lie beside each agent.
+    pub(super) fn inject(self, world: &mut World, agents: &[&Watched]) {
         let ollama = |fault| world.ollama.set_fault("/api/ps", Some(fault));
         match self {
-            Self::HostHangs => {
+            Self::HostHangs => agents.iter().for_each(|watched| {
                 pipe(&watched.machine.path("schedstat"));
                 watched.reopen_host();
-            }
-            Self::HostGarbage => fs::write(watched.machine.path("meminfo"), "MemTotal: \u{fffd}\0 lots\n").unwrap(),
+            }),
+            Self::HostGarbage => agents.iter().for_each(|watched| {
+                fs::write(watched.machine.path("meminfo"), "MemTotal: \u{fffd}\0 lots\n").unwrap();
+            }),
             Self::GpuHangs => world.driver.scenario("block"),
             Self::GpuLost => world.driver.scenario("lost0 lost1"),
             Self::GpuFails => world.driver.scenario("unknown"),
@@ -99,10 +101,10 @@ impl Fault {
     }
 
     /// Mends it.
-    pub(super) fn mend(self, world: &mut World, watched: &Watched) {
+    pub(super) fn mend(self, world: &mut World, agents: &[&Watched]) {
         match self {
-            Self::HostHangs => open_pipe(&watched.machine.path("schedstat")),
-            Self::HostGarbage => watched.machine.set_available(3_000_000),
+            Self::HostHangs => agents.iter().for_each(|watched| open_pipe(&watched.machine.path("schedstat"))),
+            Self::HostGarbage => agents.iter().for_each(|watched| watched.machine.set_available(3_000_000)),
             Self::GpuHangs | Self::GpuLost | Self::GpuFails => world.driver.scenario(""),
             Self::OllamaDies => world.ollama.start_again().unwrap(),
             Self::OllamaHangs | Self::OllamaGarbage | Self::OllamaBreaksOff | Self::OllamaRefuses => {

@@ -37,8 +37,8 @@ pub(super) struct Watched {
     reloads: AtomicU64,
 }
 
-/// From one sample of each source to the next.
-pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+/// From one sample of each source to the next, and of the control's host.
+pub(super) const INTERVAL: &str = "500ms";
 
 impl World {
     /// Where a program is missing that it takes, there is no world.
@@ -88,6 +88,8 @@ impl World {
             postgres = self.postgres.url("postgres"),
             root = root.display(),
         );
+        // An outage is over soon after it is mended.
+        let setup = setup.variable("AURA_BACKOFF_CEILING", "1s");
         let agent = setup.argument("--path.sysfs").argument(sysfs).config(&config.replace("HOST", "500ms"));
         let agent = agent.over(&machine).start();
         Watched { agent, machine, config, reloads: AtomicU64::new(0) }

@@ -13,11 +13,10 @@ use std::{
 };
 
 use aura_model::{Interval, Name};
-use aura_ollama::{Action, HostReading, Ollama, OllamaOptions};
+use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
 use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
-pub use self::routes::routes;
 pub(crate) use self::routes::{Accepted, Done};
 use crate::{
     hub::Hub,
@@ -37,6 +36,7 @@ const NEXT_READING: Duration = Duration::from_secs(5);
 pub struct Loader {
     hub: Arc<Hub>,
     jobs: Jobs,
+    ledger: Arc<Ledger>,
     settings: RwLock<ControlSettings>,
 }
 
@@ -56,10 +56,12 @@ impl ControlSettings {
 }
 
 impl Loader {
-    /// Of the servers that this hub's readings name. `permitted` says whether there is anybody who may load and unload.
+    /// Of the servers that this hub's readings name. `permitted` says whether there is anybody who may load and unload;
+    /// what was done is noted in the ledger.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
-        Arc::new(Self { hub, jobs: Jobs::new(), settings: RwLock::new(ControlSettings::new(options, permitted)) })
+    pub fn new(hub: Arc<Hub>, ledger: Arc<Ledger>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
+        let settings = RwLock::new(ControlSettings::new(options, permitted));
+        Arc::new(Self { hub, jobs: Jobs::new(), ledger, settings })
     }
 
     /// Puts other settings in force.
@@ -103,9 +105,9 @@ impl Loader {
         let done = match order.action {
             Action::Load => {
                 let within = self.settings().load_timeout.get();
-                aura_ollama::load(&order.server, &order.target, order.keep_alive, within).await
+                aura_ollama::load(&self.ledger, &order.server, &order.target, order.keep_alive, within).await
             }
-            Action::Unload => aura_ollama::unload(&order.server, &order.target, UNLOAD).await,
+            Action::Unload => aura_ollama::unload(&self.ledger, &order.server, &order.target, UNLOAD).await,
         };
         done.map(drop).map_err(|error| explain::command_error(order, &error, &self.others(order)))
     }

@@ -1,16 +1,16 @@
-//! The routes that load and unload. They need a user or the control token.
+//! The routes that load and unload.
 
 use std::{sync::Arc, time::Duration};
 
 use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
 use axum::{
-    Extension, Json, Router,
+    Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{MethodRouter, post},
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,19 +20,29 @@ use super::{
 };
 use crate::{
     api::{ApiError, Query},
-    http::{Admitted, App},
     views::ollama::newest,
 };
 
 /// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
 const WAIT: Duration = Duration::from_secs(100);
 
-/// The routes.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/v1/models/load", post(load_all))
-        .route("/v1/models/{name}/load", post(load))
-        .route("/v1/models/{name}/unload", post(unload))
+impl Loader {
+    /// The routes.
+    pub fn routes(self: &Arc<Self>) -> Vec<(&'static str, MethodRouter)> {
+        let routes: [(_, MethodRouter<Arc<Self>>); 3] = [
+            ("/v1/models/load", post(load_all)),
+            ("/v1/models/{name}/load", post(load)),
+            ("/v1/models/{name}/unload", post(unload)),
+        ];
+        routes.map(|(path, handler)| (path, handler.with_state(Arc::clone(self)))).into()
+    }
+
+    /// Why nobody may load and unload, if nobody may.
+    pub fn closed(&self) -> Option<ApiError> {
+        let message = "models are not loaded and unloaded through this agent";
+        let error = || ApiError::new(StatusCode::FORBIDDEN, "controls_off", message);
+        (!self.settings().on).then(|| error().hint("sources.ollama.controls is false"))
+    }
 }
 
 /// Answers a load or an unload.
@@ -77,50 +87,41 @@ struct Asked {
     wait: Option<bool>,
 }
 
-/// Who may not ask at all is not told first how to ask.
-type Queried = Result<Query<Asked>, ApiError>;
-
 async fn load(
-    State(app): State<Arc<App>>,
+    State(loader): State<Arc<Loader>>,
     Path(name): Path<String>,
-    Extension(admitted): Extension<Admitted>,
-    query: Queried,
-    headers: HeaderMap,
+    query: Result<Query<Asked>, ApiError>,
 ) -> Result<Response, ApiError> {
-    let asked = permitted(&admitted, &headers, query)?;
+    let asked = asked(query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
-    let snapshot = newest(&app.hub).map_err(not_watched)?;
+    let snapshot = newest(&loader.hub).map_err(not_watched)?;
     let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
-    answer(&app.loader, order, asked.wait.unwrap_or(true)).await
+    answer(&loader, order, asked.wait.unwrap_or(true)).await
 }
 
 async fn unload(
-    State(app): State<Arc<App>>,
+    State(loader): State<Arc<Loader>>,
     Path(name): Path<String>,
-    Extension(admitted): Extension<Admitted>,
-    query: Queried,
-    headers: HeaderMap,
+    query: Result<Query<Asked>, ApiError>,
 ) -> Result<Response, ApiError> {
-    let asked = permitted(&admitted, &headers, query)?;
+    let asked = asked(query)?;
     if asked.keep_alive.is_some() {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
     }
-    let snapshot = newest(&app.hub).map_err(not_watched)?;
+    let snapshot = newest(&loader.hub).map_err(not_watched)?;
     let order = order_unload(&snapshot.reading, &name, asked.host.as_deref())?;
-    answer(&app.loader, order, asked.wait.unwrap_or(true)).await
+    answer(&loader, order, asked.wait.unwrap_or(true)).await
 }
 
 /// Loads all that are installed, one after the other, until they no longer fit together.
 async fn load_all(
-    State(app): State<Arc<App>>,
-    Extension(admitted): Extension<Admitted>,
-    query: Queried,
-    headers: HeaderMap,
+    State(loader): State<Arc<Loader>>,
+    query: Result<Query<Asked>, ApiError>,
 ) -> Result<Response, ApiError> {
-    let asked = permitted(&admitted, &headers, query)?;
+    let asked = asked(query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
-    let snapshot = newest(&app.hub).map_err(not_watched)?;
-    let batch = app.loader.jobs.new_batch();
+    let snapshot = newest(&loader.hub).map_err(not_watched)?;
+    let batch = loader.jobs.new_batch();
     let mut accepted = Vec::new();
     for host in hosts(&snapshot.reading, asked.host.as_deref())? {
         let (Some(loaded), Some(installed)) = (host.loaded.value(), host.installed.value()) else { continue };
@@ -132,7 +133,7 @@ async fn load_all(
             }
             asked.push(&model.digest);
             let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
-            match app.loader.submit(Order { batch: Some(batch), ..order }) {
+            match loader.submit(Order { batch: Some(batch), ..order }) {
                 Some(id) => accepted.push(AcceptedJob { job: id, host: host.host.clone(), model: model.name.clone() }),
                 None => break,
             }
@@ -142,15 +143,8 @@ async fn load_all(
     Ok((status, Json(Accepted { jobs: accepted })).into_response())
 }
 
-fn permitted(admitted: &Admitted, headers: &HeaderMap, query: Queried) -> Result<Asked, ApiError> {
-    if !admitted.settings().controls {
-        let message = "models are not loaded and unloaded through this agent";
-        let hint = "sources.ollama.controls is false";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "controls_off", message).hint(hint));
-    }
-    admitted.settings().may_control(headers)?;
-    let Query(asked) = query.map_err(|error| error.hint("there are keep_alive, host and wait"))?;
-    Ok(asked)
+fn asked(query: Result<Query<Asked>, ApiError>) -> Result<Asked, ApiError> {
+    query.map(|Query(asked)| asked).map_err(|error| error.hint("there are keep_alive, host and wait"))
 }
 
 fn order_load(

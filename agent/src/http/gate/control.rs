@@ -2,7 +2,7 @@
 //! shows the control token. Without either nobody may, not even on loopback: every program and every web page on this
 //! machine reaches that.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, path::Path};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
@@ -12,8 +12,6 @@ use crate::{api::ApiError, http::Settings};
 
 /// A shorter token can be guessed.
 const SHORTEST: usize = 16;
-/// A longer file is no token.
-const LONGEST: u64 = 4096;
 
 /// The token of `web.control_token_file`. Only its hash is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,17 +23,12 @@ impl ControlToken {
     /// # Errors
     /// Why the file gives none. What stands in it is not repeated.
     pub fn load(file: &Path) -> Result<Self, String> {
-        let wrong = |why: String| format!("{}: {why}", file.display());
-        let length = fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
-        if length > LONGEST {
-            return Err(wrong(format!("is longer than {LONGEST} bytes: this is no token")));
-        }
-        let bytes = fs::read(file).map_err(|error| wrong(error.to_string()))?;
-        let text = aura_model::text(&bytes).map_err(wrong)?;
+        let text = aura_net::secret(file).map_err(|missing| missing.detail)?;
         let token = text.trim();
         if token.len() < SHORTEST || token.contains(char::is_whitespace) {
             let help = "make one with `openssl rand -hex 32`";
-            return Err(wrong(format!("a token is one word of at least {SHORTEST} characters; {help}")));
+            let file = file.display();
+            return Err(format!("{file}: a token is one word of at least {SHORTEST} characters; {help}"));
         }
         Ok(Self(hash(token.as_bytes())))
     }
@@ -92,7 +85,7 @@ fn hash(token: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{fs, sync::Arc};
 
     use super::*;
 
@@ -133,7 +126,7 @@ mod tests {
     fn a_file_without_a_good_token_is_a_mistake_that_does_not_repeat_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        for (text, word) in [("", "one word"), ("short", "one word"), ("0123456789 abcdef 0123", "one word")] {
+        for (text, word) in [("", "empty"), ("short", "one word"), ("0123456789 abcdef 0123", "one word")] {
             fs::write(&file, text).unwrap();
             let error = ControlToken::load(&file).unwrap_err();
             assert!(error.contains(word) && (text.is_empty() || !error.contains(text)), "{error}");

@@ -20,7 +20,10 @@ use super::{
     client_address::ClientAddress,
     permits::{Seat, Standing},
 };
-use crate::http::{Settings, server::tls::Shown};
+use crate::{
+    api::check_origin,
+    http::{Settings, server::tls::Shown},
+};
 
 /// A connection whose TLS handshake is done, if there was to be one.
 pub(in crate::http) struct Guest {
@@ -112,7 +115,7 @@ impl Admitted {
                 .collect();
             settings.admits(&guest)
                 && settings.trust.check(&method, &headers).is_ok()
-                && settings.trust.check_origin(&headers).is_ok()
+                && check_origin(&headers, &settings.trust.origins).is_ok()
                 && match (&settings.authenticator, &user) {
                     (None, _) => true,
                     (Some(authenticator), Some(user)) => authenticator.has(user),

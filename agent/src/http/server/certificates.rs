@@ -4,9 +4,10 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
+use aura_model::FileStamp;
 use rustls::{
     crypto::CryptoProvider,
     server::{ClientHello, ResolvesServerCert},
@@ -34,19 +35,10 @@ pub(super) struct Certificates {
 
 struct Current {
     shown: Arc<CertifiedKey>,
-    stamps: [Stamp; 2],
+    stamps: [Option<FileStamp>; 2],
     looked: Instant,
     /// Why files that have changed could not be read, as the log has it.
     complaint: Option<String>,
-}
-
-/// What changes when a file is written or replaced.
-#[derive(Clone, Copy, Default, PartialEq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    length: u64,
-    #[cfg(unix)]
-    inode: u64,
 }
 
 impl Certificates {
@@ -126,15 +118,9 @@ impl Pem {
         }
     }
 
-    fn stamp(&self) -> Stamp {
-        let Self::File(path) = self else { return Stamp::default() };
-        let Ok(metadata) = fs::metadata(path) else { return Stamp::default() };
-        Stamp {
-            modified: metadata.modified().ok(),
-            length: metadata.len(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
-        }
+    fn stamp(&self) -> Option<FileStamp> {
+        let Self::File(path) = self else { return None };
+        fs::metadata(path).ok().as_ref().map(FileStamp::of)
     }
 }
 

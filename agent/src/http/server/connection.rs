@@ -19,6 +19,7 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::either::Either;
 use tracing::debug;
 
 use super::{Serving, tls::Shown};
@@ -31,7 +32,7 @@ use crate::{
         },
         unreadable,
     },
-    net::{Stream, Waiting, Wire, stream::Transport},
+    net::{Stream, Waiting, Wire},
 };
 
 /// A request head is far smaller; a larger one is refused with 431.
@@ -63,8 +64,8 @@ pub(in crate::http) async fn serve(stream: TcpStream, peer: SocketAddr, place: P
         }
     };
     let shown = match stream.transport() {
-        Transport::Plain(_) => None,
-        Transport::Tls(stream) => Some(Shown::of(stream.get_ref().1)),
+        Either::Left(_) => None,
+        Either::Right(stream) => Some(Shown::of(stream.get_ref().1)),
     };
     let guest = Arc::new(Guest::new(peer, local, shown, Arc::clone(place.seat())));
     let seat: Arc<Seat> = Arc::clone(place.seat());

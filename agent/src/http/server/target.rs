@@ -1,5 +1,6 @@
 //! What a request asks for, and of whom: judged once for all routes, before anything else looks at it.
 
+use aura_net::split_port;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use percent_encoding::percent_decode_str;
 
@@ -53,18 +54,15 @@ fn bad_host(host: &HeaderValue) -> ApiError {
 
 /// A name or an address, with a port or without.
 fn is_host(text: &str) -> bool {
-    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), port),
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
-            (end > 0 && text[..end].bytes().all(is_name), &text[end..])
-        }
+    let Some((name, port)) = split_port(text) else { return false };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
+    let is_host = if text.starts_with('[') {
+        name.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        !name.is_empty() && name.bytes().all(is_name)
     };
-    let port = port.strip_prefix(':').map_or(port.is_empty(), |port| {
-        port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
-    });
-    name && port
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_host && port.is_none_or(|port| port.is_empty() || is_port(port))
 }
 
 /// Each `%` stands before two digits, and what they encode is text.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::frame::{self, Opcode};
+use crate::api::ErrorBody;
 
 /// A message from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,9 @@ pub enum Answer {
 
 impl Answer {
     /// A message that says what was wrong and what to write instead.
-    pub fn error(code: &str, message: &str, hint: &str) -> Self {
-        let error = serde_json::json!({ "code": code, "message": message, "hint": hint });
+    pub fn error(code: &'static str, message: &str, hint: &str) -> Self {
+        let (message, hint) = (message.to_owned(), Some(hint.to_owned()));
+        let error = ErrorBody { code, message, hint, retry_after_s: None };
         Self::Text(serde_json::json!({ "type": "error", "error": error }).to_string())
     }
 }
@@ -99,7 +101,7 @@ fn reply(answer: Answer) -> Reaction {
     }
 }
 
-fn error_reply(code: &str, message: &str, hint: &str) -> Reaction {
+fn error_reply(code: &'static str, message: &str, hint: &str) -> Reaction {
     reply(Answer::error(code, message, hint))
 }
 

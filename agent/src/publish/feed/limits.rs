@@ -27,6 +27,8 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// A client that said nothing for this long is dropped.
     pub dead_after: Duration,
+    /// Whether permessage-deflate is agreed on with clients who offer it.
+    pub compression: bool,
     /// How long the other side may take to answer a close frame.
     pub close_timeout: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             incoming_burst: 64 * 1024,
             ping_interval: Duration::from_secs(20),
             dead_after: Duration::from_secs(60),
+            compression: true,
             close_timeout: Duration::from_secs(1),
         }
     }

@@ -18,7 +18,6 @@ mod slot;
 mod socket;
 mod stats;
 mod thread;
-mod utf8;
 
 use std::{
     io,
@@ -79,6 +78,14 @@ pub struct Feed {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
     admission: Arc<Admission>,
+}
+
+/// A feed, and whether its newest message may be shown as fresh.
+pub struct Live {
+    /// The feed.
+    pub feed: Feed,
+    /// Whether its source is on time.
+    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What a feed's publisher and the thread share.
@@ -224,7 +231,8 @@ impl Feed {
     ) -> Result<Response, Refusal> {
         let limits = self.inbox.limits();
         let (method, version) = (request.method(), request.version());
-        let handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
+        let mut handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
+        handshake.terms.deflate &= limits.compression;
         let mut permit = self.admission.admit(&self.shared, address, &limits).map_err(Refusal::full)?;
         permit.pass = pass;
         let response = handshake.response()?;

@@ -6,7 +6,6 @@
 use super::{
     deflate::{Deflate, InflateError},
     frame::{COMPRESSED, FIN, Opcode},
-    utf8::Utf8,
 };
 
 /// What a client may send.
@@ -75,7 +74,8 @@ struct Message {
     text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    utf8: Utf8,
+    /// So many bytes are whole characters.
+    checked: usize,
 }
 
 impl Parser {
@@ -210,7 +210,7 @@ impl Parser {
                 text: frame.opcode == Opcode::Text,
                 compressed: self.header.bytes[0] & COMPRESSED != 0,
                 bytes: Vec::new(),
-                utf8: Utf8::default(),
+                checked: 0,
             });
         }
     }
@@ -224,11 +224,8 @@ impl Parser {
         frame.have += piece.len();
         match &mut self.message {
             Some(message) if !frame.opcode.is_control() => {
-                let start = message.bytes.len();
                 message.bytes.extend(unmasked);
-                if message.text && !message.compressed && !message.utf8.take(&message.bytes[start..]) {
-                    return Err(NOT_UTF8);
-                }
+                message.check()?;
             }
             _ => self.control.extend(unmasked),
         }
@@ -250,14 +247,26 @@ impl Parser {
 }
 
 impl Message {
+    /// Text fails at its first wrong byte and not at its end.
+    fn check(&mut self) -> Result<(), Violation> {
+        if !self.text || self.compressed {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(rest) => self.checked += rest.len(),
+            // The last character may still be under way.
+            Err(error) if error.error_len().is_none() => self.checked += error.valid_up_to(),
+            Err(_) => return Err(NOT_UTF8),
+        }
+        Ok(())
+    }
+
     fn finish(mut self, rules: Rules, deflate: &mut Deflate) -> Result<Event, Violation> {
         if self.compressed {
             self.bytes = deflate.inflate(&mut self.bytes, rules.message_bytes).map_err(|error| match error {
                 InflateError::TooLong => TOO_BIG,
                 InflateError::Invalid => Violation { code: 1007, reason: "not a deflate stream" },
             })?;
-        } else if !self.utf8.complete() {
-            return Err(NOT_UTF8);
         }
         if self.text {
             String::from_utf8(self.bytes).map(Event::Text).map_err(|_| NOT_UTF8)

@@ -9,8 +9,9 @@ use std::{
 use mio::{Interest, Registry, Token, net::TcpStream};
 use rustls::ServerConnection;
 use socket2::SockRef;
+use tokio_util::either::Either;
 
-use crate::net::stream::{Stream, Transport};
+use crate::net::Stream;
 
 /// How many unsent bytes the kernel may hold before it takes no more. Less than any message: at most one
 /// message waits in the kernel, and the next one is chosen when that one has left.
@@ -39,8 +40,8 @@ impl Socket {
     /// Takes a connection out of tokio. Must run where tokio's runtime is.
     pub(super) fn from_stream(stream: Stream) -> io::Result<Self> {
         let (tcp, connection) = match stream.into_transport() {
-            Transport::Plain(tcp) => (tcp, None),
-            Transport::Tls(tls) => {
+            Either::Left(tcp) => (tcp, None),
+            Either::Right(tls) => {
                 let (tcp, connection) = tls.into_inner();
                 (tcp, Some(connection))
             }

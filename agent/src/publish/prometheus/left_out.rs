@@ -47,35 +47,3 @@ fn totals() -> MutexGuard<'static, BTreeMap<&'static str, Total>> {
 pub fn left_out(source: &str) -> u64 {
     totals().get(source).map_or(0, |total| total.count)
 }
-
-#[cfg(test)]
-mod tests {
-    use aura_exposition::Format;
-    use aura_model::{Group, Metric, declare, rows, walk};
-
-    use super::*;
-    use crate::hub::Encodings;
-
-    const METRICS: &[Metric<[&str; 2]>] = rows! { |labels|
-        for label in labels => { label } {
-            gauge "twice" = 1, "The labels may be equal.";
-        }
-    };
-
-    const GROUPS: &[Group<[&str; 2]>] = &[Group {
-        name: "twice",
-        walk: |labels, emit| walk(METRICS, labels, emit),
-        declare: |show| declare(METRICS, show),
-    }];
-
-    #[test]
-    fn what_was_left_out_counts_once_for_a_reading_in_whatever_formats_it_is_asked_for() {
-        let reading = Encodings::default();
-        for format in [Format::Text, Format::OpenMetrics, Format::Text] {
-            reading.get("a test's own source", GROUPS, &["a", "a"], format);
-            assert_eq!(left_out("a test's own source"), 1);
-        }
-        Encodings::default().get("a test's own source", GROUPS, &["a", "a"], Format::OpenMetrics);
-        assert_eq!(left_out("a test's own source"), 2);
-    }
-}

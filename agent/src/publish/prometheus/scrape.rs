@@ -10,8 +10,8 @@ use aura_host::NOT_READ;
 use bytes::Bytes;
 use tracing::warn;
 
-use super::compress;
-use crate::hub::{AnySource, Exposition, Published};
+use super::{cache::Cache, compress};
+use crate::hub::{AnyReading, AnySource, Published};
 
 /// The end of an OpenMetrics exposition.
 const END: &[u8] = b"# EOF\n";
@@ -116,7 +116,8 @@ fn say_once(collector: &'static str) {
 
 /// Joins the body of a scrape of these readings.
 pub(super) fn join(
-    readings: &[(&AnySource, Arc<dyn Exposition>)],
+    cache: &Cache,
+    readings: &[(&AnySource, Arc<dyn AnyReading>)],
     scrape: &Scrape,
     format: Format,
     coding: Coding,
@@ -124,7 +125,7 @@ pub(super) fn join(
     let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
     let pieces = readings
         .iter()
-        .flat_map(|(source, reading)| reading.encoding(format).select(|group| scrape.wants(&***source, group)));
+        .flat_map(|(source, reading)| cache.text(reading, format).select(|group| scrape.wants(&***source, group)));
     let text = pieces.chain(end).collect::<Vec<Bytes>>().concat();
     match coding {
         Coding::Identity => text.into(),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use aura_exposition::{Coding, Format};
 use bytes::Bytes;
 
-use super::{Scrape, ScrapeError, scrape::join};
-use crate::hub::{AnySource, Exposition};
+use super::{Scrape, ScrapeError, cache::Cache, scrape::join};
+use crate::hub::{AnyReading, AnySource};
 
 /// More kinds of scrapes than scrapers of one agent ask for; each kept answer holds its text.
 const KEPT: usize = 8;
@@ -14,6 +14,7 @@ const KEPT: usize = 8;
 /// Answers scrapes.
 #[derive(Default)]
 pub struct Scraper {
+    cache: Cache,
     newest: Mutex<Vec<Answer>>,
 }
 
@@ -22,7 +23,7 @@ struct Answer {
     format: Format,
     coding: Coding,
     /// What was joined. Without holding it: a kept answer must not keep readings alive that nobody else needs.
-    readings: Vec<Weak<dyn Exposition>>,
+    readings: Vec<Weak<dyn AnyReading>>,
     body: Bytes,
 }
 
@@ -38,14 +39,14 @@ impl Scraper {
         format: Format,
         coding: Coding,
     ) -> Result<Bytes, ScrapeError> {
-        let readings: Vec<(&AnySource, Arc<dyn Exposition>)> =
-            sources.iter().filter_map(|source| Some((source, source.exposition()?))).collect();
+        let readings: Vec<(&AnySource, Arc<dyn AnyReading>)> =
+            sources.iter().filter_map(|source| Some((source, source.reading()?))).collect();
         let same = |answer: &Answer| answer.format == format && answer.coding == coding && answer.scrape == scrape;
         if let Some(answer) = self.newest().iter().find(|answer| same(answer) && answer.is_of(&readings)) {
             return Ok(answer.body.clone());
         }
         scrape.check(sources)?;
-        let body = join(&readings, &scrape, format, coding);
+        let body = join(&self.cache, &readings, &scrape, format, coding);
         let mut newest = self.newest();
         newest.retain(|answer| !same(answer));
         if newest.len() == KEPT {
@@ -63,7 +64,7 @@ impl Scraper {
 
 impl Answer {
     /// An address is a reading's alone for as long as something points at it, a weak pointer included.
-    fn is_of(&self, readings: &[(&AnySource, Arc<dyn Exposition>)]) -> bool {
+    fn is_of(&self, readings: &[(&AnySource, Arc<dyn AnyReading>)]) -> bool {
         let mut pairs = self.readings.iter().zip(readings);
         self.readings.len() == readings.len()
             && pairs.all(|(kept, (_, reading))| std::ptr::addr_eq(kept.as_ptr(), Arc::as_ptr(reading)))

@@ -12,15 +12,15 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, message::Shown};
-use crate::{
-    api::{ApiError, Query},
-    http::App,
-};
+use super::{DebatesView, Moment, message::Shown};
+use crate::api::{ApiError, Query};
 
-/// The routes, without their state.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/v1/debate/leaderboard", get(leaderboard)).route("/v1/debate/history", get(history))
+/// The routes.
+pub fn routes(view: Arc<DebatesView>) -> Router {
+    Router::new()
+        .route("/v1/debate/leaderboard", get(leaderboard))
+        .route("/v1/debate/history", get(history))
+        .with_state(view)
 }
 
 const USUAL_LIMIT: usize = 10;
@@ -44,8 +44,8 @@ struct Line {
     ranked: bool,
 }
 
-async fn leaderboard(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
+async fn leaderboard(State(view): State<Arc<DebatesView>>) -> Result<Response, ApiError> {
+    let moment = read(&view)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let leaderboard = standings.models.iter().map(|model| Line {
         model: model.model.clone(),
@@ -73,8 +73,8 @@ struct Asked {
     model: Option<String>,
 }
 
-async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
-    let moment = read(&app)?;
+async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+    let moment = read(&view)?;
     let Some(standings) = &moment.standings else { return Err(unread(&moment)) };
     let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
     // What is not finished is no history.
@@ -86,8 +86,8 @@ async fn history(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Res
     Ok(Json(History { debates }).into_response())
 }
 
-fn read(app: &App) -> Result<Arc<Moment>, ApiError> {
-    app.views.debates.current().ok_or_else(|| {
+fn read(view: &DebatesView) -> Result<Arc<Moment>, ApiError> {
+    view.current().ok_or_else(|| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stale", "PostgreSQL has no reading that is on time")
             .hint("see the log, or aura_source_missing_info in /metrics/aura")
             .retry_after(1)

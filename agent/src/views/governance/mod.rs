@@ -25,12 +25,12 @@ use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-pub(crate) use self::routes::routes;
+pub use self::routes::routes;
 use crate::{
     config::suggestion,
     hub::{Channel, Hub, Published, Snapshot},
     publish::feed::{Answer, ClientRequest, Feed},
-    views::time::rfc3339,
+    views::time::{rfc3339, rfc3339_of_seconds},
 };
 
 /// Events in the first message to each client, and in the answer to one who does not say how many.
@@ -219,14 +219,14 @@ fn roles_view(snapshot: &Snapshot<RoleFiles>) -> RolesView {
     let changed = installations.iter().filter_map(|roles| roles.last_change).max_by(f64::total_cmp);
     let meta = RolesMeta {
         total_roles: roles.len(),
-        last_updated: changed.and_then(seconds),
+        last_updated: changed.and_then(rfc3339_of_seconds),
         trust_scale: roles.first().map(|first| first.role.trust_scale),
     };
     let view = |roles: &Arc<aura_roles::Roles>| InstallationView {
         name: roles.installation.clone(),
         root: roles.root.clone(),
         meta: roles.meta.clone(),
-        last_change: roles.last_change.and_then(seconds),
+        last_change: roles.last_change.and_then(rfc3339_of_seconds),
         drafts_pending: roles.drafts.iter().filter(|draft| draft.pending).count(),
         drafts: roles.drafts.iter().take(LISTED).cloned().collect(),
         migrations: roles.migrations.iter().rev().take(LISTED).rev().cloned().collect(),
@@ -247,7 +247,7 @@ fn audit_view(snapshot: &Snapshot<Audit>) -> AuditView {
         events: log.total,
         skipped: log.skipped.total(),
         gaps: log.gaps,
-        last_event: log.last_event_seconds.and_then(seconds),
+        last_event: log.last_event_seconds.and_then(rfc3339_of_seconds),
         watched: log.spikes.clone(),
     };
     let mut spikes = Vec::new();
@@ -261,9 +261,4 @@ fn audit_view(snapshot: &Snapshot<Audit>) -> AuditView {
         problems: reading.problems.clone(),
         position_kept: reading.kept,
     }
-}
-
-fn seconds(seconds: f64) -> Option<String> {
-    #[expect(clippy::cast_possible_truncation, reason = "what lies outside is no time and is refused next")]
-    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok().map(rfc3339)
 }

@@ -22,13 +22,13 @@ use http::StatusCode;
 use jiff::Timestamp;
 
 use super::{
+    GovernanceView,
     message::{EventView, PageAnswer, RolesAnswer},
     rfc3339, roles_view,
 };
 use crate::{
     api::{ApiError, Query},
     config::suggestion,
-    http::App,
 };
 
 /// Events on a page when nobody says.
@@ -42,12 +42,15 @@ const PARAMETERS: [&str; 11] =
     ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
 /// The routes below `/api/governance`.
-pub(crate) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/governance/roles", get(roles)).route("/api/governance/audit-logs", get(audit_logs))
+pub fn routes(view: Arc<GovernanceView>) -> Router {
+    Router::new()
+        .route("/api/governance/roles", get(roles))
+        .route("/api/governance/audit-logs", get(audit_logs))
+        .with_state(view)
 }
 
-async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let snapshot = app.views.governance.newest::<RoleFiles>().map_err(|missing| {
+async fn roles(State(view): State<Arc<GovernanceView>>) -> Result<Response, ApiError> {
+    let snapshot = view.newest::<RoleFiles>().map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see sources.roles in the configuration, and aura_source_missing_info in /metrics/aura")
     })?;
@@ -61,19 +64,18 @@ async fn roles(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
 }
 
 async fn audit_logs(
-    State(app): State<Arc<App>>,
+    State(view): State<Arc<GovernanceView>>,
     Query(asked): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let request = request(asked)?;
-    let governance = &app.views.governance;
-    let sources = governance.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let sources = view.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     if sources.logs.is_empty() {
         let message = "no audit logs are named";
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_configured", message)
             .hint("set sources.audit.roots to the root folder of an installation, or sources.audit.files"));
     }
     // Those who left give their places back in a moment.
-    let place = tokio::time::timeout(PLACE_PATIENCE, Arc::clone(&governance.readers).acquire_owned()).await;
+    let place = tokio::time::timeout(PLACE_PATIENCE, Arc::clone(&view.readers).acquire_owned()).await;
     let place = place.ok().and_then(Result::ok).ok_or_else(|| {
         let message = "as many pages are being read as may be at once";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_pages", message).retry_after(1)

@@ -5,6 +5,7 @@ mod alerts;
 mod derive;
 mod history;
 pub mod message;
+mod routes;
 pub(crate) mod stats;
 
 use std::{
@@ -17,10 +18,11 @@ use aura_gpu::Gpus;
 use aura_host::Host;
 
 use self::{alerts::Alerts, history::History, message::Alert};
-pub use self::{derive::Vitals, history::Window};
+pub use self::{derive::Vitals, history::Window, routes::routes};
 use crate::{
     config::{self, Thresholds},
     hub::{Hub, Snapshot},
+    telemetry::Events,
 };
 
 /// Rates are made over at least this long: the kernel counts CPU time in hundredths of a second, so over a tenth of
@@ -48,6 +50,7 @@ pub struct Moment {
 /// The host's state for people: fed with each reading, read by the feed and the API.
 pub struct HostView {
     hub: Arc<Hub>,
+    pub(super) events: Arc<Events>,
     started: Instant,
     state: Mutex<State>,
 }
@@ -65,7 +68,7 @@ struct State {
 impl HostView {
     /// Nothing read yet.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, history: &config::History, thresholds: Thresholds) -> Self {
+    pub fn new(hub: Arc<Hub>, events: Arc<Events>, history: &config::History, thresholds: Thresholds) -> Self {
         let state = State {
             recent: VecDeque::new(),
             current: None,
@@ -75,7 +78,7 @@ impl HostView {
             walks: derive::Walks::default(),
             seq: 0,
         };
-        Self { hub, started: Instant::now(), state: Mutex::new(state) }
+        Self { hub, events, started: Instant::now(), state: Mutex::new(state) }
     }
 
     /// Puts other limits in force.

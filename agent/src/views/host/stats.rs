@@ -5,8 +5,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{HostView, Moment, derive};
-use crate::telemetry::EventCounts;
-
 /// The answer.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Stats {
@@ -38,7 +36,8 @@ pub struct Stats {
 
 impl HostView {
     /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment, events: &EventCounts) -> Stats {
+    pub fn stats(&self, moment: &Moment) -> Stats {
+        let events = self.events.counts();
         let vitals = &moment.vitals;
         let metrics = derive::update(moment, &self.hub).metrics;
         let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());

@@ -89,7 +89,7 @@ fn shown(before: &Counters, after: &Counters, seconds: u64) -> (Vitals, Value) {
     let taken = first.taken + Duration::from_secs(seconds);
     let second = Snapshot::of(host.sample().unwrap(), taken);
     let hub = Arc::new(Hub::default());
-    let system = HostView::new(Arc::clone(&hub), &config::History::default(), Thresholds::default());
+    let system = HostView::new(Arc::clone(&hub), Arc::default(), &config::History::default(), Thresholds::default());
     let interval = Duration::from_secs(seconds);
     let alone = system.take(Arc::new(first), interval);
     assert_eq!(alone.vitals.cpu_percent, None, "one reading has no rate");
@@ -112,6 +112,7 @@ fn close(shown: &Value, expected: Option<f64>) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
+    /// Property 6: CPU, memory and disk are shown as the machine has them.
     #[test]
     fn numbers_for_people_are_what_the_counters_say(before in counters(), after in counters(), seconds in 1_u64..20) {
         let (vitals, message) = shown(&before, &after, seconds);
@@ -182,7 +183,7 @@ fn what_is_missing_is_null_or_absent_and_says_why() {
 #[test]
 fn a_late_reading_is_not_current() {
     let hub = Arc::new(Hub::default());
-    let system = HostView::new(Arc::clone(&hub), &config::History::default(), Thresholds::default());
+    let system = HostView::new(Arc::clone(&hub), Arc::default(), &config::History::default(), Thresholds::default());
     let mut host = Host::open(&HostOptions::default(), &Context::default()).unwrap();
     let shown = Duration::from_secs(1);
     let snapshot = Snapshot::of(host.sample().unwrap(), Instant::now()).shown_for(shown);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
 use crate::views::{
     join::{GpuMemory, Runners},
-    time::rfc3339,
+    time::{rfc3339, rfc3339_of_seconds},
 };
 
 const GIB: f64 = 1_073_741_824.0;
@@ -220,9 +220,7 @@ fn host(host: &HostReading) -> Host {
 
 /// RFC 3339 of Unix seconds.
 pub(super) fn time(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of our own clock")]
-    let time = Timestamp::from_millisecond((seconds * 1000.0).round() as i64);
-    time.map(rfc3339).unwrap_or_default()
+    rfc3339_of_seconds(seconds).unwrap_or_default()
 }
 
 fn tenths(number: f64) -> f64 {

@@ -10,16 +10,16 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::status;
-use crate::{api::ApiError, http::App};
+use super::{OllamaView, status};
+use crate::api::ApiError;
 
 /// The routes.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/v1/models/status", get(model_status)).route("/v1/models/health", get(health))
+pub fn routes(view: Arc<OllamaView>) -> Router {
+    Router::new().route("/v1/models/status", get(model_status)).route("/v1/models/health", get(health)).with_state(view)
 }
 
-async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let status = status::status(app.views.ollama.current());
+async fn model_status(State(view): State<Arc<OllamaView>>) -> Result<Response, ApiError> {
+    let status = status::status(view.current());
     status.map(|status| Json(status).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("start Ollama, or name it in sources.ollama.hosts")
@@ -27,8 +27,8 @@ async fn model_status(State(app): State<Arc<App>>) -> Result<Response, ApiError>
     })
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let (healthy, body) = status::health(app.views.ollama.current());
+async fn health(State(view): State<Arc<OllamaView>>) -> Response {
+    let (healthy, body) = status::health(view.current());
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut response = (status, Json(body)).into_response();
     if !healthy {

@@ -221,6 +221,7 @@ fn is_settled(message: &Value, world: &World, lists_before: u64) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
+    /// Property 2: The models that are shown are those that Ollama reports.
     #[test]
     fn what_is_shown_equals_what_ollama_reports(events in prop::collection::vec(event(), 1..25)) {
         let settings = Settings { memory: 9 * GIB, ..Settings::default() };

@@ -7,12 +7,12 @@ mod routes;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use aura_model::{Missing, Reason, Source};
-use aura_postgres::Postgres;
+use aura_postgres::{Postgres, PostgresOptions, Prober};
 use jiff::Timestamp;
 
 pub use self::routes::routes;
@@ -27,7 +27,12 @@ const RATE_SPAN: Duration = Duration::from_secs(10);
 
 /// PostgreSQL's state for people: fed with each reading, read by the feed and the routes.
 #[derive(Default)]
-pub struct PostgresView(Mutex<State>);
+pub struct PostgresView {
+    hub: Arc<Hub>,
+    /// Asks database servers that a request names.
+    prober: RwLock<Arc<Prober>>,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
@@ -47,9 +52,24 @@ pub struct Moment {
 }
 
 impl PostgresView {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, options: &PostgresOptions) -> Self {
+        Self { hub, prober: RwLock::new(Arc::new(Prober::new(options))), state: Mutex::default() }
+    }
+
+    /// After a reload.
+    pub fn set_options(&self, options: &PostgresOptions) {
+        *self.prober.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Prober::new(options));
+    }
+
+    fn prober(&self) -> Arc<Prober> {
+        Arc::clone(&self.prober.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes in a new reading.
     pub fn take(&self, now: Arc<Snapshot<Postgres>>, interval: Duration) -> Arc<Moment> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.recent.get(1).is_some_and(|second| now.taken.duration_since(second.taken) >= RATE_SPAN) {
             state.recent.pop_front();
         }
@@ -64,13 +84,13 @@ impl PostgresView {
 
     /// The newest reading, unless the source is too late for it to be shown as fresh.
     pub fn current(&self) -> Option<Arc<Moment>> {
-        let moment = self.0.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
+        let moment = self.state.lock().unwrap_or_else(PoisonError::into_inner).current.clone()?;
         moment.now.is_shown().then_some(moment)
     }
 
     /// The feed's message of a moment.
     pub fn update(&self, moment: &Moment) -> DatabaseUpdate {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let sampled_at = rfc3339(moment.now.sampled_at);
         let each = moment.now.reading.servers.iter().enumerate().map(|(index, server)| {
             let before = moment.before.as_ref().and_then(|before| {
@@ -95,7 +115,7 @@ impl PostgresView {
 
     /// The message of a time without a reading.
     pub fn absence(&self, missing: Missing, interval: Duration) -> DatabaseUpdate {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.seq += 1;
         let now = rfc3339(Timestamp::now());
         DatabaseUpdate {

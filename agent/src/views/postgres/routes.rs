@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use aura_exposition::{Format, encode};
+use aura_model::each_group;
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::State,
     response::{IntoResponse, Response},
     routing::get,
@@ -14,23 +15,22 @@ use axum::{
 use http::{StatusCode, header};
 use serde::Deserialize;
 
-use super::why;
+use super::{PostgresView, why};
 use crate::{
     api::{ApiError, Query},
-    http::{Admitted, App},
     publish::prometheus::report,
 };
 
-/// The routes, without their state.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe))
+/// The routes.
+pub fn routes(view: Arc<PostgresView>) -> Router {
+    Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe)).with_state(view)
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let moment = app.views.postgres.current();
-    let metrics = moment.and_then(|moment| app.views.postgres.update(&moment).metrics);
+async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiError> {
+    let moment = view.current();
+    let metrics = moment.and_then(|moment| view.update(&moment).metrics);
     metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        let missing = why(&app.hub);
+        let missing = why(&view.hub);
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see docs/sources/postgres.md")
             .retry_after(1)
@@ -45,10 +45,10 @@ struct Probed {
 }
 
 /// Asks a server now; what may be asked, and how often, is the exporter's to say.
-async fn probe(Extension(admitted): Extension<Admitted>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
-    let prober = Arc::clone(&admitted.settings().prober);
+async fn probe(State(view): State<Arc<PostgresView>>, Query(asked): Query<Probed>) -> Result<Response, ApiError> {
+    let prober = view.prober();
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
-    let encoding = encode(Prober::groups(), &*reading, Format::Text);
+    let encoding = encode(|each| each_group(Prober::groups(), &*reading, each), Format::Text);
     report("postgres", encoding.left_out());
     let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())

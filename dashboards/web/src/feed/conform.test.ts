@@ -90,6 +90,7 @@ describe("the contract with the agent", () => {
     expect(said).toHaveBeenCalled();
   });
 
+  // Property 8: Every failed request and every lost connection leaves its details on the browser's console.
   it("says what was left out: where the message says what is missing, and once on the console", async () => {
     vi.resetModules();
     const { parseUpdate } = await import("./message");

@@ -148,6 +148,7 @@ describe("a feed", () => {
   });
 });
 
+// Property 7: Feeds open with the page and come back by exponential backoff.
 describe("any sequence of connects, drops and reconnects", () => {
   const step = fc.oneof(
     fc.integer({ min: 1, max: 90_000 }).map((milliseconds) => ["wait", milliseconds] as const),

@@ -1,4 +1,4 @@
-use aura_model::{Metric, counter, gauge, unknown, walk};
+use aura_model::{Group, Metric, counter, each_group, gauge, unknown, walk};
 use proptest::prelude::*;
 
 use super::*;
@@ -49,7 +49,7 @@ const GROUPS: &[Group<Reading>] = &[
 ];
 
 fn text(reading: &Reading, format: Format) -> String {
-    String::from_utf8(encode(GROUPS, reading, format).text().to_vec()).expect("text is UTF-8")
+    String::from_utf8(encode(|each| each_group(GROUPS, reading, each), format).text().to_vec()).expect("text is UTF-8")
 }
 
 #[test]
@@ -135,7 +135,8 @@ proptest! {
 
 #[test]
 fn groups_can_be_had_alone() {
-    let encoding = encode(GROUPS, &Reading { label: "x".into(), bytes: 7, ratio: 1.0 }, Format::Text);
+    let reading = Reading { label: "x".into(), bytes: 7, ratio: 1.0 };
+    let encoding = encode(|each| each_group(GROUPS, &reading, each), Format::Text);
     assert_eq!(encoding.select(|_| true).concat(), encoding.text().to_vec());
     let second = "# HELP t_second Last.\n# TYPE t_second gauge\nt_second 7\n";
     assert_eq!(encoding.select(|group| group == "second").concat(), second.as_bytes());
@@ -171,7 +172,7 @@ fn row(labels: &[(&str, &str)]) -> (usize, Vec<(String, String)>) {
 }
 
 fn encoded(odd: &Odd, format: Format) -> (String, LeftOut) {
-    let Encoding { text, left_out, .. } = encode(ODD, odd, format);
+    let Encoding { text, left_out, .. } = encode(|each| each_group(ODD, odd, each), format);
     (String::from_utf8(text.to_vec()).unwrap(), left_out)
 }
 

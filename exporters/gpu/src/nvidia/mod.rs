@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Missing, Name, Options, Reason};
+use aura_model::{Backoff, Context, Missing, Name, Options, Reason};
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
 use self::watcher::{Reports, Watcher};
@@ -29,9 +29,9 @@ use crate::{
     reading::{Gpu, Identity, NvidiaDriver, Vendor},
 };
 
-/// Pauses between attempts to open a session: from the first to the longest, doubling.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Backoff between attempts to open a session.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// All NVIDIA cards that were ever seen.
 pub(crate) struct Nvidia {
@@ -309,18 +309,18 @@ fn missing(error: &NvmlError, card_is_there: bool) -> Missing {
 /// When a session is opened again.
 struct Retry {
     due: Option<Instant>,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { due: Some(Instant::now()), pause: FIRST_PAUSE }
+        Self { due: Some(Instant::now()), ..Self::satisfied() }
     }
 }
 
 impl Retry {
     fn satisfied() -> Self {
-        Self { due: None, pause: FIRST_PAUSE }
+        Self { due: None, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT) }
     }
 
     /// Whether the time has come; the next one is then later.
@@ -334,8 +334,7 @@ impl Retry {
 
     fn wanted(&mut self) {
         if self.due.is_none() {
-            self.due = Some(Instant::now() + self.pause);
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.due = Some(Instant::now() + self.backoff.wait());
         }
     }
 }
@@ -345,19 +344,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pause_grows_until_all_is_well() {
+    fn a_retry_is_due_once_and_not_before_its_time() {
         let mut retry = Retry::default();
-        let mut pauses = Vec::new();
-        for _ in 0..8 {
+        assert!(retry.is_due() && !retry.is_due());
+        for _ in 0..3 {
             retry.wanted();
-            assert!(pauses.is_empty() || !retry.is_due(), "not before its time");
-            pauses.push(retry.pause.as_secs());
+            assert!(!retry.is_due(), "not before its time");
             retry.due = Some(Instant::now());
-            assert!(retry.is_due());
-            assert!(!retry.is_due(), "once");
+            assert!(retry.is_due() && !retry.is_due(), "once");
         }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(Retry::satisfied().pause, FIRST_PAUSE);
     }
 
     #[test]

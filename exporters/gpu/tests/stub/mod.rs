@@ -106,11 +106,13 @@ fn built(built: &'static Built, flags: &[&str]) -> Option<&'static Path> {
                 Some((folder, library))
             }
             Err(error) => {
-                assert!(std::env::var_os("AURA_TEST_STRICT").is_none(), "cc: {error}");
-                eprintln!("skipped: needs cc ({error})");
+                eprintln!("{error}");
                 None
             }
         }
     });
+    if built.is_none() {
+        aura_tests::skip("cc");
+    }
     built.as_ref().map(|(_, library)| library.as_path())
 }

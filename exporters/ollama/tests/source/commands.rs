@@ -1,13 +1,13 @@
 //! Loading and unloading, and what becomes of it when something goes wrong.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use aura_model::Interval;
-use aura_ollama::{CommandError, KeepAlive, Outcome, Server, Target, load, unload};
+use aura_model::{Context, Interval};
+use aura_ollama::{CommandError, KeepAlive, Ledger, Outcome, Server, Target, load, unload};
 use aura_ollama_simulator::{Fault, LoadBehaviour, Model, Settings, Simulator};
 use tokio::runtime::{Builder, Runtime};
 
-use super::support::{until, watch};
+use super::support::{until, watch, watch_with};
 
 const GIB: u64 = 1 << 30;
 const LONG: Duration = Duration::from_secs(20);
@@ -22,12 +22,13 @@ fn simulator(models: impl IntoIterator<Item = Model>) -> (Simulator, Server, Run
 #[test]
 fn a_model_is_loaded_and_unloaded_and_both_are_counted() {
     let (simulator, server, runtime) = simulator([Model::new("llama3.1:8b", 6 * GIB)]);
+    let ledger = Arc::new(Ledger::default());
     let keep = KeepAlive::For(Interval::from_secs(600));
-    runtime.block_on(load(&server, &"llama3.1:8b".into(), keep, LONG)).unwrap();
+    runtime.block_on(load(&ledger, &server, &"llama3.1:8b".into(), keep, LONG)).unwrap();
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
-    runtime.block_on(unload(&server, &"llama3.1:8b".into(), LONG)).unwrap();
+    runtime.block_on(unload(&ledger, &server, &"llama3.1:8b".into(), LONG)).unwrap();
     assert_eq!(simulator.loaded(), [""; 0]);
-    let mut source = watch(&[&simulator]);
+    let mut source = watch_with(&[&simulator], &Context::default().lending(Arc::clone(&ledger)));
     let reading = until(&mut source, 0, "it answers", |host| host.loaded.value().is_some());
     let commands = &reading.hosts[0].commands;
     let ok = Outcome::Ok as usize;
@@ -39,9 +40,17 @@ fn a_model_that_only_embeds_is_loaded_whether_or_not_that_is_known() {
     let (simulator, server, runtime) = simulator([Model::embedding("nomic-embed-text", GIB)]);
     let name = "nomic-embed-text:latest";
     for known in [true, false] {
-        runtime.block_on(load(&server, &Target { embedding: known, ..name.into() }, KeepAlive::Forever, LONG)).unwrap();
+        runtime
+            .block_on(load(
+                &Ledger::default(),
+                &server,
+                &Target { embedding: known, ..name.into() },
+                KeepAlive::Forever,
+                LONG,
+            ))
+            .unwrap();
         assert_eq!(simulator.loaded(), ["nomic-embed-text:latest"]);
-        runtime.block_on(unload(&server, &"nomic-embed-text:latest".into(), LONG)).unwrap();
+        runtime.block_on(unload(&Ledger::default(), &server, &"nomic-embed-text:latest".into(), LONG)).unwrap();
     }
 }
 
@@ -52,8 +61,12 @@ fn each_refusal_is_told_apart() {
         ..Model::new("broken:1b", GIB)
     };
     let (simulator, server, runtime) = simulator([Model::new("huge:70b", 40 * GIB), broken]);
-    let outcome =
-        |name: &str| runtime.block_on(load(&server, &name.into(), KeepAlive::Default, LONG)).unwrap_err().outcome();
+    let outcome = |name: &str| {
+        runtime
+            .block_on(load(&Ledger::default(), &server, &name.into(), KeepAlive::Default, LONG))
+            .unwrap_err()
+            .outcome()
+    };
     assert_eq!(outcome("huge:70b"), Outcome::NoMemory);
     assert_eq!(outcome("broken:1b"), Outcome::Failed);
     assert_eq!(outcome("absent:1b"), Outcome::NotFound);
@@ -68,30 +81,38 @@ fn each_refusal_is_told_apart() {
 fn a_load_that_hangs_is_given_up_and_leaves_nothing_behind() {
     let hanging = Model { load: LoadBehaviour::Hangs, ..Model::new("hanging:1b", GIB) };
     let (simulator, server, runtime) = simulator([hanging, Model::new("fine:1b", GIB)]);
-    let result = runtime.block_on(load(&server, &"hanging:1b".into(), KeepAlive::Default, Duration::from_millis(200)));
+    let result = runtime.block_on(load(
+        &Ledger::default(),
+        &server,
+        &"hanging:1b".into(),
+        KeepAlive::Default,
+        Duration::from_millis(200),
+    ));
     assert!(matches!(result, Err(CommandError::TooLong(_))), "{result:?}");
     // The next load waits behind the one that was given up, unless its connection was closed.
-    runtime.block_on(load(&server, &"fine:1b".into(), KeepAlive::Default, LONG)).unwrap();
+    runtime.block_on(load(&Ledger::default(), &server, &"fine:1b".into(), KeepAlive::Default, LONG)).unwrap();
     assert_eq!(simulator.loaded(), ["fine:1b"]);
 }
 
 #[test]
 fn an_unload_is_done_only_when_the_last_request_is() {
     let (simulator, server, runtime) = simulator([Model::new("llama3.1:8b", GIB)]);
-    runtime.block_on(load(&server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
+    runtime.block_on(load(&Ledger::default(), &server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
     assert!(simulator.begin_request("llama3.1:8b"));
-    let result = runtime.block_on(unload(&server, &"llama3.1:8b".into(), Duration::from_millis(300)));
+    let result =
+        runtime.block_on(unload(&Ledger::default(), &server, &"llama3.1:8b".into(), Duration::from_millis(300)));
     assert!(matches!(result, Err(CommandError::Unconfirmed(_))), "{result:?}");
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
     simulator.end_request("llama3.1:8b");
-    runtime.block_on(unload(&server, &"llama3.1:8b".into(), LONG)).unwrap();
+    runtime.block_on(unload(&Ledger::default(), &server, &"llama3.1:8b".into(), LONG)).unwrap();
 }
 
 #[test]
 fn a_list_that_cannot_be_had_delays_the_confirmation_and_does_not_fake_it() {
     let (simulator, server, runtime) = simulator([Model::new("llama3.1:8b", GIB)]);
     simulator.set_fault("/api/ps", Some(Fault::Slow(Duration::from_millis(300))));
-    let done = runtime.block_on(load(&server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
+    let done =
+        runtime.block_on(load(&Ledger::default(), &server, &"llama3.1:8b".into(), KeepAlive::Default, LONG)).unwrap();
     assert!(done.took >= Duration::from_millis(300), "{done:?}");
 }
 
@@ -100,12 +121,12 @@ fn one_of_several_names_of_a_model_is_loaded_when_another_is_listed() {
     let model = Model::new("deepseek-r1:70b", GIB);
     let (simulator, server, runtime) = simulator([model.copied_as("deepseek-r1:latest"), model.clone()]);
     let target = Target { digest: Some(model.digest.as_str().into()), ..Target::from("deepseek-r1:latest") };
-    runtime.block_on(load(&server, &"deepseek-r1:70b".into(), KeepAlive::Default, LONG)).unwrap();
-    runtime.block_on(load(&server, &target, KeepAlive::Default, LONG)).unwrap();
+    runtime.block_on(load(&Ledger::default(), &server, &"deepseek-r1:70b".into(), KeepAlive::Default, LONG)).unwrap();
+    runtime.block_on(load(&Ledger::default(), &server, &target, KeepAlive::Default, LONG)).unwrap();
     assert_eq!(simulator.loaded(), ["deepseek-r1:70b"]);
     assert!(simulator.begin_request("deepseek-r1:70b"));
-    let result = runtime.block_on(unload(&server, &target, Duration::from_millis(300)));
+    let result = runtime.block_on(unload(&Ledger::default(), &server, &target, Duration::from_millis(300)));
     assert!(matches!(result, Err(CommandError::Unconfirmed(_))), "it is listed under another name: {result:?}");
     simulator.end_request("deepseek-r1:70b");
-    runtime.block_on(unload(&server, &target, LONG)).unwrap();
+    runtime.block_on(unload(&Ledger::default(), &server, &target, LONG)).unwrap();
 }

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use aura_model::{Context, Interval, Reason, Source, Switch};
-use aura_ollama::{CommandError, Failure, KeepAlive, Ollama, OllamaHost, OllamaOptions, Server, Standing, load};
+use aura_ollama::{
+    CommandError, Failure, KeepAlive, Ledger, Ollama, OllamaHost, OllamaOptions, Server, Standing, load,
+};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs};
@@ -149,10 +151,12 @@ fn models_are_loaded_through_the_proxy_with_user_and_password() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let within = Duration::from_secs(20);
     let server = &reading.hosts[0].server;
-    runtime.block_on(load(server, &"llama3.1:8b".into(), KeepAlive::Forever, within)).unwrap();
+    runtime.block_on(load(&Ledger::default(), server, &"llama3.1:8b".into(), KeepAlive::Forever, within)).unwrap();
     assert_eq!(simulator.loaded(), ["llama3.1:8b"]);
     let stranger: Server = url.parse().unwrap();
-    let refused = runtime.block_on(load(&stranger, &"llama3.1:8b".into(), KeepAlive::Forever, within)).unwrap_err();
+    let refused = runtime
+        .block_on(load(&Ledger::default(), &stranger, &"llama3.1:8b".into(), KeepAlive::Forever, within))
+        .unwrap_err();
     assert!(matches!(refused, CommandError::Failure(Failure::Unconnected { .. })), "no authority was named: {refused}");
 }
 

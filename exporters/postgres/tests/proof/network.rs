@@ -12,7 +12,7 @@ use aura_tests::PostgresServer;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::{
-    outages::{back, connects, silent},
+    outages::{back, connects, unanswered},
     relay::Relay,
     watch::{at, open, sample, statistics},
 };
@@ -89,7 +89,7 @@ fn lost_packets_are_noticed_and_the_connection_made_anew() {
     statistics(&first);
     for round in 1..3 {
         network.lose(true);
-        silent(&mut source);
+        unanswered(&mut source);
         network.lose(false);
         assert_eq!(connects(&back(&mut source)), round + 1);
     }

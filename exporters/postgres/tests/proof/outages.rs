@@ -1,6 +1,10 @@
-//! Servers that die, stop or fall silent, and a network that loses everything.
+//! Servers that die, stop or stop answering, and a network that loses everything.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write as _,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use aura_model::Reason;
 use aura_postgres::{Postgres, PostgresReading};
@@ -9,24 +13,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     relay::Relay,
-    watch::{PATIENCE, at, away, open, open_showing, open_without_sizes, sample, statistics, until},
+    watch::{TIMEOUT, at, away, open, open_showing, open_without_sizes, sample, statistics, until},
 };
 
-/// A sample that waits for a silent server comes back soon after it lost patience: far below this.
+/// A sample that waits for a server that does not answer comes back soon after its timeout: far below this.
 const AT_LAST: Duration = Duration::from_secs(20);
 
 pub(crate) fn connects(reading: &PostgresReading) -> u64 {
     reading.servers[0].connects
 }
 
-/// One sample that must say that nobody answers, and say it after the patience for an answer.
-pub(crate) fn silent(source: &mut Postgres) {
+/// One sample that must say that nobody answers, and say it after the timeout.
+pub(crate) fn unanswered(source: &mut Postgres) {
     let began = Instant::now();
-    let reading = until(source, "the silence", |reading| away(reading).is_some());
+    let reading = until(source, "no answer", |reading| away(reading).is_some());
     assert!(began.elapsed() < AT_LAST, "{:?}", began.elapsed());
     let missing = away(&reading).unwrap();
     assert_eq!(missing.reason, Reason::Unreachable);
-    assert!(missing.detail.contains(&format!("{PATIENCE:?}")), "{missing}");
+    assert!(missing.detail.contains(&format!("{TIMEOUT:?}")), "{missing}");
 }
 
 pub(crate) fn back(source: &mut Postgres) -> PostgresReading {
@@ -43,7 +47,7 @@ fn a_network_that_loses_everything_is_noticed_and_the_connection_made_anew() {
     assert!(connects(&before) == 1 && (1..=2).contains(&relay.accepted()), "{}", relay.accepted());
     statistics(&before);
     relay.swallow(true);
-    silent(&mut source);
+    unanswered(&mut source);
     relay.swallow(false);
     let after = back(&mut source);
     assert_eq!(connects(&after), 2);
@@ -105,7 +109,7 @@ fn a_stopped_backend_is_given_up_and_another_asked() {
     let backends = &statistics(&reading).activity.value().unwrap().backends;
     let own = process(backends.iter().find(|backend| backend.own).unwrap().pid);
     kill_process(own, Signal::STOP).unwrap();
-    silent(&mut source);
+    unanswered(&mut source);
     let after = back(&mut source);
     kill_process(own, Signal::CONT).unwrap();
     assert_eq!(connects(&after), 2);
@@ -119,7 +123,7 @@ fn a_stopped_backend_is_given_up_and_another_asked() {
 #[test]
 fn a_server_that_stands_still_is_shown_as_it_last_was_with_its_age_and_down_only_when_that_is_too_old() {
     let Some(server) = PostgresServer::start("") else { return };
-    let kept = PATIENCE + Duration::from_secs(3);
+    let kept = TIMEOUT + Duration::from_secs(3);
     let mut source = open_showing(at(server.port(), "postgres"), kept);
     let whole = |reading: &PostgresReading| {
         let statistics = statistics(reading);
@@ -150,7 +154,7 @@ fn a_server_that_stands_still_is_shown_as_it_last_was_with_its_age_and_down_only
     }
     server.freeze();
     let given_up =
-        until(&mut source, "it was given up", |reading| reading.servers[0].age_seconds > PATIENCE.as_secs_f64() + 0.5);
+        until(&mut source, "it was given up", |reading| reading.servers[0].age_seconds > TIMEOUT.as_secs_f64() + 0.5);
     whole(&given_up);
     let down = until(&mut source, "that is too old", |reading| away(reading).is_some());
     assert_eq!(away(&down).unwrap().reason, Reason::Unreachable);
@@ -170,4 +174,27 @@ fn a_backend_that_is_terminated_is_replaced() {
 
 fn process(id: i32) -> Pid {
     Pid::from_raw(id).unwrap()
+}
+
+/// While a query meets a lock, its last answer is shown for as long as `stale_after` says.
+#[test]
+fn an_answer_that_no_newer_one_follows_is_shown_until_it_is_stale() {
+    let Some(server) = PostgresServer::start("") else { return };
+    let mut short = open_showing(at(server.port(), "postgres"), Duration::from_secs(1));
+    let mut long = open_showing(at(server.port(), "postgres"), Duration::from_secs(3600));
+    let has_databases = |reading: &PostgresReading| statistics(reading).databases.value().is_some();
+    for source in [&mut short, &mut long] {
+        until(source, "the databases", has_databases);
+    }
+    // Its session, and the lock with it, lasts until it is told no more.
+    let mut holder = server.psql("postgres").stdin(Stdio::piped()).spawn().unwrap();
+    let locks = b"BEGIN; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;\n";
+    holder.stdin.as_mut().unwrap().write_all(locks).unwrap();
+    until(&mut short, "no databases", |reading| !has_databases(reading));
+    for _ in 0..3 {
+        assert!(has_databases(&sample(&mut long)));
+    }
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    until(&mut short, "the databases again", has_databases);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, process::Stdio};
 
 use aura_model::{Context, Reason, Source};
 use aura_postgres::{DebateOptions, Postgres, PostgresReading};
-use aura_tests::{POSTGRES_VERSIONS, PostgresServer};
+use aura_tests::PostgresServer;
 
 use crate::{
     pooler::Pooler,
@@ -139,55 +139,53 @@ fn all_is_read(reading: &PostgresReading) -> bool {
     now.debates.value().is_some_and(|debates| debates.debates.is_empty()) && now.rankings.value().is_some()
 }
 
-#[test]
-fn nothing_that_the_owner_of_a_database_makes_runs_with_our_rights() {
-    let mut versions = 0;
-    for version in POSTGRES_VERSIONS {
-        let Some(server) = PostgresServer::start_version(version, "log_statement = 'all'") else { continue };
-        versions += 1;
-        lent(&server);
-        as_mallory(&server, include_str!("../fixtures/debates.sql"));
-        as_mallory(&server, "GRANT SELECT ON debates, model_rankings, debate_rounds TO PUBLIC");
-        // What the agent says is the list of what is worth an attack.
-        let mut source = open(at(server.port(), "aura"));
-        until(&mut source, "the debates", all_is_read);
-        sample(&mut source);
-        drop(source);
-        let (functions, operators, relations, types) = overload(&server, &words(&server));
-        assert!(
-            functions > 100 && operators > 300 && relations > 20 && types > 10,
-            "{version}: {functions} functions, \
-             {operators} operators, {relations} relations, {types} types"
-        );
-        mislead(&server);
-        assert!(!log(&server).contains(RAN));
-        // The attack is one: whoever asks without a thought runs it.
-        let careless = "SELECT count(*), lower('A') FROM pg_class WHERE relname = 'a'";
-        let mut psql = server.psql("postgres");
-        let said = psql.args(["-c", "SET ROLE aura", "-c", careless]).stderr(Stdio::piped()).output().unwrap();
-        assert!(log(&server).contains(RAN), "{version}: no attack: {said:?}");
-        let before = log(&server).matches(RAN).count();
+mod nothing_that_the_owner_of_a_database_makes_runs_with_our_rights {
+    aura_tests::for_each_postgres!(super::nothing_runs_with_our_rights);
+}
 
-        let mut source = open(at(server.port(), "aura"));
+fn nothing_runs_with_our_rights(version: u32) {
+    let Some(server) = PostgresServer::start_version(version, "log_statement = 'all'") else { return };
+    lent(&server);
+    as_mallory(&server, include_str!("../fixtures/debates.sql"));
+    as_mallory(&server, "GRANT SELECT ON debates, model_rankings, debate_rounds TO PUBLIC");
+    // What the agent says is the list of what is worth an attack.
+    let mut source = open(at(server.port(), "aura"));
+    until(&mut source, "the debates", all_is_read);
+    sample(&mut source);
+    drop(source);
+    let (functions, operators, relations, types) = overload(&server, &words(&server));
+    assert!(
+        functions > 100 && operators > 300 && relations > 20 && types > 10,
+        "{version}: {functions} functions, \
+         {operators} operators, {relations} relations, {types} types"
+    );
+    mislead(&server);
+    assert!(!log(&server).contains(RAN));
+    // The attack is one: whoever asks without a thought runs it.
+    let careless = "SELECT count(*), lower('A') FROM pg_class WHERE relname = 'a'";
+    let mut psql = server.psql("postgres");
+    let said = psql.args(["-c", "SET ROLE aura", "-c", careless]).stderr(Stdio::piped()).output().unwrap();
+    assert!(log(&server).contains(RAN), "{version}: no attack: {said:?}");
+    let before = log(&server).matches(RAN).count();
+
+    let mut source = open(at(server.port(), "aura"));
+    until(&mut source, "the debates", all_is_read);
+    for _ in 0..3 {
+        assert!(all_is_read(&sample(&mut source)));
+    }
+    assert_eq!(log(&server).matches(RAN).count(), before, "{version}");
+    for settings in ["", "ignore_startup_parameters = options,extra_float_digits"] {
+        let Some(pooler) = Pooler::start(&server, settings) else { continue };
+        let mut source = open(at(pooler.port(), "aura"));
         until(&mut source, "the debates", all_is_read);
         for _ in 0..3 {
             assert!(all_is_read(&sample(&mut source)));
         }
-        assert_eq!(log(&server).matches(RAN).count(), before, "{version}");
-        for settings in ["", "ignore_startup_parameters = options,extra_float_digits"] {
-            let Some(pooler) = Pooler::start(&server, settings) else { continue };
-            let mut source = open(at(pooler.port(), "aura"));
-            until(&mut source, "the debates", all_is_read);
-            for _ in 0..3 {
-                assert!(all_is_read(&sample(&mut source)));
-            }
-            assert_eq!(log(&server).matches(RAN).count(), before, "{version}, pooler {settings:?}");
-        }
-        eprintln!(
-            "PostgreSQL {version}: {functions} functions, {operators} operators, {relations} relations, {types} types"
-        );
+        assert_eq!(log(&server).matches(RAN).count(), before, "{version}, pooler {settings:?}");
     }
-    eprintln!("{versions} of {} versions", POSTGRES_VERSIONS.len());
+    eprintln!(
+        "PostgreSQL {version}: {functions} functions, {operators} operators, {relations} relations, {types} types"
+    );
 }
 
 /// A table of debates with the columns that are read.
@@ -196,114 +194,110 @@ const DEBATES: &str = "CREATE TABLE debates (id int, topic text, topic_category 
      score_a float, score_b float, verdict text, started_at timestamp, completed_at timestamp, status text, \
      total_rounds int); INSERT INTO debates VALUES (1, 'a', 'b', 'c', 'd'); GRANT SELECT ON debates TO PUBLIC; ";
 
-#[test]
-fn debates_are_read_from_plain_tables_and_from_those_whose_owner_is_trusted() {
-    let mut made = BTreeSet::new();
-    for version in POSTGRES_VERSIONS {
-        let Some(server) = PostgresServer::start_version(version, "") else { continue };
-        lent(&server);
-        server.sql("postgres", "CREATE EXTENSION IF NOT EXISTS plpgsql; GRANT CREATE ON DATABASE postgres TO mallory");
-        // Said to change nothing, so that the planner may run it, whoever plans.
+mod debates_are_read_from_plain_tables_and_from_those_whose_owner_is_trusted {
+    aura_tests::for_each_postgres!(super::debates_are_read_where_it_is_safe);
+}
+
+fn debates_are_read_where_it_is_safe(version: u32) {
+    let Some(server) = PostgresServer::start_version(version, "") else { return };
+    lent(&server);
+    server.sql("postgres", "CREATE EXTENSION IF NOT EXISTS plpgsql; GRANT CREATE ON DATABASE postgres TO mallory");
+    // Said to change nothing, so that the planner may run it, whoever plans.
+    as_mallory(
+        &server,
+        "CREATE FUNCTION silent(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM public.ran(); RETURN 1; END $$; \
+         CREATE TYPE mood AS ENUM ('completed'); \
+         CREATE FUNCTION moody(mood) RETURNS text LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM public.ran(); RETURN 'completed'; END $$; \
+         CREATE CAST (mood AS text) WITH FUNCTION moody(mood)",
+    );
+    let statistics_of_expressions = "CREATE STATISTICS s ON (silent(3) + id), status FROM debates";
+    let mut cases = vec![
+        ("a view", "CREATE VIEW debates AS SELECT *, '1'::xid AS xmin FROM plain WHERE public.ran()", true),
+        ("a materialised view", "CREATE MATERIALIZED VIEW debates AS SELECT * FROM plain WHERE public.ran()", true),
+        (
+            "an index with a condition",
+            "CREATE INDEX ON plain (id) WHERE silent(1) = 1; ALTER TABLE plain RENAME TO debates",
+            true,
+        ),
+        (
+            "an index of an expression",
+            "CREATE INDEX ON plain ((silent(2) + id)); ALTER TABLE plain RENAME TO debates",
+            true,
+        ),
+        (
+            "a policy",
+            "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ENABLE ROW LEVEL SECURITY; \
+             CREATE POLICY p ON debates USING (public.ran())",
+            true,
+        ),
+        (
+            "a type",
+            "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ALTER status TYPE mood USING 'completed'::mood",
+            true,
+        ),
+        (
+            "a child with an index",
+            "ALTER TABLE plain RENAME TO debates; CREATE TABLE child () INHERITS (debates); \
+             CREATE INDEX ON child (id) WHERE silent(1) = 1",
+            true,
+        ),
+        (
+            "a constraint, which is not looked at",
+            "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ADD CHECK (silent(4) = 1); \
+             CREATE TABLE child (CHECK (silent(5) = 1)) INHERITS (debates)",
+            false,
+        ),
+        (
+            "a default and a trigger, which do not run",
+            "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ALTER elo_change_a SET DEFAULT silent(6)",
+            false,
+        ),
+        (
+            "a condition of PostgreSQL's own",
+            "ALTER TABLE plain RENAME TO debates; CREATE INDEX ON debates (id) WHERE lower(status) = 'completed'",
+            false,
+        ),
+    ];
+    if version >= 14 {
+        cases.push((
+            "statistics",
+            "ALTER TABLE plain RENAME TO debates; CREATE STATISTICS s ON (silent(3) + id), status FROM debates",
+            true,
+        ));
+        assert!(cases.last().unwrap().1.ends_with(statistics_of_expressions));
+    }
+    for (what, sql, refused) in cases {
+        as_mallory(&server, &DEBATES.replace("debates", "plain"));
+        as_mallory(&server, sql);
+        as_mallory(&server, "DO $$ BEGIN EXECUTE 'GRANT SELECT ON debates TO PUBLIC'; END $$");
+        let before = log(&server).matches(RAN).count();
+        let mut source = open(at(server.port(), "aura"));
+        let reading = until(&mut source, what, |reading| statistics(reading).debates.value().is_some() != refused);
+        for _ in 0..2 {
+            sample(&mut source);
+        }
+        let text = log(&server);
+        assert_eq!(text.matches(RAN).count(), before, "{version}: {what}\n{text}");
+        if refused {
+            let missing = statistics(&reading).debates.missing().unwrap();
+            assert_eq!(missing.reason, Reason::NotConfigured, "{version}: {what}: {missing}");
+            assert!(missing.detail.contains("trusted_owners") && missing.detail.contains("mallory"), "{missing}");
+            // Whose code may run is for the administrator to say.
+            let mut trusting = options(at(server.port(), "aura"));
+            trusting.debates = DebateOptions { trusted_owners: vec!["mallory".into()], ..DebateOptions::default() };
+            let mut source = Postgres::open(&trusting, &Context::default()).unwrap();
+            until(&mut source, "what the trusted owner has", |reading| statistics(reading).debates.value().is_some());
+        }
         as_mallory(
             &server,
-            "CREATE FUNCTION silent(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM public.ran(); RETURN 1; END $$; \
-             CREATE TYPE mood AS ENUM ('completed'); \
-             CREATE FUNCTION moody(mood) RETURNS text LANGUAGE plpgsql AS \
-             $$ BEGIN PERFORM public.ran(); RETURN 'completed'; END $$; \
-             CREATE CAST (mood AS text) WITH FUNCTION moody(mood)",
+            "DROP VIEW IF EXISTS no; DO $$ DECLARE k \"char\"; BEGIN \
+             SELECT relkind INTO k FROM pg_class WHERE oid = to_regclass('public.debates'); \
+             IF k = 'v' THEN DROP VIEW debates; ELSIF k = 'm' THEN DROP MATERIALIZED VIEW debates; \
+             ELSE DROP TABLE debates CASCADE; END IF; END $$; DROP TABLE IF EXISTS plain",
         );
-        let statistics_of_expressions = "CREATE STATISTICS s ON (silent(3) + id), status FROM debates";
-        let mut cases = vec![
-            ("a view", "CREATE VIEW debates AS SELECT *, '1'::xid AS xmin FROM plain WHERE public.ran()", true),
-            ("a materialised view", "CREATE MATERIALIZED VIEW debates AS SELECT * FROM plain WHERE public.ran()", true),
-            (
-                "an index with a condition",
-                "CREATE INDEX ON plain (id) WHERE silent(1) = 1; ALTER TABLE plain RENAME TO debates",
-                true,
-            ),
-            (
-                "an index of an expression",
-                "CREATE INDEX ON plain ((silent(2) + id)); ALTER TABLE plain RENAME TO debates",
-                true,
-            ),
-            (
-                "a policy",
-                "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ENABLE ROW LEVEL SECURITY; \
-                 CREATE POLICY p ON debates USING (public.ran())",
-                true,
-            ),
-            (
-                "a type",
-                "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ALTER status TYPE mood USING 'completed'::mood",
-                true,
-            ),
-            (
-                "a child with an index",
-                "ALTER TABLE plain RENAME TO debates; CREATE TABLE child () INHERITS (debates); \
-                 CREATE INDEX ON child (id) WHERE silent(1) = 1",
-                true,
-            ),
-            (
-                "a constraint, which is not looked at",
-                "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ADD CHECK (silent(4) = 1); \
-                 CREATE TABLE child (CHECK (silent(5) = 1)) INHERITS (debates)",
-                false,
-            ),
-            (
-                "a default and a trigger, which do not run",
-                "ALTER TABLE plain RENAME TO debates; ALTER TABLE debates ALTER elo_change_a SET DEFAULT silent(6)",
-                false,
-            ),
-            (
-                "a condition of PostgreSQL's own",
-                "ALTER TABLE plain RENAME TO debates; CREATE INDEX ON debates (id) WHERE lower(status) = 'completed'",
-                false,
-            ),
-        ];
-        if version >= 14 {
-            cases.push((
-                "statistics",
-                "ALTER TABLE plain RENAME TO debates; CREATE STATISTICS s ON (silent(3) + id), status FROM debates",
-                true,
-            ));
-            assert!(cases.last().unwrap().1.ends_with(statistics_of_expressions));
-        }
-        for (what, sql, refused) in cases {
-            as_mallory(&server, &DEBATES.replace("debates", "plain"));
-            as_mallory(&server, sql);
-            as_mallory(&server, "DO $$ BEGIN EXECUTE 'GRANT SELECT ON debates TO PUBLIC'; END $$");
-            let before = log(&server).matches(RAN).count();
-            let mut source = open(at(server.port(), "aura"));
-            let reading = until(&mut source, what, |reading| statistics(reading).debates.value().is_some() != refused);
-            for _ in 0..2 {
-                sample(&mut source);
-            }
-            let text = log(&server);
-            assert_eq!(text.matches(RAN).count(), before, "{version}: {what}\n{text}");
-            if refused {
-                let missing = statistics(&reading).debates.missing().unwrap();
-                assert_eq!(missing.reason, Reason::NotConfigured, "{version}: {what}: {missing}");
-                assert!(missing.detail.contains("trusted_owners") && missing.detail.contains("mallory"), "{missing}");
-                // Whose code may run is for the administrator to say.
-                let mut trusting = options(at(server.port(), "aura"));
-                trusting.debates = DebateOptions { trusted_owners: vec!["mallory".into()], ..DebateOptions::default() };
-                let mut source = Postgres::open(&trusting, &Context::default()).unwrap();
-                until(&mut source, "what the trusted owner has", |reading| {
-                    statistics(reading).debates.value().is_some()
-                });
-            }
-            made.insert(what);
-            as_mallory(
-                &server,
-                "DROP VIEW IF EXISTS no; DO $$ DECLARE k \"char\"; BEGIN \
-                 SELECT relkind INTO k FROM pg_class WHERE oid = to_regclass('public.debates'); \
-                 IF k = 'v' THEN DROP VIEW debates; ELSIF k = 'm' THEN DROP MATERIALIZED VIEW debates; \
-                 ELSE DROP TABLE debates CASCADE; END IF; END $$; DROP TABLE IF EXISTS plain",
-            );
-        }
     }
-    eprintln!("{} kinds of tables", made.len());
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::{
 use aura_model::{Context, Interval, Missing, Source};
 use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions, Statistics};
 
-/// An answer may take this long: short, so that a test of silence ends soon, and long beside a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// An answer may take this long: short, so that a test of timeouts ends soon, and long beside a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(crate) fn at(port: u16, user: &str) -> ServerOptions {
     ServerOptions {
@@ -25,7 +25,7 @@ pub(crate) fn at(port: u16, user: &str) -> ServerOptions {
 pub(crate) fn options(server: ServerOptions) -> PostgresOptions {
     let mut options = PostgresOptions {
         servers: vec![server],
-        answer_timeout: Interval::from_millis(PATIENCE.as_millis() as u64),
+        answer_timeout: Interval::from_millis(TIMEOUT.as_millis() as u64),
         slow_interval: Interval::from_millis(1),
         ..PostgresOptions::default()
     };
@@ -33,7 +33,7 @@ pub(crate) fn options(server: ServerOptions) -> PostgresOptions {
     options
 }
 
-/// Statistics of a silent server are shown for three intervals, the least there is.
+/// Statistics of a server that does not answer are shown for three intervals, the least there is.
 pub(crate) fn open(server: ServerOptions) -> Postgres {
     open_showing(server, Duration::ZERO)
 }

@@ -228,6 +228,7 @@ fn entry() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     /// Whatever parents and children say, every role stands in the tree once.
+    /// Property 1: Whoever asks about governance is shown the roles.
     #[test]
     fn every_role_stands_in_the_tree_once(
         edges in prop::collection::vec((0..60usize, 0..60usize, any::<bool>()), 0..120),

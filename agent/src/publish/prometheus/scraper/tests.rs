@@ -1,14 +1,11 @@
 use std::{io::Read as _, sync::RwLock};
 
-use aura_model::{Group, Metric, Unit, declare, gauge, walk};
+use aura_model::{EachGroup, Group, Metric, Unit, declare, each_group, gauge, walk};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    hub::{Encodings, Health, Published},
-    publish::prometheus::Encoding,
-};
+use crate::hub::{Health, Published};
 
 const METRICS: &[Metric<Reading>] =
     &[gauge("fake_value", "A number.", Unit::None, &[], |reading, emit| emit.value(reading.value))];
@@ -21,12 +18,15 @@ const GROUPS: &[Group<Reading>] = &[Group {
 
 struct Reading {
     value: u64,
-    encodings: Encodings,
 }
 
-impl Exposition for Reading {
-    fn encoding(&self, format: Format) -> &Encoding {
-        self.encodings.get("test", GROUPS, self, format)
+impl AnyReading for Reading {
+    fn source(&self) -> &'static str {
+        "test"
+    }
+
+    fn groups(&self, each: EachGroup<'_>) {
+        each_group(GROUPS, self, each);
     }
 }
 
@@ -35,7 +35,7 @@ struct Fake(&'static str, RwLock<Option<Arc<Reading>>>);
 
 impl Fake {
     fn set(&self, value: Option<u64>) {
-        let reading = value.map(|value| Arc::new(Reading { value, encodings: Encodings::default() }));
+        let reading = value.map(|value| Arc::new(Reading { value }));
         *self.1.write().expect("nothing panics here") = reading;
     }
 }
@@ -49,8 +49,8 @@ impl Published for Fake {
         self.0
     }
 
-    fn exposition(&self) -> Option<Arc<dyn Exposition>> {
-        self.1.read().expect("nothing panics here").clone().map(|reading| reading as Arc<dyn Exposition>)
+    fn reading(&self) -> Option<Arc<dyn AnyReading>> {
+        self.1.read().expect("nothing panics here").clone().map(|reading| reading as Arc<dyn AnyReading>)
     }
 
     fn health(&self) -> Health {

@@ -149,6 +149,7 @@ fn any_debates() -> impl Strategy<Value = Vec<Debate>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+    /// Property 9: Win rates and match histories are those of the tables.
     #[test]
     fn standings_are_what_the_rows_say(debates in any_debates()) {
         let standings = standing(&debates);

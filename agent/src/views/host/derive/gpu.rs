@@ -3,7 +3,6 @@
 use aura_gpu::{Gpu as Read, GpuReading, Gpus, Xids};
 use aura_model::{Missing, Reason};
 use aura_ollama::Ollama;
-use jiff::Timestamp;
 
 use super::{
     MIB, percent,
@@ -14,7 +13,7 @@ use crate::{
     views::{
         host::message::{Gpu, GpuError, GpuInstance, GpuProcess},
         join::Runners,
-        time::rfc3339,
+        time::rfc3339_of_seconds,
     },
 };
 
@@ -105,8 +104,7 @@ fn process(process: &aura_gpu::Process, busy: Option<f64>, runners: &Runners) ->
 fn last_error(xids: &Xids) -> Option<GpuError> {
     let code = xids.last?;
     let xid = xids.seen.get(&code)?;
-    let at = Timestamp::from_millisecond((xid.last_at * 1000.0) as i64).ok().map(rfc3339);
-    Some(GpuError { code, count: xid.count, at })
+    Some(GpuError { code, count: xid.count, at: rfc3339_of_seconds(xid.last_at) })
 }
 
 /// Clean numbers: 0.29 as a share is 29, not 28.999999999999996.
@@ -166,6 +164,7 @@ mod tests {
     proptest! {
         /// The block is there exactly when there is a GPU, with one row a GPU, whatever can be read of it; what
         /// cannot be read is null, and what can is never changed into something else.
+        /// Property 10: On a machine with a GPU its load, memory and temperature are shown.
         #[test]
         fn every_gpu_has_its_row_and_only_what_was_read_is_in_it(gpus in prop::collection::vec(gpu(), 1..5), late: bool) {
             let reading = GpuReading { gpus, nvidia: None, hostname: "host".into() };

@@ -16,7 +16,7 @@ use std::{
 };
 
 use aura_exposition::{TextFamily, parse};
-use aura_model::{Context, Emit, Family, Metric, Missing, Unit, rows, unknown};
+use aura_model::{Context, Emit, Family, FileStamp, Metric, Missing, Unit, rows, unknown};
 use serde::Serialize;
 use tracing::warn;
 
@@ -75,17 +75,11 @@ pub(super) struct Reader {
 
 /// A file as it was when it was parsed.
 struct Kept {
-    stamp: Stamp,
+    stamp: FileStamp,
+    /// When it was written, in whole seconds, as node_exporter has it.
+    written: f64,
     path: Arc<str>,
     content: Result<Arc<Vec<TextFamily>>, String>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-struct Stamp {
-    written: (i64, i64),
-    changed: (i64, i64),
-    size: u64,
-    inode: u64,
 }
 
 impl Collector for Reader {
@@ -114,11 +108,11 @@ impl Collector for Reader {
         });
         for path in &paths {
             match stamp(path) {
-                Ok(stamp) if self.files.get(path).is_some_and(|kept| kept.stamp == stamp) => {}
-                Ok(stamp) => {
+                Ok((stamp, _)) if self.files.get(path).is_some_and(|kept| kept.stamp == stamp) => {}
+                Ok((stamp, written)) => {
                     changed = true;
                     let content = take(path, &stamp);
-                    let kept = Kept { stamp, path: path.to_string_lossy().into(), content };
+                    let kept = Kept { stamp, written, path: path.to_string_lossy().into(), content };
                     self.files.insert(path.clone(), kept);
                 }
                 Err(problem) => {
@@ -139,20 +133,12 @@ impl Collector for Reader {
                 warn!("text files: {problem}");
             }
         }
-        let files =
-            kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.stamp.written()));
+        let files = kept.iter().filter(|file| file.content.is_ok()).map(|file| (file.path.clone(), file.written));
         Ok(Textfile { files: files.collect(), error: !problems.is_empty(), families: self.merged.families.clone() })
     }
 
     fn watched(reading: &Textfile) -> Option<String> {
         some(reading.files.len(), "text file")
-    }
-}
-
-impl Stamp {
-    /// In whole seconds, as node_exporter has it.
-    fn written(&self) -> f64 {
-        self.written.0 as f64
     }
 }
 
@@ -220,21 +206,16 @@ fn matches(pattern: &str, name: &str) -> bool {
     (pattern.starts_with('.') || !name.starts_with('.')) && rest(&letters(pattern), &letters(name))
 }
 
-fn stamp(path: &Path) -> Result<Stamp, String> {
+fn stamp(path: &Path) -> Result<(FileStamp, f64), String> {
     let facts = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if !facts.is_file() {
         return Err(format!("{}: not a file", path.display()));
     }
-    Ok(Stamp {
-        written: (facts.mtime(), facts.mtime_nsec()),
-        changed: (facts.ctime(), facts.ctime_nsec()),
-        size: facts.size(),
-        inode: facts.ino(),
-    })
+    Ok((FileStamp::of(&facts), facts.mtime() as f64))
 }
 
-fn take(path: &Path, stamp: &Stamp) -> Result<Arc<Vec<TextFamily>>, String> {
-    if stamp.size > LARGEST {
+fn take(path: &Path, stamp: &FileStamp) -> Result<Arc<Vec<TextFamily>>, String> {
+    if stamp.size() > LARGEST {
         return Err(format!("{}: larger than 4 MiB", path.display()));
     }
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;

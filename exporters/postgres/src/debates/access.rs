@@ -18,7 +18,7 @@ pub(crate) const TABLES: [&str; 3] = ["debates", "model_rankings", "debate_round
 
 /// What may be said of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Access {
     Absent,
     /// It is not read, because of this; by whom it is owned.
     Refused {
@@ -30,7 +30,7 @@ pub(crate) enum Standing {
     Trusted,
 }
 
-impl Standing {
+impl Access {
     pub(crate) fn is_read(&self) -> bool {
         matches!(self, Self::Plain | Self::Trusted)
     }
@@ -81,26 +81,25 @@ pub(crate) fn sql(options: &DebateOptions) -> String {
     )
 }
 
-pub(crate) fn read(answer: &[Row]) -> Result<[Standing; 3], Error> {
-    let mut standings = [Standing::Absent, Standing::Absent, Standing::Absent];
+pub(crate) fn read(answer: &[Row]) -> Result<[Access; 3], Error> {
+    let mut found = [Access::Absent, Access::Absent, Access::Absent];
     for row in answer {
         let name = String::at(row, 0)?;
         let (owner, trusted, why) = (String::at(row, 1)?, bool::at(row, 2)?, <Option<String> as Column>::at(row, 3)?);
         let Some(index) = TABLES.iter().position(|table| *table == name) else { continue };
-        standings[index] = match why {
-            _ if trusted => Standing::Trusted,
-            Some(why) => Standing::Refused { why, owner },
-            None => Standing::Plain,
+        found[index] = match why {
+            _ if trusted => Access::Trusted,
+            Some(why) => Access::Refused { why, owner },
+            None => Access::Plain,
         };
     }
-    Ok(standings)
+    Ok(found)
 }
 
 /// What comes before these tables are read in a transaction; it fails, and nothing is read, where one of them is not
 /// what it was. `version` is the server's.
-pub(crate) fn guard(options: &DebateOptions, version: u32, tables: &[(&str, &Standing)]) -> String {
-    let mut plain =
-        tables.iter().filter(|(_, standing)| **standing == Standing::Plain).map(|(name, _)| *name).peekable();
+pub(crate) fn guard(options: &DebateOptions, version: u32, tables: &[(&str, &Access)]) -> String {
+    let mut plain = tables.iter().filter(|(_, access)| **access == Access::Plain).map(|(name, _)| *name).peekable();
     // A time with a zone is shown as UTC, as the installation writes those without.
     let mut guard = "SET LOCAL TimeZone = 'UTC'".to_owned();
     if plain.peek().is_none() {
@@ -108,7 +107,7 @@ pub(crate) fn guard(options: &DebateOptions, version: u32, tables: &[(&str, &Sta
     }
     // With row_security off, a policy is an error and not applied; constraints are not evaluated either.
     guard += "; SET LOCAL row_security = off; SET LOCAL constraint_exclusion = off";
-    let all_plain = tables.iter().all(|(_, standing)| **standing == Standing::Plain);
+    let all_plain = tables.iter().all(|(_, access)| **access == Access::Plain);
     if all_plain && restricts(version) {
         guard += "; SET LOCAL restrict_nonsystem_relation_kind = 'view, foreign-table'";
     }
