@@ -44,7 +44,7 @@ bench: ## Measure against what a user would run instead; prints one table and wr
 
 generate: ## Write the generated part of docs/ and the built page anew
 	cargo run --locked --package aura-agent -- generate docs docs
-	cd $(WEB) && npm ci && npm run build
+	cd $(WEB) && npm ci && npm run contract && npm run build
 
 tools: ## Install what the tests need beside Rust, where that is allowed
 	@tests/tools

@@ -4,6 +4,8 @@ pub mod actions;
 pub mod api;
 pub mod cli;
 pub mod config;
+#[cfg(all(test, target_os = "linux", not(feature = "portable")))]
+mod golden;
 pub mod http;
 pub mod hub;
 pub mod net;

@@ -1,166 +1,91 @@
-//! Every answer is what its schema in the documentation says, whatever its source is doing.
+//! Every answer is what the OpenAPI document says, whatever its source is doing.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use aura_ollama_simulator::{Model, Settings, Simulator};
-use aura_tests::{Agent, Feed, Machine, PostgresServer, Request, Setup, wait_until};
+use aura_tests::{Agent, Contract, Feed, Machine, PostgresServer, Request, Route, Setup, wait_until};
 use rustix::{
     fs::{CWD, FileType, Mode, mknodat},
     process::Signal,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::audit_logs::Log;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A schema of the documentation, and where in it an answer is described.
-struct Schema {
-    root: Value,
-    at: Value,
-}
-
-impl Schema {
-    fn of(file: &str, property: Option<&str>) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
-        let root: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let at = property.map_or(&root, |property| &root["properties"][property]).clone();
-        assert!(at.is_object(), "{file} does not describe {property:?}");
-        Self { root, at }
-    }
-
-    /// What is not as the schema says.
-    fn faults(&self, value: &Value) -> Vec<String> {
-        let mut faults = Vec::new();
-        self.check(&self.at, value, "", &mut faults);
-        faults
-    }
-
-    /// As much of JSON Schema as the generator writes. Unlike a validator, it does not take keys that are not described.
-    fn check(&self, schema: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
-        if let Some(reference) = schema["$ref"].as_str() {
-            let target = self.root.pointer(reference.trim_start_matches('#')).unwrap();
-            return self.check(target, value, path, faults);
-        }
-        for alternatives in [&schema["anyOf"], &schema["oneOf"]] {
-            let Some(alternatives) = alternatives.as_array() else { continue };
-            let tried: Vec<Vec<String>> = alternatives
-                .iter()
-                .map(|schema| {
-                    let mut faults = Vec::new();
-                    self.check(schema, value, path, &mut faults);
-                    faults
-                })
-                .collect();
-            if tried.iter().all(|faults| !faults.is_empty()) {
-                faults.push(format!("{path}: no alternative fits: {tried:?}"));
-            }
-        }
-        let types = match &schema["type"] {
-            Value::String(one) => vec![one.as_str()],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let is = |kind: &str| match kind {
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            "string" => value.is_string(),
-            "number" => value.is_number(),
-            "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-            "array" => value.is_array(),
-            _ => value.is_object(),
-        };
-        if !types.is_empty() && !types.iter().any(|kind| is(kind)) {
-            faults.push(format!("{path}: {value} is none of {types:?}"));
-        }
-        for (key, wrong) in [
-            ("minimum", value.as_f64().zip(schema["minimum"].as_f64()).is_some_and(|(own, least)| own < least)),
-            ("maximum", value.as_f64().zip(schema["maximum"].as_f64()).is_some_and(|(own, most)| own > most)),
-            ("const", !schema["const"].is_null() && schema["const"] != *value),
-            ("enum", schema["enum"].as_array().is_some_and(|known| !known.contains(value))),
-        ] {
-            if wrong {
-                faults.push(format!("{path}: {value} is against {key} of {schema}"));
-            }
-        }
-        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-            if schema["items"].is_object() {
-                self.check(&schema["items"], item, &format!("{path}/{index}"), faults);
-            }
-        }
-        let Some(object) = value.as_object() else { return };
-        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !object.contains_key(key) {
-                faults.push(format!("{path}: {key} is missing"));
-            }
-        }
-        for (key, value) in object {
-            let path = format!("{path}/{key}");
-            if let Some(schema) = schema["properties"].get(key) {
-                self.check(schema, value, &path, faults);
-            } else if schema["additionalProperties"].is_object() {
-                self.check(&schema["additionalProperties"], value, &path, faults);
-            } else if schema["properties"].is_object() && schema["additionalProperties"].is_null() {
-                faults.push(format!("{path}: is not described"));
-            }
-        }
-    }
-}
-
-/// Every route that answers JSON to a GET, with its schema.
-const ANSWERS: [(&str, &str, Option<&str>); 15] = [
-    ("/api/system", "api.schema.json", None),
-    ("/api/system/history?window=1h", "api.answers.schema.json", Some("/api/system/history")),
-    ("/api/system/stats", "api.answers.schema.json", Some("/api/system/stats")),
-    ("/api/models", "api.models.schema.json", None),
-    ("/v1/models/status", "api.answers.schema.json", Some("/v1/models/status")),
-    ("/v1/models/health", "api.answers.schema.json", Some("/v1/models/health")),
-    ("/api/database", "api.database.schema.json", None),
-    ("/api/database/metrics", "api.answers.schema.json", Some("/api/database/metrics")),
-    ("/api/debates", "api.answers.schema.json", Some("/api/debates")),
-    ("/v1/debate/leaderboard", "api.answers.schema.json", Some("/v1/debate/leaderboard")),
-    ("/v1/debate/history", "api.answers.schema.json", Some("/v1/debate/history")),
-    ("/api/governance", "api.governance.schema.json", Some("governance_update")),
-    ("/api/governance/roles", "api.governance.schema.json", Some("api_governance_roles")),
-    ("/api/governance/audit-logs", "api.governance.schema.json", Some("api_governance_audit_logs")),
-    ("/nothing", "api.answers.schema.json", Some("error")),
-];
-
-const FEEDS: [(&str, &str, Option<&str>); 5] = [
-    ("/ws/system", "api.schema.json", None),
-    ("/ws/models", "api.models.schema.json", None),
-    ("/ws/database", "api.database.schema.json", None),
-    ("/ws/debates", "api.answers.schema.json", Some("/api/debates")),
-    ("/ws/governance", "api.governance.schema.json", Some("governance_init")),
-];
-
 /// Asks for everything, checks it, and returns the routes that gave an answer and no error.
-fn walk(state: &str, agent: &Agent) -> Vec<&'static str> {
-    let error = Schema::of("api.answers.schema.json", Some("error"));
+fn walk(state: &str, agent: &Agent) -> Vec<String> {
+    let contract = Contract::read();
     let mut answered = Vec::new();
-    for (path, file, property) in ANSWERS {
-        let answer = agent.get(path);
-        let json = answer.json();
-        // An unhealthy answer says more than its error.
-        let own = answer.status == 200 || path == "/v1/models/health";
-        let faults = if own { Schema::of(file, property).faults(&json) } else { error.faults(&json) };
-        assert_eq!(faults, Vec::<String>::new(), "{state} {path}: {}", answer.text());
-        assert_eq!(answer.header("content-type"), Some("application/json"), "{state} {path}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{state} {path}");
-        if answer.status == 200 {
-            answered.push(path);
-        } else {
-            assert!(matches!(answer.status, 503 | 404), "{state} {path}: {}", answer.status);
+    for route in contract.routes().into_iter().filter(|route| route.method == "GET") {
+        let answer = agent.get(&route.target);
+        let what = format!("{state} {}", route.target);
+        assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{what}: {}", answer.text());
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+        match answer.status {
+            200 => answered.push(route.path.clone()),
+            426 => assert!(route.is_feed(), "{what}"),
+            status => assert!(matches!(status, 503 | 404), "{what}: {status}"),
         }
-    }
-    for (path, file, property) in FEEDS {
-        let mut feed = Feed::try_connect(agent.address(), path, &[]).unwrap();
-        if let Some(message) = feed.message_within(std::time::Duration::from_secs(2)) {
-            let faults = Schema::of(file, property).faults(&message);
-            assert_eq!(faults, Vec::<String>::new(), "{state} {path}: {message}");
+        if route.is_feed() {
+            let mut feed = Feed::try_connect(agent.address(), &route.target, &[]).unwrap();
+            if let Some(message) = feed.message_within(std::time::Duration::from_secs(2)) {
+                assert_eq!(contract.message_faults(&route.path, &message), Vec::<String>::new(), "{what}: {message}");
+            }
         }
     }
     answered
+}
+
+/// What answers without an error when every source is read: all but handshakes without WebSocket, and probes, which nobody allowed.
+fn answerable() -> Vec<Route> {
+    let mut routes = Contract::read().routes();
+    routes.retain(|route| route.method == "GET" && !route.is_feed() && route.path != "/probe");
+    routes
+}
+
+#[test]
+fn every_feed_is_documented_and_no_other() {
+    let agent = Agent::start();
+    let hint = agent.json("/ws/nothing")["error"]["hint"].as_str().unwrap_or_default().to_owned();
+    let mut feeds: Vec<&str> = hint.trim_start_matches("there are: ").split(", ").collect();
+    feeds.sort_unstable();
+    for below in ["/ws/", "/api/"] {
+        let routes = Contract::read().routes();
+        let names = routes.iter().filter_map(|route| route.path.strip_prefix(below));
+        let documented: Vec<&str> = names.filter(|name| !name.contains('/')).collect();
+        assert_eq!(documented, feeds, "{below}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_as_documented() {
+    let agent = Agent::start();
+    let contract = Contract::read();
+    let mut codes = Vec::new();
+    for (path, target) in [
+        ("/api/system/history", "/api/system/history?window=soon"),
+        ("/api/system/history", "/api/system/history?windows=1m"),
+        ("/v1/debate/history", "/v1/debate/history?limit=-1"),
+        ("/api/governance/audit-logs", "/api/governance/audit-logs?limit=0"),
+        ("/api/governance/audit-logs", "/api/governance/audit-logs?level=loud"),
+        ("/api/governance/audit-logs", "/api/governance/audit-logs?cursors=1"),
+        ("/metrics", "/metrics?collect[]=nothing"),
+        ("/metrics/{part}", "/metrics/nothing"),
+        ("/probe", "/probe"),
+        ("/v1/models/{name}/load", "/v1/models/x/load"),
+        ("/v1/models/{name}/unload", "/v1/models/x/unload"),
+        ("/v1/models/load", "/v1/models/load"),
+        ("/-/reload", "/-/reload?a=%z"),
+    ] {
+        let route = contract.routes().into_iter().find(|route| route.path == path).unwrap();
+        let answer = agent.send(&Request::new(&route.method, target));
+        assert!(answer.status >= 400, "{target}");
+        assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{target}: {}", answer.text());
+        codes.push(answer.error_code());
+    }
+    assert!(codes.contains(&"bad_window".to_owned()) && codes.contains(&"no_control".to_owned()), "{codes:?}");
 }
 
 #[test]
@@ -223,24 +148,16 @@ fn sources_that_are_there_and_then_hang() {
         )
     };
     let agent = setup.config(&config("200ms")).over(&machine).start();
-    wait_until("every answer", || {
-        ANSWERS.iter().all(|(path, ..)| *path == "/nothing" || agent.get(path).status == 200)
-    });
-    let control = |path: &str| {
-        let answer = agent.send(&Request::new("POST", path).header("Authorization", &format!("Bearer {TOKEN}")));
-        assert!(matches!(answer.status, 200 | 202), "{path}: {}", answer.text());
-        answer.json()
-    };
-    for (path, property) in [
-        ("/v1/models/load", "/v1/models/load"),
-        ("/v1/models/llama3.1%3A8b/load", "/v1/models/{name}/load"),
-        ("/v1/models/llama3.1%3A8b/unload", "/v1/models/{name}/unload"),
-        ("/v1/models/llama3.1%3A8b/load?wait=false", "/v1/models/{name}/load"),
-    ] {
-        let faults = Schema::of("api.answers.schema.json", Some(property)).faults(&control(path));
-        assert_eq!(faults, Vec::<String>::new(), "{path}");
+    wait_until("every answer", || answerable().iter().all(|route| agent.get(&route.target).status == 200));
+    let contract = Contract::read();
+    for route in contract.routes().into_iter().filter(|route| route.path.starts_with("/v1/") && route.method == "POST")
+    {
+        let token = format!("Bearer {TOKEN}");
+        let answer = agent.send(&Request::new("POST", &route.target).header("Authorization", &token));
+        assert!(matches!(answer.status, 200 | 202), "{}: {}", route.target, answer.text());
+        assert_eq!(contract.faults(&route, &answer), Vec::<String>::new(), "{}: {}", route.target, answer.text());
     }
-    assert_eq!(walk("fresh", &agent).len(), ANSWERS.len() - 1);
+    assert_eq!(walk("fresh", &agent).len(), answerable().len());
 
     // The host hangs on a pipe, PostgreSQL and Ollama do not answer any more.
     mknodat(CWD, machine.path("schedstat"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();

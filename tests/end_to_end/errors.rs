@@ -5,39 +5,19 @@ use std::{
     net::TcpStream,
 };
 
-use aura_tests::{Agent, Request, Response, Setup, receive, wait_until};
+use aura_tests::{Agent, Contract, Request, Response, Setup, receive, wait_until};
 
 use crate::tls::certify;
 
-/// Every route, with the methods that it answers.
-const ROUTES: [(&str, &str); 26] = [
-    ("/", "GET,HEAD"),
-    ("/app.js", "GET,HEAD"),
-    ("/app.css", "GET,HEAD"),
-    ("/favicon.svg", "GET,HEAD"),
-    ("/metrics", "GET,HEAD"),
-    ("/metrics/node", "GET,HEAD"),
-    ("/api/system", "GET,HEAD"),
-    ("/api/system/stats", "GET,HEAD"),
-    ("/api/system/history", "GET,HEAD"),
-    ("/api/models", "GET,HEAD"),
-    ("/api/database", "GET,HEAD"),
-    ("/api/database/metrics", "GET,HEAD"),
-    ("/api/debates", "GET,HEAD"),
-    ("/api/governance", "GET,HEAD"),
-    ("/api/governance/roles", "GET,HEAD"),
-    ("/api/governance/audit-logs", "GET,HEAD"),
-    ("/ws/system", "GET,HEAD"),
-    ("/v1/models/status", "GET,HEAD"),
-    ("/v1/models/health", "GET,HEAD"),
-    ("/v1/models/load", "POST"),
-    ("/v1/models/x/load", "POST"),
-    ("/v1/debate/leaderboard", "GET,HEAD"),
-    ("/v1/debate/history", "GET,HEAD"),
-    ("/probe", "GET,HEAD"),
-    ("/-/healthy", "GET,HEAD"),
-    ("/-/reload", "POST"),
-];
+/// The page's files, and every documented route: an example of its path, and the methods that it answers.
+fn routes() -> Vec<(String, &'static str)> {
+    let page = ["/", "/app.js", "/app.css", "/favicon.svg"].map(|path| (path.to_owned(), "GET,HEAD"));
+    let documented = Contract::read().routes().into_iter().map(|route| {
+        let path = route.target.split('?').next().unwrap_or_default().to_owned();
+        (path, if route.method == "GET" { "GET,HEAD" } else { "POST" })
+    });
+    page.into_iter().chain(documented).collect()
+}
 
 #[track_caller]
 fn check(what: &str, answer: &Response) -> String {
@@ -67,7 +47,7 @@ fn every_mistake_at_every_route_is_answered_in_one_shape() {
     let host = agent.address().to_string();
     let long = "x".repeat(20_000);
     let mut checked = 0;
-    for (path, methods) in ROUTES {
+    for (path, methods) in &routes() {
         let method = methods.split(',').next().unwrap_or_default();
         let get = |target: &str, headers: &str| {
             format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n")
@@ -109,7 +89,7 @@ fn every_mistake_at_every_route_is_answered_in_one_shape() {
                 continue;
             }
             let answer = raw(&agent, &Request::new(other, path).bytes(agent.address()));
-            assert_eq!((answer.status, answer.header("allow")), (405, Some(methods)), "{other} {path}");
+            assert_eq!((answer.status, answer.header("allow")), (405, Some(*methods)), "{other} {path}");
             assert_eq!(check(&format!("{other} {path}"), &answer), "wrong_method");
             checked += 1;
         }
@@ -224,7 +204,7 @@ fn the_wrong_protocol_is_told_so() {
 #[test]
 fn head_is_get_without_a_body() {
     let agent = Setup::default().config("sources: {host: {interval: 20s}}\n").start();
-    for (path, methods) in ROUTES {
+    for (path, methods) in &routes() {
         if !methods.contains("HEAD") {
             continue;
         }
@@ -243,7 +223,11 @@ fn head_is_get_without_a_body() {
         let (get, head) = (connection("GET"), connection("HEAD"));
         assert_eq!((&head.0, head.1), (&get.0, get.1), "{path}");
         assert!(head.2 == 0 && get.2 > 0, "{path}");
-        let kept = if matches!(path, "/" | "/app.js" | "/app.css" | "/favicon.svg") { "no-cache" } else { "no-store" };
+        let kept = if matches!(path.as_str(), "/" | "/app.js" | "/app.css" | "/favicon.svg") {
+            "no-cache"
+        } else {
+            "no-store"
+        };
         assert!(get.0.contains(&format!("cache-control: {kept}")), "{path}: {:?}", get.0);
     }
 }

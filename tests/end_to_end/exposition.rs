@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use aura_tests::{Agent, Exposition, Request, Sample, Setup, needs, python, wait_until};
+use aura_tests::{Agent, Exposition, Request, Sample, Setup, needs, python, wait_for, wait_until};
 
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 const PARTS: [&str; 3] = ["/metrics", "/metrics/node", "/metrics/aura"];
@@ -159,7 +159,10 @@ fn collectors_can_be_chosen_and_left_out() {
 #[test]
 fn every_metric_that_the_node_mixin_asks_for_is_there_with_its_labels() {
     let agent = Agent::start();
-    let scrape = agent.scrape("/metrics/node");
+    // A file system may take longer than the first reading.
+    let scrape = wait_for("file systems", || {
+        Some(agent.scrape("/metrics/node")).filter(|scrape| scrape.all("node_filesystem_size_bytes").next().is_some())
+    });
     let table = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/node_mixin.txt")).unwrap();
     let lines = table.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (mut names, mut partners) = (0, 0);
@@ -245,7 +248,7 @@ fn scrapes_cause_no_sampling() {
     for _ in 0..40 {
         assert_eq!(agent.get("/metrics").status, 200);
     }
-    let scrape = aura_tests::wait_for("the scrapes to be counted", || {
+    let scrape = wait_for("the scrapes to be counted", || {
         let scrape = agent.scrape("/metrics/aura");
         (scrape.value("aura_scrapes_total", &[]) >= 40.0).then_some(scrape)
     });

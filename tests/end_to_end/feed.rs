@@ -198,3 +198,19 @@ fn threads_at_rest() -> f64 {
     client.message();
     agent.scrape("/metrics/aura").value("process_threads", &[])
 }
+
+#[test]
+fn compression_is_agreed_on_unless_it_is_switched_off() {
+    for (compression, agreed) in [(true, true), (false, false)] {
+        let agent = Setup::default().config(&format!("feed: {{compression: {compression}}}\n")).start();
+        let response = Request::new("GET", "/ws/system")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+            .header("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
+            .send(agent.address());
+        assert_eq!(response.status, 101, "{response:?}");
+        assert_eq!(response.header("sec-websocket-extensions").is_some(), agreed, "{response:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod architecture;
 mod audit_logs;
 mod audit_mount;
 mod database;
@@ -15,6 +16,7 @@ mod feed;
 mod governance;
 mod gpu;
 mod lifecycle;
+mod llama;
 mod model_changes;
 mod model_faults;
 mod models;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{Agent, Machine, Setup, wait_until};
+use crate::{Agent, Feed, Machine, Setup, wait_until};
 
 /// An agent that nothing happens to. What it misses, the machine that runs the tests made it miss.
 pub struct Control(Agent);
@@ -34,6 +34,12 @@ impl Control {
     #[must_use]
     pub fn missed(&self) -> f64 {
         counted(&self.0, "missed_ticks_total")
+    }
+
+    /// A client of its host's feed.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        self.0.feed()
     }
 
     /// The age of its newest reading.

@@ -75,9 +75,17 @@ impl Feed {
     /// # Panics
     /// When the connection ends instead.
     pub fn message(&mut self) -> Value {
+        serde_json::from_str(&self.text()).expect("JSON")
+    }
+
+    /// The same as the bytes that came.
+    ///
+    /// # Panics
+    /// When the connection ends instead.
+    pub fn text(&mut self) -> String {
         loop {
             match self.socket.read().expect("a message") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                Message::Text(text) => return text.as_str().to_owned(),
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("not a message: {other:?}"),
             }

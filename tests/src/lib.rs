@@ -2,6 +2,7 @@
 //! process id.
 
 mod agent;
+mod contract;
 mod control;
 mod exposition;
 mod feed;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use self::{
     agent::{Agent, Ended, Setup},
+    contract::{Contract, Route},
     control::{Beside, Control},
     exposition::{Exposition, Sample},
     feed::Feed,

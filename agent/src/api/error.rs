@@ -5,30 +5,31 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// An answer that says what is wrong and what would help.
+/// A response that says what is wrong and what would help.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     status: StatusCode,
     body: ErrorBody,
-    fields: Vec<(HeaderName, &'static str)>,
+    headers: Vec<(HeaderName, &'static str)>,
 }
 
 /// What every error says.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ErrorBody {
-    /// A word for programs.
+    /// A word for programs. One code means the same at every route.
     pub code: &'static str,
-    /// A sentence for people.
+    /// A sentence for people: what is wrong, with the value or name that is.
     pub message: String,
-    /// What would help.
+    /// What would help; `null` when there is nothing to try.
     pub hint: Option<String>,
-    /// After how many seconds it is worth to try again.
+    /// After how many seconds it is worth to try again, as the header `Retry-After` says too; `null` when it is not.
     pub retry_after_s: Option<u64>,
 }
 
-/// An error as it is answered.
+/// An error, of whichever route.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer {
+    /// What is wrong.
     error: ErrorBody,
 }
 
@@ -36,7 +37,7 @@ impl ApiError {
     /// An error with its code for programs and its sentence for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let body = ErrorBody { code, message: message.into(), hint: None, retry_after_s: None };
-        Self { status, body, fields: Vec::new() }
+        Self { status, body, headers: Vec::new() }
     }
 
     /// A request that cannot be meant as it stands.
@@ -67,10 +68,10 @@ impl ApiError {
         self
     }
 
-    /// A field that goes with the status.
+    /// A header that goes with the status.
     #[must_use]
-    pub fn field(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.fields.push((name, value));
+    pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -86,8 +87,8 @@ impl ApiError {
         self.body.code
     }
 
-    /// The whole answer as it goes over a connection that no HTTP server answers on and that is closed after it.
-    /// `complete` adds what every answer carries.
+    /// The whole response as it goes over a connection that no HTTP server answers on and that is closed after it.
+    /// `complete` adds what every response carries.
     pub(crate) fn on_the_wire(self, complete: impl FnOnce(&mut HeaderMap)) -> Vec<u8> {
         let body = self.json();
         let mut response = self.into_response();
@@ -110,13 +111,13 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.json()).into_response();
-        let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.body.retry_after_s {
-            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        for (name, value) in self.fields {
-            fields.insert(name, HeaderValue::from_static(value));
+        for (name, value) in self.headers {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         response
     }

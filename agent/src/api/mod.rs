@@ -1,11 +1,16 @@
-//! What all routes share, whoever brings them: errors, queries, whose pages are ours, schemas of answers.
+//! What all routes share, whoever brings them: errors, queries, whose pages are ours, and how a route is described.
 
+mod common;
 mod error;
+mod operation;
 mod origin;
 mod query;
-mod schema;
 
-pub(crate) use self::{error::ErrorAnswer, schema::schema};
+pub(crate) use self::{
+    common::{COMMON, HANDSHAKE, REASONS},
+    error::ErrorAnswer,
+    operation::{Access, Answer, Failure, FeedDescription, Operation, Routes, SchemaOf, reply},
+};
 pub use self::{
     error::{ApiError, ErrorBody},
     origin::check_origin,

@@ -21,18 +21,18 @@ use crate::{
     telemetry::{self, declared},
 };
 
-/// An exporter that is slower than this has a trouble of its own.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A scraper would have given up long before.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> anyhow::Result<()> {
     let config = load(overrides)?.config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let scrape = || -> anyhow::Result<String> {
-        let answer = runtime.block_on(client::get(&arguments.url, PATIENCE))?;
-        if !answer.status.is_success() {
-            bail!("{} answers {}", arguments.url, answer.status);
+        let response = runtime.block_on(client::get(&arguments.url, TIMEOUT))?;
+        if !response.status.is_success() {
+            bail!("{} answers {}", arguments.url, response.status);
         }
-        Ok(answer.body)
+        Ok(response.body)
     };
     let before = scrape()?;
     let mut sampler =

@@ -5,10 +5,16 @@ use std::{fs, path::Path};
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::{Arguments, GenerateCommand, answers, metrics, print};
+use super::{
+    Arguments, GenerateCommand, api_page, metrics,
+    openapi::{self, Subject},
+    print,
+};
 use crate::{
+    actions,
     config::reference,
-    views::{governance, host, ollama, postgres},
+    http,
+    views::{self, Offer, View, ollama::OllamaView},
 };
 
 pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
@@ -24,18 +30,44 @@ pub(super) fn generate(command: &GenerateCommand) -> anyhow::Result<()> {
 }
 
 /// The generated files by name. A test compares them with what is committed.
-pub(super) fn generated() -> [(&'static str, String); 9] {
+pub(super) fn generated() -> [(&'static str, String); 7] {
+    let api = openapi::document(&subjects());
     [
         ("configuration.example.yaml", reference::example()),
         ("configuration.schema.json", reference::schema_text()),
         ("configuration.md", reference::markdown()),
         ("metrics.md", metrics::reference()),
-        ("api.answers.schema.json", answers::answers()),
-        ("api.schema.json", host::message::schema()),
-        ("api.database.schema.json", postgres::message::schema()),
-        ("api.models.schema.json", ollama::message::schema()),
-        ("api.governance.schema.json", governance::message::schema()),
+        ("api.md", api_page::routes(&api)),
+        ("api.fields.md", api_page::fields(&api)),
+        ("api.openapi.json", format!("{api:#}\n")),
     ]
+}
+
+/// What there is to ask for, by what it is about.
+pub(super) fn subjects() -> Vec<Subject> {
+    let offered = views::offers().into_iter().map(|Offer { about, feed, operations }| Subject {
+        name: feed.name,
+        description: about,
+        feed: Some(feed),
+        operations,
+    });
+    let mut subjects: Vec<Subject> = offered.collect();
+    if let Some(models) = subjects.iter_mut().find(|subject| subject.name == OllamaView::FEED.name) {
+        models.operations.extend(actions::ollama::routes().operations());
+    }
+    subjects.push(Subject {
+        name: "metrics",
+        description: "What Prometheus scrapes.",
+        feed: None,
+        operations: http::METRICS.to_vec(),
+    });
+    subjects.push(Subject {
+        name: "agent",
+        description: "The agent itself: see [operation](operation.md).",
+        feed: None,
+        operations: http::own().operations(),
+    });
+    subjects
 }
 
 fn documents(directory: &Path) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use super::{HealthcheckArguments, configuration::load, print};
 use crate::{config::Overrides, http::web_config::WebConfig, net::client};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn healthcheck(overrides: &Overrides, arguments: &HealthcheckArguments) -> anyhow::Result<()> {
     let url = match &arguments.url {
@@ -15,11 +15,11 @@ pub(super) fn healthcheck(overrides: &Overrides, arguments: &HealthcheckArgument
         None => own_url(overrides)?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(client::get(&url, PATIENCE))?;
-    if !answer.status.is_success() {
-        bail!("{url} answers {}: {}", answer.status, answer.body.trim());
+    let response = runtime.block_on(client::get(&url, TIMEOUT))?;
+    if !response.status.is_success() {
+        bail!("{url} answers {}: {}", response.status, response.body.trim());
     }
-    print(answer.body)
+    print(response.body)
 }
 
 /// Where the agent of this configuration says whether it is ready.

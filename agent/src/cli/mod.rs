@@ -1,11 +1,12 @@
 //! The command line: what may be written, and which function does it.
 
-mod answers;
+mod api_page;
 mod compare;
 mod configuration;
 mod generate;
 mod healthcheck;
 mod metrics;
+mod openapi;
 mod run;
 mod sample;
 mod terminal;

@@ -57,7 +57,7 @@ impl Visit for Sampler<'_> {
             }
             return;
         }
-        // Somebody looks now: the time for what is too dear otherwise.
+        // Somebody looks now: the time for what is too expensive otherwise.
         self.context.set_watched(true);
         let named = named.iter().any(|name| name == S::NAME);
         match sample_once::<S>(options, &self.context) {

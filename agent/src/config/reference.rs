@@ -208,6 +208,9 @@ impl Table {
             Some("number") => "number".to_owned(),
             Some("boolean") => "true or false".to_owned(),
             Some("array") => format!("list of {}", self.type_name(&schema["items"])),
+            Some("object") if schema["additionalProperties"].is_object() => {
+                format!("section of names, each with a {}", self.type_name(&schema["additionalProperties"]))
+            }
             Some("object") => {
                 let keys = schema["properties"].as_object().map(|keys| keys.keys().cloned().collect::<Vec<_>>());
                 format!("section of {}", keys.unwrap_or_default().join(", "))

@@ -315,3 +315,52 @@ fn what_is_too_large_for_a_configuration_is_refused_early() {
     let wrong: String = (0..500).map(|number| format!("wrong{number}: 1\n")).collect();
     assert!(refuse(wrong).contains("wrong0: unknown key"));
 }
+
+/// The code below a folder, without tests, in one text.
+fn code_below(folder: &Path, left_out: &str, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            code_below(&path, left_out, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let code = fs::read_to_string(&path).unwrap();
+            if !path.ends_with(left_out) {
+                text.push_str(code.split("#[cfg(test)]").next().unwrap());
+            }
+        }
+    }
+}
+
+/// Whether code takes this field from its struct: `.field`, or by name in a pattern. Where it is declared and where it is
+/// given a value, a colon follows.
+fn is_taken(field: &str, code: &str) -> bool {
+    code.match_indices(field).any(|(at, _)| {
+        let (before, after) = (code[..at].trim_end(), &code[at + field.len()..]);
+        let whole = !after.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | ':' | '('));
+        let own_word = code[..at].ends_with(|c: char| !c.is_alphanumeric() && c != '_');
+        whole && own_word && before.ends_with(['.', '{', ','])
+    })
+}
+
+#[test]
+fn every_option_has_somebody_who_reads_it() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (mut agent, mut exporters) = (String::new(), String::new());
+    code_below(&top.join("agent/src"), "config/settings.rs", &mut agent);
+    code_below(&top.join("exporters"), "nothing", &mut exporters);
+    assert!(is_taken("ping_interval", &agent) && !is_taken("read_by_nobody", &agent));
+    let keys = reference::defaults(&Config::default()).keys();
+    let is_section =
+        |key: &str| keys.iter().any(|other| other.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
+    let mut unread = Vec::new();
+    // The keys of a map are the user's own.
+    for key in keys.iter().filter(|key| !is_section(key) && !key.starts_with("sources.audit.spikes.")) {
+        let field = key.rsplit('.').next().unwrap();
+        // Where the world is mounted is handed on to the sources.
+        let elsewhere = key.starts_with("sources.") || key.starts_with("paths.");
+        if !is_taken(field, &agent) && !(elsewhere && is_taken(field, &exporters)) {
+            unread.push(key);
+        }
+    }
+    assert!(unread.is_empty(), "documented and read by nobody: {unread:?}");
+}

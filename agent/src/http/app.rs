@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     ControlToken, Encryption, Trust,
-    gate::{auth::Authenticator, permits::Places, rate_limit::RateLimit, scrapes::Scrapes},
+    gate::{auth::Authenticator, permits::Permits, rate_limit::RateLimit, scrapes::Scrapes},
 };
 use crate::{
     api::ApiError,
@@ -33,10 +33,10 @@ pub struct App {
     pub ready: Ready,
     /// What is counted where it happens.
     pub events: Arc<Events>,
-    /// Answers to scrapes.
+    /// Responses to scrapes.
     pub scraper: Scraper,
-    /// Places for connections.
-    pub places: Arc<Places>,
+    /// Permits for connections.
+    pub permits: Arc<Permits>,
     /// Scrapes that run.
     pub scrapes: Arc<Scrapes>,
     /// Asks for a reload.
@@ -68,8 +68,8 @@ pub struct Settings {
     pub rate_limit: Option<Arc<RateLimit>>,
     /// Those whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<Network>,
-    /// Fields of every answer, from the web configuration.
-    pub fields: Vec<(HeaderName, HeaderValue)>,
+    /// Headers of every response, from the web configuration.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl App {
@@ -83,10 +83,10 @@ impl App {
         connections: usize,
         reload: mpsc::Sender<Reload>,
     ) -> Self {
-        let (places, scrapes) = (Arc::new(Places::new(connections)), Arc::default());
+        let (permits, scrapes) = (Arc::new(Permits::new(connections)), Arc::default());
         // Nobody can ask before there are listeners, which come with settings.
         let (settings, _) = watch::channel(Arc::default());
-        Self { hub, live, ready, events, scraper: Scraper::default(), places, scrapes, reload, settings }
+        Self { hub, live, ready, events, scraper: Scraper::default(), permits, scrapes, reload, settings }
     }
 
     /// The feed of this name.

@@ -7,7 +7,7 @@ use super::gate::guard;
 use crate::api::ApiError;
 
 impl ApiError {
-    /// A method that means nothing there. Which ones do is said in the field `Allow`.
+    /// A method that means nothing there. Which ones do is said in the header `Allow`.
     pub(crate) fn wrong_method(method: &Method, uri: &Uri) -> Self {
         let message = format!("{method} is not answered at {}", uri.path());
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message).hint("see the field Allow")
@@ -28,15 +28,15 @@ impl ApiError {
         Self::new(status, code, message).hint(hint)
     }
 
-    /// A client that takes none of the codings in which there is an answer.
+    /// A client that takes none of the codings in which there is a response.
     pub(crate) fn no_coding() -> Self {
         let message = "Accept-Encoding refuses every coding in which this can be sent";
         Self::new(StatusCode::NOT_ACCEPTABLE, "no_coding", message).hint("accept identity or gzip")
     }
 
-    /// The whole answer as it goes over a connection that no HTTP server answers on and that is closed after it.
+    /// The whole response as it goes over a connection that no HTTP server answers on and that is closed after it.
     pub(crate) fn alone(self) -> Vec<u8> {
-        self.on_the_wire(|headers| guard::mark(&[], headers))
+        self.on_the_wire(|headers| guard::add_headers(&[], headers))
     }
 }
 

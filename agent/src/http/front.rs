@@ -1,7 +1,7 @@
 //! Where every request comes in: past the guard, then to the metrics or to the routes.
 //!
 //! Scrapes take no part in routing. They are the requests that come again and again for as long as the agent runs, and
-//! routing, layers and boxed handlers cost as much as the rest of their answer.
+//! routing, layers and boxed handlers cost as much as the rest of their response.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -18,10 +18,10 @@ use tracing::{Level, debug, enabled};
 use super::{
     App,
     gate::{
+        caller::{Admitted, Caller},
         client_address::ClientAddress,
         guard::{self, Admission},
-        guest::{Admitted, Guest},
-        permits::Standing,
+        permits::AccessLevel,
     },
     metrics,
     router::{Actions, router},
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::api::ApiError;
 
-/// Answers requests.
+/// Responds to requests.
 pub struct Front {
     app: Arc<App>,
     routes: Router,
@@ -46,15 +46,15 @@ impl Front {
         &self.app
     }
 
-    /// Answers one request.
-    pub(super) async fn answer(&self, mut request: Request<Incoming>, guest: &Arc<Guest>) -> Response {
+    /// Responds to one request.
+    pub(super) async fn respond(&self, mut request: Request<Incoming>, caller: &Arc<Caller>) -> Response {
         let asked = enabled!(Level::DEBUG).then(|| (request.method().clone(), request.uri().path().to_owned()));
         let checked = target::check(&mut request);
         let (settings, client, admission) = loop {
             let settings = self.app.settings();
-            let client = ClientAddress::of(guest.peer.ip(), request.headers(), &settings.trusted_proxies);
+            let client = ClientAddress::of(caller.peer.ip(), request.headers(), &settings.trusted_proxies);
             let admission = match &checked {
-                Ok(()) => guard::admit(&settings, guest, client, &request).await,
+                Ok(()) => guard::admit(&settings, caller, client, &request).await,
                 Err(refusal) => Err(refusal.clone()),
             };
             // While a password was checked, other rules may have come: they decide.
@@ -64,20 +64,20 @@ impl Front {
         };
         let mut response = match admission {
             Ok(admission) => {
-                let (standing, user) = match admission {
-                    Admission::Open => (Standing::Stranger, None),
-                    Admission::Reader(user) => (settings.standing(guest, user.as_ref()), user),
+                let (access, user) = match admission {
+                    Admission::Open => (AccessLevel::Public, None),
+                    Admission::Reader(user) => (settings.access(caller, user.as_ref()), user),
                 };
-                guest.seat().received(standing);
-                let admitted = Admitted { settings: Arc::clone(&settings), guest: Arc::clone(guest), client, user };
+                caller.activity().admitted_as(access);
+                let admitted = Admitted { settings: Arc::clone(&settings), caller: Arc::clone(caller), client, user };
                 self.pass(request, admitted).await
             }
             Err(refusal) => {
-                guest.seat().received(Standing::Stranger);
+                caller.activity().admitted_as(AccessLevel::Public);
                 refusal.into_response()
             }
         };
-        guard::mark(&settings.fields, response.headers_mut());
+        guard::add_headers(&settings.headers, response.headers_mut());
         if let Some((method, path)) = asked {
             debug!(client = %client.0, %method, ?path, status = response.status().as_u16(), "asked");
         }
@@ -95,10 +95,10 @@ impl Front {
             return response;
         };
         if matches!(*request.method(), Method::GET | Method::HEAD) {
-            return metrics::answer(&self.app, &admitted, part, &request);
+            return metrics::respond(&self.app, &admitted, part, &request);
         }
         let error = ApiError::wrong_method(request.method(), request.uri());
-        error.field(header::ALLOW, "GET,HEAD").into_response()
+        error.header(header::ALLOW, "GET,HEAD").into_response()
     }
 }
 

@@ -11,7 +11,6 @@ mod router;
 mod server;
 pub mod web_config;
 
-pub(crate) use self::errors::unreadable;
 pub use self::{
     app::{App, Ready, Reload, Settings},
     front::Front,
@@ -19,3 +18,4 @@ pub use self::{
     router::{Actions, Closed},
     server::{Encryption, Listeners, Serving},
 };
+pub(crate) use self::{errors::unreadable, metrics::METRICS, router::own};

@@ -70,10 +70,10 @@ pub(super) fn serve(path: &str, headers: &HeaderMap) -> Response {
         }
         response
     };
-    let fields = response.headers_mut();
-    fields.insert(header::ETAG, HeaderValue::clone(etag));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, HeaderValue::clone(etag));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     response
 }
 

@@ -7,13 +7,13 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get},
 };
 use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{Admitted, App, feeds, page};
-use crate::api::ApiError;
+use crate::api::{Access, Answer, ApiError, Failure, Operation, Routes};
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
@@ -34,12 +34,8 @@ pub(super) fn router(app: Arc<App>, reading: Router, actions: Vec<Actions>) -> R
     let mut routes = Router::new()
         .route("/api/{feed}", get(feeds::newest))
         .route("/ws/{feed}", get(feeds::live))
-        .route("/-/healthy", get(healthy))
-        .route("/healthz", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/readyz", get(ready))
-        .route("/-/reload", post(reload))
-        .with_state(app)
+        .with_state(Arc::clone(&app))
+        .merge(own().with(app))
         .merge(reading);
     for path in page::paths() {
         routes =
@@ -66,6 +62,40 @@ async fn control(
     admitted.settings.may_control(request.headers())?;
     Ok(next.run(request).await)
 }
+
+/// The routes about the agent itself.
+pub(crate) fn own() -> Routes<Arc<App>> {
+    Routes::new()
+        .on(HEALTHY, healthy)
+        .on(Operation { id: "healthz", path: "/healthz", ..HEALTHY }, healthy)
+        .on(READY, ready)
+        .on(Operation { id: "readyz", path: "/readyz", ..READY }, ready)
+        .on(RELOAD, reload)
+}
+
+const HEALTHY: Operation = Operation::get("healthy", "/-/healthy", "Whether the agent answers.")
+    .access(Access::Everybody)
+    .answers(&[Answer::text("It does.", &["text/plain; charset=utf-8"])]);
+
+const READY: Operation = Operation::get("ready", "/-/ready", "Whether there is a reading of the host that is on time.")
+    .access(Access::Everybody)
+    .answers(&[Answer::text("There is.", &["text/plain; charset=utf-8"])])
+    .errors(&[
+        Failure::new(503, &["starting"], "nothing was sampled yet"),
+        Failure::new(503, &["stale"], "there is no reading that is on time"),
+    ]);
+
+const RELOAD: Operation = Operation::post("reload", "/-/reload", "Loads the configuration again.")
+    .description("It is applied as a whole or not at all: `SIGHUP` does the same. Who may read may do this.")
+    .answers(&[Answer::text("It is in force.", &["text/plain; charset=utf-8"])])
+    .errors(&[
+        Failure::new(
+            500,
+            &["reload_failed"],
+            "the configuration has mistakes, which `message` lists; the old one keeps running",
+        ),
+        Failure::new(503, &["stopping"], "the agent is stopping"),
+    ]);
 
 async fn healthy() -> &'static str {
     "Aura Agent is healthy.\n"

@@ -7,7 +7,7 @@ use std::{
 
 use aura_model::{Interval, Missing, Reason, Source, Stopwatch};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{AnyReading, Published, Snapshot};
 
@@ -21,6 +21,8 @@ pub struct Channel<S: Source> {
     progress: Mutex<Progress>,
     /// What is left to say of the newest reading when that is too old, made once for it.
     outdated: Mutex<Option<Outdated<S>>>,
+    /// Those of whoever wants to know of each reading, one each.
+    bells: Mutex<Vec<Arc<Notify>>>,
 }
 
 struct Outdated<S: Source> {
@@ -109,7 +111,12 @@ impl<S: Source> Channel<S> {
             missing: None,
             counts: Counts::default(),
         };
-        Self { latest: watch::Sender::new(None), progress: Mutex::new(progress), outdated: Mutex::new(None) }
+        Self {
+            latest: watch::Sender::new(None),
+            progress: Mutex::new(progress),
+            outdated: Mutex::new(None),
+            bells: Mutex::default(),
+        }
     }
 
     /// The newest reading, unless it is too old to be shown.
@@ -147,20 +154,7 @@ impl<S: Source> Channel<S> {
         self.progress().interval
     }
 
-    /// After so long without a new reading its state is worth another look, as nobody tells of a reading that does not
-    /// come. What is off can only be found, which is told, or be off for another reason.
-    pub fn next_look(&self) -> Duration {
-        const OFF: Duration = Duration::from_secs(30);
-        /// Whether a reading is late is looked at when it is, not a moment before.
-        const JUST_AFTER: Duration = Duration::from_millis(50);
-        match self.health().state {
-            State::Starting => self.interval(),
-            State::Fresh | State::Stale => self.interval() * FRESH_INTERVALS + JUST_AFTER,
-            State::Off => OFF,
-        }
-    }
-
-    pub(super) fn schedule(&self, interval: Interval, timeout: Interval) {
+    pub(crate) fn schedule(&self, interval: Interval, timeout: Interval) {
         let mut progress = self.progress();
         progress.interval = interval.get();
         progress.timeout = timeout.get();
@@ -170,13 +164,14 @@ impl<S: Source> Channel<S> {
     pub fn off(&self, missing: Missing) {
         self.progress().missing = Some(missing);
         self.latest.send_replace(None);
+        self.ring();
     }
 
     pub(super) fn begin(&self, begun: Stopwatch) {
         self.progress().begun = Some(begun);
     }
 
-    pub(super) fn publish(&self, snapshot: Snapshot<S>) {
+    pub(crate) fn publish(&self, snapshot: Snapshot<S>) {
         {
             let mut progress = self.progress();
             progress.begun = None;
@@ -184,6 +179,7 @@ impl<S: Source> Channel<S> {
             progress.counts.samples += 1;
         }
         self.latest.send_replace(Some(Arc::new(snapshot)));
+        self.ring();
     }
 
     /// What is to be read is not there, which is no failure.
@@ -247,6 +243,26 @@ impl<S: Source> Published for Channel<S> {
 
     fn groups(&self) -> Vec<&'static str> {
         S::groups().iter().map(|group| group.name).collect()
+    }
+
+    fn listen(&self, bell: Arc<Notify>) {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
+    }
+
+    fn ring(&self) {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|bell| bell.notify_one());
+    }
+
+    /// What is off can only be found, which is told, or be off for another reason.
+    fn next_look(&self) -> Duration {
+        const OFF: Duration = Duration::from_secs(30);
+        /// Whether a reading is late is looked at when it is, not a moment before.
+        const JUST_AFTER: Duration = Duration::from_millis(50);
+        match self.health().state {
+            State::Starting => self.interval(),
+            State::Fresh | State::Stale => self.interval() * FRESH_INTERVALS + JUST_AFTER,
+            State::Off => OFF,
+        }
     }
 }
 

@@ -10,9 +10,11 @@ mod snapshot;
 use std::{
     any::Any,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use aura_model::{Context, Missing, Source};
+use tokio::sync::Notify;
 
 pub use self::{
     channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
@@ -36,6 +38,17 @@ pub trait Published: Any + Send + Sync {
 
     /// The names of its groups, for `collect[]`.
     fn groups(&self) -> Vec<&'static str>;
+
+    /// Rings this bell whenever there is something new to see of it.
+    fn listen(&self, _bell: Arc<Notify>) {}
+
+    /// Rings: there is something new to see of it that is no reading.
+    fn ring(&self) {}
+
+    /// After so long without a ring its state is worth another look, as nobody tells of a reading that does not come.
+    fn next_look(&self) -> Duration {
+        Duration::MAX
+    }
 }
 
 /// A source of any type.
@@ -66,6 +79,27 @@ impl Hub {
     /// Adds something that is published like a source.
     pub fn add(&self, source: AnySource) {
         self.sources.write().unwrap_or_else(PoisonError::into_inner).push(source);
+    }
+
+    /// A bell that rings whenever there is something new to see of one of these sources.
+    pub fn listen(&self, names: &[&str]) -> Arc<Notify> {
+        let bell = Arc::new(Notify::new());
+        self.named(names).for_each(|source| source.listen(Arc::clone(&bell)));
+        bell
+    }
+
+    /// Rings the bells of a source.
+    pub fn ring(&self, name: &str) {
+        self.named(&[name]).for_each(|source| source.ring());
+    }
+
+    /// After so long without a ring one of these sources is worth another look.
+    pub fn next_look(&self, names: &[&str]) -> Duration {
+        self.named(names).map(|source| source.next_look()).min().unwrap_or(Duration::MAX)
+    }
+
+    fn named(&self, names: &[&str]) -> impl Iterator<Item = AnySource> {
+        self.sources().into_iter().filter(|source| names.contains(&source.name()))
     }
 
     /// All sources, in the order of their registration.

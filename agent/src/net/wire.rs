@@ -1,7 +1,7 @@
 //! A connection as the HTTP server reads and writes it.
 //!
 //! hyper answers by itself what it cannot read, with a status and nothing else, and hangs up on who is too slow. Here
-//! such an answer is exchanged for one that says what is wrong.
+//! such a response is exchanged for one that says what is wrong.
 
 use std::{
     io,
@@ -21,7 +21,7 @@ use super::Stream;
 
 /// How every TLS handshake begins, and no HTTP request.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// hyper's own answers are shorter.
+/// hyper's own responses are shorter.
 const LONGEST_BARE_ANSWER: usize = 256;
 
 /// What a connection and who waits for it tell each other.
@@ -94,7 +94,7 @@ impl Wire {
     }
 }
 
-/// The status of an answer that is an error's head and nothing else. Every answer of ours carries a policy.
+/// The status of a response that is an error's head and nothing else. Every response of ours carries a policy.
 fn bare_error(words: &[u8]) -> Option<StatusCode> {
     let head = words.strip_prefix(b"HTTP/1.1 ").filter(|_| words.len() <= LONGEST_BARE_ANSWER)?;
     let head = std::str::from_utf8(head).ok()?.strip_suffix("\r\n\r\n")?;
@@ -122,7 +122,7 @@ impl AsyncRead for Wire {
             this.in_first_line = (begins || this.in_first_line) && !read.contains(&b'\n');
             if this.fresh && *first == TLS_HANDSHAKE && matches!(this.stream.transport(), Either::Left(_)) {
                 tracing::debug!("a client speaks TLS where plain HTTP is spoken: it should ask for http://");
-                // It could not read an answer.
+                // It could not read a response.
                 this.ours = Some((Vec::new(), 0));
             }
             this.fresh = false;

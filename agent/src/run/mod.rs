@@ -32,13 +32,13 @@ use tracing::{error, info, warn};
 
 use self::{logging::Logging, sources::Supervised, system::Signals};
 use crate::{
-    actions::ollama::Loader,
+    actions::ollama::{self, Loader},
     config::{Config, Loaded, Overrides, process_variables},
     http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
     telemetry::{Events, Telemetry, declared},
-    views::Views,
+    views::{self, Parts, Views},
 };
 
 /// What the system or a person asks of the process.
@@ -51,7 +51,7 @@ enum Signal {
 }
 
 /// Clients and running answers get this long when the agent stops.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const GRACE_PERIOD: Duration = Duration::from_millis(1500);
 
 /// How long the names of listening addresses may take to be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -78,14 +78,13 @@ struct Agent {
     overrides: Overrides,
     logging: Logging,
     sources: Supervised,
-    context: Context,
+    views: Views,
     feeds: Feeds,
     web: WebConfig,
     /// How many files and sockets may be open, where that is known.
     descriptors: Option<usize>,
     /// The addresses to listen on, names looked up.
     addresses: Vec<SocketAddr>,
-    views: Arc<Views>,
     loader: Arc<Loader>,
     app: Arc<App>,
     reloads: mpsc::Receiver<Reload>,
@@ -119,26 +118,26 @@ impl Agent {
         let events = Arc::new(Events::default());
         note_reload(&events, true);
         let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
-        let views = Views::open(&hub, &events, &feeds, config, Arc::clone(&loader) as _);
-        let own = views.live.iter().map(|live| live.feed.clone()).collect();
+        let views = views::open(&feeds, &Parts::new(&hub, config, &context, &events, Arc::clone(&loader) as _));
+        let live = views.live();
+        let own = live.iter().map(|live| live.feed.clone()).collect();
         hub.add(Arc::new(Telemetry::new(&hub, own, Arc::clone(&events))));
         let (reload, reloads) = mpsc::channel(4);
         // Sources and feeds need descriptors, too.
         let connections = descriptors.map_or(CONNECTIONS, |limit| CONNECTIONS.min(limit / 4));
-        let host = Arc::clone(&views.host);
-        let ready = Box::new(move || host.ready());
-        let app = Arc::new(App::new(hub, Arc::clone(&views.live), ready, events, connections, reload));
+        let shown = Arc::clone(&live);
+        let ready = Box::new(move || views::ready(&shown));
+        let app = Arc::new(App::new(hub, live, ready, events, connections, reload));
         Ok(Self {
             loaded,
             overrides,
             logging,
             sources,
-            context,
+            views,
             feeds,
             web,
             descriptors,
             addresses: Vec::new(),
-            views,
             loader,
             app,
             reloads,
@@ -149,7 +148,10 @@ impl Agent {
     async fn serve(mut self) -> anyhow::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let closed = Arc::clone(&self.loader);
-        let actions = Actions { routes: self.loader.routes(), closed: Arc::new(move || closed.closed()) };
+        let actions = Actions {
+            routes: ollama::routes().handlers(Arc::clone(&self.loader)),
+            closed: Arc::new(move || closed.closed()),
+        };
         let front = Front::new(Arc::clone(&self.app), self.views.routes(), vec![actions]);
         let mut listeners = Listeners::new(Serving { front: Arc::new(front), stopping });
         self.addresses = resolve(&self.loaded.config).await.map_err(anyhow::Error::msg)?;
@@ -162,7 +164,7 @@ impl Agent {
         for address in listeners.put_in_use(&self.addresses, bound).await {
             announce(address, self.web.tls().is_some());
         }
-        self.views.publish(&self.context);
+        self.views.start();
         tokio::spawn(system::watchdog());
         system::ready("watching");
 
@@ -181,13 +183,13 @@ impl Agent {
         self.sources.stop();
         let _ = stop.send(true);
         let feeds = self.feeds.clone();
-        let goodbye = spawn_blocking(move || feeds.shutdown(PATIENCE));
+        let goodbye = spawn_blocking(move || feeds.shutdown(GRACE_PERIOD));
         let finished = async {
             let _ = goodbye.await;
             listeners.finished().await;
         };
-        if timeout(PATIENCE, finished).await.is_err() {
-            warn!("some clients were cut off: they did not close in {PATIENCE:?}");
+        if timeout(GRACE_PERIOD, finished).await.is_err() {
+            warn!("some clients were cut off: they did not close in {GRACE_PERIOD:?}");
         }
         info!("stopped");
         Ok(())
@@ -239,10 +241,8 @@ impl Agent {
             warn!("{warning}");
         }
         self.logging.set_level(&new.log);
-        self.views.host.set_thresholds(new.thresholds.clone());
         self.feeds.set_limits(limits(new, self.descriptors));
-        self.views.governance.set_options(&new.sources.audit);
-        self.views.postgres.set_options(&new.sources.postgres);
+        self.views.configure(new);
         self.sources.apply(&new.sources);
         let settings = settings(new, &web, listened);
         self.loader.configure(&new.sources.ollama, settings.has_controllers());
@@ -271,7 +271,7 @@ fn settings(config: &Config, web: &WebConfig, addresses: Vec<SocketAddr>) -> Set
         control_token: web.control_token(),
         rate_limit: web.rate_limit(),
         trusted_proxies: config.web.trusted_proxies.clone(),
-        fields: web.headers().to_vec(),
+        headers: web.headers().to_vec(),
         ..Settings::default()
     }
 }

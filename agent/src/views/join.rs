@@ -14,13 +14,13 @@ use serde::Serialize;
 /// What a process that runs a model takes of a GPU.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct GpuMemory {
-    /// The GPU's number.
+    /// The GPU's number: `id` in `metrics.gpu` of the feed `system`.
     pub gpu: u32,
-    /// Its unique number.
+    /// The GPU's unique number.
     pub uuid: Name,
-    /// The process.
+    /// The process's number.
     pub pid: u32,
-    /// Bytes; `null` when the driver does not tell.
+    /// Bytes of the GPU's memory; `null` when the driver does not tell.
     pub bytes: Option<u64>,
 }
 

@@ -127,7 +127,7 @@ fn replies_that_are_not_read() {
     let limits = Limits { incoming_burst: 1 << 30, close_timeout: Duration::from_millis(100), ..strict() };
     let server = Server::echo(Limits { message_bytes: 1 << 20, ..limits }, false);
     let mut client = server.connect();
-    let large = masked(0x82, &vec![0; 1 << 20]);
+    let large = masked(0x81, &vec![b'*'; 1 << 20]);
     let sending = std::thread::spawn(move || {
         for _ in 0..64 {
             client.send(&large);

@@ -11,7 +11,7 @@ use std::{
 
 use aura_agent::{
     net::{self, Stream},
-    publish::feed::{Answer, ClientRequest, Feed, Feeds, Limits},
+    publish::feed::{Feed, Feeds, Limits},
 };
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -45,15 +45,7 @@ pub(crate) fn generous() -> Limits {
 impl Server {
     /// A feed that sends clients what they send.
     pub(crate) fn echo(limits: Limits, tls: bool) -> Self {
-        Self::start(limits, tls, |feeds| {
-            feeds.open_answering(
-                "echo",
-                Some(Box::new(|request| match request {
-                    ClientRequest::Text(text) => Answer::Text(text.to_owned()),
-                    ClientRequest::Binary(bytes) => Answer::Binary(bytes.to_vec()),
-                })),
-            )
-        })
+        Self::start(limits, tls, |feeds| feeds.open_answering("echo", Some(Box::new(|text| Some(text.to_owned())))))
     }
 
     /// A feed that only sends by itself.

@@ -1,34 +1,68 @@
-// The contract with the agent, from the schemas that it generates of its messages (docs/api*.schema.json): types for the compiler and
-// what the page checks at its edge. `npm run contract` writes src/contract, with `--check` it fails where that is not what the schemas give.
+// The contract with the agent, from the OpenAPI document that it generates (docs/api.openapi.json): types for the compiler and what the page
+// checks at its edge. `npm run contract` writes src/contract, with `--check` it fails where that is not what the document gives.
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { compile } from "json-schema-to-typescript";
 
-const DOCS = new URL("../../../docs/", import.meta.url);
+const DOCUMENT = new URL("../../../docs/api.openapi.json", import.meta.url);
 const FOLDER = new URL("../src/contract/", import.meta.url);
 
-/** The files of `src/contract`: `system.ts` and `system.schema.json` of `docs/api.schema.json`, and so on. */
+/** The files of `src/contract`: `types.ts`, and for each GET that is answered with JSON `OPERATION.schema.json`. */
 export async function contract() {
+  const { paths, components } = JSON.parse(await readFile(DOCUMENT, "utf8"));
+  const schemas = moved(components.schemas);
+  const answers = {};
   const files = new Map();
-  for (const file of (await readdir(DOCS)).sort()) {
-    const [, name] = /^api(?:\.(\w+))?\.schema\.json$/.exec(file) ?? [];
-    // Of the answers that are no feed's message the page reads the history alone, as a type of its own that is not checked.
-    if ((name === undefined && file !== "api.schema.json") || name === "answers") continue;
-    const feed = name ?? "system";
-    const schema = JSON.parse(await readFile(new URL(file, DOCS), "utf8"));
-    files.set(`${feed}.ts`, await types(schema, file));
-    files.set(`${feed}.schema.json`, `${JSON.stringify(atTheEdge(schema))}\n`);
+  for (const [path, { get }] of Object.entries(paths)) {
+    const answer = get?.responses[200]?.content["application/json"]?.schema;
+    if (!answer) continue;
+    answers[path] = moved(answer);
+    files.set(`${get.operationId}.schema.json`, edge(answers[path], schemas));
   }
+  files.set("error.schema.json", edge({ $ref: "#/$defs/ErrorAnswer" }, schemas));
+  files.set("types.ts", await types(answers, schemas));
   return files;
 }
 
-function types(schema, file) {
-  return compile(open(schema), schema.title, {
+/** What is checked of an answer, with the definitions that it needs. */
+function edge(schema, schemas) {
+  const needed = new Set();
+  const visit = (part) =>
+    walk(part, (inside) => {
+      const name = inside.$ref?.split("/").at(-1);
+      if (name && !needed.has(name)) {
+        needed.add(name);
+        visit(schemas[name]);
+      }
+      return inside;
+    });
+  visit(schema);
+  const $defs = Object.fromEntries([...needed].sort().map((name) => [name, schemas[name]]));
+  return `${JSON.stringify(atTheEdge({ ...schema, $defs }))}\n`;
+}
+
+/** All types, and what is answered at each path. */
+function types(answers, schemas) {
+  const root = {
+    title: "Answers",
+    description: "What a GET of each path is answered with.",
+    type: "object",
+    properties: answers,
+    required: Object.keys(answers),
+    $defs: schemas,
+  };
+  return compile(open(root), root.title, {
     additionalProperties: false,
-    bannerComment: `// Generated from docs/${file}: npm run contract.`,
+    bannerComment: "// Generated from docs/api.openapi.json: npm run contract.",
     style: { printWidth: 120 },
+    unreachableDefinitions: true,
   });
+}
+
+/** Definitions lie elsewhere in a schema than in an OpenAPI document. */
+function moved(part) {
+  return JSON.parse(JSON.stringify(part).replaceAll('"#/components/schemas/', '"#/$defs/'));
 }
 
 /** An enumeration may grow: the page knows its words, and shows another one as it is. */
@@ -51,7 +85,7 @@ function atTheEdge(schema) {
   return walk(schema, (part) => {
     const words = part.enum ?? part.oneOf?.map((one) => one.const);
     if (words?.every((word) => typeof word === "string")) return { type: "string" };
-    const { $schema, title, description, format, minimum, maximum, minItems, maxItems, required, ...rest } = part;
+    const { title, description, format, minimum, maximum, minItems, maxItems, required, ...rest } = part;
     const needed = required?.filter((name) => !nullable(part.properties?.[name]));
     return needed?.length > 0 ? { ...rest, required: needed } : rest;
   });
@@ -86,7 +120,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     }
     if (wrong.length > 0) {
       console.error(
-        `src/contract is not what docs/api*.schema.json give: ${wrong.join(", ")}. Run npm run contract and commit it.`,
+        `src/contract is not what docs/api.openapi.json gives: ${wrong.join(", ")}. Run npm run contract and commit it.`,
       );
       process.exitCode = 1;
     }

@@ -1,4 +1,4 @@
-import type { Platform } from "./contract/system";
+import type { Platform } from "./contract/types";
 import { type SystemUpdate, whyMissing } from "./feed/message";
 import { duration } from "./format/format";
 import { PANELS } from "./panels/all";

@@ -3,9 +3,10 @@ import { ask } from "./feed/browser";
 import { type DatabaseUpdate, parseDatabase } from "./feed/database";
 import type { Arrival } from "./feed/feed";
 import { type GovernanceUpdate, parseGovernance } from "./feed/governance";
+import { parseHistory } from "./feed/history";
 import { parseUpdate, type SystemUpdate } from "./feed/message";
 import { type ModelUpdate, parseModels } from "./feed/models";
-import { Columns, type History, rowOf, type SeriesName } from "./history/columns";
+import { Columns, rowOf, type SeriesName } from "./history/columns";
 import { clock, follow, now } from "./live";
 import { recall, remember } from "./shell/memory";
 
@@ -96,7 +97,7 @@ async function fillHistory(arrival: Arrival, last: number | null, sampled: numbe
 
 async function askHistory(seconds: number): Promise<void> {
   try {
-    columns.merge(JSON.parse(await ask(`api/system/history?window=${seconds}s`, clock)) as History);
+    columns.merge(parseHistory(await ask(`api/system/history?window=${seconds}s`, clock)));
     redraw();
   } catch (error) {
     // The charts go on with what the page sees itself; the state of the connection is told by the feed.

@@ -2,13 +2,13 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek},
+    io::{self, BufReader, Seek},
     path::{Path, PathBuf},
 };
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::position::{Head, WINDOW, identity, peek, window};
+use crate::position::{Head, Identity, WINDOW, identity, peek, window};
 
 /// More archives are not looked at.
 const MOST: usize = 1000;
@@ -62,13 +62,21 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
 
 /// A file that was opened: it stays the same when its name goes to another one.
 pub(crate) struct Opened {
-    /// Its name; none for a file that has none any more.
+    /// Its name; none for the live file, and for one that has none any more.
     pub(crate) archive: Option<Archive>,
     pub(crate) file: File,
     pub(crate) metadata: fs::Metadata,
 }
 
 impl Opened {
+    pub(crate) fn new(archive: Option<Archive>, file: File) -> io::Result<Self> {
+        Ok(Self { archive, metadata: file.metadata()?, file })
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        identity(&self.metadata)
+    }
+
     pub(crate) fn packed(&self) -> bool {
         self.archive.as_ref().is_some_and(|archive| archive.packed)
     }
@@ -76,21 +84,6 @@ impl Opened {
     /// Late writers may still append to the newest, and it may be a copy that is still being made.
     pub(crate) fn may_grow(&self) -> bool {
         self.archive.as_ref().is_none_or(|archive| archive.number == 1) && !self.packed()
-    }
-
-    /// What it holds, unpacked, from its start.
-    pub(crate) fn unpacked(&self) -> io::Result<Unpacked> {
-        unpacked(&self.file)
-    }
-
-    /// Its first bytes, unpacked.
-    pub(crate) fn beginning(&self) -> io::Result<Vec<u8>> {
-        if !self.packed() {
-            return peek(&self.file, 0, WINDOW);
-        }
-        let mut bytes = Vec::with_capacity(WINDOW);
-        self.unpacked()?.take(WINDOW as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
     }
 
     /// What tells a packed file from others as it lies there: its end holds its length and a sum of all it holds.
@@ -120,13 +113,12 @@ pub(crate) fn unpacked(file: &File) -> io::Result<Unpacked> {
     Ok(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file)))
 }
 
-/// The newest archives, opened, while `live` is the live file. Names move while files are rotated, so what is found is
-/// only good when nothing has moved meanwhile.
+/// The newest archives, opened, the oldest first, while `live` is the live file. Names move while files are rotated, so
+/// what is found is only good when nothing has moved meanwhile.
 ///
 /// # Errors
 /// Files are being rotated just now; or an archive cannot be opened.
-pub(crate) fn open_all(path: &Path, live: &File, most: usize) -> io::Result<Vec<Opened>> {
-    let live = live.metadata()?;
+pub(crate) fn open_all(path: &Path, live: Option<Identity>, most: usize) -> io::Result<Vec<Opened>> {
     let look = || {
         let mut found = archives(path);
         found.truncate(most);
@@ -135,14 +127,12 @@ pub(crate) fn open_all(path: &Path, live: &File, most: usize) -> io::Result<Vec<
     let archives = look();
     let mut opened = Vec::new();
     for archive in &archives {
-        let file = open_file(&archive.path)?;
-        let metadata = file.metadata()?;
-        opened.push(Opened { archive: Some(archive.clone()), file, metadata });
+        opened.push(Opened::new(Some(archive.clone()), open_file(&archive.path)?)?);
     }
-    let stands =
-        |path: &Path, metadata: &fs::Metadata| fs::metadata(path).is_ok_and(|now| identity(&now) == identity(metadata));
-    let still = archives.iter().zip(&opened).all(|(archive, opened)| stands(&archive.path, &opened.metadata));
-    if still && look() == archives && stands(path, &live) {
+    let now = |path: &Path| fs::metadata(path).ok().map(|now| identity(&now));
+    let still = archives.iter().zip(&opened).all(|(archive, opened)| now(&archive.path) == Some(opened.identity()));
+    if still && look() == archives && now(path) == live {
+        opened.reverse();
         return Ok(opened);
     }
     Err(io::Error::new(io::ErrorKind::WouldBlock, "files are being rotated"))

@@ -1,32 +1,26 @@
 //! The records of a file from its end to its beginning, in blocks: the newest page of a file of any size costs one.
 
-use std::{
-    collections::VecDeque,
-    fs::File,
-    io::{self, Read},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{collections::VecDeque, fs::File, io};
 
 use crate::{
-    archives::{Archive, unpacked},
+    archives::Archive,
     frame::{self, LONGEST},
     options::Framing,
     position::peek,
 };
 
 const BLOCK: u64 = 64 << 10;
-/// What cannot be read backwards is read from its start, and so much of it is kept.
-const WINDOW: usize = 4 << 20;
+/// So much at once of a record that is too long.
+const DROPPED: u64 = 1 << 20;
+/// Values that are looked for their beginning may be so much longer than a record.
+const SLACK: usize = 4 << 20;
 
 /// The end of a file, wherever that is.
 pub(crate) const END: u64 = u64::MAX;
 
 /// A file's records, the last first. The file stays the same while it is read, whatever becomes of its name.
-pub(crate) struct Backward<'a> {
+pub(crate) struct Backward {
     file: File,
-    packed: bool,
-    /// Whoever asked has gone.
-    gone: &'a AtomicBool,
     framing: Framing,
     /// Bytes of the file from `start` on; those behind `end` were handed out.
     buffer: Vec<u8>,
@@ -40,7 +34,7 @@ pub(crate) struct Backward<'a> {
     dropping: bool,
     /// Records that were too long.
     pub(crate) too_long: u64,
-    /// Bytes read from the disk, or unpacked.
+    /// Bytes read.
     pub(crate) read: u64,
 }
 
@@ -60,13 +54,11 @@ enum Place {
     End,
 }
 
-impl<'a> Backward<'a> {
+impl Backward {
     /// The records before `end`. Those of a live file are complete only with their parting.
-    pub(crate) fn new(archive: &Archive, file: File, framing: Framing, end: u64, gone: &'a AtomicBool) -> Self {
+    pub(crate) fn new(archive: &Archive, file: File, framing: Framing, end: u64) -> Self {
         Self {
             file,
-            packed: archive.packed,
-            gone,
             framing,
             buffer: Vec::new(),
             start: end,
@@ -87,7 +79,7 @@ impl<'a> Backward<'a> {
     /// What stands before a place, as much of it as is at hand and at most so much.
     pub(crate) fn before(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let at = offset.checked_sub(self.start).map_or(0, |at| at.min(self.buffer.len() as u64) as usize);
-        if at == 0 && !self.packed && offset != END {
+        if at == 0 && offset != END {
             let length = (most as u64).min(offset);
             return peek(&self.file, offset - length, length as usize);
         }
@@ -162,21 +154,14 @@ impl<'a> Backward<'a> {
     /// Puts the bytes before those at hand in front of them: as many again, so that a long record costs no more than its
     /// length.
     fn load(&mut self) -> io::Result<()> {
-        let mut block = Vec::new();
-        let start = if self.packed {
-            let end = if self.start == END { END } else { self.offset().min(self.start) };
-            self.last_window(end, &mut block)?
-        } else {
-            let size = self.file.metadata()?.len();
-            let length = BLOCK.max(if self.dropping { WINDOW as u64 / 4 } else { self.end as u64 });
-            let end = self.start.min(size);
-            let start = end.saturating_sub(length);
-            block = peek(&self.file, start, (end - start) as usize)?;
-            if block.len() as u64 != end - start {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            start
-        };
+        let size = self.file.metadata()?.len();
+        let length = BLOCK.max(if self.dropping { DROPPED } else { self.end as u64 });
+        let end = self.start.min(size);
+        let start = end.saturating_sub(length);
+        let mut block = peek(&self.file, start, (end - start) as usize)?;
+        if block.len() as u64 != end - start {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.read += block.len() as u64;
         let loaded = block.len();
         block.extend_from_slice(&self.buffer[..self.end]);
@@ -209,34 +194,11 @@ impl<'a> Backward<'a> {
         // The first may begin inside another one's text; it comes again with what is before it.
         if self.start > 0 {
             found.pop_front();
-            if found.is_empty() && self.end > LONGEST + WINDOW {
+            if found.is_empty() && self.end > LONGEST + SLACK {
                 self.too_long += u64::from(!std::mem::replace(&mut self.dropping, true));
                 self.end = 0;
             }
         }
         self.split = found;
-    }
-
-    /// The last bytes before `end`; returns where they start.
-    fn last_window(&mut self, end: u64, window: &mut Vec<u8>) -> io::Result<u64> {
-        let mut reader = unpacked(&self.file)?;
-        let mut start = 0;
-        let mut rest = end;
-        loop {
-            if self.gone.load(Ordering::Relaxed) {
-                return Err(io::Error::other("nobody waits for it any more"));
-            }
-            let length = (BLOCK * 4).min(rest);
-            let read = reader.by_ref().take(length).read_to_end(window)? as u64;
-            rest -= read;
-            if window.len() > 2 * WINDOW {
-                let excess = window.len() - WINDOW;
-                window.drain(..excess);
-                start += excess as u64;
-            }
-            if read < length || rest == 0 {
-                return Ok(start);
-            }
-        }
     }
 }

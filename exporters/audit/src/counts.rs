@@ -57,6 +57,15 @@ impl KindCounts {
     }
 }
 
+/// What a record changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Effect {
+    /// The number of the event's kind, and nothing else.
+    Event(usize, Level, Outcome),
+    Skipped(Skipped),
+    Other,
+}
+
 /// Records that are no events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -83,18 +92,18 @@ pub struct SignatureCounts {
     pub not_checked: u64,
 }
 
-/// How many events of a kind came lately.
+/// How many events of a kind that is watched came lately.
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Spike {
-    /// The kind.
+    /// The kind of event.
     pub kind: String,
     /// Events within the last hour, by their own times.
     pub count: u64,
-    /// Events within the last 15 minutes.
+    /// Events within the last 15 minutes, by their own times.
     pub recent: u64,
-    /// More within an hour is a spike.
+    /// More than this within an hour is a spike (`sources.audit.spikes`).
     pub limit: u64,
-    /// Events a second in the last 15 minutes, less those in the last hour: above zero it is getting more.
+    /// Events a second in the last 15 minutes, less those a second in the last hour: above zero it is getting more.
     pub acceleration: f64,
     /// Whether the limit is passed.
     pub spike: bool,
@@ -118,22 +127,41 @@ impl SkippedCounts {
 
 impl Counts {
     /// Counts an event; at most `kinds` kinds get a name of their own. Those in `watched` are looked at for spikes.
-    pub(crate) fn add(&mut self, event: &Event<'_>, kinds: usize, watched: &BTreeMap<String, u64>, clock: &Clock) {
+    pub(crate) fn add(
+        &mut self,
+        event: &Event<'_>,
+        kinds: usize,
+        watched: &BTreeMap<String, u64>,
+        clock: &Clock,
+    ) -> Effect {
         let index = self.index(event, kinds);
         let kind = &mut self.kinds[index];
         kind.events[event.level as usize][event.outcome as usize] += 1;
         let is_watched = *kind.watched.get_or_insert_with(|| watched.contains_key(&kind.name));
-        if is_watched && let Some(time) = event.time() {
+        if !is_watched {
+            return Effect::Event(index, event.level, event.outcome);
+        }
+        // Of years of old lines nothing is remembered.
+        if let Some(time) = event.time().filter(|time| clock.is_near(*time)) {
             let bucket = time.div_euclid(BUCKET_MS);
-            // Of years of old lines nothing is remembered.
-            if !clock.is_near(time) {
-                return;
-            }
             match kind.recent.last_mut() {
                 Some((last, count)) if *last == bucket => *count += 1,
                 _ => kind.note(bucket),
             }
         }
+        Effect::Other
+    }
+
+    /// Counts the same again; false where that takes more than this.
+    pub(crate) fn repeat(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Event(kind, level, outcome) => {
+                self.kinds[kind].events[level as usize][outcome as usize] += 1;
+            }
+            Effect::Skipped(skipped) => self.skipped.add(skipped),
+            Effect::Other => return false,
+        }
+        true
     }
 
     fn index(&mut self, event: &Event<'_>, kinds: usize) -> usize {

@@ -8,31 +8,32 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs::File,
+    fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom},
-    time::Instant,
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 use tracing::debug;
 
 use crate::{
-    archives::{archives, open_file},
+    archives::open_file,
     clock::Clock,
+    contents::Unpacking,
     counts::Counts,
     event,
     frame::LONGEST,
-    lines::{self, Lines, Told},
+    lines::Lines,
     options::Log,
-    position::{Head, Position, common},
+    position::{Head, Position, identity},
     records::{count, take},
     sign::Key,
-    turn::{Known, NEAR, Unpacking, tells},
+    turn::Known,
 };
 
 const BLOCK: usize = 256 << 10;
-/// A renamed file is looked at so many more times for late writers.
-const PATIENCE: u32 = 3;
+/// As coarse as the clock of a file system may be.
+const TICK: Duration = Duration::from_secs(2);
 
 /// What outlives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,10 +73,11 @@ pub(crate) struct Rules {
 pub(crate) struct Follower {
     pub(crate) log: Log,
     pub(crate) state: LogState,
-    pub(crate) current: Option<File>,
-    /// Files that may still grow.
-    pub(crate) open: Vec<File>,
+    /// The live file, and those that may still grow: they stay while they are held, whatever becomes of their names.
+    pub(crate) held: Vec<File>,
     pub(crate) unpacking: Option<Unpacking>,
+    /// When the folder had changed last, when all its files were looked at last.
+    settled: Option<SystemTime>,
 }
 
 /// How a log stands after a look.
@@ -91,73 +93,56 @@ pub(crate) struct Look {
 
 impl Follower {
     pub(crate) fn new(log: Log, state: LogState) -> Self {
-        Self { log, state, current: None, open: Vec::new(), unpacking: None }
+        Self { log, state, held: Vec::new(), unpacking: None, settled: None }
     }
 
     /// Reads what is new, until the deadline.
     pub(crate) fn look(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<Look> {
+        let changed = self.log.path.parent().and_then(|folder| fs::metadata(folder).ok()?.modified().ok());
         let live = match open_file(&self.log.path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
+        let now = SystemTime::now();
         if !self.state.begun {
             self.begin()?;
-            if let Some(live) = &live {
-                self.state.current = Some(Position::at(live, 0, false)?);
-                self.current = Some(live.try_clone()?);
-            }
+            self.state.current = live.as_ref().map(|live| Position::at(live, 0, false)).transpose()?;
             self.state.begun = true;
-            return self.read_current(live.as_ref(), rules, buffer, deadline);
-        }
-        self.read_growing(rules, buffer, deadline)?;
-        let Some(live) = live else {
-            // Where nothing was counted yet, nothing tells whether the file was copied and cut before it was renamed:
-            // the copy is looked for when there is a live file again. To read on now would hide that there may be one.
-            let held = match (&mut self.state.current, &self.current) {
-                (Some(position), Some(file)) => position.offset > 0 && position.holds(file)?,
-                _ => false,
-            };
-            return if held { self.read_current(None, rules, buffer, deadline) } else { self.rest(None, false) };
-        };
-        let metadata = live.metadata()?;
-        let same = match &mut self.state.current {
-            // Where nothing was counted that other files do not have, nothing tells whether it was copied away and cut.
-            Some(position) if position.is(&metadata) && tells(&self.log, position, &live)? => position.holds(&live)?,
-            _ => false,
-        };
-        if same {
-            if self.current.is_none() {
-                self.current = Some(live.try_clone()?);
-            }
-        } else {
-            match self.turn(&live, rules, buffer, deadline) {
-                Ok(true) => {}
-                Ok(false) => return self.rest(Some(&live), true),
+        } else if !self.is_settled(live.as_ref(), changed)? {
+            match self.turn(live.as_ref(), rules, buffer, deadline) {
+                Ok(true) => {
+                    // Of two changes within one tick of the file system's clock the second does not show.
+                    let seen = changed.filter(|changed| now.duration_since(*changed).is_ok_and(|age| age > TICK));
+                    self.settled = seen;
+                }
+                Ok(false) => return self.rest(live.as_ref(), true),
                 Err(error) => {
                     debug!(log = self.log.name, "rotation waits: {error}");
-                    return self.rest(Some(&live), false);
+                    return self.rest(live.as_ref(), false);
                 }
             }
         }
-        self.read_current(Some(&live), rules, buffer, deadline)
-    }
-
-    fn read_current(
-        &mut self,
-        live: Option<&File>,
-        rules: &Rules,
-        buffer: &mut Vec<u8>,
-        deadline: Instant,
-    ) -> io::Result<Look> {
         let mut behind = false;
-        if let (Some(file), Some(mut position)) = (&self.current, self.state.current.clone()) {
-            let file = file.try_clone()?;
-            behind = !self.consume_file(&file, &mut position, rules, buffer, Some(deadline))?;
+        if let (Some(file), Some(mut position)) = (&live, self.state.current.take()) {
+            let result = self.consume_file(file, &mut position, rules, buffer, Some(deadline));
             position.seal();
             self.state.current = Some(position);
+            behind = !result?;
         }
-        self.rest(live, behind)
+        self.rest(live.as_ref(), behind)
+    }
+
+    /// Whether no file came, went or got another name since the last look, and the live one only grew.
+    fn is_settled(&mut self, live: Option<&File>, changed: Option<SystemTime>) -> io::Result<bool> {
+        if changed.is_none() || changed != self.settled || self.state.known.iter().any(|known| !known.done) {
+            return Ok(false);
+        }
+        match (&mut self.state.current, live) {
+            (Some(position), Some(live)) => Ok(position.is(&live.metadata()?) && position.holds(live)?),
+            (None, None) => Ok(true),
+            _ => Ok(false),
+        }
     }
 
     /// What a person should know about the text of this log.
@@ -169,91 +154,6 @@ impl Follower {
                 self.log.path.display()
             )
         })
-    }
-
-    /// Late lines of files that were renamed, and the rest of copies that were still being made.
-    fn read_growing(&mut self, rules: &Rules, buffer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
-        for index in 0..self.state.known.len() {
-            let Some(mut known) = self.state.known.get(index).filter(|known| !known.done).cloned() else { continue };
-            if known.is_packed() {
-                continue;
-            }
-            let Some(file) = self.find_growing(&mut known.at)? else {
-                known.quiet += 1;
-                known.done = known.quiet > PATIENCE;
-                self.state.known[index] = known;
-                continue;
-            };
-            let before = known.at.offset;
-            let copied = self.counted_live(&file, &known.at)?.max(self.counted_lines(&file, &known.at)?);
-            if copied > before {
-                known.at = Position::at(&file, copied, false)?;
-            }
-            self.consume_file(&file, &mut known.at, rules, buffer, Some(deadline))?;
-            known.at.seal();
-            known.quiet = if known.at.offset == before { known.quiet + 1 } else { 0 };
-            if known.quiet > PATIENCE {
-                // An unfinished last line of a file that nobody writes any more is a record, sound or torn.
-                self.finish_file(&file, &mut known.at, rules, buffer)?;
-                self.open.retain(|file| file.metadata().map_or(true, |metadata| !known.at.is(&metadata)));
-                known.at = known.at.finished();
-                known.done = true;
-            }
-            self.state.known[index] = known;
-        }
-        Ok(())
-    }
-
-    /// A copy that grows is still being made: what was counted in the live file is not new. Says how far that reaches.
-    fn counted_live(&self, file: &File, at: &Position) -> io::Result<u64> {
-        let size = file.metadata()?.len();
-        let Some(position) = self.state.current.as_ref().filter(|_| size > at.offset) else { return Ok(0) };
-        if position.identity() == at.identity() {
-            return Ok(0);
-        }
-        if position.offset > 0 && position.clone().holds(file)? {
-            return Ok(position.offset);
-        }
-        if let Some(current) = &self.current
-            && position.clone().holds(current)?
-        {
-            // A copy is a beginning; what only begins alike is none.
-            let most = position.offset.min(size);
-            return Ok(if common(file, current, most)? == most { most } else { 0 });
-        }
-        // The live file was cut meanwhile.
-        let (agreed, ends) = position.agrees(file)?;
-        Ok(if agreed > 0 && ends { size } else { agreed })
-    }
-
-    /// The same for what was counted in any file.
-    fn counted_lines(&self, mut file: &File, at: &Position) -> io::Result<u64> {
-        let new = file.metadata()?.len().saturating_sub(at.offset);
-        if new == 0 || new > lines::MOST || at.skipping {
-            return Ok(0);
-        }
-        file.seek(SeekFrom::Start(at.offset))?;
-        Ok(match self.state.lines.tell(&self.log, file)? {
-            Told::Exactly(bytes, _) | Told::AtLeast(bytes) => at.offset + bytes,
-            Told::Nothing => 0,
-        })
-    }
-
-    /// The file that may still grow; after a restart it has a number now.
-    fn find_growing(&mut self, at: &mut Position) -> io::Result<Option<File>> {
-        for file in &self.open {
-            if at.is(&file.metadata()?) {
-                return if at.holds(file)? { file.try_clone().map(Some) } else { Ok(None) };
-            }
-        }
-        for archive in archives(&self.log.path).into_iter().filter(|archive| !archive.packed).take(NEAR) {
-            let Ok(file) = open_file(&archive.path) else { continue };
-            if at.is(&file.metadata()?) && at.holds(&file)? {
-                self.open.push(file.try_clone()?);
-                return Ok(Some(file));
-            }
-        }
-        Ok(None)
     }
 
     /// Counts records from the position on. True at the end of the file.
@@ -307,7 +207,7 @@ impl Follower {
             filled += read;
             let used = take(*framing, keys, &buffer[..filled], filled - read, position, counts, rules);
             position.pass(&buffer[..used]);
-            lines.add(&self.log, &buffer[..used]);
+            lines.add(*framing, &buffer[..used]);
             counts.bytes += used as u64;
             buffer.copy_within(used..filled, 0);
             filled -= used;
@@ -328,7 +228,7 @@ impl Follower {
         if complete && filled > 0 {
             if !position.skipping {
                 count(&buffer[..filled], keys, counts, rules);
-                lines.add(&self.log, &buffer[..filled]);
+                lines.add(*framing, &buffer[..filled]);
             }
             position.pass(&buffer[..filled]);
             counts.bytes += filled as u64;
@@ -336,20 +236,21 @@ impl Follower {
         Ok((true, filled))
     }
 
-    /// A file that was renamed away may still hold what is not counted, while there is no live one.
+    /// A file that was renamed away may still hold what is not counted.
     fn rest(&self, live: Option<&File>, behind: bool) -> io::Result<Look> {
-        let offset = self.state.current.as_ref().map_or(0, |position| position.offset);
-        let mut unread = 0;
-        if let Some(file) = &self.current {
-            unread += file.metadata()?.len().saturating_sub(offset);
-        }
         let size = live.map(File::metadata).transpose()?.map(|metadata| metadata.len());
-        if let (Some(live), Some(size)) = (live, size) {
-            let metadata = live.metadata()?;
-            if !self.state.current.as_ref().is_some_and(|position| position.is(&metadata)) {
-                unread += size;
+        let mut files: Vec<Metadata> = Vec::new();
+        for file in live.into_iter().chain(&self.held) {
+            let metadata = file.metadata()?;
+            if files.iter().all(|other| identity(other) != identity(&metadata)) {
+                files.push(metadata);
             }
         }
+        // Of the live file more may have been counted before it was cut.
+        let current = |metadata: &Metadata| self.state.current.iter().find(|at| at.is(metadata)).map(|at| at.offset);
+        let known = |metadata: &Metadata| self.all_known().filter(|at| at.is(metadata)).map(|at| at.offset).max();
+        let counted = |metadata: &Metadata| current(metadata).or(known(metadata));
+        let unread = files.iter().map(|file| file.len().saturating_sub(counted(file).unwrap_or(0))).sum();
         Ok(Look { size, unread, behind })
     }
 }

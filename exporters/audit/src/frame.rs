@@ -9,8 +9,18 @@ use crate::{
 pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Hands out the complete records at the start of `bytes`; returns how many bytes they take, parting included.
-pub(crate) fn split<'a>(framing: Framing, bytes: &'a [u8], record: impl FnMut(&'a [u8])) -> usize {
-    split_behind(framing, bytes, 0, record)
+pub(crate) fn split<'a>(framing: Framing, bytes: &'a [u8], mut record: impl FnMut(&'a [u8])) -> usize {
+    split_behind(framing, bytes, 0, |split| match split {
+        Split::Record(bytes) => record(bytes),
+        Split::Empty(lines) => (0..lines.len()).for_each(|at| record(&lines[at..at])),
+    })
+}
+
+/// What stands between two partings.
+pub(crate) enum Split<'a> {
+    Record(&'a [u8]),
+    /// The ends of lines without anything.
+    Empty(&'a [u8]),
 }
 
 /// The same, where it is known that no line ends in the first `seen` bytes.
@@ -18,27 +28,44 @@ pub(crate) fn split_behind<'a>(
     framing: Framing,
     bytes: &'a [u8],
     seen: usize,
-    mut record: impl FnMut(&'a [u8]),
+    mut record: impl FnMut(Split<'a>),
 ) -> usize {
     match framing {
         Framing::Lines => {
-            let mut start = 0;
-            for end in memchr::memchr_iter(b'\n', &bytes[seen..]) {
-                record(&bytes[start..seen + end]);
-                start = seen + end + 1;
+            let (mut start, mut from) = (0, seen);
+            loop {
+                for end in memchr::memchr_iter(b'\n', &bytes[from..]).map(|end| from + end) {
+                    record(Split::Record(&bytes[start..end]));
+                    start = end + 1;
+                    if bytes[start..].starts_with(b"\n\n") {
+                        break;
+                    }
+                }
+                let empty = empty_lines(&bytes[start..]);
+                if empty < 2 {
+                    return start;
+                }
+                record(Split::Empty(&bytes[start..start + empty]));
+                start += empty;
+                from = start;
             }
-            start
         }
         Framing::Values => {
             let mut start = parting(bytes);
             while let Some(end) = value_end(&bytes[start..]) {
-                record(&bytes[start..start + end]);
+                record(Split::Record(&bytes[start..start + end]));
                 start += end;
                 start += parting(&bytes[start..]);
             }
             start
         }
     }
+}
+
+/// How many empty lines are at the start.
+fn empty_lines(bytes: &[u8]) -> usize {
+    let words = bytes.chunks_exact(8).take_while(|word| **word == [b'\n'; 8]).count() * 8;
+    words + bytes[words..].iter().take_while(|byte| **byte == b'\n').count()
 }
 
 /// Where the record that has grown too long ends, if that can be seen.

@@ -8,9 +8,11 @@
 mod archives;
 mod backward;
 mod clock;
+mod contents;
 mod counts;
 mod event;
 mod follow;
+mod forward;
 mod frame;
 mod lines;
 mod metrics;
@@ -19,6 +21,7 @@ mod options;
 mod position;
 mod query;
 mod recent;
+mod recognise;
 mod records;
 mod scan;
 mod sign;
@@ -65,7 +68,8 @@ pub struct Audit {
     storage: Option<Storage>,
     /// Whether the state could not be kept the last time.
     storage_fails: bool,
-    patience: Duration,
+    /// How long one look may read.
+    budget: Duration,
     /// Whose turn it is first.
     first: usize,
     buffer: Vec<u8>,
@@ -186,7 +190,7 @@ impl Source for Audit {
             key_ring,
             storage,
             storage_fails: false,
-            patience: (options.schedule().interval.get() / SHARE).min(options.schedule().timeout.get() / 2),
+            budget: (options.schedule().interval.get() / SHARE).min(options.schedule().timeout.get() / 2),
             first: 0,
             buffer: Vec::new(),
             problems,
@@ -289,7 +293,7 @@ impl Audit {
 
     /// Each log in turn, and those that are behind again, as long as there is time: none waits for another.
     fn look(&mut self) -> Vec<Result<Look, Missing>> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.budget;
         let mut looks: Vec<Option<Result<Look, Missing>>> = self.followers.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..self.followers.len()).collect();
         // Who was last is first, so that also where nothing is left each comes to its turn.

@@ -1,16 +1,18 @@
 //! Which lines were counted lately.
 //!
 //! Positions tell a file that is as it was, or grew. What was cut, trimmed or put together anew is told by its lines:
-//! those with a time are told from all others, so that one that was counted is known wherever it comes again.
+//! one that was counted is known wherever it comes again. A line with a time is told from all others; one without only
+//! in a file in which none has a time, and where that is no new one in the place of one that was renamed.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io::{self, Read},
-};
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event, frame, options::Log, position::hash};
+use crate::{
+    event, frame,
+    options::{Framing, Log},
+    position::sha256,
+};
 
 /// So many of the last lines are remembered all.
 const ALL: usize = 256;
@@ -19,7 +21,7 @@ const SOME: usize = 128;
 /// What is taken from the end of one read.
 const TAIL: usize = 16 << 10;
 /// How much of a file is held against them.
-pub(crate) const MOST: u64 = 8 << 20;
+pub(crate) const MOST: usize = 2 << 20;
 
 /// Lines that were counted, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,48 +37,56 @@ pub(crate) struct Lines {
 /// What the lines of a file tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// Nothing.
     Nothing,
-    /// The lines up to there were counted; whether that is sure for all of them. Those behind were not.
-    Exactly(u64, bool),
-    /// At least these were counted.
-    AtLeast(u64),
+    /// Those up to there were counted, those behind were not.
+    Counted {
+        bytes: u64,
+        /// Whether it is sure that each of them was counted.
+        sure: bool,
+        /// Whether what was counted last is among them.
+        last: bool,
+    },
+    /// Some were counted; whether those behind were too cannot be told.
+    Some,
+}
+
+/// A line of a file that is held against what was counted.
+struct Line<'a> {
+    record: &'a [u8],
+    hash: u64,
+    end: usize,
 }
 
 impl Lines {
     /// These were counted.
-    pub(crate) fn add(&mut self, log: &Log, bytes: &[u8]) {
-        self.extend(log, bytes, |_| true);
+    pub(crate) fn add(&mut self, framing: Framing, bytes: &[u8]) {
+        self.extend(framing, bytes, |_| true);
     }
 
     /// These are not to be counted; they may be copies of lines that were.
-    pub(crate) fn add_known(&mut self, log: &Log, bytes: &[u8]) {
+    pub(crate) fn add_known(&mut self, framing: Framing, bytes: &[u8]) {
         let known: HashSet<u64> = self.lines.iter().copied().collect();
-        self.extend(log, bytes, |line| !known.contains(&line));
+        self.extend(framing, bytes, |line| !known.contains(&line));
     }
 
-    fn extend(&mut self, log: &Log, bytes: &[u8], new: impl Fn(u64) -> bool) {
-        if bytes.is_empty() {
-            return;
+    fn extend(&mut self, framing: Framing, bytes: &[u8], new: impl Fn(u64) -> bool) {
+        let mut from = bytes.len().saturating_sub(TAIL);
+        if framing == Framing::Lines
+            && let Some((_, body)) = bytes[from..].split_last()
+        {
+            // Of many short lines only the last are looked at.
+            let ends = memchr::memrchr_iter(b'\n', body);
+            from += ends.skip(ALL - 1).next().map_or(0, |end| end + 1);
         }
-        let mut from = 0;
-        if bytes.len() > TAIL {
-            from = bytes.len() - TAIL;
-            let Some(start) = frame::resume(log.framing, &bytes[from..]) else { return self.passed() };
-            from += start;
+        if from > 0 {
             self.passed();
+            let Some(start) = frame::resume(framing, &bytes[from - 1..]) else { return };
+            from += start - 1;
         }
         let mut found = Vec::new();
-        let used = frame::split(log.framing, &bytes[from..], |record| found.push(record));
-        if from + used < bytes.len() {
-            found.push(&bytes[from + used..]);
-        }
-        if found.len() > ALL {
-            found.drain(..found.len() - ALL);
-            self.passed();
-        }
-        let timed = found.into_iter().filter(|record| timed(log, record));
-        for line in timed.map(short).filter(|line| new(*line)) {
+        let used = frame::split(framing, &bytes[from..], |record| found.push(record));
+        found.push(&bytes[from + used..]);
+        for line in found.into_iter().filter(|record| !record.is_empty()).map(short).filter(|line| new(*line)) {
             self.lines.push(line);
             self.all += 1;
         }
@@ -86,6 +96,11 @@ impl Lines {
     /// Lines were counted that are not remembered.
     pub(crate) fn passed(&mut self) {
         (self.all, self.thinned) = (0, true);
+    }
+
+    /// Whether there are lines that were counted and are not remembered.
+    pub(crate) fn thinned(&self) -> bool {
+        self.thinned
     }
 
     fn thin(&mut self) {
@@ -103,62 +118,52 @@ impl Lines {
         }
     }
 
-    /// Holds a file against them.
-    pub(crate) fn tell(&self, log: &Log, contents: impl Read) -> io::Result<Told> {
-        let mut bytes = Vec::new();
-        contents.take(MOST).read_to_end(&mut bytes)?;
-        let first_of_all = self.lines.len() - self.all;
-        // What was written more than once tells nothing.
-        let mut known: HashMap<u64, (bool, u32)> = HashMap::new();
-        for (index, line) in self.lines.iter().enumerate() {
-            known.entry(*line).or_insert((index >= first_of_all, 0)).1 += 1;
-        }
+    /// Holds bytes of a file against them, from the start of a line; `whole` where the file ends with them,
+    /// `untimed` where, if none has a time, lines without one tell something too.
+    pub(crate) fn tell(&self, log: &Log, bytes: &[u8], whole: bool, untimed: bool) -> Told {
         let base = bytes.as_ptr() as usize;
-        let mut records = Vec::new();
-        let used = frame::split(log.framing, &bytes, |record| records.push((record, record.as_ptr() as usize - base)));
-        let whole = (bytes.len() as u64) < MOST;
-        if whole && used < bytes.len() {
-            let rest = &bytes[used..];
-            if known.contains_key(&short(rest)) {
-                records.push((rest, used));
-            }
+        let mut lines = Vec::new();
+        let used = frame::split(log.framing, bytes, |record| {
+            let end = record.as_ptr() as usize - base + record.len();
+            let parting = if log.framing == Framing::Lines { 1 } else { frame::parting(&bytes[end..]) };
+            lines.push(Line { record, hash: short(record), end: end + parting });
+        });
+        let rest = &bytes[used..];
+        if whole && self.lines.contains(&short(rest)) {
+            lines.push(Line { record: rest, hash: short(rest), end: bytes.len() });
         }
-        let hashes: Vec<u64> = records.iter().map(|(record, _)| short(record)).collect();
         let mut here: HashMap<u64, u32> = HashMap::new();
-        for hash in &hashes {
-            *here.entry(*hash).or_default() += 1;
+        lines.iter().for_each(|line| *here.entry(line.hash).or_default() += 1);
+        // What was written more than once tells nothing.
+        let mut known: HashMap<u64, Option<usize>> = HashMap::new();
+        for (index, line) in self.lines.iter().enumerate() {
+            known.entry(*line).and_modify(|place| *place = None).or_insert(Some(index));
         }
-        let once = |hash: &u64| here[hash] == 1 && known.get(hash).is_none_or(|(_, times)| *times == 1);
-        let counted: Vec<Option<bool>> =
-            hashes.iter().map(|hash| known.get(hash).filter(|_| once(hash)).map(|(all, _)| *all)).collect();
-        let timed = |index: usize| once(&hashes[index]) && timed(log, records[index].0);
-        let end = |index: usize| match records.get(index + 1) {
-            Some((_, start)) => *start as u64,
-            None if records[index].1 == used => bytes.len() as u64,
-            None => used as u64,
+        let once = |line: &Line<'_>| here[&line.hash] == 1 && known.get(&line.hash) != Some(&None);
+        let timed = |line: &Line<'_>| event::read(line.record, &log.keys).is_ok_and(|event| event.time().is_some());
+        let any_timed = lines.iter().any(|line| once(line) && timed(line));
+        let tells = |line: &Line<'_>| once(line) && if any_timed { timed(line) } else { untimed };
+        let Some(first) = lines.iter().position(tells) else { return Told::Nothing };
+        let counted = |line: &Line<'_>| known.get(&line.hash).copied().flatten();
+        let complete = |index: usize| index >= self.lines.len() - self.all;
+        let found = lines
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(index, line)| counted(line).filter(|_| tells(line)).map(|place| (index, place)));
+        let Some((index, place)) = found else {
+            let sure = whole && (!self.thinned || counted(&lines[first]).is_some_and(complete));
+            return if sure { Told::Counted { bytes: 0, sure, last: self.lines.is_empty() } } else { Told::Nothing };
         };
-        let last = counted.iter().rposition(Option::is_some);
-        let first = (0..records.len()).find(|&index| timed(index));
-        let Some(first) = first else { return Ok(Told::Nothing) };
-        let complete = !self.thinned || counted[first] == Some(true);
-        Ok(match last {
-            None if complete && whole => Told::Exactly(0, true),
-            None => Told::Nothing,
-            Some(last) if counted[last] == Some(true) && whole => {
-                let sure = (0..last).all(|index| counted[index].is_some() || !timed(index));
-                Told::Exactly(end(last), sure)
-            }
-            Some(last) => Told::AtLeast(end(last)),
-        })
+        let last = self.lines[place + 1..].iter().all(|line| here.contains_key(line));
+        if !complete(place) || !(whole || last) {
+            return Told::Some;
+        }
+        let sure = lines[..index].iter().all(|line| counted(line).is_some() || !tells(line));
+        Told::Counted { bytes: lines[index].end as u64, sure, last }
     }
 }
 
-/// Whether a line has a time: one without may be the same as others.
-fn timed(log: &Log, record: &[u8]) -> bool {
-    event::read(record, &log.keys).is_ok_and(|event| event.time().is_some())
-}
-
 fn short(record: &[u8]) -> u64 {
-    let hash = hash(record);
-    hash.get(..13).and_then(|hash| u64::from_str_radix(hash, 16).ok()).unwrap_or(0)
+    sha256(record).first_chunk().map_or(0, |start| u64::from_be_bytes(*start) >> 12)
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditOptions {
-    /// Whether logs are followed.
+    /// Whether logs are followed: `auto` follows those that are named below, `true` makes it an error when none is.
     pub enabled: Switch,
     /// From one look at the logs to the next; at least 100ms. Reading takes a sixth of it at most; the rest waits for the
     /// next look.

@@ -59,8 +59,6 @@ pub(crate) struct Position {
     pub(crate) skipping: bool,
     head: Head,
     tail: Head,
-    /// The last line, where it was one.
-    last: Head,
     /// From the first line on, with ever smaller distances towards the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     marks: Vec<Mark>,
@@ -86,11 +84,24 @@ impl Eq for Trail {}
 impl Position {
     /// This place in a file.
     pub(crate) fn at(file: &File, offset: u64, skipping: bool) -> io::Result<Self> {
-        let (device, inode, born) = identity(&file.metadata()?);
-        let mut position = Self { device, inode, born, offset, skipping, ..Self::default() };
+        let mut position = Self { offset, skipping, ..Self::default() };
         position.trail = position.read_trail(file)?;
-        position.seal();
-        Ok(position)
+        Ok(position.in_file(identity(&file.metadata()?)))
+    }
+
+    /// The same place in another file, which holds the same up to there.
+    pub(crate) fn in_file(mut self, (device, inode, born): Identity) -> Self {
+        (self.device, self.inode, self.born) = (device, inode, born);
+        self.seal();
+        self
+    }
+
+    /// With the marks of a position before this one, in what holds the same.
+    pub(crate) fn with_marks_of(mut self, other: &Self) -> Self {
+        if !other.marks.is_empty() {
+            self.marks.clone_from(&other.marks);
+        }
+        self
     }
 
     fn read_trail(&self, file: &File) -> io::Result<Trail> {
@@ -105,14 +116,18 @@ impl Position {
         self.identity() == identity(metadata)
     }
 
-    /// How many of a file's first bytes this tells from others.
+    /// Whether a file begins like this.
     pub(crate) fn begins(&self, beginning: &[u8]) -> bool {
         self.head.begins(beginning)
     }
 
-    /// The first bytes, as far as they were seen since the start.
-    pub(crate) fn beginning(&self) -> &[u8] {
-        &self.trail.head
+    /// Whether it is worth while to look further into a file that begins so.
+    pub(crate) fn resembles(&self, beginning: &[u8]) -> bool {
+        let first = self.place(0).and_then(|place| beginning.get(..usize::try_from(place).ok()?));
+        match first {
+            Some(before) if self.offset > 0 => self.agrees(0, &before[before.len().saturating_sub(WINDOW)..]),
+            _ => self.begins(beginning),
+        }
     }
 
     /// Whether both begin the same.
@@ -120,13 +135,13 @@ impl Position {
         self.head == other.head
     }
 
-    /// Whether the bytes that were passed here are those that the other stands for.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        self.offset == other.offset && other.begins(&self.trail.head) && other.ends(&self.trail.tail)
+    /// The first bytes, as far as they were seen since the start.
+    pub(crate) fn beginning(&self) -> &[u8] {
+        &self.trail.head
     }
 
-    /// What was read last, as far as it is told from others.
-    pub(crate) fn ends(&self, before: &[u8]) -> bool {
+    /// Whether these bytes end like what was counted.
+    fn ends(&self, before: &[u8]) -> bool {
         before.len() >= self.tail.length && hash(&before[before.len() - self.tail.length..]) == self.tail.hash
     }
 
@@ -168,55 +183,7 @@ impl Position {
                 }
             }
         }
-        if tail != self.tail {
-            let bytes = &self.trail.tail;
-            let body = bytes.len().saturating_sub(1);
-            let start = memchr::memrchr(b'\n', &bytes[..body]).map_or(0, |end| end + 1);
-            self.last = if bytes.last() == Some(&b'\n') { Head::of(&bytes[start..]) } else { Head::default() };
-        }
         self.tail = tail;
-    }
-
-    /// The place behind what was counted last in a file whose first lines were taken away: its bytes, and whether all
-    /// that stands before it there is known to have been counted.
-    pub(crate) fn trimmed(&self, file: &File, most: u64) -> io::Result<Option<(u64, bool)>> {
-        const BLOCK: usize = 256 << 10;
-        if self.last.length == 0 {
-            return Ok(None);
-        }
-        let mut found = None;
-        let (mut start, most) = (0, most.min(file.metadata()?.len()));
-        while start < most {
-            let bytes = peek(file, start, BLOCK)?;
-            let mut line = 0;
-            for end in memchr::memchr_iter(b'\n', &bytes) {
-                if end + 1 - line == self.last.length && hash(&bytes[line..=end]) == self.last.hash {
-                    found = Some(start + end as u64 + 1);
-                }
-                line = end + 1;
-            }
-            if bytes.len() < BLOCK {
-                break;
-            }
-            // A line that is longer than all this is none that was remembered.
-            start += if line == 0 { bytes.len() as u64 } else { line as u64 };
-        }
-        let Some(end) = found else { return Ok(None) };
-        let before = window(file, end)?;
-        let tail = &self.trail.tail;
-        let sure = if tail.is_empty() {
-            if before.len() >= self.tail.length && !self.ends(&before) {
-                return Ok(None);
-            }
-            before.len() >= self.tail.length
-        } else {
-            let length = before.len().min(tail.len());
-            if before[before.len() - length..] != tail[tail.len() - length..] {
-                return Ok(None);
-            }
-            true
-        };
-        Ok(Some((end, sure && before.len() > self.last.length)))
     }
 
     /// Without what is only needed while the file grows; a few marks tell what was cut from it.
@@ -250,33 +217,20 @@ impl Position {
         Ok(same)
     }
 
-    /// How far the file agrees with what was counted, as far as marks tell; and whether it ends before the next.
-    pub(crate) fn agrees(&self, file: &File) -> io::Result<(u64, bool)> {
-        let size = file.metadata()?.len();
-        let (agreed, ends) =
-            self.agrees_with(|offset| Ok(if offset > size { None } else { Some(hash(&window(file, offset)?)) }))?;
-        Ok((agreed, ends || size < self.offset && agreed == self.marks.last().map_or(0, |mark| mark.offset)))
+    /// The places that tell how much of this a file holds: marks, and the one that was reached.
+    pub(crate) fn place(&self, index: usize) -> Option<u64> {
+        let offset = (index == self.marks.len()).then_some(self.offset);
+        self.marks.get(index).map(|mark| mark.offset).or(offset)
     }
 
-    /// The same for something that is not at hand: `stands` gives what stands before a place; none where it ends earlier.
-    pub(crate) fn agrees_with(
-        &self,
-        mut stands: impl FnMut(u64) -> io::Result<Option<String>>,
-    ) -> io::Result<(u64, bool)> {
-        let mut agreed = 0;
-        for mark in &self.marks {
-            match stands(mark.offset)? {
-                None => return Ok((agreed, true)),
-                Some(hash) if hash != mark.hash => return Ok((agreed, false)),
-                Some(_) => agreed = mark.offset,
-            }
-        }
-        Ok((agreed, false))
+    /// Whether a file agrees with this at one of these places, by what stands before it.
+    pub(crate) fn agrees(&self, index: usize, before: &[u8]) -> bool {
+        self.marks.get(index).map_or_else(|| self.ends(before), |mark| mark.hash == hash(before))
     }
 
     /// What stands before the place that was reached.
-    pub(crate) fn stands(&self) -> String {
-        hash(&self.trail.tail)
+    pub(crate) fn before(&self) -> &[u8] {
+        &self.trail.tail
     }
 
     /// Whether these values can be true. What is kept may have been damaged.
@@ -285,13 +239,7 @@ impl Position {
         let sound = |head: &Head| head.length <= WINDOW && head.length as u64 <= self.offset;
         let last = self.marks.last().is_none_or(|mark| mark.offset <= self.offset);
         let told = self.offset == 0 || (self.head.length > 0 && self.tail.length > 0);
-        sound(&self.head)
-            && sound(&self.tail)
-            && sound(&self.last)
-            && told
-            && ascending
-            && last
-            && self.offset < 1 << 53
+        sound(&self.head) && sound(&self.tail) && told && ascending && last && self.offset < 1 << 53
     }
 }
 
@@ -325,32 +273,15 @@ pub(crate) fn window(file: &File, before: u64) -> io::Result<Vec<u8>> {
     peek(file, before - length, length as usize)
 }
 
-/// How many first bytes, of at most so many, are the same in both. Files that share lines are copies of each other up
-/// to there, so windows in between tell enough.
-pub(crate) fn common(one: &File, other: &File, most: u64) -> io::Result<u64> {
-    let same = |before: u64| io::Result::Ok(window(one, before)? == window(other, before)?);
-    let first = most.min(WINDOW as u64);
-    let (mut low, mut high) = (0, most);
-    if same(first)? {
-        if same(most)? {
-            return Ok(most);
-        }
-        low = first;
-        while high - low > WINDOW as u64 {
-            let middle = low + (high - low) / 2;
-            if same(middle)? { low = middle } else { high = middle }
-        }
-    }
-    let length = (high - low).min(WINDOW as u64) as usize;
-    let (one, other) = (peek(one, low, length)?, peek(other, low, length)?);
-    Ok(low + one.iter().zip(&other).take_while(|(one, other)| one == other).count() as u64)
-}
-
 /// Of nothing it is nothing: a position at the start of a file fits every file.
 pub(crate) fn hash(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return String::new();
     }
+    sha256(bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref()[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.as_ref().try_into().unwrap_or_default()
 }

@@ -24,9 +24,10 @@ use crate::{
 };
 
 /// So long may a page look for events.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// So many bytes of records a page may hold.
 const LONGEST_PAGE: usize = 8 << 20;
+
 /// Which events are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -71,42 +72,44 @@ pub struct Page {
     pub problems: Vec<String>,
 }
 
-/// An event as people want it.
+/// An event of an audit log: a line, judged by one table for all the programs that write such logs.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct AuditEvent {
-    /// When it happened, RFC 3339; `null` when the line does not say.
+    /// When it happened, by its own line, RFC 3339 in UTC; `null` when the line does not say.
     pub time: Option<String>,
-    /// The line has no time that can be read.
+    /// Whether the line has no time that can be read.
     pub time_missing: bool,
-    /// What happened.
+    /// What happened: what the line calls it, else what its log holds.
     pub kind: String,
     /// How severe it is.
     pub level: Level,
     /// Who did it; `null` when neither the line nor its kind says.
     pub actor: Option<String>,
-    /// What became of it.
+    /// What became of what was asked for; `none` when nothing was.
     pub outcome: Outcome,
-    /// One line, made from the fields.
+    /// One line for people, made from the fields.
     pub summary: String,
-    /// All other fields as the log has them.
+    /// All fields that are not told elsewhere here, as the log has them.
     pub details: Map<String, Value>,
-    /// Of a signed record: `valid`, `invalid` or `not_checked`.
+    /// Of a signed record: `valid`, `invalid`, or `not_checked` when there is no key
+    /// (`sources.audit.signing_key_file`). Absent on others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<&'static str>,
-    /// Where it stands.
+    /// Where its line stands.
     pub source: Place,
 }
 
-/// Where an event stands.
+/// Where a line of an audit log stands.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "AuditPlace")]
 pub struct Place {
-    /// The log's name.
+    /// Name of the log.
     pub log: String,
-    /// The file.
+    /// Path of the file.
     pub file: String,
-    /// Where its line starts there, unpacked.
+    /// Where the line starts in the file, in bytes of what it holds unpacked.
     pub offset: u64,
-    /// The archive's number; 0 is the live file.
+    /// Number of the archive; 0 is the live file.
     pub archive: u32,
 }
 
@@ -135,7 +138,7 @@ pub enum QueryError {
 /// # Errors
 /// The request cannot be answered.
 pub fn page(logs: &[Log], key: Option<&KeyRing>, request: &Request, gone: &AtomicBool) -> Result<Page, QueryError> {
-    newest(logs, key, request, LONGEST_PAGE, Instant::now() + PATIENCE, gone).map(|(page, _)| page)
+    newest(logs, key, request, LONGEST_PAGE, Instant::now() + TIME_LIMIT, gone).map(|(page, _)| page)
 }
 
 /// The key that signatures are checked with.

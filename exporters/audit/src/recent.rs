@@ -16,7 +16,7 @@ const EVENTS: usize = 100;
 /// So many bytes of them.
 const BYTES: usize = 256 << 10;
 /// So long may it take to find them, for all logs that have changed.
-const PATIENCE: Duration = Duration::from_millis(20);
+const TIME_LIMIT: Duration = Duration::from_millis(20);
 
 pub(crate) struct Recent {
     logs: Vec<Log>,
@@ -37,7 +37,7 @@ impl Recent {
 
     /// Reads the events of these logs.
     pub(crate) fn read(&mut self, changed: impl Iterator<Item = usize>, key: Option<&KeyRing>) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIME_LIMIT;
         let nobody = AtomicBool::new(false);
         for index in changed {
             let log = &self.logs[index..=index];

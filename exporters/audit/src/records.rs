@@ -1,10 +1,10 @@
 //! The records of a log, counted as they are read.
 
 use crate::{
-    counts::Counts,
+    counts::{Counts, Effect},
     event,
     follow::Rules,
-    frame::{self, LONGEST},
+    frame::{self, LONGEST, Split},
     moment,
     options::{Framing, Keys},
     position::Position,
@@ -32,11 +32,15 @@ pub(crate) fn take(
         start = end;
     }
     let mut last = None;
-    let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |record| {
-        if record.len() > LONGEST {
-            counts.skipped.too_long += 1;
-        } else {
-            last = count(record, keys, counts, rules).or(last);
+    // A line that is written again has the same effect again.
+    let mut before: (&[u8], Effect) = (&[], Effect::Other);
+    let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |split| match split {
+        Split::Empty(lines) => counts.skipped.blank += lines.len() as u64,
+        Split::Record(record) if record.len() > LONGEST => counts.skipped.too_long += 1,
+        Split::Record(record) if record == before.0 && counts.repeat(before.1) => {}
+        Split::Record(record) => {
+            let (time, effect) = count(record, keys, counts, rules);
+            (last, before) = (time.or(last), (record, effect));
         }
     });
     if let Some(time) = last.and_then(moment::milliseconds) {
@@ -45,23 +49,29 @@ pub(crate) fn take(
     start + used
 }
 
-/// Counts one record; returns its time as it stands there.
-pub(crate) fn count<'a>(record: &'a [u8], keys: &'a Keys, counts: &mut Counts, rules: &Rules) -> Option<Scalar<'a>> {
+/// Counts one record; returns its time as it stands there, and what to count where it comes again.
+pub(crate) fn count<'a>(
+    record: &'a [u8],
+    keys: &'a Keys,
+    counts: &mut Counts,
+    rules: &Rules,
+) -> (Option<Scalar<'a>>, Effect) {
     match event::read(record, keys) {
         Ok(event) => {
-            counts.add(&event, rules.kinds, &rules.spikes, &rules.clock);
+            let mut effect = counts.add(&event, rules.kinds, &rules.spikes, &rules.clock);
             if let Some((entry, signature)) = event.signed {
                 *match Key::check(rules.key.as_ref(), entry, signature) {
                     Verdict::Valid => &mut counts.signatures.valid,
                     Verdict::Invalid => &mut counts.signatures.invalid,
                     Verdict::NotChecked => &mut counts.signatures.not_checked,
                 } += 1;
+                effect = Effect::Other;
             }
-            event.time
+            (event.time, effect)
         }
         Err(skipped) => {
             counts.skipped.add(skipped);
-            None
+            (None, Effect::Skipped(skipped))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     archives::{Archive, archives, open_file, unpacked},
     backward::{Backward, END, Step},
     event,
+    forward::{self, Match, Matches, Most, Verdict},
     options::Log,
     position::{Identity, hash, identity, peek},
     query::{Filter, QueryError},
@@ -20,6 +21,8 @@ use crate::{
 /// A log whose lines have been older than `since` by an hour for so long has nothing newer before them.
 const SLACK_MS: i64 = 3_600_000;
 const SLACK_BYTES: u64 = 1 << 20;
+/// So many bytes of wanted records are kept of a packed file while it is read.
+const LONGEST_MATCHES: usize = 8 << 20;
 /// How much of a file's beginning names it in a cursor.
 const BEGINNING: usize = 256;
 const BEGINNING_WITHOUT_LINE: usize = 40;
@@ -29,7 +32,9 @@ const MARK: usize = 64;
 const OPENED: usize = 3;
 /// While files are rotated, one may have no name for a moment.
 const ATTEMPTS: u32 = 5;
-const MOMENT: Duration = Duration::from_millis(20);
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// A packed file that takes longer than this is left out of what is searched.
+const LONGEST_PASS: Duration = Duration::from_millis(1500);
 
 /// An event that is wanted.
 pub(crate) struct Found {
@@ -62,7 +67,9 @@ pub(crate) struct Stream<'a> {
     gone: &'a AtomicBool,
     /// The files that are left, the oldest first; the last one is the one that is read.
     files: Vec<Listed>,
-    backward: Option<Backward<'a>>,
+    backward: Option<Backward>,
+    /// What the packed file gave that is read.
+    matches: Option<Matches>,
     /// Where to begin in the first file.
     from: u64,
     pub(crate) found: Option<Found>,
@@ -84,6 +91,7 @@ impl<'a> Stream<'a> {
             gone,
             files: list(log),
             backward: None,
+            matches: None,
             from: END,
             found: None,
             exhausted: false,
@@ -97,7 +105,7 @@ impl<'a> Stream<'a> {
         for attempt in 1.. {
             match stream.go_to(cursor) {
                 Err(QueryError::CursorGone) if attempt < ATTEMPTS && !gone.load(Ordering::Relaxed) => {
-                    thread::sleep(MOMENT);
+                    thread::sleep(RETRY_AFTER);
                     stream.files = list(log);
                 }
                 result => {
@@ -113,8 +121,16 @@ impl<'a> Stream<'a> {
     pub(crate) fn advance(&mut self, filter: &Filter<'_>, deadline: Instant) {
         let mut steps = 0_u32;
         while !self.exhausted {
+            if self.matches.is_some() {
+                if self.next_match() {
+                    return;
+                }
+                continue;
+            }
             let Some(backward) = &mut self.backward else {
-                self.open();
+                if !self.open(filter, deadline) {
+                    return;
+                }
                 continue;
             };
             let Some(archive) = self.files.last().map(|listed| &listed.archive) else { return };
@@ -135,9 +151,7 @@ impl<'a> Stream<'a> {
                             self.too_old = 0;
                             return;
                         }
-                        let old = filter.request.since.zip(time).is_some_and(|(since, time)| time < since - SLACK_MS);
-                        self.too_old = if old { self.too_old + record.len() as u64 } else { 0 };
-                        self.exhausted = self.too_old > SLACK_BYTES;
+                        self.exhausted = too_old(&mut self.too_old, filter, record, time);
                     }
                     Err(_) => self.skipped += 1,
                 },
@@ -154,12 +168,12 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn open(&mut self) {
+    /// Begins the next file. False when there was no time for it.
+    fn open(&mut self, filter: &Filter<'_>, deadline: Instant) -> bool {
         let Some(listed) = self.files.last_mut() else {
             self.exhausted = true;
-            return;
+            return true;
         };
-        let from = std::mem::replace(&mut self.from, END);
         let file = match listed.file.take().map_or_else(|| open_listed(self.log, listed), Ok) {
             Ok(file) => file,
             Err(error) => {
@@ -167,8 +181,8 @@ impl<'a> Stream<'a> {
                 if error.kind() != io::ErrorKind::NotFound {
                     self.problems.push(format!("{}: {error}", listed.archive.path.display()));
                 }
-                self.files.pop();
-                return;
+                self.next_file();
+                return true;
             }
         };
         if self.last_time == i64::MAX {
@@ -177,16 +191,85 @@ impl<'a> Stream<'a> {
             let since = modified.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             self.last_time = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(i64::MAX);
         }
-        if !listed.archive.packed && peek(&file, 0, 4).is_ok_and(|beginning| event::utf16(&beginning)) {
+        if listed.archive.packed {
+            return self.search(&file, filter, deadline);
+        }
+        if peek(&file, 0, 4).is_ok_and(|beginning| event::utf16(&beginning)) {
             let path = listed.archive.path.display();
             self.problems
                 .push(format!("{path}: this is UTF-16, so no line of it can be read: let it be written as UTF-8"));
         }
-        self.backward = Some(Backward::new(&listed.archive, file, self.log.framing, from, self.gone));
+        let from = std::mem::replace(&mut self.from, END);
+        self.backward = Some(Backward::new(&listed.archive, file, self.log.framing, from));
+        true
+    }
+
+    /// Finds what is wanted in a packed file. False when there was no time for it: another page has more.
+    fn search(&mut self, file: &File, filter: &Filter<'_>, deadline: Instant) -> bool {
+        let begun = Instant::now();
+        let most = Most {
+            matches: filter.request.limit.saturating_add(filter.request.offset).saturating_add(1),
+            bytes: LONGEST_MATCHES,
+            mark: MARK,
+        };
+        let stop = || Instant::now() >= deadline || self.gone.load(Ordering::Relaxed);
+        let mut old = 0;
+        let judge = |record: &[u8]| {
+            let (wanted, time) = filter.wants(record, self.log)?;
+            Ok(match (wanted, too_old(&mut old, filter, record, time)) {
+                (_, true) => Verdict::TooOld,
+                (true, false) => Verdict::Wanted(time),
+                (false, false) => Verdict::Passed(time),
+            })
+        };
+        let path = || self.files.last().map(|listed| listed.archive.path.display().to_string()).unwrap_or_default();
+        match forward::search(file, self.log.framing, self.from, &most, stop, judge) {
+            Ok(matches) if matches.stopped => {
+                self.read += matches.read;
+                if begun.elapsed() < LONGEST_PASS {
+                    return false;
+                }
+                self.problems.push(format!("{}: it takes too long to unpack, so it was not searched", path()));
+                self.next_file();
+            }
+            Ok(matches) => {
+                self.read += matches.read;
+                self.matches = Some(matches);
+            }
+            Err(error) => {
+                self.problems.push(format!("{}: {error}", path()));
+                self.next_file();
+            }
+        }
+        true
+    }
+
+    /// The next of what a packed file gave; false when that was all.
+    fn next_match(&mut self) -> bool {
+        let (Some(matches), Some(listed)) = (&mut self.matches, self.files.last()) else { return false };
+        if let Some(Match { offset, record, end, before, time, skipped }) = matches.found.pop_back() {
+            self.skipped += skipped;
+            self.last_time = time.unwrap_or(self.last_time);
+            let cursor = Place { offset: end, before };
+            let (archive, sort_time) = (listed.archive.clone(), self.last_time);
+            self.found = Some(Found { record, offset, archive, sort_time, cursor });
+            self.from = offset;
+            return true;
+        }
+        if std::mem::take(&mut matches.more) {
+            // It is read again, up to what was given last.
+            self.matches = None;
+        } else {
+            self.skipped += matches.skipped;
+            self.exhausted = matches.too_old;
+            self.next_file();
+        }
+        false
     }
 
     fn next_file(&mut self) {
         self.close();
+        (self.matches, self.from) = (None, END);
         self.files.pop();
     }
 
@@ -314,6 +397,13 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// Whether records have been too old for so long that none before them is wanted.
+fn too_old(bytes: &mut u64, filter: &Filter<'_>, record: &[u8], time: Option<i64>) -> bool {
+    let old = filter.request.since.zip(time).is_some_and(|(since, time)| time < since - SLACK_MS);
+    *bytes = if old { *bytes + record.len() as u64 } else { 0 };
+    *bytes > SLACK_BYTES
+}
+
 /// The files of a log, the oldest first, at a moment when none was renamed.
 fn list(log: &Log) -> Vec<Listed> {
     let look = || {
@@ -343,7 +433,7 @@ fn list(log: &Log) -> Vec<Listed> {
         if same {
             break;
         }
-        thread::sleep(MOMENT / 10);
+        thread::sleep(RETRY_AFTER / 10);
     }
     files.reverse();
     files

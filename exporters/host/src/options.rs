@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HostOptions {
-    /// Whether the host is watched.
+    /// Whether the host is watched: `auto` and `true` watch it, `false` does not.
     pub enabled: Switch,
     /// From one sample to the next; at least 100ms.
     pub interval: Interval,

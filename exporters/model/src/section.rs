@@ -41,7 +41,7 @@ impl Reason {
     }
 }
 
-/// A value that is not there: the code for programs, the sentence for people.
+/// Why something is not there: the code for programs, the sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Missing {
     /// The code.

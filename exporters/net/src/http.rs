@@ -183,3 +183,63 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers every request on every connection with these bytes; where it listens.
+    async fn server(response: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        stream.write_all(response.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        url
+    }
+
+    fn client() -> Client {
+        let tls = crate::tls::client(None).unwrap();
+        Client::new(tls, HeaderMap::new(), Duration::from_secs(20), 8).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_kept_and_counted_and_a_redirect_is_an_answer() {
+        let url = server("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 4\r\n\r\nbody").await;
+        let client = client();
+        for _ in 0..3 {
+            let response = client.send(Method::POST, &url, Some(Bytes::from_static(b"{}"))).await.unwrap();
+            assert_eq!((response.status.as_u16(), &response.body[..]), (302, &b"body"[..]));
+        }
+        assert_eq!(client.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_failure_is_told_apart() {
+        let client = client();
+        let long = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123456789").await;
+        assert!(matches!(client.send(Method::GET, &long, None).await, Err(Error::TooLong(8))));
+        let odd = server("this is no HTTP at all\r\n\r\n").await;
+        assert!(matches!(client.send(Method::GET, &odd, None).await, Err(Error::Broken(_))));
+        let encrypted = odd.replace("http:", "https:");
+        assert!(matches!(client.send(Method::GET, &encrypted, None).await, Err(Error::Untrusted(_))));
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let error = client.send(Method::GET, &format!("http://{nobody}/"), None).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Unreachable(error) if error.kind() == ErrorKind::ConnectionRefused),
+            "{error:?}"
+        );
+    }
+}

@@ -13,10 +13,10 @@ use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::time::sleep;
 
-use crate::{Address, Server, Trouble, server::Login};
+use crate::{Address, FailureKind, Server, server::Login};
 
 /// No list of models and no description of one is longer: a thousand models are half a MiB.
-const LONGEST_ANSWER: usize = 4 << 20;
+const LONGEST_BODY: usize = 4 << 20;
 
 /// A server that is there accepts at once; one that is busy accepts too, and then keeps silent.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub struct Client {
 
 /// An answer, whatever its status.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// Its status.
     pub status: StatusCode,
     /// Its body.
@@ -82,13 +82,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The kind of trouble, as a word for metrics.
+    /// The kind of kind, as a word for metrics.
     #[must_use]
-    pub fn trouble(&self) -> Trouble {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Unreachable { .. } => Trouble::Unreachable,
-            Self::Busy { .. } => Trouble::Timeout,
-            Self::Unconnected { .. } | Self::Broken { .. } => Trouble::Unreadable,
+            Self::Unreachable { .. } => FailureKind::Unreachable,
+            Self::Busy { .. } => FailureKind::Timeout,
+            Self::Unconnected { .. } | Self::Broken { .. } => FailureKind::Unreadable,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Client {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn get(&mut self, path: &str, within: Duration) -> Result<Answer, Failure> {
+    pub async fn get(&mut self, path: &str, within: Duration) -> Result<Response, Failure> {
         self.ask(Method::GET, path, None, within).await
     }
 
@@ -118,7 +118,7 @@ impl Client {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn post(&mut self, path: &str, body: &serde_json::Value, within: Duration) -> Result<Answer, Failure> {
+    pub async fn post(&mut self, path: &str, body: &serde_json::Value, within: Duration) -> Result<Response, Failure> {
         self.ask(Method::POST, path, Some(body.to_string().into()), within).await
     }
 
@@ -128,7 +128,7 @@ impl Client {
         path: &str,
         body: Option<Bytes>,
         within: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let answer = in_time(within, sleep, self.ask_until_answered(&method, path, &body)).await;
         if !matches!(&answer, Some(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
             // The answer that was given up may still come, and must not be taken for the next one's. Who was not let
@@ -144,7 +144,7 @@ impl Client {
         method: &Method,
         path: &str,
         body: &Option<Bytes>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let url = format!("{}{path}", self.server.address);
         // A kept connection may have been closed since the last request, and the only way to know is to use it.
         if let Some(client) = &self.client
@@ -173,7 +173,7 @@ impl Server {
             headers.insert(header::AUTHORIZATION, Login::header(login).map_err(unconnected)?);
         }
         let tls = self.tls().map_err(unconnected)?;
-        net::Client::new(tls, headers, CONNECT, LONGEST_ANSWER).map_err(|error| self.failure("", error))
+        net::Client::new(tls, headers, CONNECT, LONGEST_BODY).map_err(|error| self.failure("", error))
     }
 
     fn tls(&self) -> Result<ClientConfig, Missing> {
@@ -215,7 +215,7 @@ fn help(error: &rustls::Error) -> &'static str {
     }
 }
 
-impl From<net::Response> for Answer {
+impl From<net::Response> for Response {
     fn from(net::Response { status, headers, body }: net::Response) -> Self {
         let date = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(time_of);
         Self { status, body, date }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    Action, Answer, Client, Failure, InstalledModel, Ledger, Outcome, Server,
+    Action, Client, Failure, InstalledModel, Ledger, Outcome, Response, Server,
     wire::{self, Running},
 };
 
@@ -247,7 +247,7 @@ async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Dur
 }
 
 /// What Ollama's status and text mean.
-fn refusal(answer: &Answer) -> CommandError {
+fn refusal(answer: &Response) -> CommandError {
     let text = wire::error(&answer.body);
     let text =
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };
@@ -288,11 +288,11 @@ mod tests {
             (500, "invalid file magic", Outcome::Failed),
         ] {
             let body = json!({ "error": text }).to_string().into();
-            let answer = Answer { status: StatusCode::from_u16(status).unwrap(), body, date: None };
+            let answer = Response { status: StatusCode::from_u16(status).unwrap(), body, date: None };
             let error = refusal(&answer);
             assert_eq!((error.outcome(), error.to_string().as_str()), (outcome, text));
         }
-        let empty = Answer { status: StatusCode::FORBIDDEN, body: "".into(), date: None };
+        let empty = Response { status: StatusCode::FORBIDDEN, body: "".into(), date: None };
         assert_eq!(refusal(&empty).to_string(), "Ollama answered 403 Forbidden");
     }
 

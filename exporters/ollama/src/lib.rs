@@ -24,12 +24,12 @@ mod wire;
 
 pub use self::{
     address::Address,
-    client::{Answer, Client, Failure},
+    client::{Client, Failure, Response},
     command::{CommandError, Done, KeepAlive, Target, load, unload},
     hosts::OllamaHost,
     ledger::{Action, Commands, Ledger, Outcome, Tally},
     options::OllamaOptions,
-    reading::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Questions, Standing, Trouble},
+    reading::{Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, RequestStats},
     server::Server,
     source::Ollama,
 };

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use aura_model::{Emit, Family, Group, Kind, Metric, Unit, declare, rows, walk};
 
 use crate::{
-    Commands, Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Outcome, Standing, Tally, Trouble,
+    Commands, Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Outcome, Tally,
     ledger::BUCKETS,
 };
 
@@ -32,9 +32,9 @@ pub(crate) const GROUPS: &[Group<OllamaReading>] = &[
 
 const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
     for host in &reading.hosts => { host: host.host } {
-        gauge "ollama_up" = host.standing != Standing::Away,
+        gauge "ollama_up" = host.standing != HostStatus::Away,
             "Whether the server is there: 1 too while it is busy, 0 when nobody listens or what answers is no Ollama.";
-        gauge "ollama_busy" = host.standing == Standing::Busy,
+        gauge "ollama_busy" = host.standing == HostStatus::Busy,
             "Whether the server listens and keeps silent; what its models do is not known then.";
     }
     for host in &reading.hosts, version in host.version.iter() => { host: host.host, version } {
@@ -46,8 +46,8 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
         gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
             "How long the server took for the newest answers.";
     }
-    for host in &reading.hosts, (trouble, count) in Trouble::ALL.iter().zip(host.questions.failures)
-        => { host: host.host, reason: trouble.word() } {
+    for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.questions.failures)
+        => { host: host.host, reason: kind.word() } {
         counter "ollama_scrape_errors_total" = count, "Questions that the server did not answer.";
     }
 };

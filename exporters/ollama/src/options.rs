@@ -10,7 +10,8 @@ use crate::{Address, OllamaHost, Server};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OllamaOptions {
-    /// Whether Ollama is watched.
+    /// Whether Ollama is watched. A server that nobody named and that is not there is passed over with `auto`, and shown as
+    /// away with `true`.
     pub enabled: Switch,
     /// From one sample to the next; at least 100ms. A change reaches clients within two of these.
     pub interval: Interval,

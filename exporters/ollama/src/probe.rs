@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    Address, Answer, Client, Failure, InstalledModel, LoadedModel, Server, Trouble,
+    Address, Client, Failure, FailureKind, InstalledModel, LoadedModel, Response, Server,
     wire::{self, Installed, Models, Running, Show},
 };
 
@@ -20,7 +20,7 @@ use crate::{
 /// Ollama reads a file for each model. It costs the server at most a twentieth of one core, however many there are.
 const GENTLE: u32 = 20;
 /// However long that answer took.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// Models described in one sample: a server with a hundred of them is not asked a hundred questions at once.
 const DESCRIBED_AT_ONCE: usize = 2;
 
@@ -52,7 +52,7 @@ struct Description {
 }
 
 /// What a server says of itself.
-pub(crate) struct Answers {
+pub(crate) struct ProbeResult {
     pub(crate) version: Option<Name>,
     pub(crate) installed: Arc<Vec<InstalledModel>>,
     /// Without what only an observer knows: when it was loaded and used.
@@ -66,8 +66,8 @@ pub(crate) struct Answers {
 
 /// Why it says nothing.
 #[derive(Clone, Debug)]
-pub(crate) struct Silence {
-    pub(crate) trouble: Trouble,
+pub(crate) struct ProbeError {
+    pub(crate) kind: FailureKind,
     pub(crate) missing: Missing,
 }
 
@@ -89,7 +89,7 @@ impl Probe {
     }
 
     /// Whether an Ollama is there at all.
-    pub(crate) async fn greet(&mut self) -> Result<(), Silence> {
+    pub(crate) async fn greet(&mut self) -> Result<(), ProbeError> {
         self.ask_version().await?;
         match self.version {
             Some(_) => Ok(()),
@@ -97,7 +97,7 @@ impl Probe {
         }
     }
 
-    pub(crate) async fn ask(&mut self) -> Result<Answers, Silence> {
+    pub(crate) async fn ask(&mut self) -> Result<ProbeResult, ProbeError> {
         let begun = Instant::now();
         let answer = self.get("/api/ps").await?;
         let answered_at = Timestamp::now();
@@ -116,7 +116,7 @@ impl Probe {
         let server_time = answered_at.as_duration().as_secs_f64() + clock_offset_seconds;
         let no_version = self.version.is_none().then(|| "/api/version has no text \"version\"".to_owned());
         let loaded = running.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
-        Ok(Answers {
+        Ok(ProbeResult {
             version: self.version.clone(),
             installed: Arc::clone(&self.installed),
             loaded,
@@ -131,21 +131,21 @@ impl Probe {
         self.installed.iter().any(|installed| *installed.digest == *model.digest)
     }
 
-    async fn ask_version(&mut self) -> Result<(), Silence> {
+    async fn ask_version(&mut self) -> Result<(), ProbeError> {
         let answer = self.get("/api/version").await?;
         self.version = wire::version(&answer.body).map(Into::into);
         self.version_of = self.client.connections();
         Ok(())
     }
 
-    async fn list(&mut self) -> Result<(), Silence> {
+    async fn list(&mut self) -> Result<(), ProbeError> {
         let begun = Instant::now();
         // One that cannot be read is asked for again at once: until then nobody knows what is installed.
         self.list_due = None;
         let answer = self.get("/api/tags").await?;
         let (list, odd) = self.list_of("/api/tags", Installed::list(&answer.body))?;
         self.odd = odd;
-        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_PAUSE));
+        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_INTERVAL));
         let mut installed: Vec<InstalledModel> = list.into_iter().map(installed).collect();
         self.described.retain(|digest, _| installed.iter().any(|model| model.digest == *digest));
         for model in &mut installed {
@@ -179,7 +179,7 @@ impl Probe {
             .collect();
         for (name, digest) in next {
             let Ok(answer) = self.client.post("/api/show", &json!({ "model": name }), self.within).await else {
-                self.describe_due = Instant::now() + LONGEST_PAUSE;
+                self.describe_due = Instant::now() + LONGEST_INTERVAL;
                 return;
             };
             let show = if answer.status.is_success() { Show::read(&answer.body) } else { Show::default() };
@@ -196,7 +196,7 @@ impl Probe {
         }
     }
 
-    async fn get(&mut self, path: &str) -> Result<Answer, Silence> {
+    async fn get(&mut self, path: &str) -> Result<Response, ProbeError> {
         let answer = self.client.get(path, self.within).await.map_err(|failure| silence(&failure))?;
         if answer.status == StatusCode::OK {
             return Ok(answer);
@@ -211,34 +211,34 @@ impl Probe {
         };
         let detail = format!("{}{path} answered {}{said}{help}", self.address, answer.status);
         let reason = if answer.status == StatusCode::UNAUTHORIZED { Reason::NoPermission } else { Reason::Unreadable };
-        Err(Silence { trouble: Trouble::Status, missing: Missing::new(reason, detail) })
+        Err(ProbeError { kind: FailureKind::Status, missing: Missing::new(reason, detail) })
     }
 
-    fn list_of<M>(&self, path: &str, list: Result<Models<M>, String>) -> Result<Models<M>, Silence> {
+    fn list_of<M>(&self, path: &str, list: Result<Models<M>, String>) -> Result<Models<M>, ProbeError> {
         let (models, odd) = list.map_err(|error| self.unreadable(path, &error))?;
         Ok((models, odd.into_iter().map(|what| format!("{path}, {what}")).collect()))
     }
 
-    fn unreadable(&self, path: &str, error: &str) -> Silence {
+    fn unreadable(&self, path: &str, error: &str) -> ProbeError {
         let detail = format!("{}{path} did not answer as Ollama does: {error}", self.address);
-        Silence { trouble: Trouble::Unreadable, missing: Missing::new(Reason::Unreadable, detail) }
+        ProbeError { kind: FailureKind::Unreadable, missing: Missing::new(Reason::Unreadable, detail) }
     }
 }
 
 /// What a server's error says, in brackets; nothing when it says nothing.
-pub(crate) fn said(answer: &Answer) -> String {
+pub(crate) fn said(answer: &Response) -> String {
     let text = wire::error(&answer.body);
     if text.is_empty() { String::new() } else { format!(" ({})", text.chars().take(300).collect::<String>()) }
 }
 
-fn silence(failure: &Failure) -> Silence {
+fn silence(failure: &Failure) -> ProbeError {
     let reason = match failure {
         Failure::Unreachable { .. } => Reason::Unreachable,
         Failure::Busy { .. } => Reason::Stale,
         Failure::Unconnected { missing, .. } => missing.reason,
         Failure::Broken { .. } => Reason::Unreadable,
     };
-    Silence { trouble: failure.trouble(), missing: Missing::new(reason, failure.to_string()) }
+    ProbeError { kind: failure.kind(), missing: Missing::new(reason, failure.to_string()) }
 }
 
 fn installed(model: Installed) -> InstalledModel {

@@ -25,7 +25,7 @@ pub struct HostReading {
     #[serde(skip)]
     pub server: Server,
     /// Whether it answers.
-    pub standing: Standing,
+    pub standing: HostStatus,
     /// Since when it stands so, in Unix seconds.
     pub since: f64,
     /// Why it does not answer.
@@ -43,7 +43,7 @@ pub struct HostReading {
     /// What in its answers could not be read, while the rest could: an entry without a name, a negative size.
     pub odd: Vec<String>,
     /// What asking it costs.
-    pub questions: Questions,
+    pub questions: RequestStats,
     /// What this agent did to it.
     pub commands: Commands,
 }
@@ -51,7 +51,7 @@ pub struct HostReading {
 /// Whether a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum HostStatus {
     /// It does.
     Answering,
     /// It listens and keeps silent: it is loading, or answering others.
@@ -154,16 +154,16 @@ pub enum Expiry {
 
 /// What asking a server costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Questions {
+pub struct RequestStats {
     /// How long the newest answers took, in seconds.
     pub seconds: Option<f64>,
-    /// Questions that were not answered, by [`Trouble::ALL`].
-    pub failures: [u64; Trouble::ALL.len()],
+    /// Requests that were not answered, by [`FailureKind::ALL`].
+    pub failures: [u64; FailureKind::ALL.len()],
 }
 
 /// Why a question was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum FailureKind {
     /// Nobody listens.
     Unreachable,
     /// No answer in time.
@@ -174,7 +174,7 @@ pub enum Trouble {
     Unreadable,
 }
 
-impl Trouble {
+impl FailureKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Unreachable, Self::Timeout, Self::Status, Self::Unreadable];
 

@@ -11,23 +11,24 @@ use tokio::{
 };
 
 use crate::{
-    HostReading, Ledger, LoadedModel, OllamaOptions, OllamaReading, Questions, Server, Standing, Trouble, metrics,
+    FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
+    metrics,
     observe::Observer,
-    probe::{Answers, Probe, Silence},
+    probe::{Probe, ProbeError, ProbeResult},
 };
 
 /// A sample waits at most this share of its interval for its servers. Those that have not answered are waited for
 /// in the next one.
-const PATIENCE: f64 = 0.4;
+const WAIT_SHARE: f64 = 0.4;
 /// A server that has been silent for so long is busy.
-const SILENT: Duration = Duration::from_secs(2);
+const BUSY_AFTER: Duration = Duration::from_secs(2);
 
 /// All servers that are watched.
 pub struct Ollama {
     // Dropped first: tasks that still wait for answers end with it.
     runtime: Runtime,
     hosts: Vec<Host>,
-    patience: Duration,
+    wait: Duration,
     sampled: bool,
     /// What the agent did to them.
     ledger: Arc<Ledger>,
@@ -43,23 +44,23 @@ struct Host {
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
-    standing: Standing,
+    standing: HostStatus,
     since: f64,
     missing: Option<Missing>,
-    questions: Questions,
+    questions: RequestStats,
 }
 
 /// A question that runs.
 struct Asking {
     begun: Stopwatch,
-    task: JoinHandle<(Box<Probe>, Result<Answers, Silence>)>,
+    task: JoinHandle<(Box<Probe>, Result<ProbeResult, ProbeError>)>,
 }
 
 struct Latest {
     came: Stopwatch,
     /// The server has not been away since: what it said may still be so.
     holds: bool,
-    answers: Answers,
+    answers: ProbeResult,
     loaded: Arc<Vec<LoadedModel>>,
 }
 
@@ -87,7 +88,7 @@ impl Source for Ollama {
             let mut probe = Probe::new(servers[0].clone(), within);
             // One that keeps silent is there, and busy.
             if let Err(silence) = runtime.block_on(probe.greet())
-                && silence.trouble != Trouble::Timeout
+                && silence.kind != FailureKind::Timeout
             {
                 let detail = format!(
                     "no Ollama was found: {}. Start it, or name it in sources.ollama.hosts",
@@ -99,8 +100,8 @@ impl Source for Ollama {
         let schedule = options.schedule();
         let stale_after = context.stale_after.max(schedule.interval.get() * 3);
         let hosts = servers.into_iter().map(|server| Host::new(server, within, stale_after)).collect();
-        let patience = schedule.interval.get().mul_f64(PATIENCE);
-        Ok(Self { runtime, hosts, patience, sampled: false, ledger: context.lent().unwrap_or_default() })
+        let wait = schedule.interval.get().mul_f64(WAIT_SHARE);
+        Ok(Self { runtime, hosts, wait, sampled: false, ledger: context.lent().unwrap_or_default() })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
@@ -109,7 +110,7 @@ impl Source for Ollama {
             host.begin(runtime);
         }
         // The first sample has no last answer to show, so it gives each server its time.
-        let patience = if self.sampled { self.patience } else { SILENT };
+        let wait = if self.sampled { self.wait } else { BUSY_AFTER };
         self.sampled = true;
         runtime.block_on(async {
             let all = async {
@@ -117,7 +118,7 @@ impl Source for Ollama {
                     host.finish().await;
                 }
             };
-            if timeout(patience, all).await.is_err() {
+            if timeout(wait, all).await.is_err() {
                 for host in hosts.iter_mut().filter(|host| host.is_done()) {
                     host.finish().await;
                 }
@@ -132,7 +133,7 @@ impl Source for Ollama {
 
     fn outdated(reading: &OllamaReading, missing: &Missing) -> Option<OllamaReading> {
         let hosts = reading.hosts.iter().map(|host| HostReading {
-            standing: Standing::Away,
+            standing: HostStatus::Away,
             missing: Some(missing.clone()),
             version: None,
             installed: Section::Off { missing: missing.clone() },
@@ -154,10 +155,10 @@ impl Host {
             observer: Observer::default(),
             latest: None,
             stale_after,
-            standing: Standing::Busy,
+            standing: HostStatus::Busy,
             since: now(),
             missing: None,
-            questions: Questions::default(),
+            questions: RequestStats::default(),
         }
     }
 
@@ -192,22 +193,22 @@ impl Host {
         }
     }
 
-    fn answered(&mut self, mut answers: Answers) {
+    fn answered(&mut self, mut answers: ProbeResult) {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
         self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
         self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
-        self.stand(Standing::Answering, None);
+        self.stand(HostStatus::Answering, None);
     }
 
-    fn silent(&mut self, silence: &Silence) {
-        self.questions.failures[silence.trouble as usize] += 1;
+    fn silent(&mut self, silence: &ProbeError) {
+        self.questions.failures[silence.kind as usize] += 1;
         self.questions.seconds = None;
-        let standing = match silence.trouble {
-            Trouble::Timeout => Standing::Busy,
-            Trouble::Unreachable | Trouble::Status | Trouble::Unreadable => Standing::Away,
+        let standing = match silence.kind {
+            FailureKind::Timeout => HostStatus::Busy,
+            FailureKind::Unreachable | FailureKind::Status | FailureKind::Unreadable => HostStatus::Away,
         };
-        if standing == Standing::Away {
+        if standing == HostStatus::Away {
             self.observer.forget();
             if let Some(latest) = &mut self.latest {
                 latest.holds = false;
@@ -216,7 +217,7 @@ impl Host {
         self.stand(standing, Some(silence.missing.clone()));
     }
 
-    fn stand(&mut self, standing: Standing, missing: Option<Missing>) {
+    fn stand(&mut self, standing: HostStatus, missing: Option<Missing>) {
         if self.standing != standing {
             self.standing = standing;
             self.since = now();
@@ -226,23 +227,23 @@ impl Host {
 
     fn reading(&mut self, ledger: &Ledger) -> HostReading {
         if let Some(Asking { begun, .. }) = &self.asking
-            && begun.elapsed() >= SILENT
-            && self.standing == Standing::Answering
+            && begun.elapsed() >= BUSY_AFTER
+            && self.standing == HostStatus::Answering
         {
             let detail = format!(
                 "{} has not answered for {:.0} s: it is busy",
                 self.server.address,
                 begun.started().elapsed().as_secs_f64()
             );
-            self.stand(Standing::Busy, Some(Missing::new(Reason::Stale, detail)));
+            self.stand(HostStatus::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
         let missing = match (self.standing, &self.missing) {
-            (Standing::Answering, _) => None,
+            (HostStatus::Answering, _) => None,
             (_, Some(missing)) => Some(missing.clone()),
             (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
         let latest = self.latest.as_ref();
-        // Silence says nothing about the models: for a while they are what they were.
+        // ProbeError says nothing about the models: for a while they are what they were.
         let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
         HostReading {
             host: self.name.clone(),

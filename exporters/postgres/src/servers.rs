@@ -93,7 +93,9 @@ fn data_source(given: Environment<'_>) -> Result<Option<(&'static str, ServerOpt
     if uri.is_empty() {
         return Ok(None);
     }
-    if uri.contains("://") || uri.split('?').next().is_some_and(|place| place.contains('@')) {
+    // Whatever else it is, a password may be in it, which a host's name would show.
+    let odd = |letter: char| letter.is_whitespace() || "@='\\".contains(letter);
+    if uri.contains("://") || uri.split('?').next().is_some_and(|server| server.contains(odd)) {
         let message = "write host:port/database?sslmode=..., without postgresql:// and without a login, which \
                        DATA_SOURCE_USER and DATA_SOURCE_PASS hold";
         return Err(mistake(variable, message));

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::role::{Finding, Reader};
 
-/// A draft.
+/// A draft of a role, from a file in `ops/role_engine/drafts`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RoleDraft")]
 pub struct Draft {
     /// Its number, or its file's name where it has none.
     pub id: String,
@@ -59,18 +60,19 @@ impl Draft {
     }
 }
 
-/// A migration of the policies.
+/// A migration of the policies, from `migration_audit.json`. What its entry does not say is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RoleMigration")]
 pub struct Migration {
-    /// Its number.
+    /// Its number, as text.
     pub migration_id: Option<String>,
-    /// The version before.
+    /// Version of the policies before.
     pub from_version: Option<String>,
-    /// The version after.
+    /// Version of the policies after.
     pub to_version: Option<String>,
-    /// When, as the file has it: local time without a zone.
+    /// When it ran, as the file has it: local time without a zone.
     pub timestamp: Option<String>,
-    /// What became of it.
+    /// What became of it, in the file's word.
     pub status: Option<String>,
     /// Where the version before is kept.
     pub backup_path: Option<String>,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolesOptions {
-    /// Whether roles are watched.
+    /// Whether roles are watched: `auto` watches the folders that are named below, `true` makes it an error when none is.
     pub enabled: Switch,
     /// From one look at the files to the next; at least 100ms. Files that have not changed are not read again.
     pub interval: Interval,

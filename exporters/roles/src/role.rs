@@ -36,31 +36,31 @@ impl TrustScale {
 /// The taxonomy's words for its levels.
 const TRUST_WORDS: [&str; 6] = ["untrusted", "basic", "standard", "elevated", "privileged", "admin"];
 
-/// A role.
+/// A role of an installation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Role {
     /// Its name.
     pub name: String,
-    /// What it is for.
+    /// What it is for; `null` when its file does not say.
     pub purpose: Option<String>,
     /// How far it is trusted, on `trust_scale`.
     pub trust_level: f64,
-    /// The scale.
+    /// The scale that `trust_level` is on.
     pub trust_scale: TrustScale,
-    /// The taxonomy's word for the level.
+    /// The taxonomy's word for the level; absent on roles of a registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_word: Option<&'static str>,
-    /// 0 to 1.
+    /// How risky what it does is, 0 to 1, by its file.
     pub risk_factor: f64,
-    /// 0 to 1.
+    /// How much weight its word has, 0 to 1, by its file.
     pub confidence_weight: f64,
     /// Which of the numbers above the file does not say: they are the installation's defaults.
     pub assumed: Vec<&'static str>,
     /// What it may do: `capabilities` and `responsibilities` together.
     pub capabilities: Vec<String>,
-    /// How it behaves.
+    /// How it behaves, by its file.
     pub behaviors: Vec<String>,
-    /// Whom it works with.
+    /// Whom it works with, by its file.
     pub interactions: Vec<String>,
     /// Its version, as the installation's REST view has it: 1.0 when the file does not say.
     pub version: String,

@@ -13,12 +13,13 @@ const DEEPEST: usize = 32;
 
 /// A role's place in the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RoleNode")]
 pub struct Node {
-    /// The role.
+    /// Name of the role.
     pub name: String,
     /// How far it is trusted, on its role's scale.
     pub trust_level: f64,
-    /// Those below it, the most trusted first.
+    /// The roles below it, the most trusted first.
     pub children: Vec<Node>,
 }
 

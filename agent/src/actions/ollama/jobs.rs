@@ -2,18 +2,21 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use aura_model::Name;
-use aura_ollama::{Action, KeepAlive, Server, Target};
+use aura_model::{Name, Source};
+use aura_ollama::{Action, KeepAlive, Ollama, Server, Target};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::views::{
-    ollama::message::{self, JobError},
-    time::rfc3339,
+use crate::{
+    hub::Hub,
+    views::{
+        ollama::message::{self, JobError},
+        time::rfc3339,
+    },
 };
 
 /// Jobs that wait on one server; more are refused.
@@ -55,6 +58,7 @@ pub(super) struct Job {
 pub(super) struct Jobs {
     state: Mutex<State>,
     changed: watch::Sender<u64>,
+    hub: Arc<Hub>,
 }
 
 #[derive(Default)]
@@ -74,8 +78,9 @@ pub(super) struct Accepted {
 }
 
 impl Jobs {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(0) }
+    /// None yet. Each change rings for Ollama in the hub.
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub, state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
     /// Takes an order, unless the same waits or runs already: then that is the one.
@@ -156,6 +161,11 @@ impl Jobs {
         self.changed.subscribe()
     }
 
+    /// Grows with every change.
+    pub(super) fn revision(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
     /// As they are shown.
     pub(super) fn shown(&self) -> Vec<message::Job> {
         let mut state = self.state();
@@ -165,6 +175,7 @@ impl Jobs {
 
     fn ring(&self) {
         self.changed.send_modify(|count| *count += 1);
+        self.hub.ring(Ollama::NAME);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -231,7 +242,7 @@ mod tests {
 
     #[test]
     fn one_at_a_time_in_their_order_and_each_once() {
-        let jobs = Jobs::new();
+        let jobs = Jobs::new(Arc::default());
         let host: Name = "box:1".into();
         assert_eq!(jobs.submit(order("a", Action::Load)), Some(Accepted { id: 1, idle: true }));
         assert_eq!(jobs.submit(order("b", Action::Load)), Some(Accepted { id: 2, idle: false }));
@@ -250,7 +261,7 @@ mod tests {
 
     #[test]
     fn neither_those_that_wait_nor_those_that_are_finished_grow_without_end() {
-        let jobs = Jobs::new();
+        let jobs = Jobs::new(Arc::default());
         let host: Name = "box:1".into();
         for number in 0..WAITING {
             assert!(jobs.submit(order(&number.to_string(), Action::Load)).is_some());

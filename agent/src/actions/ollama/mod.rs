@@ -14,10 +14,9 @@ use std::{
 
 use aura_model::{Interval, Name};
 use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
-use tokio::sync::watch;
 
 use self::jobs::{Jobs, Order};
-pub(crate) use self::routes::{Accepted, Done};
+pub(crate) use self::routes::routes;
 use crate::{
     hub::Hub,
     views::ollama::{
@@ -61,7 +60,8 @@ impl Loader {
     #[must_use]
     pub fn new(hub: Arc<Hub>, ledger: Arc<Ledger>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
         let settings = RwLock::new(ControlSettings::new(options, permitted));
-        Arc::new(Self { hub, jobs: Jobs::new(), ledger, settings })
+        let jobs = Jobs::new(Arc::clone(&hub));
+        Arc::new(Self { hub, jobs, ledger, settings })
     }
 
     /// Puts other settings in force.
@@ -156,7 +156,7 @@ impl Actions for Loader {
         Controls { enabled: settings.on && settings.permitted, jobs: self.jobs.shown() }
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.jobs.changes()
+    fn revision(&self) -> u64 {
+        self.jobs.revision()
     }
 }

@@ -8,7 +8,6 @@ use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, post},
 };
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -19,24 +18,101 @@ use super::{
     jobs::{Job, Order, Progress},
 };
 use crate::{
-    api::{ApiError, Query},
+    api::{Access, Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
     views::ollama::newest,
 };
 
 /// A client is answered after this time, whether or not it is done: longer answers are taken for dead connections.
 const WAIT: Duration = Duration::from_secs(100);
 
-impl Loader {
-    /// The routes.
-    pub fn routes(self: &Arc<Self>) -> Vec<(&'static str, MethodRouter)> {
-        let routes: [(_, MethodRouter<Arc<Self>>); 3] = [
-            ("/v1/models/load", post(load_all)),
-            ("/v1/models/{name}/load", post(load)),
-            ("/v1/models/{name}/unload", post(unload)),
-        ];
-        routes.map(|(path, handler)| (path, handler.with_state(Arc::clone(self)))).into()
-    }
+/// The routes.
+pub(crate) fn routes() -> Routes<Arc<Loader>> {
+    Routes::new().on(LOAD_ALL, load_all).on(LOAD, load).on(UNLOAD, unload)
+}
 
+const LOAD: Operation = Operation::post("load_model", "/v1/models/{name}/load", "Loads a model.")
+    .description(
+        "On each server one load or unload runs at a time, in the order in which they are asked for. Whoever leaves does not end \
+         it: see [Ollama](sources/ollama.md#loading-and-unloading).",
+    )
+    .access(Access::Controllers)
+    .path_parameter("name", NAME, "llama3.1:8b")
+    .query::<Asked>()
+    .answers(&[
+        Answer::json::<Done>(200, "It is loaded."),
+        Answer::json::<Done>(202, "It is not loaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on."),
+    ])
+    .errors(&[
+        Failure::new(400, &["bad_query", "bad_keep_alive"], "a parameter is wrong, stands twice, or is none of these"),
+        REFUSED,
+        NOT_FOUND,
+        Failure::new(422, &["remote_model", "not_supported"], "it runs in the cloud, or is of a kind that is not loaded by itself"),
+        UNKNOWN,
+        BROKEN,
+        Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        BUSY,
+        Failure::new(504, &["unconfirmed", "too_long", "ollama_busy"], "it was not seen in memory in time"),
+        Failure::new(507, &["not_enough_memory", "no_room"], "it does not fit into memory; `hint` says what could make room"),
+    ]);
+
+const UNLOAD: Operation = Operation {
+    id: "unload_model",
+    path: "/v1/models/{name}/unload",
+    summary: "Unloads a model.",
+    query: Operation::get("", "", "").query::<AskedToUnload>().query,
+    answers: &[
+        Answer::json::<Done>(200, "It is unloaded."),
+        Answer::json::<Done>(
+            202,
+            "It is not unloaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on.",
+        ),
+    ],
+    errors: &[
+        Failure::new(400, &["bad_query"], "a parameter is wrong, stands twice, or is none of these"),
+        REFUSED,
+        NOT_FOUND,
+        UNKNOWN,
+        BROKEN,
+        Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        BUSY,
+        Failure::new(504, &["unconfirmed", "too_long", "ollama_busy"], "it still answers somebody"),
+    ],
+    ..LOAD
+};
+
+const LOAD_ALL: Operation =
+    Operation::post("load_all_models", "/v1/models/load", "Loads all models that are installed.")
+        .description("One after the other, until they no longer fit into memory together.")
+        .access(Access::Controllers)
+        .query::<Asked>()
+        .answers(&[
+            Answer::json::<Accepted>(200, "All are loaded already."),
+            Answer::json::<Accepted>(202, "They will be loaded; the feed says how it goes on."),
+        ])
+        .errors(&[
+            Failure::new(
+                400,
+                &["bad_query", "bad_keep_alive"],
+                "a parameter is wrong, stands twice, or is none of these",
+            ),
+            REFUSED,
+            Failure::new(404, &["unknown_host"], "no watched server has this name"),
+            Failure::new(503, REASONS, "no server of Ollama answers, and why"),
+        ]);
+
+const NAME: &str = "Name of the model with its tag, percent-encoded where it has a `/`; without a tag it is `latest`.";
+const REFUSED: Failure = Failure::new(403, &["controls_off", "no_control"], "nobody may do this here: see `message`");
+const NOT_FOUND: Failure =
+    Failure::new(404, &["model_not_found", "unknown_host"], "it is not installed, or no watched server has this name");
+const UNKNOWN: Failure = Failure::new(500, &["job_forgotten"], "what became of it is in the feed");
+const BROKEN: Failure = Failure::new(
+    502,
+    &["refused", "unreachable", "unconnected", "broken_off"],
+    "Ollama refused, or did not answer in full",
+);
+const BUSY: Failure = Failure::new(503, &["ollama_busy", "too_many_jobs"], "too much waits there already");
+
+impl Loader {
     /// Why nobody may load and unload, if nobody may.
     pub fn closed(&self) -> Option<ApiError> {
         let message = "models are not loaded and unloaded through this agent";
@@ -45,45 +121,66 @@ impl Loader {
     }
 }
 
-/// Answers a load or an unload.
+/// What became of a load or unload.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ModelChange")]
 pub(crate) struct Done {
+    /// The model's name with its tag.
     model: Name,
+    /// The server that it was for, as `HOST:PORT`.
     host: Name,
-    /// Whether it is loaded; still false when the answer is 202.
+    /// Whether it is loaded: true with 200, false with 202. Absent after an unload.
     #[serde(skip_serializing_if = "Option::is_none")]
     loaded: Option<bool>,
-    /// Whether it is unloaded.
+    /// Whether it is unloaded: true with 200, false with 202. Absent after a load.
     #[serde(skip_serializing_if = "Option::is_none")]
     unloaded: Option<bool>,
-    /// Its number in the feed.
+    /// Its number among `controls.jobs` of the feed.
     job: u64,
-    /// How long it took, when it is done.
+    /// How long it took, in seconds; `null` with 202.
     seconds: Option<f64>,
 }
 
-/// Answers a load of all.
+/// The loads that a load of all has brought about.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedJobs")]
 pub(crate) struct Accepted {
+    /// Each with its number; empty when all that are installed are loaded.
     jobs: Vec<AcceptedJob>,
 }
 
+/// A load that waits for its turn.
 #[derive(Serialize, JsonSchema)]
 struct AcceptedJob {
+    /// Its number among `controls.jobs` of the feed.
     job: u64,
+    /// The server that it is for, as `HOST:PORT`.
     host: Name,
+    /// The model's name with its tag.
     model: Name,
 }
 
 /// The query of a load or unload.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Asked {
-    /// How long to keep it: a duration, seconds, `forever` or `default`.
+    /// How long it stays in memory unused: a duration such as `10m`, seconds, `forever`, or `default` for what Ollama's own
+    /// settings say. `default` unless given.
+    #[schemars(example = &"10m")]
     keep_alive: Option<String>,
-    /// Which server, when several have it.
+    /// Which server, as `HOST:PORT` or its URL. Unless given the first that has the model.
     host: Option<String>,
-    /// Whether to answer only when it is done; usually true.
+    /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
+    wait: Option<bool>,
+}
+
+/// The query of an unload: that of a load, without `keep_alive`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct AskedToUnload {
+    /// Which server, as `HOST:PORT` or its URL. Unless given the first that has the model.
+    host: Option<String>,
+    /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
     wait: Option<bool>,
 }
 

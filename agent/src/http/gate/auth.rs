@@ -1,7 +1,7 @@
 //! Who may come in: users with bcrypt hashes, as the web configuration lists them.
 //!
 //! bcrypt is slow on purpose (some 70 ms at cost 10), so a pair that was right once is remembered by a keyed
-//! hash, and the work is done off the runtime, in [`line`](super::line): strangers who guess do not stop the others. What
+//! hash, and the work is done off the runtime, in [`queue`](super::queue): strangers who guess do not stop the others. What
 //! is remembered outlives a reload for as long as the user's hash is the same.
 
 use std::{
@@ -20,7 +20,7 @@ use http::{
 use subtle::ConstantTimeEq;
 use tokio::task::spawn_blocking;
 
-use super::line::Line;
+use super::queue::Queue;
 use crate::{
     api::ApiError,
     http::web_config::{Found, Secret},
@@ -36,9 +36,9 @@ const MAX_HEADER: usize = 1024;
 /// Checks `Authorization: Basic`.
 pub struct Authenticator {
     users: BTreeMap<String, Arc<User>>,
-    /// The dearest of all hashes: a name that nobody has costs a check against it.
+    /// The most expensive of all hashes: a name that nobody has costs a check against it.
     decoy: Secret,
-    desk: Arc<Desk>,
+    checker: Arc<Checker>,
 }
 
 /// Somebody with a name and a password.
@@ -48,10 +48,10 @@ pub struct User {
 }
 
 /// Where pairs are checked and remembered, whatever the users are.
-struct Desk {
+struct Checker {
     key: hmac::Key,
     good: Mutex<VecDeque<[u8; 32]>>,
-    line: Arc<Line>,
+    queue: Arc<Queue>,
 }
 
 /// Why somebody may not come in. As a response it has the API's error body.
@@ -103,14 +103,14 @@ impl Authenticator {
         Some(Self {
             users: users.iter().map(user).collect(),
             decoy: decoy.clone(),
-            desk: Arc::new(Desk { key, good: Mutex::default(), line: Line::new() }),
+            checker: Arc::new(Checker { key, good: Mutex::default(), queue: Queue::new() }),
         })
     }
 
-    /// The same users at the desk of those before them: what it remembers still holds for those whose hash is the same,
+    /// The same users at the checker of those before them: what it remembers still holds for those whose hash is the same,
     /// and who waits there keeps waiting.
     pub(in crate::http) fn after(&self, old: &Self) -> Self {
-        Self { users: self.users.clone(), decoy: self.decoy.clone(), desk: Arc::clone(&old.desk) }
+        Self { users: self.users.clone(), decoy: self.decoy.clone(), checker: Arc::clone(&old.checker) }
     }
 
     /// Whether this is still a user, with the same password.
@@ -126,11 +126,11 @@ impl Authenticator {
         let (name, password) = credentials(headers).ok_or(Refusal::Unauthorized)?;
         let user = self.users.get(&name).cloned();
         let hash = user.as_ref().map_or(&self.decoy, |user| &user.hash).clone();
-        let tag = self.desk.tag(&hash, &name, &password);
-        if self.desk.remembered(&tag) {
+        let tag = self.checker.tag(&hash, &name, &password);
+        if self.checker.remembered(&tag) {
             return user.ok_or(Refusal::Unauthorized);
         }
-        let turn = self.desk.line.stand(address, &tag).await.ok_or(Refusal::Busy)?;
+        let turn = self.checker.queue.wait(address, &tag).await.ok_or(Refusal::Busy)?;
         // The turn goes with the work: a client that leaves does not make room while its check still runs.
         let check = spawn_blocking(move || {
             let _turn = turn;
@@ -138,12 +138,12 @@ impl Authenticator {
         });
         let right = check.await.unwrap_or(false);
         let user = user.filter(|_| right).ok_or(Refusal::Unauthorized)?;
-        self.desk.remember(tag);
+        self.checker.remember(tag);
         Ok(user)
     }
 }
 
-impl Desk {
+impl Checker {
     fn tag(&self, hash: &Secret, name: &str, password: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         // A hash and a name have no colon, so no two of these read the same. With another hash it is another password.
@@ -189,7 +189,7 @@ impl From<Refusal> for ApiError {
                 let message = "A user and its password are needed here.";
                 Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
                     .hint("Send a user of basic_auth_users with its password (HTTP Basic).")
-                    .field(WWW_AUTHENTICATE, "Basic realm=\"aura\", charset=\"UTF-8\"")
+                    .header(WWW_AUTHENTICATE, "Basic realm=\"aura\", charset=\"UTF-8\"")
             }
             Refusal::Busy => {
                 let message = "Too many passwords are being checked.";

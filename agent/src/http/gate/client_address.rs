@@ -12,10 +12,10 @@ pub(in crate::http) struct ClientAddress(pub(in crate::http) IpAddr);
 
 impl ClientAddress {
     /// The last address on the way of a request that no trusted proxy has: what stands further left, the client may have
-    /// written itself. Nobody is asked but `trusted`; where the two fields that name clients differ, one of them may be
+    /// written itself. Nobody is asked but `trusted`; where the two headers that name clients differ, one of them may be
     /// the client's, and the proxy's own address counts.
     #[must_use]
-    pub(in crate::http) fn of(peer: IpAddr, fields: &HeaderMap, trusted: &[Network]) -> Self {
+    pub(in crate::http) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let peer = peer.to_canonical();
         if !is_trusted(peer, trusted) {
             return Self(peer);
@@ -32,12 +32,14 @@ impl ClientAddress {
             }
             last
         };
-        let forwarded_for = fields
+        let forwarded_for = headers
             .get("x-forwarded-for")
             .is_some()
-            .then(|| client(&mut elements(fields, "x-forwarded-for").map(address)));
-        let forwarded =
-            fields.get("forwarded").is_some().then(|| client(&mut elements(fields, "forwarded").map(forwarded_for_of)));
+            .then(|| client(&mut elements(headers, "x-forwarded-for").map(address)));
+        let forwarded = headers
+            .get("forwarded")
+            .is_some()
+            .then(|| client(&mut elements(headers, "forwarded").map(forwarded_for_of)));
         match (forwarded_for, forwarded) {
             (Some(one), Some(other)) if one != other => Self(peer),
             (one, other) => Self(one.or(other).unwrap_or(peer)),
@@ -50,9 +52,9 @@ pub(in crate::http) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool 
     trusted.iter().any(|network| network.contains(address.to_canonical()))
 }
 
-/// The elements of a list that may stand in several fields.
-fn elements<'a>(fields: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
-    let values: Vec<&str> = fields.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+/// The elements of a list that may stand in several headers.
+fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
+    let values: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     values.into_iter().flat_map(|value| value.split(',')).map(str::trim)
 }
 
@@ -77,12 +79,12 @@ mod tests {
 
     use super::*;
 
-    fn of(peer: &str, fields: &[(&'static str, &str)], trusted: &[&str]) -> String {
+    fn of(peer: &str, headers: &[(&'static str, &str)], trusted: &[&str]) -> String {
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        let fields =
-            fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         let mut map = HeaderMap::new();
-        for (name, value) in fields {
+        for (name, value) in headers {
             map.append(name, value);
         }
         ClientAddress::of(peer.parse().unwrap(), &map, &trusted).0.to_string()
@@ -91,8 +93,8 @@ mod tests {
     #[test]
     fn the_last_address_that_no_trusted_proxy_has() {
         const FOR: &str = "x-forwarded-for";
-        for (peer, fields, trusted, client) in [
-            // Nobody is trusted: the fields say nothing.
+        for (peer, headers, trusted, client) in [
+            // Nobody is trusted: the headers say nothing.
             ("10.0.0.1", &[(FOR, "192.0.2.7")][..], &[][..], "10.0.0.1"),
             ("10.0.0.1", &[("forwarded", "for=192.0.2.7")], &["10.0.0.2"], "10.0.0.1"),
             ("10.0.0.1", &[], &["10.0.0.0/8"], "10.0.0.1"),
@@ -116,7 +118,7 @@ mod tests {
             ("10.0.0.1", &[(FOR, "192.0.2.7"), ("forwarded", "for=192.0.2.7")], &["10.0.0.1"], "192.0.2.7"),
             ("fd00::1", &[(FOR, "2001:db8::5")], &["fd00::/64"], "2001:db8::5"),
         ] {
-            assert_eq!(of(peer, fields, trusted), client, "{peer} {fields:?} {trusted:?}");
+            assert_eq!(of(peer, headers, trusted), client, "{peer} {headers:?} {trusted:?}");
         }
     }
 
@@ -129,11 +131,11 @@ mod tests {
             client in any::<[u8; 4]>().prop_filter("is no proxy", |address| address[0] != 10),
         ) {
             let client = std::net::Ipv4Addr::from(client).to_string();
-            let mut fields: Vec<(&'static str, &str)> = lies.iter().map(|lie| ("x-forwarded-for", &**lie)).collect();
-            fields.push(("x-forwarded-for", &client));
-            prop_assert_eq!(of("10.0.0.1", &fields, &["10.0.0.0/8"]), client.clone());
-            fields.pop();
-            prop_assert_eq!(of(&client, &fields, &["10.0.0.0/8"]), client);
+            let mut headers: Vec<(&'static str, &str)> = lies.iter().map(|lie| ("x-forwarded-for", &**lie)).collect();
+            headers.push(("x-forwarded-for", &client));
+            prop_assert_eq!(of("10.0.0.1", &headers, &["10.0.0.0/8"]), client.clone());
+            headers.pop();
+            prop_assert_eq!(of(&client, &headers, &["10.0.0.0/8"]), client);
         }
     }
 }

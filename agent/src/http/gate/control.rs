@@ -51,10 +51,10 @@ impl Settings {
         self.authenticator.is_some() || self.control_token.is_some()
     }
 
-    /// Whether a request with these fields may change the world. Users were checked before it came here.
+    /// Whether a request with these headers may change the world. Users were checked before it came here.
     ///
     /// # Errors
-    /// The answer to give.
+    /// The response to send.
     pub fn may_control(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.authenticator.is_some() {
             return Ok(());
@@ -70,7 +70,7 @@ impl Settings {
         }
         let hint = "send Authorization: Bearer with the token of web.control_token_file";
         let error = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "the control token is needed here");
-        Err(error.hint(hint).field(header::WWW_AUTHENTICATE, "Bearer realm=\"aura\""))
+        Err(error.hint(hint).header(header::WWW_AUTHENTICATE, "Bearer realm=\"aura\""))
     }
 }
 

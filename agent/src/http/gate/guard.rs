@@ -1,4 +1,4 @@
-//! What every request passes and every answer carries.
+//! What every request passes and every response carries.
 //!
 //! A page from elsewhere must not read this box through its owner's browser. Browsers say where a page is from
 //! (`Origin`), so requests that change something and live feeds are refused to foreign pages. Against a name that a
@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use aura_net::split_port;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
-use super::{auth::User, client_address::ClientAddress, guest::Guest};
+use super::{auth::User, caller::Caller, client_address::ClientAddress};
 use crate::{
     api::{ApiError, check_origin},
     http::Settings,
@@ -19,8 +19,8 @@ use crate::{
 /// Answered to everybody: a supervisor that asks whether we are alive has no password.
 const OPEN: [&str; 4] = ["/-/healthy", "/-/ready", "/healthz", "/readyz"];
 
-/// Fields of every answer. The page needs nothing from elsewhere and nobody may frame it.
-const FIELDS: [(HeaderName, HeaderValue); 4] = [
+/// Headers of every response. The page needs nothing from elsewhere and nobody may frame it.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -45,10 +45,10 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Whether a request with these fields comes from where it may.
+    /// Whether a request with these headers comes from where it may.
     ///
     /// # Errors
-    /// The answer to give.
+    /// The response to send.
     pub fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if self.known_hosts_only
@@ -78,14 +78,14 @@ pub(in crate::http) enum Admission {
 /// Whether a request is answered under these rules.
 ///
 /// # Errors
-/// The answer to give instead.
+/// The response to send instead.
 pub(in crate::http) async fn admit<B>(
     settings: &Settings,
-    guest: &Guest,
+    caller: &Caller,
     client: ClientAddress,
     request: &Request<B>,
 ) -> Result<Admission, ApiError> {
-    if !settings.admits(guest) {
+    if !settings.admits(caller) {
         return Err(outdated());
     }
     settings.trust.check(request.method(), request.headers())?;
@@ -104,18 +104,18 @@ fn outdated() -> ApiError {
     let message = "the addresses or the TLS of this agent have changed since this connection was made";
     ApiError::new(StatusCode::MISDIRECTED_REQUEST, "outdated_connection", message)
         .hint("connect again")
-        .field(header::CONNECTION, "close")
+        .header(header::CONNECTION, "close")
 }
 
-/// Adds the fields of every answer, those of the web configuration last. What does not say how long it holds is true for
+/// Adds the headers of every response, those of the web configuration last. What does not say how long it holds is true for
 /// this moment only, errors included.
-pub(in crate::http) fn mark(configured: &[(HeaderName, HeaderValue)], fields: &mut HeaderMap) {
-    for (name, value) in FIELDS {
-        fields.insert(name, value);
+pub(in crate::http) fn add_headers(configured: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, value);
     }
-    fields.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in configured {
-        fields.insert(name.clone(), value.clone());
+        headers.insert(name.clone(), value.clone());
     }
 }
 

@@ -1,10 +1,9 @@
-//! Places for connections: so many in all and so many of one address, and who makes room for whom.
+//! Permits for connections: so many in all and so many of one address, and who is evicted for whom.
 //!
 //! A stranger can open connections as fast as we can refuse them, also from the address from which the scraper or the
-//! supervisor comes. So nobody is sent away because others were there before: a newcomer takes the place of the
-//! connection that deserves its own least. That is one whose request was refused, then one that has said nothing or
-//! does not read, then one that waits between two requests. Connections that have shown a right password or
-//! certificate keep theirs for as long as there are others.
+//! supervisor comes. So nobody is refused because others were there before: when no permit is left, the connection that
+//! deserves its own least is evicted. That is one whose request was refused, then one that has sent nothing or does not
+//! read, then one that is idle between two requests. Authenticated connections keep theirs for as long as there are others.
 
 use std::{
     cmp::Reverse,
@@ -28,202 +27,203 @@ pub const CONNECTIONS: usize = 1024;
 /// Those of one address, or of one /64 network of IPv6.
 const OF_ONE_ADDRESS: usize = 256;
 /// From the connection to the first whole request head, TLS handshake included; from one request to the next for those
-/// who were not let in; and how long these may leave an answer unread.
-const STRANGER: Duration = Duration::from_secs(5);
-/// From one request to the next for those who were let in, and how long an answer may take.
-const GUEST: Duration = Duration::from_secs(120);
-/// How long those who were let in may read nothing of an answer.
-const UNREAD: Duration = Duration::from_secs(10);
-/// Who has said nothing for so long is no longer in the middle of saying it.
+/// who were not let in; and how long these may leave a response unread.
+const PUBLIC_TIMEOUT: Duration = Duration::from_secs(5);
+/// From one request to the next for those who were let in, and how long a response may take.
+const ADMITTED_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long those who were let in may read nothing of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Who has sent nothing for so long is no longer in the middle of it.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// All places.
-pub struct Places {
+/// All permits, and who has one.
+pub struct Permits {
     limit: usize,
     of_one_address: usize,
-    taken: Mutex<Taken>,
-    emptied: Notify,
+    granted: Mutex<Granted>,
+    released: Notify,
 }
 
 #[derive(Default)]
-struct Taken {
-    seats: Slab<Arc<Seat>>,
+struct Granted {
+    holders: Slab<Arc<Activity>>,
     by_network: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place, free again when this is dropped.
-pub struct Place {
-    places: Arc<Places>,
+/// A connection's permit, free again when this is dropped.
+pub struct Permit {
+    permits: Arc<Permits>,
     key: usize,
-    seat: Arc<Seat>,
+    activity: Arc<Activity>,
 }
 
 /// What is known of a connection.
-pub struct Seat {
+pub struct Activity {
     network: IpAddr,
     begun: Stopwatch,
-    conduct: Mutex<Conduct>,
-    /// Since when nothing of an answer was taken, in milliseconds from the beginning, plus one; 0 while it is.
+    state: Mutex<State>,
+    /// Since when nothing of a response was taken, in milliseconds from the beginning, plus one; 0 while it is.
     unread: AtomicU64,
     leave: Notify,
 }
 
 #[derive(Clone, Copy)]
-struct Conduct {
+struct State {
     phase: Phase,
     since: Instant,
     /// Since then, less the time in which the machine stood still: nobody is too slow while it does.
     watch: Stopwatch,
-    standing: Standing,
+    access: AccessLevel,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
-    /// Nothing was asked yet.
-    Greeting,
-    /// A request is being answered.
-    Answering,
-    /// The last answer was given.
-    Waiting,
+    /// There was no request yet.
+    Connected,
+    /// A request is being responded to.
+    Responding,
+    /// The last response was sent.
+    Idle,
 }
 
 /// How a connection's last request was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not let in, or asked only what everybody may ask.
-    Stranger,
+pub enum AccessLevel {
+    /// Not let in, or asked only what is open to everybody.
+    Public,
     /// Let in, as everybody is.
-    Guest,
+    Anonymous,
     /// Let in for a right password or certificate.
-    Known,
+    Authenticated,
 }
 
-impl Places {
-    /// So many places, fewer of one address.
+impl Permits {
+    /// So many permits, fewer of one address.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let of_one_address = OF_ONE_ADDRESS.min(limit.div_ceil(2));
-        Self { limit, of_one_address, taken: Mutex::default(), emptied: Notify::new() }
+        Self { limit, of_one_address, granted: Mutex::default(), released: Notify::new() }
     }
 
-    /// A place for a connection from this address. Another may have to leave for it. Nothing when all that count are
-    /// in use by those who have more right to them.
-    pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A permit for a connection from this address, for which another may be evicted. Nothing when all that count are held
+    /// by those who have more right to them.
+    pub fn acquire(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         self.admit(address, self.of_one_address)
     }
 
     /// The same for a proxy, which stands for many: its connections count among all alone.
-    pub fn enter_for_others(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub fn acquire_for_proxy(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         self.admit(address, usize::MAX)
     }
 
-    fn admit(self: &Arc<Self>, address: IpAddr, of_one_address: usize) -> Option<Place> {
+    fn admit(self: &Arc<Self>, address: IpAddr, of_one_address: usize) -> Option<Permit> {
         let network = network(address);
-        let mut taken = self.taken();
-        let crowded = taken.by_network.get(&network).is_some_and(|count| *count >= of_one_address);
-        if crowded || taken.seats.len() >= self.limit {
-            taken.make_room(crowded.then_some(network))?;
+        let mut granted = self.granted();
+        let crowded = granted.by_network.get(&network).is_some_and(|count| *count >= of_one_address);
+        if crowded || granted.holders.len() >= self.limit {
+            granted.evict_one(crowded.then_some(network))?;
         }
-        let seat = Arc::new(Seat::new(network));
-        let key = taken.seats.insert(Arc::clone(&seat));
-        *taken.by_network.entry(network).or_default() += 1;
-        Some(Place { places: Arc::clone(self), key, seat })
+        let activity = Arc::new(Activity::new(network));
+        let key = granted.holders.insert(Arc::clone(&activity));
+        *granted.by_network.entry(network).or_default() += 1;
+        Some(Permit { permits: Arc::clone(self), key, activity })
     }
 
-    /// Lets go of the connection that deserves its place least, because something else has run out.
-    pub fn make_room(&self) {
-        let _ = self.taken().make_room(None);
+    /// Evicts the connection that deserves its permit least, because something else has run out.
+    pub fn evict_one(&self) {
+        let _ = self.granted().evict_one(None);
     }
 
-    /// Waits until nobody has a place.
-    pub async fn emptied(&self) {
+    /// Waits until nobody has a permit.
+    pub async fn released(&self) {
         loop {
-            let emptied = self.emptied.notified();
-            if self.taken().seats.is_empty() {
+            let released = self.released.notified();
+            if self.granted().holders.is_empty() {
                 return;
             }
-            emptied.await;
+            released.await;
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn granted(&self) -> MutexGuard<'_, Granted> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl Granted {
     /// Among all, or among those of one network.
-    fn make_room(&mut self, network: Option<IpAddr>) -> Option<()> {
+    fn evict_one(&mut self, network: Option<IpAddr>) -> Option<()> {
         let now = Instant::now();
-        let among = self.seats.iter().filter(|(_, seat)| network.is_none_or(|network| seat.network == network));
-        let dispensable = among.filter_map(|(key, seat)| {
-            let (rank, since) = seat.dispensable(now)?;
+        let among =
+            self.holders.iter().filter(|(_, activity)| network.is_none_or(|network| activity.network == network));
+        let ranked = among.filter_map(|(key, activity)| {
+            let (rank, since) = activity.eviction_rank(now)?;
             // Of many, those go first who have the most.
-            Some(((rank, self.by_network.get(&seat.network), Reverse(since)), key))
+            Some(((rank, self.by_network.get(&activity.network), Reverse(since)), key))
         });
-        let (_, key) = dispensable.max()?;
+        let (_, key) = ranked.max()?;
         self.remove(key)?.leave.notify_one();
         Some(())
     }
 
-    fn remove(&mut self, key: usize) -> Option<Arc<Seat>> {
-        let seat = self.seats.try_remove(key)?;
-        if let Some(count) = self.by_network.get_mut(&seat.network) {
+    fn remove(&mut self, key: usize) -> Option<Arc<Activity>> {
+        let activity = self.holders.try_remove(key)?;
+        if let Some(count) = self.by_network.get_mut(&activity.network) {
             *count -= 1;
             if *count == 0 {
-                self.by_network.remove(&seat.network);
+                self.by_network.remove(&activity.network);
             }
         }
-        Some(seat)
+        Some(activity)
     }
 }
 
-impl Place {
+impl Permit {
     /// What is known of the connection that has it.
     #[must_use]
-    pub fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut granted = self.permits.granted();
         // It may be another's by now.
-        if taken.seats.get(self.key).is_some_and(|seat| Arc::ptr_eq(seat, &self.seat)) {
-            taken.remove(self.key);
+        if granted.holders.get(self.key).is_some_and(|activity| Arc::ptr_eq(activity, &self.activity)) {
+            granted.remove(self.key);
         }
-        if taken.seats.is_empty() {
-            self.places.emptied.notify_waiters();
+        if granted.holders.is_empty() {
+            self.permits.released.notify_waiters();
         }
     }
 }
 
-impl Seat {
+impl Activity {
     fn new(network: IpAddr) -> Self {
         let begun = Stopwatch::start();
-        let (phase, since, standing) = (Phase::Greeting, begun.started(), Standing::Stranger);
-        let conduct = Mutex::new(Conduct { phase, since, watch: begun, standing });
-        Self { network, begun, conduct, unread: AtomicU64::new(0), leave: Notify::new() }
+        let (phase, since, access) = (Phase::Connected, begun.started(), AccessLevel::Public);
+        let state = Mutex::new(State { phase, since, watch: begun, access });
+        Self { network, begun, state, unread: AtomicU64::new(0), leave: Notify::new() }
     }
 
-    fn conduct(&self) -> MutexGuard<'_, Conduct> {
-        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request came in.
-    pub fn asked(&self) {
-        self.conduct().enter(Phase::Answering);
+    pub fn request_begun(&self) {
+        self.state().begin(Phase::Responding);
     }
 
-    /// It was received like this, and will be answered.
-    pub fn received(&self, standing: Standing) {
-        self.conduct().standing = standing;
+    /// What its head has shown: the response follows.
+    pub fn admitted_as(&self, access: AccessLevel) {
+        self.state().access = access;
     }
 
-    /// Its answer is on its way.
-    pub fn answered(&self) {
-        self.conduct().enter(Phase::Waiting);
+    /// Its response is on its way.
+    pub fn response_begun(&self) {
+        self.state().begin(Phase::Idle);
     }
 
     /// How long after its beginning the connection took no more bytes.
@@ -237,14 +237,14 @@ impl Seat {
 
     /// Whether nothing was read for so long.
     #[must_use]
-    pub fn is_stuck(&self, time: Duration) -> bool {
+    pub fn is_stalled(&self, time: Duration) -> bool {
         self.unread().is_some_and(|unread| self.begun.elapsed() >= unread + time)
     }
 
     /// Whether it has shown a right password or certificate.
     #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.conduct().standing == Standing::Known
+    pub fn is_authenticated(&self) -> bool {
+        self.state().access == AccessLevel::Authenticated
     }
 
     /// Where it comes from: an address, or a network of IPv6.
@@ -253,51 +253,51 @@ impl Seat {
         self.network
     }
 
-    /// When the connection has had its time, if the machine does not stand still until then: see [`Seat::left`].
+    /// When the connection has had its time, if the machine does not stand still until then: see [`Activity::remaining`].
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        let conduct = *self.conduct();
-        let next = conduct.since + conduct.patience();
-        self.unread_since().map_or(next, |since| next.min(since + conduct.patience_unread()))
+        let state = *self.state();
+        let next = state.since + state.timeout();
+        self.unread_since().map_or(next, |since| next.min(since + state.write_timeout()))
     }
 
     /// How much is left of the connection's time.
     #[must_use]
-    pub fn left(&self) -> Duration {
-        let conduct = *self.conduct();
-        let next = conduct.watch.left(conduct.patience());
-        self.unread().map_or(next, |unread| next.min(self.begun.left(unread + conduct.patience_unread())))
+    pub fn remaining(&self) -> Duration {
+        let state = *self.state();
+        let next = state.watch.left(state.timeout());
+        self.unread().map_or(next, |unread| next.min(self.begun.left(unread + state.write_timeout())))
     }
 
-    /// Has to leave.
-    pub fn let_go(&self) {
+    /// Tells whoever serves it to close it.
+    pub fn evict(&self) {
         self.leave.notify_one();
     }
 
-    /// Comes when it has to.
-    pub async fn told_to_leave(&self) {
+    /// Comes when it is told to.
+    pub async fn evicted(&self) {
         self.leave.notified().await;
     }
 
-    /// How easily it can be done without, and since when.
-    fn dispensable(&self, now: Instant) -> Option<(u8, Instant)> {
-        let Conduct { phase, since, standing, .. } = *self.conduct();
-        let stuck = self.unread_since();
-        let rank = match (standing, phase) {
-            (Standing::Known, Phase::Answering) => return None,
-            (Standing::Known, _) => 0,
-            (Standing::Stranger, Phase::Waiting) => 5,
-            (_, Phase::Greeting) if now.saturating_duration_since(since) >= SLOW => 4,
-            _ if stuck.is_some() => 4,
-            (Standing::Guest, Phase::Waiting) => 3,
-            (_, Phase::Greeting) => 2,
-            (_, Phase::Answering) => 1,
+    /// How early it is evicted, and since when it has been so.
+    fn eviction_rank(&self, now: Instant) -> Option<(u8, Instant)> {
+        let State { phase, since, access, .. } = *self.state();
+        let stalled = self.unread_since();
+        let rank = match (access, phase) {
+            (AccessLevel::Authenticated, Phase::Responding) => return None,
+            (AccessLevel::Authenticated, _) => 0,
+            (AccessLevel::Public, Phase::Idle) => 5,
+            (_, Phase::Connected) if now.saturating_duration_since(since) >= SLOW => 4,
+            _ if stalled.is_some() => 4,
+            (AccessLevel::Anonymous, Phase::Idle) => 3,
+            (_, Phase::Connected) => 2,
+            (_, Phase::Responding) => 1,
         };
-        Some((rank, stuck.unwrap_or(since)))
+        Some((rank, stalled.unwrap_or(since)))
     }
 }
 
-impl WriteWatch for Seat {
+impl WriteWatch for Activity {
     fn wrote(&self, taken: bool) {
         let unread = self.unread.load(Relaxed);
         if taken && unread != 0 {
@@ -309,21 +309,25 @@ impl WriteWatch for Seat {
     }
 }
 
-impl Conduct {
-    fn enter(&mut self, phase: Phase) {
+impl State {
+    fn begin(&mut self, phase: Phase) {
         self.phase = phase;
         self.watch = Stopwatch::start();
         self.since = self.watch.started();
     }
 
     /// How long this may last.
-    fn patience(&self) -> Duration {
-        if self.standing != Standing::Stranger || self.phase == Phase::Answering { GUEST } else { STRANGER }
+    fn timeout(&self) -> Duration {
+        if self.access != AccessLevel::Public || self.phase == Phase::Responding {
+            ADMITTED_TIMEOUT
+        } else {
+            PUBLIC_TIMEOUT
+        }
     }
 
     /// How long nothing may be read meanwhile.
-    fn patience_unread(&self) -> Duration {
-        if self.standing == Standing::Stranger { STRANGER } else { UNREAD }
+    fn write_timeout(&self) -> Duration {
+        if self.access == AccessLevel::Public { PUBLIC_TIMEOUT } else { WRITE_TIMEOUT }
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::http::gate::scrapes::Scraping;
+use crate::http::gate::scrapes::ScrapePermit;
 
-/// Sends its bytes, and holds its place among the running scrapes until they are sent.
+/// Sends its bytes, and holds its permit among the running scrapes until they are sent.
 pub(crate) struct Shared {
     bytes: Option<Bytes>,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Shared {
 /// Lives until the last byte is handed to the kernel: the server lets go of a body long before that.
 struct Held {
     bytes: Bytes,
-    _place: Scraping,
+    _place: ScrapePermit,
 }
 
 impl AsRef<[u8]> for Held {
@@ -31,9 +31,9 @@ impl AsRef<[u8]> for Held {
 impl Shared {
     /// A body of these bytes.
     #[must_use]
-    pub(crate) fn new(bytes: Bytes, place: Scraping) -> Self {
+    pub(crate) fn new(bytes: Bytes, permit: ScrapePermit) -> Self {
         let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        Self { bytes: bytes.map(|bytes| Bytes::from_owner(Held { bytes, _place: place })) }
+        Self { bytes: bytes.map(|bytes| Bytes::from_owner(Held { bytes, _place: permit })) }
     }
 }
 

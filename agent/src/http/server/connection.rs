@@ -1,4 +1,4 @@
-//! One connection: served by hyper, bounded in patience, closed in an orderly way.
+//! One connection: served by hyper, bounded by timeouts, closed in an orderly way.
 
 use std::{
     convert::Infallible,
@@ -27,8 +27,8 @@ use crate::{
     api::ApiError,
     http::{
         gate::{
-            guest::Guest,
-            permits::{Place, Seat, Standing},
+            caller::Caller,
+            permits::{AccessLevel, Activity, Permit},
         },
         unreadable,
     },
@@ -42,8 +42,8 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Who is too slow gets this long to hear it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Serves a connection for as long as it has a place.
-pub(in crate::http) async fn serve(stream: TcpStream, peer: SocketAddr, place: Place, serving: Serving) {
+/// Serves a connection for as long as it has a permit.
+pub(in crate::http) async fn serve(stream: TcpStream, peer: SocketAddr, permit: Permit, serving: Serving) {
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     // Those in force now; whether others let it in as well is asked at each request.
@@ -54,7 +54,7 @@ pub(in crate::http) async fn serve(stream: TcpStream, peer: SocketAddr, place: P
             let handshake = timeout(HANDSHAKE, shake_hands(TlsAcceptor::from(tls.config()), stream));
             let shaken = tokio::select! {
                 shaken = handshake => shaken,
-                () = place.seat().told_to_leave() => return debug!(%peer, "connection closed: others need its place"),
+                () = permit.activity().evicted() => return debug!(%peer, "connection closed: others need its permit"),
             };
             match shaken {
                 Ok(Ok(stream)) => stream,
@@ -67,9 +67,9 @@ pub(in crate::http) async fn serve(stream: TcpStream, peer: SocketAddr, place: P
         Either::Left(_) => None,
         Either::Right(stream) => Some(Shown::of(stream.get_ref().1)),
     };
-    let guest = Arc::new(Guest::new(peer, local, shown, Arc::clone(place.seat())));
-    let seat: Arc<Seat> = Arc::clone(place.seat());
-    exchange(stream.watched_by(seat), &guest, serving).await;
+    let caller = Arc::new(Caller::new(peer, local, shown, Arc::clone(permit.activity())));
+    let activity: Arc<Activity> = Arc::clone(permit.activity());
+    exchange(stream.watched_by(activity), &caller, serving).await;
 }
 
 /// Agrees on TLS. Who speaks plain HTTP instead is told so: methods are written in capitals, and no TLS begins with one.
@@ -93,17 +93,17 @@ pub(in crate::http) async fn refuse(mut stream: TcpStream, error: ApiError) -> i
     Ok(())
 }
 
-async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
+async fn exchange(stream: Stream, caller: &Arc<Caller>, serving: Serving) {
     let Serving { front, mut stopping } = serving;
-    let (peer, seat) = (guest.peer, guest.seat());
+    let (peer, activity) = (caller.peer, caller.activity());
     let waiting = Arc::new(Waiting::default());
     let service = service_fn(|request: http::Request<Incoming>| {
         waiting.whole();
-        seat.asked();
-        let (front, guest) = (&*front, guest);
+        activity.request_begun();
+        let (front, caller) = (&*front, caller);
         async move {
-            let response = front.answer(request, guest).await;
-            guest.seat().answered();
+            let response = front.respond(request, caller).await;
+            caller.activity().response_begun();
             Ok::<_, Infallible>(response)
         }
     });
@@ -111,7 +111,7 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
     let connection = http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(wire, service).with_upgrades();
     let mut connection = pin!(connection);
     let mut rules = front.app().watch_settings();
-    let mut deadline = seat.deadline();
+    let mut deadline = activity.deadline();
     let mut timer = pin!(sleep_until(deadline.into()));
     let mut leaving = false;
     loop {
@@ -120,12 +120,12 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
                 return Poll::Ready(Some(result));
             }
             // What was just read or written may have moved it.
-            if seat.deadline() != deadline {
-                deadline = seat.deadline();
+            if activity.deadline() != deadline {
+                deadline = activity.deadline();
                 timer.as_mut().reset(deadline.into());
             }
             while timer.as_mut().poll(context).is_ready() {
-                let left = seat.left();
+                let left = activity.remaining();
                 if left.is_zero() {
                     return Poll::Ready(None);
                 }
@@ -139,20 +139,20 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
                 Some(Err(error)) => return debug!(%peer, "connection ended: {error}"),
                 None => break,
             },
-            () = seat.told_to_leave() => return debug!(%peer, "connection closed: others need its place"),
+            () = activity.evicted() => return debug!(%peer, "connection closed: others need its permit"),
             _ = stopping.wait_for(|&stopping| stopping), if !leaving => {
                 leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
             _ = rules.changed(), if !leaving => {
                 let settings = Arc::clone(&rules.borrow_and_update());
-                if settings.admits(guest) {
+                if settings.admits(caller) {
                     // A password that was right must be right again.
-                    let standing = settings.standing(guest, None);
-                    seat.received(if settings.authenticator.is_some() && standing == Standing::Guest {
-                        Standing::Stranger
+                    let access = settings.access(caller, None);
+                    activity.admitted_as(if settings.authenticator.is_some() && access == AccessLevel::Anonymous {
+                        AccessLevel::Public
                     } else {
-                        standing
+                        access
                     });
                 } else {
                     debug!(%peer, "connection closed: addresses or TLS have changed");
@@ -165,7 +165,7 @@ async fn exchange(stream: Stream, guest: &Arc<Guest>, serving: Serving) {
     waiting.give_up();
     tokio::select! {
         _ = timeout(GOODBYE, connection) => {}
-        () = seat.told_to_leave() => {}
+        () = activity.evicted() => {}
     }
     debug!(%peer, "connection closed: it had its time");
 }

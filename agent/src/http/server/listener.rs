@@ -31,11 +31,11 @@ use crate::{
 const BACKLOG: i32 = 4096;
 /// After so long without a refused connection, the shortage is over.
 const CALM: Duration = Duration::from_secs(10);
-/// Connections without a place that are told so at once, and how long each may take to hear it.
+/// Connections without a permit that are told so at once, and how long each may take to hear it.
 const REFUSALS: usize = 64;
 const REFUSAL: Duration = Duration::from_secs(1);
 /// How long to wait after the system had nothing left for another connection.
-const PAUSE: Duration = Duration::from_millis(50);
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// What a listener needs to serve.
 #[derive(Clone)]
@@ -142,12 +142,12 @@ impl Listeners {
         new
     }
 
-    /// Waits until the agent has stopped listening and the last answer is given.
+    /// Waits until the agent has stopped listening and the last response is given.
     pub async fn finished(self) {
         for open in self.open {
             open.close().await;
         }
-        self.serving.front.app().places.emptied().await;
+        self.serving.front.app().permits.released().await;
     }
 }
 
@@ -194,12 +194,12 @@ async fn listen(listener: Arc<TcpListener>, mut kept: watch::Receiver<()>, mut s
             Ok((stream, peer)) => take(stream, peer, &serving, &refusals),
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // Out of descriptors, most likely: say so once, and let the least deserving make room.
+                // Out of descriptors, most likely: say so once, and evict the least deserving.
                 if short.replace(Instant::now()).is_none() {
                     warn!("connections are not accepted: {error}");
                 }
-                serving.front.app().places.make_room();
-                sleep(PAUSE).await;
+                serving.front.app().permits.evict_one();
+                sleep(RETRY_AFTER).await;
             }
         }
     }
@@ -228,13 +228,13 @@ fn take(stream: TcpStream, peer: SocketAddr, serving: &Serving, refusals: &Arc<S
     let app = serving.front.app();
     let settings = app.settings();
     // Who is behind a trusted proxy is counted at each request.
-    let place = if is_trusted(peer.ip(), &settings.trusted_proxies) {
-        app.places.enter_for_others(peer.ip())
+    let permit = if is_trusted(peer.ip(), &settings.trusted_proxies) {
+        app.permits.acquire_for_proxy(peer.ip())
     } else {
-        app.places.enter(peer.ip())
+        app.permits.acquire(peer.ip())
     };
-    if let Some(place) = place {
-        tokio::spawn(connection::serve(stream, peer, place, serving.clone()));
+    if let Some(permit) = permit {
+        tokio::spawn(connection::serve(stream, peer, permit, serving.clone()));
         return;
     }
     // Who would have to agree on TLS first, or comes when many are being refused, gets no reason.

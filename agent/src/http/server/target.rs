@@ -10,7 +10,7 @@ use crate::{api::ApiError, http::router::BODY_BYTES};
 /// target names one (RFC 9112, 3.2.2).
 ///
 /// # Errors
-/// The answer to give.
+/// The response to send.
 pub(in crate::http) fn check<B>(request: &mut Request<B>) -> Result<(), ApiError> {
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     host(request.version(), request.headers())?;
@@ -23,7 +23,7 @@ pub(in crate::http) fn check<B>(request: &mut Request<B>) -> Result<(), ApiError
     if !request.uri().path().starts_with('/') || request.method() == Method::CONNECT {
         let asks_for_all = matches!(*request.method(), Method::OPTIONS | Method::CONNECT);
         return Err(if asks_for_all {
-            ApiError::wrong_method(request.method(), request.uri()).field(header::ALLOW, "GET,HEAD,POST")
+            ApiError::wrong_method(request.method(), request.uri()).header(header::ALLOW, "GET,HEAD,POST")
         } else {
             ApiError::bad("bad_target", "what is asked for is no path").hint("ask for a path that begins with /")
         });
@@ -35,9 +35,9 @@ pub(in crate::http) fn check<B>(request: &mut Request<B>) -> Result<(), ApiError
 }
 
 /// Exactly one name; HTTP/1.0 knew none.
-fn host(version: Version, fields: &HeaderMap) -> Result<(), ApiError> {
+fn host(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let hint = "send the one field Host: name:port";
-    let mut hosts = fields.get_all(header::HOST).iter();
+    let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if host.is_empty() || host.to_str().is_ok_and(is_host) => Ok(()),
         (Some(host), None) => Err(bad_host(host)),
@@ -82,14 +82,14 @@ fn percent_encoded(text: &str) -> Result<(), ApiError> {
 }
 
 /// No request of ours needs a long body, or a promise before it is sent that we do not know.
-fn body(fields: &HeaderMap) -> Result<(), ApiError> {
-    let length = fields.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+fn body(headers: &HeaderMap) -> Result<(), ApiError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > BODY_BYTES as u64) {
         let message = format!("a body is {BODY_BYTES} bytes at most");
         let error = ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
         return Err(error.hint("what is asked for stands in the path and in the query"));
     }
-    match fields.get(header::EXPECT) {
+    match headers.get(header::EXPECT) {
         Some(expected) if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
             let message = "what the field Expect asks for is not known here";
             Err(ApiError::new(StatusCode::EXPECTATION_FAILED, "bad_expectation", message).hint("leave the field out"))
@@ -102,9 +102,9 @@ fn body(fields: &HeaderMap) -> Result<(), ApiError> {
 mod tests {
     use super::*;
 
-    fn request(version: Version, target: &str, fields: &[(header::HeaderName, &str)]) -> Request<()> {
+    fn request(version: Version, target: &str, headers: &[(header::HeaderName, &str)]) -> Request<()> {
         let mut request = Request::get(target).version(version).body(()).unwrap();
-        for (name, value) in fields {
+        for (name, value) in headers {
             request.headers_mut().append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         request
@@ -134,8 +134,8 @@ mod tests {
             assert_eq!(refused.map_err(|error| error.code()), Err("bad_host"), "{host}");
         }
         let twice = [(header::HOST, "localhost"), (header::HOST, "localhost")];
-        for fields in [&[][..], &twice] {
-            let refused = check(&mut request(Version::HTTP_11, "/", fields)).expect_err("no single host");
+        for headers in [&[][..], &twice] {
+            let refused = check(&mut request(Version::HTTP_11, "/", headers)).expect_err("no single host");
             assert_eq!((refused.status(), refused.code()), (StatusCode::BAD_REQUEST, "bad_host"));
         }
         assert_eq!(check(&mut request(Version::HTTP_10, "/", &[])), Ok(()));

@@ -10,12 +10,12 @@ use super::*;
 use crate::config::{Config, Override, Overrides};
 
 /// A folder with an authority, a server's certificate, a client's, and a stranger's.
-struct Box {
+struct Certified {
     folder: TempDir,
     authority: String,
 }
 
-impl Box {
+impl Certified {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
@@ -102,7 +102,7 @@ const BOTH: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13, &r
 
 #[test]
 fn tls_is_spoken_in_the_versions_that_the_file_names() {
-    let place = Box::new();
+    let certified = Certified::new();
     for (more, tls12, tls13) in [
         ("", true, true),
         ("  min_version: TLS13\n", false, true),
@@ -110,9 +110,9 @@ fn tls_is_spoken_in_the_versions_that_the_file_names() {
         ("  cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305]\n  curve_preferences: [CurveP256]\n", true, true),
         ("  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n", false, true),
     ] {
-        let server = place.tls(more);
+        let server = certified.tls(more);
         for (version, expected) in [(&rustls::version::TLS12, tls12), (&rustls::version::TLS13, tls13)] {
-            let met = meet(server.clone(), place.client(None, &[version]));
+            let met = meet(server.clone(), certified.client(None, &[version]));
             assert_eq!(met.is_ok(), expected, "{more:?} {:?}: {met:?}", version.version);
         }
     }
@@ -120,7 +120,7 @@ fn tls_is_spoken_in_the_versions_that_the_file_names() {
 
 #[test]
 fn the_five_ways_to_ask_for_a_client_certificate() {
-    let place = Box::new();
+    let certified = Certified::new();
     let ca = "  client_ca_file: ca.pem\n";
     for (kind, more, none, ours, strangers) in [
         ("NoClientCert", "", true, true, true),
@@ -129,10 +129,10 @@ fn the_five_ways_to_ask_for_a_client_certificate() {
         ("VerifyClientCertIfGiven", ca, true, true, false),
         ("RequireAndVerifyClientCert", ca, false, true, false),
     ] {
-        let server = place.tls(&format!("  client_auth_type: {kind}\n{more}"));
+        let server = certified.tls(&format!("  client_auth_type: {kind}\n{more}"));
         for (client, expected) in [(None, none), (Some("client"), ours), (Some("stranger"), strangers)] {
             for version in BOTH {
-                let met = meet(server.clone(), place.client(client, &[version]));
+                let met = meet(server.clone(), certified.client(client, &[version]));
                 assert_eq!(met.is_ok(), expected, "{kind} {client:?} {:?}: {met:?}", version.version);
             }
         }
@@ -141,30 +141,30 @@ fn the_five_ways_to_ask_for_a_client_certificate() {
 
 #[test]
 fn only_named_clients_come_in_where_names_are_listed() {
-    let place = Box::new();
+    let certified = Certified::new();
     let server = |names: &str| {
         let more = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n";
-        place.tls(&format!("{more}  client_allowed_sans: {names}\n"))
+        certified.tls(&format!("{more}  client_allowed_sans: {names}\n"))
     };
-    assert!(meet(server("[other.lan, dashboard.lan]"), place.client(Some("client"), BOTH)).is_ok());
-    assert!(meet(server("[other.lan, 10.0.0.1]"), place.client(Some("client"), BOTH)).is_err());
+    assert!(meet(server("[other.lan, dashboard.lan]"), certified.client(Some("client"), BOTH)).is_ok());
+    assert!(meet(server("[other.lan, 10.0.0.1]"), certified.client(Some("client"), BOTH)).is_err());
 }
 
 #[test]
 fn certificate_and_key_may_stand_in_the_file_itself() {
-    let place = Box::new();
+    let certified = Certified::new();
     let inline = |name: &str| {
-        let text = fs::read_to_string(place.folder.path().join(name)).unwrap();
+        let text = fs::read_to_string(certified.folder.path().join(name)).unwrap();
         text.lines().map(|line| format!("    {line}\n")).collect::<String>()
     };
     let text = format!("tls_server_config:\n  cert: |\n{}  key: |\n{}", inline("server.pem"), inline("server.key"));
-    let server = place.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap();
-    assert!(meet(server.config(), place.client(None, BOTH)).is_ok());
+    let server = certified.load(&text).unwrap_or_else(|problems| panic!("{problems}")).tls().unwrap();
+    assert!(meet(server.config(), certified.client(None, BOTH)).is_ok());
 }
 
 #[test]
 fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
-    let place = Box::new();
+    let certified = Certified::new();
     let pair = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n";
     for (text, message) in [
         (
@@ -230,7 +230,7 @@ fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
         ),
         ("rate_limit: {burst: 3}", "web.yaml:1:13: rate_limit: the key \"interval\" is missing"),
     ] {
-        let Err(found) = place.load(text) else { panic!("accepted: {text}") };
+        let Err(found) = certified.load(text) else { panic!("accepted: {text}") };
         assert_eq!(found, message, "{text}");
         assert!(!found.contains("hunter2"));
     }
@@ -238,13 +238,13 @@ fn every_mistake_in_the_file_is_named_and_nothing_secret_is() {
 
 #[test]
 fn headers_and_warnings_come_from_the_file() {
-    let place = Box::new();
+    let certified = Certified::new();
     let hash = bcrypt::hash("x", 4).unwrap();
     let text = format!(
         "http_server_config: {{http2: true, headers: {{x-frame-options: DENY}}}}\nbasic_auth_users: {{a: {hash}}}\n\
          rate_limit: {{interval: 1h, burst: 2}}\n"
     );
-    let Ok(config) = place.load(&text) else { panic!("refused") };
+    let Ok(config) = certified.load(&text) else { panic!("refused") };
     assert_eq!(config.headers(), [(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"))]);
     assert_eq!(config.warnings.len(), 2);
     assert!(config.tls().is_none() && config.authenticator().is_some());
@@ -256,18 +256,18 @@ fn headers_and_warnings_come_from_the_file() {
 
 #[test]
 fn an_address_that_strangers_reach_needs_a_door() {
-    let place = Box::new();
+    let certified = Certified::new();
     let of = |address: &str, web: Option<&str>, more: &[(&'static str, &str)]| {
         let mut flags = vec![("web.listen_address", address.to_owned())];
         if let Some(text) = web {
-            place.write("web.yaml", text);
-            flags.push(("web.config_file", place.folder.path().join("web.yaml").display().to_string()));
+            certified.write("web.yaml", text);
+            flags.push(("web.config_file", certified.folder.path().join("web.yaml").display().to_string()));
         }
         flags.extend(more.iter().map(|(path, value)| (*path, (*value).to_owned())));
         let flags = flags.into_iter().map(|(path, value)| Override { flag: "--flag", path, values: vec![value] });
         // A file that says nothing, lest this machine's own one says something.
-        place.write("empty.yaml", "");
-        let file = Some(place.folder.path().join("empty.yaml"));
+        certified.write("empty.yaml", "");
+        let file = Some(certified.folder.path().join("empty.yaml"));
         let Ok(loaded) = Config::load(&Overrides { file, flags: flags.collect() }, &[]) else { panic!("refused") };
         WebConfig::of(&loaded).map(|_| ()).map_err(|problems| problems.to_string())
     };

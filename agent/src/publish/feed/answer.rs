@@ -7,49 +7,22 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::frame::{self, Opcode};
-use crate::api::ErrorBody;
 
-/// A message from a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// A text message.
-    Text(&'a str),
-    /// A binary message.
-    Binary(&'a [u8]),
+/// A feed's own understanding of text messages from clients: what it says to this client alone, or none when it does not
+/// understand. Runs on the feed thread, so it must not wait.
+pub type Answering = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// A message that says what was wrong and what to write instead.
+pub fn error(code: &str, message: &str, hint: &str) -> String {
+    let error = serde_json::json!({ "code": code, "message": message, "hint": hint });
+    serde_json::json!({ "type": "error", "error": error }).to_string()
 }
-
-/// What a feed says to a message from a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Understood; there is nothing to say.
-    Nothing,
-    /// A text message to this client alone.
-    Text(String),
-    /// A binary message to this client alone.
-    Binary(Vec<u8>),
-    /// Not understood: text gets an error message, binary closes the connection with 1003.
-    Unknown,
-}
-
-impl Answer {
-    /// A message that says what was wrong and what to write instead.
-    pub fn error(code: &'static str, message: &str, hint: &str) -> Self {
-        let (message, hint) = (message.to_owned(), Some(hint.to_owned()));
-        let error = ErrorBody { code, message, hint, retry_after_s: None };
-        Self::Text(serde_json::json!({ "type": "error", "error": error }).to_string())
-    }
-}
-
-/// A feed's own understanding of messages from clients. Runs on the feed thread, so it must not wait.
-pub type Answering = dyn Fn(Request<'_>) -> Answer + Send + Sync;
 
 /// What the client's connection does about a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reaction {
-    Nothing,
     Pace(Duration),
     Reply(Bytes),
-    Unsupported,
 }
 
 #[derive(Deserialize)]
@@ -68,41 +41,28 @@ struct Kind {
 pub(super) fn text(text: &str, own: Option<&Answering>) -> Reaction {
     match serde_json::from_str::<Command>(text) {
         Ok(Command::SetInterval { interval }) => return Reaction::Pace(interval.get()),
-        Err(error) if is_set_interval(text) => {
+        Err(problem) if is_set_interval(text) => {
             let hint = r#"write {"type":"set_interval","interval":"5s"}"#;
-            return error_reply("bad_interval", &error.to_string(), hint);
+            return reply(&error("bad_interval", &problem.to_string(), hint));
         }
         Err(_) => {}
     }
-    match own.map_or(Answer::Unknown, |own| own(Request::Text(text))) {
-        Answer::Unknown => error_reply(
+    let unknown = || {
+        error(
             "unknown_message",
             "this feed does not understand the message",
             r#"the feed sends by itself; {"type":"set_interval","interval":"5s"} makes it slower"#,
-        ),
-        answer => reply(answer),
-    }
-}
-
-pub(super) fn binary(bytes: &[u8], own: Option<&Answering>) -> Reaction {
-    reply(own.map_or(Answer::Unknown, |own| own(Request::Binary(bytes))))
+        )
+    };
+    reply(&own.and_then(|own| own(text)).unwrap_or_else(unknown))
 }
 
 fn is_set_interval(text: &str) -> bool {
     serde_json::from_str::<Kind>(text).is_ok_and(|kind| kind.kind == "set_interval")
 }
 
-fn reply(answer: Answer) -> Reaction {
-    match answer {
-        Answer::Nothing => Reaction::Nothing,
-        Answer::Text(text) => Reaction::Reply(frame::build(Opcode::Text, text.as_bytes())),
-        Answer::Binary(bytes) => Reaction::Reply(frame::build(Opcode::Binary, &bytes)),
-        Answer::Unknown => Reaction::Unsupported,
-    }
-}
-
-fn error_reply(code: &'static str, message: &str, hint: &str) -> Reaction {
-    reply(Answer::error(code, message, hint))
+fn reply(text: &str) -> Reaction {
+    Reaction::Reply(frame::build(Opcode::Text, text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -131,14 +91,8 @@ mod tests {
             let reply = reply_text(text(unknown, None));
             assert!(reply.contains(r#""type":"error""#) && reply.contains("unknown_message"), "{unknown}: {reply}");
         }
-        assert_eq!(binary(b"\x00", None), Reaction::Unsupported);
-        let own = |request: Request<'_>| match request {
-            Request::Text("hello") => Answer::Text("world".into()),
-            Request::Text("hush") => Answer::Nothing,
-            _ => Answer::Unknown,
-        };
+        let own = |text: &str| (text == "hello").then(|| "world".to_owned());
         assert_eq!(reply_text(text("hello", Some(&own))), "world");
-        assert_eq!(text("hush", Some(&own)), Reaction::Nothing);
         assert!(reply_text(text("other", Some(&own))).contains("unknown_message"));
     }
 }

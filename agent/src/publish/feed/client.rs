@@ -100,7 +100,7 @@ enum Phase {
         deaf: bool,
         /// Bytes that are still read and thrown away. What comes after them stays in the kernel: cutting the
         /// connection there would take the close frame with it.
-        patience: usize,
+        discard_budget: usize,
         sent: bool,
     },
 }
@@ -134,7 +134,7 @@ impl Client {
 
     /// Whether what arrives is worth reading.
     pub(super) fn listens(&self) -> bool {
-        !matches!(self.phase, Phase::Closing { patience: 0, .. })
+        !matches!(self.phase, Phase::Closing { discard_budget: 0, .. })
     }
 
     pub(super) fn wants_deflate(&self) -> bool {
@@ -276,8 +276,8 @@ impl Client {
 
     /// Takes bytes that arrived.
     pub(super) fn receive(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Closed> {
-        if let Phase::Closing { deaf: true, patience, .. } = &mut self.phase {
-            *patience = patience.saturating_sub(bytes.len());
+        if let Phase::Closing { deaf: true, discard_budget, .. } = &mut self.phase {
+            *discard_budget = discard_budget.saturating_sub(bytes.len());
             return Ok(());
         }
         self.heard = turn.now;
@@ -328,10 +328,12 @@ impl Client {
                 return Ok(());
             }
             Event::Text(text) => answer::text(&text, self.permit.feed.answer.as_deref()),
-            Event::Binary(bytes) => answer::binary(&bytes, self.permit.feed.answer.as_deref()),
+            Event::Binary(_) => {
+                self.fail(Violation { code: 1003, reason: "only text is understood" }, turn);
+                return Ok(());
+            }
         };
         match reaction {
-            Reaction::Nothing => {}
             Reaction::Pace(pace) => {
                 self.terms.pace = pace;
                 self.due = turn.now + pace;
@@ -343,7 +345,6 @@ impl Client {
                     self.fail(Violation { code: 1008, reason: "replies are not read" }, turn);
                 }
             }
-            Reaction::Unsupported => self.fail(Violation { code: 1003, reason: "only text is understood" }, turn),
         }
         Ok(())
     }
@@ -391,7 +392,7 @@ impl Client {
 
     fn begin_close(&mut self, frame: Bytes, reason: Closed, deaf: bool, turn: &Turn<'_>) {
         let until = turn.now + turn.limits.close_timeout;
-        self.phase = Phase::Closing { reason, until, deaf, patience: 256 * 1024, sent: false };
+        self.phase = Phase::Closing { reason, until, deaf, discard_budget: 256 * 1024, sent: false };
         self.owed = false;
         self.backlog = Some(Box::new(Backlog { close: Some(frame), ..Backlog::default() }));
     }

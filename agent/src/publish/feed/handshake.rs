@@ -40,7 +40,7 @@ impl Refusal {
 
     fn upgrade(code: &'static str, message: &'static str, hint: &'static str) -> Self {
         let Self { reason, error } = Self::new(StatusCode::UPGRADE_REQUIRED, code, message, hint);
-        let error = error.field(header::UPGRADE, "websocket").field(header::CONNECTION, "upgrade");
+        let error = error.header(header::UPGRADE, "websocket").header(header::CONNECTION, "upgrade");
         Self { reason, error }
     }
 
@@ -99,7 +99,7 @@ pub(super) fn check(
             "only version 13 of the WebSocket protocol is spoken",
             "send Sec-WebSocket-Version: 13",
         );
-        return Err(Refusal { reason, error: error.field(header::SEC_WEBSOCKET_VERSION, "13") });
+        return Err(Refusal { reason, error: error.header(header::SEC_WEBSOCKET_VERSION, "13") });
     }
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)?.unwrap_or_default();
     if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {

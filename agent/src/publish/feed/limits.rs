@@ -21,7 +21,7 @@ pub struct Limits {
     pub message_bytes: usize,
     /// What a client may send a second over time, in bytes; each frame and each read counts for some as well.
     pub incoming_per_second: u32,
-    /// What it may send at once after a silence.
+    /// What it may send at once when it has sent nothing for a while.
     pub incoming_burst: u32,
     /// A client that said nothing for this long is asked whether it is still there.
     pub ping_interval: Duration,

@@ -33,7 +33,7 @@ use http::Request;
 use hyper_util::rt::TokioIo;
 
 pub use self::{
-    answer::{Answer, Answering, Request as ClientRequest},
+    answer::{Answering, error},
     limits::Limits,
     slot::Message,
     stats::{Closed, Refused, Stats},
@@ -81,11 +81,12 @@ pub struct Feed {
 }
 
 /// A feed, and whether its newest message may be shown as fresh.
+#[derive(Clone)]
 pub struct Live {
     /// The feed.
     pub feed: Feed,
-    /// Whether its source is on time.
-    pub fresh: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Whether its sources are on time.
+    pub fresh: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What a feed's publisher and the thread share.
@@ -192,6 +193,11 @@ impl Feed {
     /// before [`Feed::publish`], so that nobody is greeted with older news than the others have.
     pub fn greet(&self, seq: u64, encode: impl FnOnce(&mut Vec<u8>) + Send + 'static) {
         self.shared.greeting.put(seq, Box::new(encode));
+    }
+
+    /// Whether anything was published yet.
+    pub fn has_message(&self) -> bool {
+        self.shared.slot.newest() > 0
     }
 
     /// The newest message, encoded now if nobody wanted it before; `None` before the first.

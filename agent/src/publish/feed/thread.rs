@@ -148,7 +148,7 @@ impl Thread {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
-            if let Err(error) = self.poll.poll(&mut events, self.patience())
+            if let Err(error) = self.poll.poll(&mut events, self.poll_timeout())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 tracing::error!(%error, "the feed thread cannot wait for its sockets");
@@ -179,14 +179,14 @@ impl Thread {
             if self.stopping.is_some_and(|until| self.clients.is_empty() || now >= until) {
                 return;
             }
-            if served && self.patience() != Some(Duration::ZERO) {
+            if served && self.poll_timeout() != Some(Duration::ZERO) {
                 std::thread::sleep(GATHER);
             }
         }
     }
 
     /// How long nothing may happen; for ever without clients.
-    fn patience(&self) -> Option<Duration> {
+    fn poll_timeout(&self) -> Option<Duration> {
         if !self.again.is_empty() || self.feeds.iter().any(|walk| walk.left > 0) {
             return Some(Duration::ZERO);
         }

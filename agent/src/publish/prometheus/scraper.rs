@@ -1,4 +1,4 @@
-//! Answers to scrapes, kept until there are newer readings: who asks next for the same pays for no joining.
+//! Responses to scrapes, kept until there are newer readings: who asks next for the same pays for no joining.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -8,23 +8,23 @@ use bytes::Bytes;
 use super::{Scrape, ScrapeError, cache::Cache, scrape::join};
 use crate::hub::{AnyReading, AnySource};
 
-/// More kinds of scrapes than scrapers of one agent ask for; each kept answer holds its text.
+/// More kinds of scrapes than scrapers of one agent ask for; each cached response holds its text.
 const KEPT: usize = 8;
 
 /// Answers scrapes.
 #[derive(Default)]
 pub struct Scraper {
     cache: Cache,
-    newest: Mutex<Vec<Answer>>,
+    newest: Mutex<Vec<Body>>,
 }
 
-struct Answer {
+struct Body {
     scrape: Scrape,
     format: Format,
     coding: Coding,
-    /// What was joined. Without holding it: a kept answer must not keep readings alive that nobody else needs.
+    /// What was joined. Without holding it: a cached response must not keep readings alive that nobody else needs.
     readings: Vec<Weak<dyn AnyReading>>,
-    body: Bytes,
+    bytes: Bytes,
 }
 
 impl Scraper {
@@ -32,7 +32,7 @@ impl Scraper {
     ///
     /// # Errors
     /// When the scrape asks for a part or a group that no source has.
-    pub fn answer(
+    pub fn body(
         &self,
         sources: &[AnySource],
         scrape: Scrape,
@@ -41,28 +41,28 @@ impl Scraper {
     ) -> Result<Bytes, ScrapeError> {
         let readings: Vec<(&AnySource, Arc<dyn AnyReading>)> =
             sources.iter().filter_map(|source| Some((source, source.reading()?))).collect();
-        let same = |answer: &Answer| answer.format == format && answer.coding == coding && answer.scrape == scrape;
-        if let Some(answer) = self.newest().iter().find(|answer| same(answer) && answer.is_of(&readings)) {
-            return Ok(answer.body.clone());
+        let same = |cached: &Body| cached.format == format && cached.coding == coding && cached.scrape == scrape;
+        if let Some(cached) = self.newest().iter().find(|cached| same(cached) && cached.is_of(&readings)) {
+            return Ok(cached.bytes.clone());
         }
         scrape.check(sources)?;
         let body = join(&self.cache, &readings, &scrape, format, coding);
         let mut newest = self.newest();
-        newest.retain(|answer| !same(answer));
+        newest.retain(|cached| !same(cached));
         if newest.len() == KEPT {
             newest.remove(0);
         }
         let readings = readings.iter().map(|(_, reading)| Arc::downgrade(reading)).collect();
-        newest.push(Answer { scrape, format, coding, readings, body: body.clone() });
+        newest.push(Body { scrape, format, coding, readings, bytes: body.clone() });
         Ok(body)
     }
 
-    fn newest(&self) -> MutexGuard<'_, Vec<Answer>> {
+    fn newest(&self) -> MutexGuard<'_, Vec<Body>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Answer {
+impl Body {
     /// An address is a reading's alone for as long as something points at it, a weak pointer included.
     fn is_of(&self, readings: &[(&AnySource, Arc<dyn AnyReading>)]) -> bool {
         let mut pairs = self.readings.iter().zip(readings);

@@ -1,6 +1,9 @@
 //! What follows from the rows: wins, streaks, ratings. Pure, so that it can be checked against random debates.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use aura_postgres::{Debate, Ranking, Rounds};
 
@@ -27,6 +30,8 @@ pub(super) struct Standings {
     pub models: Vec<Model>,
     pub debates: Vec<Shown>,
     pub counts: Counts,
+    /// The models in the older shape.
+    pub rows: Arc<Vec<Row>>,
 }
 
 /// The change of A's rating: K by the difference between result and expectation, half to even.
@@ -80,7 +85,8 @@ pub(super) fn standings(tables: &Tables<'_>) -> Standings {
     }
     shown.reverse();
     let models = rank(models.into_iter().map(|(name, tally)| tally.model(name, tables)).collect());
-    Standings { models, debates: shown, counts }
+    let rows = Arc::new(rows(&models));
+    Standings { models, debates: shown, counts, rows }
 }
 
 /// Counts a finished debate for both; whether the stored ratings do not follow from the debates before.
@@ -299,7 +305,7 @@ fn show(debate: &Debate, chain_broken: bool, has_errors: Option<bool>, turns: Op
 }
 
 /// The older shape.
-pub(super) fn rows(models: &[Model]) -> Vec<Row> {
+fn rows(models: &[Model]) -> Vec<Row> {
     models
         .iter()
         .map(|model| Row {

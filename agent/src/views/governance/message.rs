@@ -10,129 +10,131 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The JSON schemas of the messages and answers, by their names.
-#[must_use]
-pub fn schema() -> String {
-    #[derive(JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is wanted")]
-    struct Messages {
-        governance_init: GovernanceUpdate,
-        governance_update: GovernanceUpdate,
-        roles_update: RolesUpdate,
-        audit_update: AuditUpdate,
-        api_governance_roles: RolesAnswer,
-        api_governance_audit_logs: PageAnswer,
-    }
-    crate::api::schema::<Messages>()
-}
+use crate::api::{FeedDescription, reply};
 
-/// One message.
+/// The feed of roles and audit logs.
+pub(crate) const FEED: FeedDescription = FeedDescription::new::<GovernanceUpdate>(
+    "governance",
+    "Roles and audit logs of installations.",
+    "A message with each change, within two looks at the files, and one every five seconds without any. It comes also without a \
+     reading, and says under `missing` why.",
+)
+.requests(&[
+    reply::<RolesUpdate>(r#"{"type": "refresh_roles"}"#),
+    reply::<AuditUpdate>(r#"{"type": "refresh_audit", "level": "error", "limit": 20}"#),
+]);
+
+/// A message of `/ws/governance`, and what `/api/governance` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct GovernanceUpdate {
-    /// `governance_init` for the first message to a client, with 20 events; `governance_update` after that, with 10.
+    /// `governance_init` for the first message to a client, with 20 events; `governance_update` after that and at
+    /// `/api/governance`, with 10.
     pub r#type: &'static str,
-    /// One more with each message since the agent started.
+    /// Grows by one with each message since the agent started.
     pub seq: u64,
-    /// When the newest of the two sources was read, RFC 3339; `null` when neither was.
+    /// When the newer of the two readings, of roles and of logs, was begun, RFC 3339 in UTC; `null` when there is
+    /// neither.
     pub sampled_at: Option<String>,
-    /// When the message was made, RFC 3339.
+    /// When the message was made, RFC 3339 in UTC.
     pub timestamp: String,
-    /// The roles.
+    /// The roles of all installations; `null` when they are not watched.
     pub roles: Option<RolesView>,
-    /// The newest events, the newest first.
+    /// The newest events of all logs, newest first; `null` when no log is watched.
     pub audit_logs: Option<Vec<EventView>>,
-    /// How the logs fare.
+    /// How the logs fare; `null` when no log is watched.
     pub audit: Option<AuditView>,
-    /// Why what is `null` is missing, by its key.
+    /// Why what is `null` is so, by its key.
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// Answers `{"type": "refresh_roles"}`.
+/// What a client gets that sends `{"type": "refresh_roles"}`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RolesUpdate {
     /// Always `roles_update`.
     pub r#type: &'static str,
-    /// When the files were looked at, RFC 3339.
+    /// When the files were last looked at, RFC 3339 in UTC; `null` when they are not.
     pub sampled_at: Option<String>,
-    /// When the answer was made, RFC 3339.
+    /// When the reply was made, RFC 3339 in UTC.
     pub timestamp: String,
-    /// The roles.
+    /// The roles of all installations; `null` when they are not watched.
     pub roles: Option<RolesView>,
-    /// Why there are none.
+    /// Why `roles` is `null`, under that key.
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// Answers `{"type": "refresh_audit", "level": "all", "limit": 20}` from the newest 100 events;
-/// `/api/governance/audit-logs` has all.
+/// What a client gets that sends `{"type": "refresh_audit", "level": "all", "limit": 20}`: events of a level from the
+/// newest 100. `/api/governance/audit-logs` has all.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditUpdate {
     /// Always `audit_update`.
     pub r#type: &'static str,
-    /// When the logs were looked at, RFC 3339.
+    /// When the logs were last looked at, RFC 3339 in UTC; `null` when they are not.
     pub sampled_at: Option<String>,
-    /// When the answer was made, RFC 3339.
+    /// When the reply was made, RFC 3339 in UTC.
     pub timestamp: String,
-    /// The newest events, the newest first.
+    /// The newest events, newest first; `null` when no log is watched.
     pub audit_logs: Option<Vec<EventView>>,
-    /// Why there are none.
+    /// Why `audit_logs` is `null`, under that key.
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// Answers `/api/governance/roles`.
+/// Roles, their tree, drafts, migrations and findings.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RolesAnswer {
-    /// Always `ok`; whatever else comes as an error.
+    /// Always `ok`: everything else comes as an error.
     pub status: &'static str,
-    /// When the answer was made, RFC 3339.
+    /// When the answer was made, RFC 3339 in UTC.
     pub timestamp: String,
-    /// When the files were looked at, RFC 3339.
+    /// When the files were last looked at, RFC 3339 in UTC.
     pub sampled_at: String,
-    /// The roles.
+    /// The roles of all installations.
     pub data: RolesView,
 }
 
-/// Answers `/api/governance/audit-logs`.
+/// A page of events of the audit logs.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditPage")]
 pub struct PageAnswer {
-    /// Always `ok`; whatever else comes as an error.
+    /// Always `ok`: everything else comes as an error.
     pub status: &'static str,
-    /// The newest first.
+    /// Events that fit, newest first.
     pub events: Vec<EventView>,
     /// How many events these are.
     pub count: usize,
-    /// When the answer was made, RFC 3339.
+    /// When the answer was made, RFC 3339 in UTC.
     pub timestamp: String,
     /// The `cursor` of the page with older ones; `null` when there are none.
     pub next: Option<String>,
-    /// Lines passed over that are no events.
+    /// Lines passed over that are no events: blank, torn, no JSON objects, or longer than 1 MiB.
     pub skipped: u64,
-    /// False when the page ends early because it took too long: `next` goes on.
+    /// False when the page ends early, after two seconds of looking or 8 MiB: `next` goes on.
     pub complete: bool,
-    /// Files that could not be read, and why.
+    /// Files that could not be read, each with why.
     pub problems: Vec<String>,
 }
 
 /// Roles as a tree and as a list.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RolesView {
-    /// The tree, of the first installation; all roles side by side where there is no taxonomy.
+    /// The top of the tree, of the first installation: that of its taxonomy, else all roles side by side.
     pub root: Root,
     /// The roles of all installations, the most trusted first.
     pub roles: Vec<RoleView>,
-    /// How many, and how new.
+    /// How many there are, and how new.
     pub meta: RolesMeta,
-    /// Each installation.
+    /// Each installation with its drafts, migrations and findings.
     pub installations: Vec<InstallationView>,
 }
 
 /// The top of the tree; no role of its own.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RoleRoot")]
 pub struct Root {
     /// Always `System`.
     pub name: &'static str,
-    /// The highest level of the scale.
+    /// The highest level of the scale: 10 or 5.
     pub trust_level: u8,
-    /// What the levels in the tree mean: `priority_1_10` or `taxonomy_0_5`.
+    /// What the levels in the tree mean.
     pub trust_scale: TrustScale,
     /// Roles without a parent.
     pub children: Vec<Node>,
@@ -141,40 +143,40 @@ pub struct Root {
 /// A role and where it is from.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RoleView {
-    /// The installation.
+    /// Name of its installation.
     pub installation: String,
     /// The role.
     #[serde(flatten)]
     pub role: Role,
 }
 
-/// How many roles, and how new.
+/// How many roles there are, and how new they are.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RolesMeta {
     /// Roles of all installations.
     pub total_roles: usize,
-    /// When a role file last changed, RFC 3339.
+    /// When one of the role files last changed, RFC 3339 in UTC; `null` when there is none.
     pub last_updated: Option<String>,
-    /// The scale of the first role; each role names its own.
+    /// The scale of the first role; `null` without one. Each role names its own.
     pub trust_scale: Option<TrustScale>,
 }
 
-/// One installation.
+/// An installation: a folder of `sources.roles.roots`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InstallationView {
-    /// Its folder's name.
+    /// Name of its folder.
     pub name: String,
-    /// Its folder.
+    /// Path of its folder.
     pub root: PathBuf,
-    /// Its registry's `meta`, as the file has it.
+    /// What its registry says of itself (`meta`), as the file has it.
     pub meta: Map<String, Value>,
-    /// When a role file last changed, RFC 3339.
+    /// When one of its role files last changed, RFC 3339 in UTC; `null` when there is none.
     pub last_change: Option<String>,
-    /// Drafts that wait for a decision.
+    /// Drafts that wait for somebody's decision.
     pub drafts_pending: usize,
     /// The newest drafts, 100 at most.
     pub drafts: Vec<Draft>,
-    /// Migrations of the policies, the newest 100.
+    /// The newest migrations of the policies, 100 at most, newest last.
     pub migrations: Vec<Migration>,
     /// What is not as it should be, 100 at most.
     pub findings: Vec<Finding>,
@@ -183,47 +185,47 @@ pub struct InstallationView {
 /// How the logs fare.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditView {
-    /// Each log.
+    /// Each log that is followed.
     pub logs: Vec<LogView>,
-    /// Kinds with more events within an hour than their limit.
+    /// Kinds of events of which more came within an hour than `sources.audit.spikes` allows.
     pub spikes: Vec<SpikeView>,
-    /// What does not work as it should.
+    /// What does not work as it should, in sentences: files that cannot be read, positions that cannot be kept.
     pub problems: Vec<String>,
-    /// Whether each line is counted once also over restarts; `null` without a folder for that.
+    /// Whether each line is counted once also over restarts of the agent; `null` without `storage.path`.
     pub position_kept: Option<bool>,
 }
 
-/// One log. Numbers count from when it was first followed.
+/// A log. Numbers count from when it was first followed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct LogView {
-    /// Its name.
+    /// Its name: that of the configuration, else that of its file.
     pub name: String,
-    /// Its live file.
+    /// Path of its live file.
     pub path: PathBuf,
-    /// `following`, `waiting` or `unreadable`.
+    /// `following`; `waiting`, when there is no such file yet; `unreadable`, when it may not be read.
     pub state: &'static str,
-    /// Why it cannot be read.
+    /// Why it cannot be read; `null` when it can.
     pub missing: Option<Missing>,
-    /// Size of the live file.
+    /// Size of the live file in bytes; `null` when there is none.
     pub size_bytes: Option<u64>,
-    /// Bytes that are not counted yet.
+    /// Bytes that are not counted yet: the agent catches up, or a last line has no end.
     pub unread_bytes: u64,
-    /// Events.
+    /// Events counted.
     pub events: u64,
-    /// Lines that are no events.
+    /// Lines that are no events: blank, torn, no JSON objects, or longer than 1 MiB.
     pub skipped: u64,
-    /// How often something may have been lost.
+    /// How often lines may have been missed.
     pub gaps: u64,
-    /// The time of the event read last, RFC 3339.
+    /// The time of the event that was read last, by its own line, RFC 3339; `null` when that has none.
     pub last_event: Option<String>,
-    /// The kinds that are watched for spikes.
+    /// The kinds that `sources.audit.spikes` watches.
     pub watched: Vec<Spike>,
 }
 
-/// A spike.
+/// A kind of event of which more came within an hour than its limit.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SpikeView {
-    /// The log.
+    /// Name of the log.
     pub log: String,
     /// What is too much of.
     #[serde(flatten)]

@@ -10,8 +10,8 @@ use std::{
     collections::BTreeMap,
     iter,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use aura_audit::{Audit, AuditOptions, Level, Log};
@@ -19,17 +19,18 @@ use aura_model::{Missing, Reason, Source, Switch};
 use aura_roles::{RoleFiles, TrustScale};
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::sync::Semaphore;
 
 use self::message::{
     AuditUpdate, AuditView, EventView, GovernanceUpdate, InstallationView, LogView, RoleView, RolesMeta, RolesUpdate,
     RolesView, Root, SpikeView,
 };
-pub use self::routes::routes;
+use super::{Make, Parts, View};
 use crate::{
-    config::suggestion,
+    api::{FeedDescription, Routes},
+    config::{Config, suggestion},
     hub::{Channel, Hub, Published, Snapshot},
-    publish::feed::{Answer, ClientRequest, Feed},
+    publish::feed,
     views::time::{rfc3339, rfc3339_of_seconds},
 };
 
@@ -49,7 +50,12 @@ pub struct GovernanceView {
     hub: Arc<Hub>,
     query: RwLock<Arc<Sources>>,
     readers: Arc<Semaphore>,
+    /// Which readings the newest message is made from, and when it was sent.
+    said: Mutex<Option<(Revisions, Instant)>>,
 }
+
+/// What tells one pair of readings of both sources from the next.
+type Revisions = (Option<u64>, Option<u64>);
 
 /// What pages of events are read from.
 struct Sources {
@@ -57,68 +63,68 @@ struct Sources {
     key_file: Option<PathBuf>,
 }
 
-impl GovernanceView {
-    /// Over these sources.
-    #[must_use]
-    pub fn new(hub: Arc<Hub>, options: &AuditOptions) -> Self {
-        let query = RwLock::new(Arc::new(Sources::of(options)));
-        Self { hub, query, readers: Arc::new(Semaphore::new(READERS)) }
+impl View for GovernanceView {
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).";
+    const SOURCES: &'static [&'static str] = &[Audit::NAME, RoleFiles::NAME];
+    const LONGEST_PAUSE: Duration = IDLE;
+    type Message = GovernanceUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, parts.config))
     }
 
-    /// After a reload.
-    pub fn set_options(&self, options: &AuditOptions) {
-        *self.query.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Sources::of(options));
-    }
-
-    /// Publishes a message whenever one of the sources has something new, and every few seconds.
-    pub async fn publish(self: Arc<Self>, feed: Feed) {
-        let (Some(audit), Some(roles)) = (self.hub.channel::<Audit>(), self.hub.channel::<RoleFiles>()) else { return };
-        let (mut audit, mut roles) = (audit.subscribe(), roles.subscribe());
-        let mut seq = 0;
-        loop {
-            let revisions = |audit: &Option<Arc<Snapshot<Audit>>>, roles: &Option<Arc<Snapshot<RoleFiles>>>| {
-                let audit = audit.as_ref().map(|snapshot| snapshot.reading.revision);
-                (audit, roles.as_ref().map(|snapshot| snapshot.reading.revision))
-            };
-            let sent = revisions(&audit.borrow_and_update(), &roles.borrow_and_update());
-            seq += 1;
-            let (greeter, governance) = (Arc::clone(&self), Arc::clone(&self));
-            feed.greet(seq, move |out| encode(&greeter.message("governance_init", seq, EVENTS), out));
-            feed.publish(seq, move |out| encode(&governance.message("governance_update", seq, NEW_EVENTS), out));
-            let idle = sleep(IDLE);
-            tokio::pin!(idle);
-            loop {
-                tokio::select! {
-                    () = &mut idle => break,
-                    changed = audit.changed() => if changed.is_err() { return },
-                    changed = roles.changed() => if changed.is_err() { return },
-                }
-                if revisions(&audit.borrow_and_update(), &roles.borrow_and_update()) != sent {
-                    break;
-                }
-            }
+    fn take(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
+        let revisions = (
+            self.hub.channel::<Audit>()?.latest().map(|snapshot| snapshot.reading.revision),
+            self.hub.channel::<RoleFiles>()?.latest().map(|snapshot| snapshot.reading.revision),
+        );
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.as_ref().is_some_and(|(before, at)| *before == revisions && at.elapsed() < IDLE) {
+            return None;
         }
+        *said = Some((revisions, Instant::now()));
+        let view = Arc::clone(self);
+        Some(Box::new(move || view.message("governance_update", seq, NEW_EVENTS)))
     }
 
-    /// Answers a client of the feed, from what is at hand.
-    pub fn answer(&self, request: ClientRequest<'_>) -> Answer {
+    fn greeting(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {
+        let view = Arc::clone(self);
+        Some(Box::new(move || view.message("governance_init", seq, EVENTS)))
+    }
+
+    /// From what is at hand.
+    fn answer(&self, request: &str) -> Option<String> {
         #[derive(Deserialize)]
         #[serde(tag = "type", rename_all = "snake_case")]
-        enum Asked {
+        enum Request {
             RefreshRoles,
             RefreshAudit { level: Option<String>, limit: Option<usize> },
         }
-        let ClientRequest::Text(text) = request else { return Answer::Unknown };
-        let mut out = Vec::new();
-        match serde_json::from_str(text) {
-            Ok(Asked::RefreshRoles) => encode(&self.roles_update(), &mut out),
-            Ok(Asked::RefreshAudit { level: word, limit }) => match level(word.as_deref().unwrap_or("all")) {
-                Ok(level) => encode(&self.audit_update(level, limit), &mut out),
-                Err(hint) => return Answer::error("bad_level", "there is no such level", &hint),
+        match serde_json::from_str(request).ok()? {
+            Request::RefreshRoles => serde_json::to_string(&self.roles_update()).ok(),
+            Request::RefreshAudit { level: word, limit } => match level(word.as_deref().unwrap_or("all")) {
+                Ok(level) => serde_json::to_string(&self.audit_update(level, limit)).ok(),
+                Err(hint) => Some(feed::error("bad_level", "there is no such level", &hint)),
             },
-            Err(_) => return Answer::Unknown,
         }
-        String::from_utf8(out).map_or(Answer::Nothing, Answer::Text)
+    }
+
+    fn routes() -> Routes<Arc<Self>> {
+        routes::routes()
+    }
+
+    fn configure(&self, config: &Config) {
+        *self.query.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Sources::of(&config.sources.audit));
+    }
+}
+
+impl GovernanceView {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(hub: &Arc<Hub>, config: &Config) -> Self {
+        let query = RwLock::new(Arc::new(Sources::of(&config.sources.audit)));
+        Self { hub: Arc::clone(hub), query, readers: Arc::new(Semaphore::new(READERS)), said: Mutex::default() }
     }
 
     fn message(&self, r#type: &'static str, seq: u64, most: usize) -> GovernanceUpdate {
@@ -179,12 +185,6 @@ impl Sources {
 
 fn starting(source: &str) -> Missing {
     Missing::new(Reason::Stale, format!("the source {source} has not been read yet"))
-}
-
-fn encode(message: &impl serde::Serialize, out: &mut Vec<u8>) {
-    if let Err(error) = serde_json::to_writer(out, message) {
-        tracing::error!("a message of feed governance could not be encoded: {error}");
-    }
 }
 
 /// The level of this word, none for all of them; else what may be meant.

@@ -13,13 +13,13 @@ use aura_audit::{KeyRing, Outcome, QueryError, Request, page};
 use aura_model::Interval;
 use aura_roles::RoleFiles;
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 
 use super::{
     GovernanceView,
@@ -27,7 +27,7 @@ use super::{
     rfc3339, roles_view,
 };
 use crate::{
-    api::{ApiError, Query},
+    api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
     config::suggestion,
 };
 
@@ -42,11 +42,70 @@ const PARAMETERS: [&str; 11] =
     ["limit", "offset", "cursor", "log", "level", "kind", "actor", "outcome", "since", "until", "text"];
 
 /// The routes below `/api/governance`.
-pub fn routes(view: Arc<GovernanceView>) -> Router {
-    Router::new()
-        .route("/api/governance/roles", get(roles))
-        .route("/api/governance/audit-logs", get(audit_logs))
-        .with_state(view)
+pub(crate) fn routes() -> Routes<Arc<GovernanceView>> {
+    Routes::new().on(ROLES, roles).on(AUDIT_LOGS, audit_logs)
+}
+
+const ROLES: Operation =
+    Operation::get("roles", "/api/governance/roles", "Roles, their tree, drafts, migrations and findings.")
+        .description("See [roles](sources/roles.md).")
+        .answers(&[Answer::json::<RolesAnswer>(200, "What the files say.")])
+        .errors(&[Failure::new(503, REASONS, "the files could not be read, and why")]);
+
+const AUDIT_LOGS: Operation = Operation::get(
+    "audit_logs",
+    "/api/governance/audit-logs",
+    "A page of events of the audit logs, newest first.",
+)
+.description(
+    "The logs are read for it, archives included: see [audit logs](sources/audit.md#asking). A parameter that is empty \
+             counts as left out.",
+)
+.query::<Asked>()
+.answers(&[Answer::json::<PageAnswer>(200, "The newest that fit.")])
+.errors(&[
+    Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
+    Failure::new(
+        400,
+        &["bad_number", "bad_level", "bad_outcome", "bad_time", "bad_text", "bad_cursor"],
+        "a parameter is wrong; `hint` names the nearest that is right",
+    ),
+    Failure::new(404, &["unknown_log"], "no log has this name"),
+    Failure::new(410, &["cursor_gone"], "the file that the cursor points into is gone: begin again without one"),
+    Failure::new(500, &["panicked"], "the page was not finished"),
+    Failure::new(503, &["not_configured"], "no audit logs are named"),
+    Failure::new(503, &["too_many_pages"], "as many pages are being read as may be at once"),
+]);
+
+/// The query of a page. [`request`] reads it, to say of each mistake what would be right.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is wanted")]
+struct Asked {
+    /// Events on the page, 1 to 1000; 50 unless given.
+    #[schemars(example = 20)]
+    limit: Option<usize>,
+    /// Events to pass over, 10000 at most. To go on from a page take its `next` as `cursor`: that holds through rotation.
+    offset: Option<usize>,
+    /// Where to go on: the `next` of the page before.
+    cursor: Option<String>,
+    /// Only events of the log with this name.
+    log: Option<String>,
+    /// Only events of exactly this level: `debug`, `info`, `warning`, `error`, or `all`.
+    #[schemars(example = &"all")]
+    level: Option<String>,
+    /// Only events of this kind.
+    kind: Option<String>,
+    /// Only what this actor did.
+    actor: Option<String>,
+    /// Only what became `allowed`, `denied`, `pending`, `limited`, `ok`, `failed` or `none`.
+    outcome: Option<String>,
+    /// Not before: RFC 3339, Unix seconds, or how long ago.
+    #[schemars(example = &"1h")]
+    since: Option<String>,
+    /// Not after: RFC 3339, Unix seconds, or how long ago.
+    until: Option<String>,
+    /// Only lines that hold this anywhere, in whatever case; 200 bytes at most.
+    text: Option<String>,
 }
 
 async fn roles(State(view): State<Arc<GovernanceView>>) -> Result<Response, ApiError> {
@@ -203,4 +262,19 @@ fn moment(text: &str) -> Result<i64, ApiError> {
 
 fn bad(code: &'static str, message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_parameters_are_those_that_are_read() {
+        let schema = schemars::schema_for!(Asked).to_value();
+        let mut documented: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut read = PARAMETERS;
+        documented.sort_unstable();
+        read.sort_unstable();
+        assert_eq!(documented, read);
+    }
 }

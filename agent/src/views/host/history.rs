@@ -1,13 +1,14 @@
 //! The last hour of a dozen numbers, in a ring of fixed size, so that graphs are full when a page opens.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::json;
 
 use super::Vitals;
 
@@ -15,24 +16,66 @@ use super::Vitals;
 pub(super) struct Series {
     /// Its name in the answer.
     pub name: &'static str,
+    /// What it is, for the documentation.
+    pub meaning: &'static str,
     /// Where it is found.
     pub take: fn(&Vitals) -> Option<f64>,
 }
 
 /// What is remembered.
 pub(super) const SERIES: [Series; 12] = [
-    Series { name: "cpu_percent", take: |vitals| vitals.cpu_percent },
-    Series { name: "memory_percent", take: |vitals| vitals.memory_percent },
-    Series { name: "swap_percent", take: |vitals| vitals.swap_percent },
-    Series { name: "load1", take: |vitals| vitals.load1 },
-    Series { name: "disk_read_bytes_per_second", take: |vitals| vitals.disk_read },
-    Series { name: "disk_write_bytes_per_second", take: |vitals| vitals.disk_write },
-    Series { name: "network_receive_bytes_per_second", take: |vitals| vitals.network_receive },
-    Series { name: "network_transmit_bytes_per_second", take: |vitals| vitals.network_transmit },
-    Series { name: "temperature_celsius", take: |vitals| vitals.temperature },
-    Series { name: "pressure_cpu_percent", take: |vitals| vitals.pressure_cpu },
-    Series { name: "pressure_memory_percent", take: |vitals| vitals.pressure_memory },
-    Series { name: "pressure_io_percent", take: |vitals| vitals.pressure_io },
+    Series { name: "cpu_percent", meaning: "Use of all CPUs together, 0 to 100.", take: |vitals| vitals.cpu_percent },
+    Series {
+        name: "memory_percent",
+        meaning: "Used memory as a share of all, 0 to 100.",
+        take: |vitals| vitals.memory_percent,
+    },
+    Series {
+        name: "swap_percent",
+        meaning: "Used swap as a share of all, 0 to 100.",
+        take: |vitals| vitals.swap_percent,
+    },
+    Series { name: "load1", meaning: "Load average over one minute.", take: |vitals| vitals.load1 },
+    Series {
+        name: "disk_read_bytes_per_second",
+        meaning: "Bytes a second that all disks read.",
+        take: |vitals| vitals.disk_read,
+    },
+    Series {
+        name: "disk_write_bytes_per_second",
+        meaning: "Bytes a second that all disks write.",
+        take: |vitals| vitals.disk_write,
+    },
+    Series {
+        name: "network_receive_bytes_per_second",
+        meaning: "Bytes a second that the counted interfaces receive.",
+        take: |vitals| vitals.network_receive,
+    },
+    Series {
+        name: "network_transmit_bytes_per_second",
+        meaning: "Bytes a second that the counted interfaces send.",
+        take: |vitals| vitals.network_transmit,
+    },
+    Series {
+        name: "temperature_celsius",
+        meaning: "The hottest sensor, in degrees Celsius.",
+        take: |vitals| vitals.temperature,
+    },
+    Series {
+        name: "pressure_cpu_percent",
+        meaning: "Share of the last 10 seconds in which some task waited for a CPU, 0 to 100.",
+        take: |vitals| vitals.pressure_cpu,
+    },
+    Series {
+        name: "pressure_memory_percent",
+        meaning: "Share of the last 10 seconds in which some task waited for memory, 0 to 100.",
+        take: |vitals| vitals.pressure_memory,
+    },
+    Series {
+        name: "pressure_io_percent",
+        meaning: "Share of the last 10 seconds in which some task waited for a disk, 0 to 100.",
+        take: |vitals| vitals.pressure_io,
+    },
 ];
 
 /// One moment; what was not known then is NaN. 32-bit floats keep seven digits, more than a graph shows.
@@ -57,12 +100,13 @@ impl Clocks {
     }
 }
 
-/// The clock was set.
+/// The machine's clock was set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ClockStep")]
 pub struct Step {
-    /// When, Unix seconds of the new clock.
+    /// When, in Unix seconds of the clock as it was set.
     pub time: f64,
-    /// By how much; negative when it was set back.
+    /// By how many seconds; negative when it was set back.
     pub seconds: f64,
 }
 
@@ -82,19 +126,35 @@ pub(super) struct History {
     pending: [(f64, u32); SERIES.len()],
 }
 
-/// The answer of `/api/system/history`.
+/// What is remembered of the host, as columns of one length. The machine's sleep and the time without an agent are
+/// gaps in `times`.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SystemHistory")]
 pub struct Window {
-    /// How far back was asked for.
+    /// How far back was asked for, in seconds.
     pub window_seconds: f64,
-    /// From one row to the next; a larger step is a gap in which nothing was read.
+    /// Seconds from one row to the next (`history.resolution`). A longer pause between two `times` is a gap in which
+    /// nothing was read.
     pub step_seconds: f64,
-    /// Unix seconds of each row.
+    /// Unix seconds of each row, oldest first.
     pub times: Vec<f64>,
-    /// When the machine's clock was set within the window: what is older is shown as if it had been set already.
+    /// When the machine's clock was set within the window, oldest first, 16 at most. Times before are those of the
+    /// clock as it is set now: in order, and as far apart as they were.
     pub clock_steps: Vec<Step>,
-    /// A value a row, `null` where it was not known.
-    pub series: std::collections::BTreeMap<&'static str, Vec<Option<f32>>>,
+    /// A column for each series, by its name: the mean of the readings of each row, `null` where the value was not
+    /// known.
+    #[schemars(schema_with = "columns")]
+    pub series: BTreeMap<&'static str, Vec<Option<f32>>>,
+}
+
+/// Says which columns there are. A reader must not count on any: other versions remember others.
+fn columns(_: &mut SchemaGenerator) -> Schema {
+    let column = |series: &Series| {
+        let values = json!({ "type": "array", "items": { "type": ["number", "null"] }, "description": series.meaning });
+        (series.name.to_owned(), values)
+    };
+    let columns: serde_json::Map<_, _> = SERIES.iter().map(column).collect();
+    json_schema!({ "type": "object", "properties": columns })
 }
 
 impl History {

@@ -16,12 +16,20 @@ use std::{
 
 use aura_gpu::Gpus;
 use aura_host::Host;
+use aura_model::{Context, Source};
 
-use self::{alerts::Alerts, history::History, message::Alert};
-pub use self::{derive::Vitals, history::Window, routes::routes};
+pub use self::history::Window;
+use self::{
+    alerts::Alerts,
+    derive::Vitals,
+    history::History,
+    message::{Alert, SystemUpdate},
+};
+use super::{Make, Parts, View};
 use crate::{
-    config::{self, Thresholds},
-    hub::{Hub, Snapshot},
+    api::{FeedDescription, Routes},
+    config::{Config, Thresholds},
+    hub::{self, Hub, Published, Snapshot},
     telemetry::Events,
 };
 
@@ -30,64 +38,106 @@ use crate::{
 const RATE_SPAN: Duration = Duration::from_millis(950);
 
 /// One reading of the host, with the earlier one that its rates are made from.
-pub struct Moment {
-    /// The reading.
-    pub now: Arc<Snapshot<Host>>,
-    /// The reading before, about a second earlier; none at the start.
-    pub before: Option<Arc<Snapshot<Host>>>,
-    /// One more with each reading.
-    pub seq: u64,
-    /// From one reading to the next.
-    pub interval: Duration,
-    /// The few numbers that are remembered and limited.
-    pub vitals: Vitals,
+#[derive(Clone)]
+struct HostSample {
+    now: Arc<Snapshot<Host>>,
+    /// About a second earlier; none at the start.
+    before: Option<Arc<Snapshot<Host>>>,
+    interval: Duration,
+    vitals: Vitals,
     /// Limits that are exceeded.
-    pub alerts: Vec<Alert>,
+    alerts: Vec<Alert>,
     /// What GPUs did between the last two walks over their processes.
     walks: derive::Walks,
 }
 
-/// The host's state for people: fed with each reading, read by the feed and the API.
+/// The host's state for people.
 pub struct HostView {
     hub: Arc<Hub>,
-    pub(super) events: Arc<Events>,
+    context: Context,
+    events: Arc<Events>,
     started: Instant,
     state: Mutex<State>,
 }
 
 struct State {
     recent: VecDeque<Arc<Snapshot<Host>>>,
-    current: Option<Arc<Moment>>,
+    current: Option<Arc<HostSample>>,
+    /// What the newest message says of the host itself.
+    said: hub::State,
     history: History,
     alerts: Alerts,
     thresholds: Thresholds,
     walks: derive::Walks,
-    seq: u64,
+}
+
+impl View for HostView {
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "The host.";
+    const SOURCES: &'static [&'static str] = &[Host::NAME];
+    type Message = SystemUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, parts.config, parts.context, parts.events))
+    }
+
+    fn take(self: &Arc<Self>, seq: u64) -> Option<Make<SystemUpdate>> {
+        let host = self.hub.channel::<Host>()?;
+        let sample = match host.latest() {
+            Some(now) if !self.knows(&now) => self.add(now, host.interval()),
+            _ => self.repeat(host.health().state)?,
+        };
+        let alerts = sample.alerts.iter().map(|alert| (alert.name, alert.severity)).collect();
+        self.events.note(|counts| counts.alerts = alerts);
+        let view = Arc::clone(self);
+        Some(Box::new(move || derive::update(&sample, &view.hub, seq)))
+    }
+
+    /// Its own message does not say that it is late, so it has to come from a reading that is not.
+    fn is_fresh(&self) -> bool {
+        self.current().is_some()
+    }
+
+    fn set_watched(&self, watched: bool) {
+        self.context.set_watched(watched);
+    }
+
+    fn routes() -> Routes<Arc<Self>> {
+        routes::routes()
+    }
+
+    fn configure(&self, config: &Config) {
+        self.state().thresholds = config.thresholds.clone();
+    }
 }
 
 impl HostView {
-    /// Nothing read yet.
-    #[must_use]
-    pub fn new(hub: Arc<Hub>, events: Arc<Events>, history: &config::History, thresholds: Thresholds) -> Self {
+    /// Nothing read yet. `context` hears whether somebody looks, `events` which limits are exceeded.
+    fn new(hub: &Arc<Hub>, config: &Config, context: &Context, events: &Arc<Events>) -> Self {
         let state = State {
             recent: VecDeque::new(),
             current: None,
-            history: History::new(history.window.get(), history.resolution.get()),
+            said: hub::State::Starting,
+            history: History::new(config.history.window.get(), config.history.resolution.get()),
             alerts: Alerts::default(),
-            thresholds,
+            thresholds: config.thresholds.clone(),
             walks: derive::Walks::default(),
-            seq: 0,
         };
-        Self { hub, events, started: Instant::now(), state: Mutex::new(state) }
+        Self {
+            hub: Arc::clone(hub),
+            context: context.clone(),
+            events: Arc::clone(events),
+            started: Instant::now(),
+            state: Mutex::new(state),
+        }
     }
 
-    /// Puts other limits in force.
-    pub fn set_thresholds(&self, thresholds: Thresholds) {
-        self.state().thresholds = thresholds;
+    fn knows(&self, reading: &Arc<Snapshot<Host>>) -> bool {
+        self.state().current.as_ref().is_some_and(|sample| Arc::ptr_eq(&sample.now, reading))
     }
 
     /// Takes in a new reading.
-    pub fn take(&self, now: Arc<Snapshot<Host>>, interval: Duration) -> Arc<Moment> {
+    fn add(&self, now: Arc<Snapshot<Host>>, interval: Duration) -> Arc<HostSample> {
         let mut state = self.state();
         // A source that was restarted or paused leaves readings that are too old to compare with.
         let span = RATE_SPAN.max(interval.mul_f64(0.95));
@@ -97,8 +147,8 @@ impl HostView {
         let before = state.recent.front().cloned();
         let vitals = derive::vitals(&now, before.as_deref());
         let State { history, alerts, thresholds, .. } = &mut *state;
-        let moment = history::Clocks { time: now.sampled_at, taken: now.taken, slept: slept() };
-        if let Some(seconds) = history.push(moment, &vitals) {
+        let clocks = history::Clocks { time: now.sampled_at, taken: now.taken, slept: slept() };
+        if let Some(seconds) = history.push(clocks, &vitals) {
             let way = if seconds < 0.0 { "back" } else { "forward" };
             tracing::warn!("the machine's clock was set {way} by {:.1} s: the history moves with it", seconds.abs());
         }
@@ -106,55 +156,32 @@ impl HostView {
         if let Some(gpus) = self.hub.channel::<Gpus>().and_then(|channel| channel.latest()) {
             state.walks.take(gpus);
         }
-        state.seq += 1;
         state.recent.push_back(now.clone());
-        let (seq, walks) = (state.seq, state.walks.clone());
-        let moment = Arc::new(Moment { now, before, seq, interval, vitals, alerts, walks });
-        state.current = Some(moment.clone());
-        moment
+        let walks = state.walks.clone();
+        let sample = Arc::new(HostSample { now, before, interval, vitals, alerts, walks });
+        state.said = hub::State::Fresh;
+        state.current = Some(sample.clone());
+        sample
     }
 
-    /// The newest reading under a new number: its message is to say that no newer one came, and why.
-    pub fn repeat(&self) -> Option<Arc<Moment>> {
+    /// The newest reading once more, when its source fares otherwise than was said: a client must not take an old message
+    /// for a fresh one because nothing follows it. Limits of old numbers are not exceeded.
+    fn repeat(&self, fares: hub::State) -> Option<Arc<HostSample>> {
         let mut state = self.state();
-        let last = state.current.clone()?;
-        state.seq += 1;
-        let moment = Arc::new(Moment {
-            now: last.now.clone(),
-            before: last.before.clone(),
-            seq: state.seq,
-            interval: last.interval,
-            vitals: last.vitals,
-            alerts: Vec::new(),
-            walks: last.walks.clone(),
-        });
-        state.current = Some(moment.clone());
-        Some(moment)
+        if fares == hub::State::Fresh || fares == state.said {
+            return None;
+        }
+        let sample = Arc::new(HostSample { alerts: Vec::new(), ..HostSample::clone(state.current.as_ref()?) });
+        state.said = fares;
+        state.current = Some(sample.clone());
+        Some(sample)
     }
 
     /// The newest reading, unless the source is off or too late for it to be shown as fresh.
-    pub fn current(&self) -> Option<Arc<Moment>> {
-        let moment = self.state().current.clone()?;
+    fn current(&self) -> Option<Arc<HostSample>> {
+        let sample = self.state().current.clone()?;
         let off = self.hub.channel::<Host>().is_some_and(|host| host.latest().is_none());
-        (moment.now.is_shown() && !off).then_some(moment)
-    }
-
-    /// Appends the feed's message of a moment.
-    pub fn encode(&self, moment: &Moment, out: &mut Vec<u8>) {
-        let update = derive::update(moment, &self.hub);
-        if let Err(error) = serde_json::to_writer(out, &update) {
-            tracing::error!("the message of feed system could not be encoded: {error}");
-        }
-    }
-
-    /// Whether there ever was a reading.
-    pub fn was_sampled(&self) -> bool {
-        self.state().seq > 0
-    }
-
-    /// The remembered numbers of the last `window`.
-    pub fn history(&self, window: Duration) -> Window {
-        self.state().history.window(window)
+        (sample.now.is_shown() && !off).then_some(sample)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

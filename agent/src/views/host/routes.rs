@@ -1,56 +1,55 @@
-//! The twins of the host's feed for scripts, and whether the agent is ready.
+//! The twins of the host's feed for scripts.
 
 use std::sync::Arc;
 
 use aura_model::Interval;
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::HostView;
-use crate::api::{ApiError, Query};
+use super::{HostView, history::Window, stats::Stats};
+use crate::api::{Answer, ApiError, Failure, Operation, Query, Routes};
 
 /// How far back a history goes when nobody says.
 const WINDOW: Interval = Interval::from_secs(900);
 
 /// The routes.
-pub fn routes(view: Arc<HostView>) -> Router {
-    Router::new().route("/api/system/stats", get(stats)).route("/api/system/history", get(history)).with_state(view)
+pub(crate) fn routes() -> Routes<Arc<HostView>> {
+    Routes::new().on(STATS, stats).on(HISTORY, history)
 }
 
-impl HostView {
-    /// Whether there is a reading of the host that is on time.
-    ///
-    /// # Errors
-    /// The answer that says why not.
-    pub fn ready(&self) -> Result<(), ApiError> {
-        if self.current().is_some() {
-            return Ok(());
-        }
-        let error = if self.was_sampled() {
-            ApiError::nothing_fresh()
-        } else {
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "nothing was sampled yet")
-        };
-        Err(error.retry_after(1))
-    }
-}
+const STATS: Operation =
+    Operation::get("system_stats", "/api/system/stats", "The host in a few flat numbers, for monitors that poll.")
+        .answers(&[Answer::json::<Stats>(200, "The newest reading.")])
+        .errors(&[Failure::new(503, &["stale"], "there is no reading that is on time")]);
+
+const HISTORY: Operation = Operation::get("system_history", "/api/system/history", "What is remembered of the host.")
+    .description(
+        "A row a second for an hour unless `history` in the configuration says otherwise; it is gone when the agent is started anew.",
+    )
+    .query::<Asked>()
+    .answers(&[Answer::json::<Window>(200, "What is remembered, as far as it goes back.")])
+    .errors(&[
+        Failure::new(400, &["bad_window"], "`window` is no duration"),
+        Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
+    ]);
 
 /// The feed's message in a few flat numbers.
 async fn stats(State(view): State<Arc<HostView>>) -> Result<Response, ApiError> {
-    let moment = view.current().ok_or_else(ApiError::nothing_fresh)?;
-    Ok(Json(view.stats(&moment)).into_response())
+    Ok(Json(view.stats().ok_or_else(ApiError::nothing_fresh)?).into_response())
 }
 
 /// The query of a history.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// How far back: a duration such as `90s`, `15m` or `1h`. 15 minutes unless given.
+    #[schemars(example = &"15m")]
     window: Option<String>,
 }
 
@@ -62,5 +61,5 @@ async fn history(State(view): State<Arc<HostView>>, Query(asked): Query<Asked>) 
             ApiError::new(StatusCode::BAD_REQUEST, "bad_window", error.to_string()).hint("ask for ?window=15m")
         })?,
     };
-    Ok(Json(view.history(window.get())).into_response())
+    Ok(Json(view.state().history.window(window.get())).into_response())
 }

@@ -4,44 +4,46 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{HostView, Moment, derive};
-/// The answer.
+use super::{HostView, derive};
+
+/// The few flat numbers that older monitors poll. What is not known is `null`.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Stats {
-    /// How long the agent has been running.
+#[schemars(rename = "SystemStats")]
+pub(crate) struct Stats {
+    /// Seconds since the agent started.
     uptime_seconds: f64,
-    /// Requests answered since the agent started.
+    /// Requests that the agent has answered since it started.
     requests_total: u64,
-    /// Requests that failed on the agent's side since it started.
+    /// Requests that were answered with a status of 500 or above since the agent started.
     error_count: u64,
-    /// Use of all CPUs.
+    /// Use of all CPUs together, 0 to 100.
     cpu_percent: Option<f64>,
-    /// Used memory in MiB.
+    /// Used memory in MiB: all less what is available.
     memory_mb: Option<f64>,
-    /// Used memory.
+    /// Used memory as a share of all, 0 to 100.
     memory_percent: Option<f64>,
-    /// Used space of the root file system.
+    /// Used space of the root file system, 0 to 100.
     disk_percent: Option<f64>,
-    /// KiB a second, both directions together.
+    /// KiB a second that the counted interfaces send and receive together.
     network_kbs: Option<f64>,
-    /// Load of the first GPU.
+    /// Load of the first GPU, 0 to 100.
     gpu_percent: Option<f64>,
     /// Memory in use of the first GPU, in MiB.
     gpu_memory_used_mb: Option<f64>,
-    /// Memory of the first GPU, in MiB.
+    /// All memory of the first GPU, in MiB.
     gpu_memory_total_mb: Option<f64>,
-    /// The hottest sensor, in degrees Celsius.
+    /// The hottest sensor of the machine, in degrees Celsius; no GPU's, unless the kernel lists it among the sensors.
     temperature: Option<f64>,
 }
 
 impl HostView {
-    /// The flat numbers of a moment.
-    pub fn stats(&self, moment: &Moment) -> Stats {
-        let events = self.events.counts();
-        let vitals = &moment.vitals;
-        let metrics = derive::update(moment, &self.hub).metrics;
+    /// The flat numbers of the newest reading, while that is on time.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        let sample = self.current()?;
+        let (vitals, events) = (&sample.vitals, self.events.counts());
+        let metrics = derive::update(&sample, &self.hub, 0).metrics;
         let gpu = metrics.gpu.as_ref().and_then(|gpus| gpus.first());
-        Stats {
+        Some(Stats {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
             requests_total: events.requests,
             error_count: events.failed_requests,
@@ -54,6 +56,6 @@ impl HostView {
             gpu_memory_used_mb: gpu.and_then(|gpu| gpu.memory_used_mb),
             gpu_memory_total_mb: gpu.and_then(|gpu| gpu.memory_total_mb),
             temperature: vitals.temperature,
-        }
+        })
     }
 }

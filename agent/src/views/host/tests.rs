@@ -74,6 +74,10 @@ fn counters() -> impl Strategy<Value = Counters> {
     )
 }
 
+fn view() -> HostView {
+    HostView::new(&Arc::default(), &Config::default(), &Context::default(), &Arc::default())
+}
+
 /// Reads the machine at both moments, the second being `seconds` later.
 fn shown(before: &Counters, after: &Counters, seconds: u64) -> (Vitals, Value) {
     let folder = tempfile::tempdir().unwrap();
@@ -88,15 +92,13 @@ fn shown(before: &Counters, after: &Counters, seconds: u64) -> (Vitals, Value) {
     after.write(root);
     let taken = first.taken + Duration::from_secs(seconds);
     let second = Snapshot::of(host.sample().unwrap(), taken);
-    let hub = Arc::new(Hub::default());
-    let system = HostView::new(Arc::clone(&hub), Arc::default(), &config::History::default(), Thresholds::default());
+    let system = view();
     let interval = Duration::from_secs(seconds);
-    let alone = system.take(Arc::new(first), interval);
+    let alone = system.add(Arc::new(first), interval);
     assert_eq!(alone.vitals.cpu_percent, None, "one reading has no rate");
-    let moment = system.take(Arc::new(second), interval);
-    let mut text = Vec::new();
-    system.encode(&moment, &mut text);
-    (moment.vitals, serde_json::from_slice(&text).unwrap())
+    let sample = system.add(Arc::new(second), interval);
+    let message = derive::update(&sample, &system.hub, 2);
+    (sample.vitals, serde_json::to_value(message).unwrap())
 }
 
 fn close(shown: &Value, expected: Option<f64>) -> Result<(), TestCaseError> {
@@ -182,12 +184,11 @@ fn what_is_missing_is_null_or_absent_and_says_why() {
 
 #[test]
 fn a_late_reading_is_not_current() {
-    let hub = Arc::new(Hub::default());
-    let system = HostView::new(Arc::clone(&hub), Arc::default(), &config::History::default(), Thresholds::default());
+    let system = view();
     let mut host = Host::open(&HostOptions::default(), &Context::default()).unwrap();
     let shown = Duration::from_secs(1);
     let snapshot = Snapshot::of(host.sample().unwrap(), Instant::now()).shown_for(shown);
-    system.take(Arc::new(snapshot), Duration::from_millis(20));
+    system.add(Arc::new(snapshot), Duration::from_millis(20));
     assert!(system.current().is_some());
     std::thread::sleep(shown + Duration::from_millis(50));
     assert!(system.current().is_none());

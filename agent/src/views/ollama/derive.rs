@@ -1,14 +1,15 @@
 //! A reading of Ollama into what people want to see of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::GpuReading;
 use aura_model::{Missing, Name, Reason};
-use aura_ollama::{Expiry, HostReading, InstalledModel, LoadedModel, OllamaReading, Standing};
+use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading};
 use jiff::Timestamp;
 
 use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
 use crate::views::{
+    debates::Row,
     join::{GpuMemory, Runners},
     time::{rfc3339, rfc3339_of_seconds},
 };
@@ -16,35 +17,37 @@ use crate::views::{
 const GIB: f64 = 1_073_741_824.0;
 
 /// What a message is made from.
-pub(super) struct Moment<'a> {
+pub(super) struct OllamaSample<'a> {
     pub(super) seq: u64,
     /// The newest reading and when it was taken, or why there is none.
     pub(super) reading: Result<(&'a OllamaReading, Timestamp), Missing>,
     /// The GPUs that are read now.
     pub(super) gpus: Option<&'a GpuReading>,
+    /// The leaderboard's rows, or why there are none.
+    pub(super) model_stats: Result<Arc<Vec<Row>>, Missing>,
     pub(super) interval_seconds: f64,
     pub(super) controls: Controls,
     pub(super) now: Timestamp,
 }
 
 /// The feed's message.
-pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
+pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
     let mut missing = BTreeMap::new();
-    let mut lacks = |path: &str, why: Missing| missing.insert(path.to_owned(), why);
+    let mut lacks = |path: &str, why: Missing| drop(missing.insert(path.to_owned(), why));
     let not_here = |detail: &str| Missing::new(Reason::NotConfigured, detail);
-    lacks("model_stats", not_here("the leaderboard is not read from Ollama"));
+    let model_stats = sample.model_stats.map_err(|why| lacks("model_stats", why)).ok();
     lacks("mode_mappings", not_here("Ollama has no modes; they are a gateway's"));
     lacks("memory_usage.max_gb", not_here("Ollama does not say how much memory its models may take"));
-    let (hosts, sampled_at) = match &moment.reading {
+    let (hosts, sampled_at) = match &sample.reading {
         Ok((reading, sampled_at)) => (&reading.hosts[..], Some(rfc3339(*sampled_at))),
         Err(_) => (&[][..], None),
     };
-    let silent = match &moment.reading {
+    let silent = match &sample.reading {
         Err(why) => Some(why.clone()),
         Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
     };
-    let runners = moment.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
-    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(moment.gpus?, host, model));
+    let runners = sample.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
+    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(sample.gpus?, host, model));
     let installed = installed_models(hosts);
     if let Some(why) = &silent {
         let nobody = loaded.is_none();
@@ -74,18 +77,18 @@ pub(super) fn update(moment: Moment<'_>) -> ModelUpdate {
     }
     ModelUpdate {
         r#type: "model_update",
-        seq: moment.seq,
-        timestamp: sampled_at.clone().unwrap_or_else(|| rfc3339(moment.now)),
+        seq: sample.seq,
+        timestamp: sampled_at.clone().unwrap_or_else(|| rfc3339(sample.now)),
         sampled_at,
-        interval_seconds: moment.interval_seconds,
+        interval_seconds: sample.interval_seconds,
         memory_usage: if silent.is_none() { memory(&loaded) } else { MemoryUsage::default() },
         loaded_models: loaded,
         available_models: installed.as_deref().map(names),
         installed_models: installed,
-        model_stats: None,
+        model_stats,
         mode_mappings: None,
         hosts: hosts.iter().map(host).collect(),
-        controls: moment.controls,
+        controls: sample.controls,
         missing,
     }
 }
@@ -204,9 +207,9 @@ fn host(host: &HostReading) -> Host {
         host: host.host.clone(),
         url: host.url.clone(),
         state: match host.standing {
-            Standing::Answering => "answering",
-            Standing::Busy => "busy",
-            Standing::Away => "away",
+            HostStatus::Answering => "answering",
+            HostStatus::Busy => "busy",
+            HostStatus::Away => "away",
         },
         since: time(host.since),
         answered_at: host.answered_at.map(time),

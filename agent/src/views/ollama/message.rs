@@ -1,203 +1,216 @@
 //! The message of `/ws/models` and `/api/models`: names and shapes that dashboards of existing installations use, and
 //! more. Bytes are bytes, `*_gb` are GiB. What is not known is `null` and says why under `missing`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::views::join::GpuMemory;
+use crate::{
+    api::FeedDescription,
+    views::{debates::Row, join::GpuMemory},
+};
 
-/// The JSON schema of the message.
-#[must_use]
-pub fn schema() -> String {
-    crate::api::schema::<ModelUpdate>()
-}
+/// The feed of Ollama's models.
+pub(crate) const FEED: FeedDescription = FeedDescription::new::<ModelUpdate>(
+    "models",
+    "Ollama's models: what is installed, what is loaded, what is being loaded.",
+    "A message with each reading, with each step of a load or unload, and when a server's readings stop to come. It comes also without a \
+     reading, and says under `missing` why.",
+);
 
-/// One message.
+/// A message of `/ws/models`, and what `/api/models` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ModelUpdate {
     /// Always `model_update`.
     pub r#type: &'static str,
-    /// One more with each message since the agent started.
+    /// Grows by one with each message since the agent started.
     pub seq: u64,
-    /// When Ollama was asked, RFC 3339; `null` while it is not watched.
+    /// When the newest reading of Ollama was begun, RFC 3339 in UTC; `null` while none is on time.
     pub sampled_at: Option<String>,
-    /// The same as `sampled_at`; when the message was made, while Ollama is not watched.
+    /// The same as `sampled_at`; when the message was made, while that is `null`.
     pub timestamp: String,
-    /// From one sample to the next, in seconds.
+    /// Seconds from one sample to the next (`sources.ollama.interval`).
     pub interval_seconds: f64,
-    /// Models in memory of the hosts that answer; `null` when none does.
+    /// Models in memory of all servers that answer (`GET /api/ps`), one after the other; `null` when none answers.
     pub loaded_models: Option<Vec<Loaded>>,
-    /// Names of the models on disk of the hosts that answer.
+    /// Names of the models on disk of all servers that answer, each once; `null` when none answers.
     pub available_models: Option<Vec<Name>>,
-    /// The same with all that is known of them.
+    /// Models on disk of all servers that answer (`GET /api/tags`), with all that is known of them; `null` when none
+    /// answers.
     pub installed_models: Option<Vec<Installed>>,
     /// Memory of all loaded models together.
     pub memory_usage: MemoryUsage,
-    /// The leaderboard's rows; none are read here.
-    pub model_stats: Option<Vec<Name>>,
-    /// Which model a gateway takes for which mode; none is read here.
+    /// The leaderboard of the debates in its older shape, as `stats` of the feed `debates`; `null` when it cannot be read.
+    pub model_stats: Option<Arc<Vec<Row>>>,
+    /// Always `null`: Ollama knows no modes. Older dashboards read it.
     pub mode_mappings: Option<BTreeMap<String, Name>>,
-    /// The servers.
+    /// Every server of `sources.ollama.hosts`, also those that do not answer.
     pub hosts: Vec<Host>,
-    /// What was asked for through the agent.
+    /// Whether models can be loaded and unloaded through the agent, and what was asked for.
     pub controls: Controls,
-    /// Why what is `null` is missing, by its path.
+    /// Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer, and
+    /// `hosts.HOST.entries` what is odd about its answers.
     pub missing: BTreeMap<String, Missing>,
 }
 
-/// A model in memory.
+/// A model in memory, as Ollama lists it (`GET /api/ps`).
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LoadedModel")]
 pub struct Loaded {
-    /// Its name with its tag.
+    /// The name that loaded it, with its tag: `llama3.1:8b`.
     pub name: Name,
-    /// The server it is on.
+    /// The server that it is on, as `HOST:PORT`.
     pub host: Name,
     /// `loaded`, or `stopping` when its time is over and it still finishes a request.
     pub state: &'static str,
-    /// Bytes of memory in all.
+    /// Bytes of memory in all (`size`).
     pub memory_usage: Option<u64>,
-    /// Bytes of them on GPUs.
+    /// Bytes of them on GPUs (`size_vram`).
     pub memory_vram: Option<u64>,
-    /// Bytes of them in RAM.
+    /// Bytes of them in RAM: `memory_usage` less `memory_vram`.
     pub memory_ram: Option<u64>,
-    /// What its process takes of each GPU, as the GPU's driver tells; `null` when no process is known to be its.
+    /// What its process takes of each GPU, as the GPU's driver tells; told by the file of the weights. `null` when no
+    /// process on this machine is known to run it.
     pub gpu_memory: Option<Vec<GpuMemory>>,
-    /// When it was first seen in memory, RFC 3339; `null` when it was there before the agent.
+    /// When the agent first saw it in memory, RFC 3339; `null` when it was there before the agent.
     pub loaded_at: Option<String>,
-    /// When it was last seen to finish a request, RFC 3339; `null` when it was not.
+    /// When the agent last saw it finish a request (`expires_at` moved), RFC 3339; `null` when it did not yet.
     pub last_used: Option<String>,
-    /// Since then, in minutes.
+    /// Minutes since `last_used`, to a tenth. A long answer that is still being made counts as idle.
     pub idle_minutes: Option<f64>,
     /// It stays until somebody unloads it or it has to make room.
     pub always_loaded: bool,
-    /// When it is unloaded unless it is used, as Ollama writes it.
+    /// When it is unloaded unless it is used before, as Ollama writes it, by Ollama's clock.
     pub expires_at: Option<String>,
-    /// Until then; `null` when it stays.
+    /// Seconds until then by Ollama's clock, to a tenth; `null` when it stays, or Ollama does not say.
     pub unloads_in_seconds: Option<f64>,
-    /// Identity of this version of it.
+    /// What tells this version of it from others (SHA-256 of its manifest).
     pub digest: Name,
-    /// Architecture.
+    /// Architecture: `llama`.
     pub family: Option<Name>,
-    /// As in `7.6B`.
+    /// Number of parameters as Ollama writes it: `7.6B`.
     pub parameter_size: Option<Name>,
-    /// As in `Q4_K_M`.
+    /// How its weights are quantised: `Q4_K_M`.
     pub quantization: Option<Name>,
-    /// Allocated context in tokens.
+    /// Context that is allocated for it, in tokens; `null` from versions that do not say.
     pub context_length: Option<u64>,
 }
 
-/// A model on disk.
+/// A model on disk, as Ollama lists it (`GET /api/tags`, `POST /api/show`).
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InstalledModel")]
 pub struct Installed {
-    /// Its name with its tag.
+    /// Its name with its tag: `llama3.1:8b`.
     pub name: Name,
-    /// The server it is on.
+    /// The server that it is on, as `HOST:PORT`.
     pub host: Name,
-    /// Identity of this version of it.
+    /// What tells this version of it from others (SHA-256 of its manifest).
     pub digest: Name,
     /// Bytes on disk.
     pub size: Option<u64>,
-    /// When it was pulled or made.
+    /// When it was pulled or made, RFC 3339 as Ollama writes it.
     pub modified_at: Option<String>,
-    /// Architecture.
+    /// Architecture: `llama`.
     pub family: Option<Name>,
-    /// File format.
+    /// Format of its file: `gguf`.
     pub format: Option<Name>,
-    /// As in `7.6B`.
+    /// Number of parameters as Ollama writes it: `7.6B`.
     pub parameter_size: Option<Name>,
-    /// Number of parameters.
+    /// Number of parameters; `null` from versions that do not say.
     pub parameter_count: Option<u64>,
-    /// As in `Q4_K_M`.
+    /// How its weights are quantised: `Q4_K_M`.
     pub quantization: Option<Name>,
-    /// The longest context it was made for, in tokens.
+    /// The longest context that it was made for, in tokens (`POST /api/show`); `null` until that was asked.
     pub context_length: Option<u64>,
-    /// What it can do.
+    /// What it can do: `completion`, `tools`, `vision` and others (`POST /api/show`); `null` until that was asked.
     pub capabilities: Option<Vec<String>>,
-    /// A model in the cloud, which is never loaded here.
+    /// A model in the cloud, which takes no memory here and is never loaded.
     pub remote: bool,
     /// Whether this version of it is in memory, under whichever of its names.
     pub loaded: bool,
 }
 
-/// Memory of all loaded models, in GiB.
+/// Memory of all loaded models of all servers together, in GiB to three digits. A sum of which a part is not known is
+/// `null`: so is all of it while one server does not answer.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct MemoryUsage {
-    /// In all; `null` unless every host answers.
+    /// In all.
     pub current_gb: Option<f64>,
     /// On GPUs.
     pub vram_gb: Option<f64>,
     /// In RAM.
     pub ram_gb: Option<f64>,
-    /// How much there may be; Ollama does not say.
+    /// How much there may be; always `null` for now, as Ollama does not say.
     pub max_gb: Option<f64>,
 }
 
-/// A server.
+/// A server of Ollama.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OllamaHost")]
 pub struct Host {
-    /// `HOST:PORT`.
+    /// Its address as `HOST:PORT`, which names it everywhere.
     pub host: Name,
-    /// Its URL.
+    /// Its URL as configured.
     pub url: String,
-    /// `answering`, `busy` (it listens and keeps silent) or `away`.
+    /// `answering`; `busy`, when it listens and keeps silent, as while it loads a large model; or `away`.
     pub state: &'static str,
-    /// Since when, RFC 3339.
+    /// When it came into this state, RFC 3339.
     pub since: String,
-    /// When it last answered in full, RFC 3339.
+    /// When it last answered in full, RFC 3339; `null` when it never did.
     pub answered_at: Option<String>,
-    /// Its version.
+    /// Its version (`GET /api/version`); `null` until it has said it.
     pub version: Option<Name>,
-    /// Models on its disk.
+    /// Models on its disk; `null` while they are not known.
     pub models_installed: Option<usize>,
-    /// Models in its memory.
+    /// Models in its memory; `null` while they are not known.
     pub models_loaded: Option<usize>,
-    /// Why it does not answer, as a code.
+    /// Why it does not answer, as a code; `null` when it does.
     pub reason: Option<&'static str>,
-    /// Why it does not answer, as a sentence.
+    /// The same as a sentence with what would help; `null` when it answers.
     pub detail: Option<String>,
 }
 
 /// Loading and unloading through the agent.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Controls {
-    /// Whether those who may can load and unload.
+    /// Whether those who may change something can load and unload: `sources.ollama.controls` is on, and there are
+    /// users or a control token.
     pub enabled: bool,
-    /// What was asked for: waiting, running, and for five minutes what is finished.
+    /// What was asked for: what waits, what runs, and for five minutes what is finished.
     pub jobs: Vec<Job>,
 }
 
-/// A load or unload.
+/// A load or unload that was asked for through the agent. On each server one runs at a time.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Job {
-    /// Its number.
+    /// Its number, from 1: the `job` of the answer to the request.
     pub id: u64,
-    /// The server.
+    /// The server that it is for, as `HOST:PORT`.
     pub host: Name,
-    /// The model.
+    /// The model's name with its tag.
     pub model: Name,
     /// `load` or `unload`.
     pub action: &'static str,
     /// `queued`, `running`, `done` or `failed`.
     pub state: &'static str,
-    /// How many come before it on its server.
+    /// How many come before it on its server; `null` unless it is `queued`.
     pub position: Option<usize>,
     /// When it was asked for, RFC 3339.
     pub requested_at: String,
-    /// How long it has been running, or ran.
+    /// How long it has been running, or ran, in seconds; `null` while it is `queued`.
     pub seconds: Option<f64>,
-    /// What went wrong.
+    /// What went wrong; `null` unless it is `failed`.
     pub error: Option<JobError>,
 }
 
 /// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct JobError {
-    /// For programs.
+    /// A word for programs, such as `not_enough_memory`: the codes of the load's route.
     pub code: &'static str,
-    /// For people; Ollama's own words where it gave some.
+    /// A sentence for people, with Ollama's own words where it gave some.
     pub message: String,
     /// What to try.
     pub hint: String,

@@ -6,27 +6,27 @@ mod routes;
 pub(crate) mod status;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use aura_gpu::Gpus;
-use aura_model::{Missing, Reason};
+use aura_model::{Missing, Reason, Source};
 use aura_ollama::Ollama;
+use aura_postgres::Postgres;
 use jiff::Timestamp;
-use tokio::{sync::watch, time::sleep};
 
-pub use self::routes::routes;
 use self::{
-    derive::Moment,
+    derive::OllamaSample,
     message::{Controls, ModelUpdate},
 };
+use super::{
+    Make, Parts, View,
+    debates::{DebatesView, Row},
+};
 use crate::{
-    hub::{Channel, Hub, Published, Snapshot},
-    publish::feed::Feed,
+    api::{FeedDescription, Routes},
+    hub::{Hub, Published, Snapshot, State},
 };
 
 /// What is done to models, as far as the message shows it.
@@ -34,75 +34,107 @@ pub trait Actions: Send + Sync {
     /// Whether it may be done at all, and what was asked for.
     fn controls(&self) -> Controls;
 
-    /// Rings at every change of that.
-    fn changes(&self) -> watch::Receiver<u64>;
+    /// Grows with every change of that. Who changes it rings for Ollama in the hub.
+    fn revision(&self) -> u64;
 }
 
 /// Ollama's state for people.
 pub struct OllamaView {
     hub: Arc<Hub>,
-    feed: Feed,
+    debates: Arc<DebatesView>,
     actions: Arc<dyn Actions>,
-    seq: AtomicU64,
+    /// What the newest message was made from.
+    said: Mutex<Option<Said>>,
+}
+
+/// What tells one message from the next.
+#[derive(PartialEq)]
+struct Said {
+    state: State,
+    reading: Option<Instant>,
+    actions: u64,
+    standings: u64,
+}
+
+impl View for OllamaView {
+    const FEED: FeedDescription = message::FEED;
+    const ABOUT: &'static str = "Models of Ollama: see [Ollama](sources/ollama.md).";
+    const SOURCES: &'static [&'static str] = &[Ollama::NAME, Postgres::NAME];
+    type Message = ModelUpdate;
+
+    fn open(parts: &Parts<'_>) -> Arc<Self> {
+        Arc::new(Self::new(parts.hub, &parts.debates, Arc::clone(&parts.actions)))
+    }
+
+    fn take(self: &Arc<Self>, seq: u64) -> Option<Make<ModelUpdate>> {
+        let channel = self.hub.channel::<Ollama>()?;
+        let now = Said {
+            state: channel.health().state,
+            reading: channel.latest().map(|snapshot| snapshot.taken),
+            actions: self.actions.revision(),
+            standings: self.debates.revision(),
+        };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.as_ref() == Some(&now) {
+            return None;
+        }
+        *said = Some(now);
+        let pieces = self.pieces();
+        Some(Box::new(move || pieces.message(seq)))
+    }
+
+    fn routes() -> Routes<Arc<Self>> {
+        routes::routes()
+    }
 }
 
 impl OllamaView {
-    /// Over this hub, publishing to this feed.
+    /// Over this hub, with the debates' standings and what is done to models.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, feed: Feed, actions: Arc<dyn Actions>) -> Arc<Self> {
-        Arc::new(Self { hub, feed, actions, seq: AtomicU64::new(0) })
+    pub fn new(hub: &Arc<Hub>, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
+        Self { hub: Arc::clone(hub), debates: Arc::clone(debates), actions, said: Mutex::default() }
     }
 
-    /// Publishes a message with each reading and each step of a job, and when Ollama is no longer watched.
-    pub async fn run(self: Arc<Self>) {
-        let Some(channel) = self.hub.channel::<Ollama>() else { return };
-        let mut readings = channel.subscribe();
-        let mut jobs = self.actions.changes();
-        loop {
-            readings.borrow_and_update();
-            jobs.borrow_and_update();
-            let state = || (channel.health().state, channel.latest().is_some());
-            let before = state();
-            self.publish(&channel);
-            loop {
-                tokio::select! {
-                    changed = readings.changed() => {
-                        if changed.is_err() {
-                            return;
-                        }
-                        break;
-                    }
-                    _ = jobs.changed() => break,
-                    () = sleep(channel.next_look()) => if state() != before { break },
-                }
-            }
+    /// Everything that a message is made from, as it is now.
+    fn pieces(&self) -> Pieces {
+        Pieces {
+            reading: newest(&self.hub),
+            gpus: self.hub.channel::<Gpus>().and_then(|channel| channel.latest()),
+            model_stats: self.debates.rows(),
+            interval: self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval()),
+            controls: self.actions.controls(),
         }
     }
 
-    /// What the feed says now, made afresh.
-    #[must_use]
-    pub fn current(&self) -> ModelUpdate {
-        let snapshot = newest(&self.hub);
-        let interval = self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval());
-        message(&snapshot, self.gpus().as_deref(), self.actions.controls(), interval, self.seq.load(Ordering::Relaxed))
+    /// What the feed says, made afresh for its twins, which have no number.
+    fn current(&self) -> ModelUpdate {
+        self.pieces().message(0)
     }
+}
 
-    fn publish(&self, channel: &Channel<Ollama>) {
-        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
-        let (snapshot, gpus) = (newest(&self.hub), self.gpus());
-        let (controls, interval) = (self.actions.controls(), channel.interval());
-        self.feed.publish(seq, move |out| {
-            if let Err(error) =
-                serde_json::to_writer(out, &message(&snapshot, gpus.as_deref(), controls, interval, seq))
-            {
-                tracing::error!("the message of feed models could not be encoded: {error}");
-            }
-        });
-    }
+struct Pieces {
+    reading: Result<Arc<Snapshot<Ollama>>, Missing>,
+    gpus: Option<Arc<Snapshot<Gpus>>>,
+    model_stats: Result<Arc<Vec<Row>>, Missing>,
+    interval: Duration,
+    controls: Controls,
+}
 
-    /// The newest reading of the GPUs, for what models take of them.
-    fn gpus(&self) -> Option<Arc<Snapshot<Gpus>>> {
-        self.hub.channel::<Gpus>()?.latest()
+impl Pieces {
+    fn message(self, seq: u64) -> ModelUpdate {
+        let reading = match &self.reading {
+            Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),
+            Err(missing) => Err(missing.clone()),
+        };
+        derive::update(OllamaSample {
+            seq,
+            reading,
+            gpus: self.gpus.as_ref().map(|gpus| &gpus.reading),
+            model_stats: self.model_stats,
+            interval_seconds: self.interval.as_secs_f64(),
+            controls: self.controls,
+            now: Timestamp::now(),
+        })
     }
 }
 
@@ -111,27 +143,6 @@ pub(crate) fn newest(hub: &Hub) -> Result<Arc<Snapshot<Ollama>>, Missing> {
     let nothing = || Missing::new(Reason::Stale, "Ollama was not asked yet");
     let channel = hub.channel::<Ollama>().ok_or_else(nothing)?;
     channel.latest_or_outdated().ok_or_else(|| channel.health().missing.unwrap_or_else(nothing))
-}
-
-fn message(
-    snapshot: &Result<Arc<Snapshot<Ollama>>, Missing>,
-    gpus: Option<&Snapshot<Gpus>>,
-    controls: Controls,
-    interval: Duration,
-    seq: u64,
-) -> ModelUpdate {
-    let reading = match snapshot {
-        Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),
-        Err(missing) => Err(missing.clone()),
-    };
-    derive::update(Moment {
-        seq,
-        reading,
-        gpus: gpus.map(|gpus| &gpus.reading),
-        interval_seconds: interval.as_secs_f64(),
-        controls,
-        now: Timestamp::now(),
-    })
 }
 
 #[cfg(test)]

@@ -3,20 +3,34 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{HeaderValue, StatusCode, header};
 
 use super::{OllamaView, status};
-use crate::api::ApiError;
+use crate::api::{Answer, ApiError, Failure, Operation, REASONS, Routes};
 
 /// The routes.
-pub fn routes(view: Arc<OllamaView>) -> Router {
-    Router::new().route("/v1/models/status", get(model_status)).route("/v1/models/health", get(health)).with_state(view)
+pub(crate) fn routes() -> Routes<Arc<OllamaView>> {
+    Routes::new().on(STATUS, model_status).on(HEALTH, health)
 }
+
+const STATUS: Operation =
+    Operation::get("models_status", "/v1/models/status", "What is loaded, in the shape of existing installations.")
+        .answers(&[Answer::json::<status::Status>(200, "What Ollama says.")])
+        .errors(&[Failure::new(503, REASONS, "no server of Ollama answers, and why")]);
+
+const HEALTH: Operation = Operation::get(
+    "models_health",
+    "/v1/models/health",
+    "Whether every server of Ollama is there, in the shape of existing installations.",
+)
+.answers(&[
+    Answer::json::<status::Health>(200, "All are."),
+    Answer::json::<status::Health>(503, "One is away, or nothing is known."),
+]);
 
 async fn model_status(State(view): State<Arc<OllamaView>>) -> Result<Response, ApiError> {
     let status = status::status(view.current());

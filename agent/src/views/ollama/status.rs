@@ -11,28 +11,46 @@ use crate::api::ErrorBody;
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// `/v1/models/status`.
+/// What is loaded, in the shape of the gateway of existing installations. What is not known is `null` and says why
+/// under `missing`.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ModelsStatus")]
 pub(crate) struct Status {
+    /// Names of the models in memory.
     loaded_models: Vec<Name>,
+    /// Memory of all loaded models together, on GPUs too, in GiB; `null` unless every server answers.
     current_ram_gb: Option<f64>,
+    /// Always `null` for now: Ollama does not say how much memory its models may take.
     max_ram_gb: Option<f64>,
+    /// Always `null` for now: Ollama does not say how many models it keeps loaded.
     max_concurrent: Option<u64>,
+    /// What is known of each loaded model, by its name.
     model_details: BTreeMap<Name, Details>,
+    /// Names of the models on disk.
     available_models: Option<Vec<Name>>,
+    /// Always `null`: Ollama knows no modes.
     mode_mappings: Option<BTreeMap<String, Name>>,
+    /// Why what is `null` is so, by its path here.
     missing: BTreeMap<String, Missing>,
+    /// When the newest reading of Ollama was begun, RFC 3339 in UTC.
     sampled_at: Option<String>,
 }
 
+/// A model in memory, in the shape of the gateway of existing installations.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LoadedModelDetails")]
 struct Details {
+    /// When the agent first saw it in memory, RFC 3339; `null` when it was there before the agent.
     loaded_at: Option<String>,
+    /// When the agent last saw it finish a request, RFC 3339; `null` when it did not yet.
     last_used: Option<String>,
+    /// Minutes since `last_used`, to a tenth.
     idle_minutes: Option<f64>,
-    /// How long it stays unused; 0 is for ever.
+    /// Minutes that it stays unused, to a tenth; 0 when it stays for ever, `null` until it was used.
     timeout_minutes: Option<f64>,
+    /// Its memory, on GPUs too, in GiB to three digits.
     ram_gb: Option<f64>,
+    /// It stays until somebody unloads it or it has to make room.
     always_loaded: bool,
 }
 
@@ -73,19 +91,24 @@ fn details(model: Loaded) -> Details {
     }
 }
 
-/// `/v1/models/health`.
+/// Whether every server of Ollama is there. One that is busy is.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ModelsHealth")]
 pub(crate) struct Health {
     /// `healthy` or `unhealthy`.
     status: &'static str,
+    /// URL of the first server that is away, else of the first of all; `null` when none is watched.
     ollama_url: Option<String>,
+    /// Names of the models on disk; absent when `unhealthy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     available_models: Option<Vec<Name>>,
+    /// Names of the models in memory; absent when `unhealthy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     loaded_models: Option<Vec<Name>>,
-    /// Why it is unhealthy.
+    /// Why it is unhealthy; absent when `healthy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
+    /// Every server.
     hosts: Vec<Host>,
 }
 

@@ -130,13 +130,18 @@ fn watch(simulators: &[&Simulator]) -> Ollama {
     Ollama::open(&options, &Context::default()).unwrap()
 }
 
+fn unread() -> Missing {
+    Missing::new(Reason::NotConfigured, "no debates are read")
+}
+
 fn shown(reading: &OllamaReading) -> Value {
     let controls = Controls { enabled: false, jobs: Vec::new() };
     let now = Timestamp::now();
-    let update = derive::update(Moment {
+    let update = derive::update(OllamaSample {
         seq: 1,
         reading: Ok((reading, now)),
         gpus: None,
+        model_stats: Err(unread()),
         interval_seconds: 1.0,
         controls,
         now,
@@ -273,10 +278,11 @@ fn a_sum_over_hosts_of_which_one_is_silent_is_not_known() {
     assert!(message["memory_usage"]["current_gb"].is_null());
     assert_eq!(message["missing"]["memory_usage.current_gb"]["reason"], "unreachable");
     assert_eq!(message["missing"][format!("hosts.{}", gone.address())]["reason"], "unreachable");
-    let update = derive::update(Moment {
+    let update = derive::update(OllamaSample {
         seq: 1,
         reading: Ok((&source.sample().unwrap(), Timestamp::now())),
         gpus: None,
+        model_stats: Err(unread()),
         interval_seconds: 1.0,
         controls: Controls { enabled: false, jobs: Vec::new() },
         now: Timestamp::now(),
@@ -293,10 +299,11 @@ fn without_a_reading_everything_says_why() {
     let why = Missing::new(Reason::NotConfigured, "no Ollama was found");
     let controls = Controls { enabled: false, jobs: Vec::new() };
     let update = || {
-        derive::update(Moment {
+        derive::update(OllamaSample {
             seq: 1,
             reading: Err(why.clone()),
             gpus: None,
+            model_stats: Err(unread()),
             interval_seconds: 1.0,
             controls: Controls { enabled: controls.enabled, jobs: Vec::new() },
             now,

@@ -7,130 +7,142 @@ use aura_model::Missing;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The JSON schema of the message.
-#[must_use]
-pub fn schema() -> String {
-    crate::api::schema::<DatabaseUpdate>()
-}
+use crate::api::FeedDescription;
 
-/// One message.
+/// The feed of the database servers.
+pub(crate) const FEED: FeedDescription = FeedDescription::new::<DatabaseUpdate>(
+    "database",
+    "PostgreSQL servers: connections, rates, sizes, locks, vacuums, replication.",
+    "A message with each reading, and one when readings stop to come. It comes also without a reading: then `metrics` is `null` and \
+     `missing` says why.",
+);
+
+/// A message of `/ws/database`, and what `/api/database` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct DatabaseUpdate {
     /// Always `database_update`.
     pub r#type: &'static str,
-    /// One more with each message.
+    /// Grows by one with each message since the agent started.
     pub seq: u64,
-    /// When the servers were asked, or found not to be watched, RFC 3339.
+    /// When the newest reading of the servers was begun, RFC 3339 in UTC; when the message was made, while there is
+    /// none.
     pub sampled_at: String,
     /// The same as `sampled_at`.
     pub timestamp: String,
-    /// From one sample to the next, in seconds.
+    /// Seconds from one sample to the next (`sources.postgres.interval`).
     pub interval_seconds: f64,
-    /// The first server; `null` when no reading is on time.
+    /// The first server of the configuration; `null` while no reading is on time.
     pub metrics: Option<Metrics>,
-    /// The other servers.
+    /// The other servers, in the order of the configuration.
     pub others: Vec<Metrics>,
-    /// Why `metrics` is `null`.
+    /// Why `metrics` is `null`; absent when it is not.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// One server.
+/// A PostgreSQL server. What the agent's role may not see is `null` or absent, and `missing` names the right that it
+/// lacks.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ServerMetrics")]
 pub struct Metrics {
-    /// Its name in the configuration.
+    /// The server's name in the configuration; `host:port` unless one is given.
     pub name: String,
-    /// `connected`, `disconnected` when it does not answer, `error` when it does not let us in.
+    /// `connected`; `disconnected` when it does not answer; `error` when it does not let the agent in.
     pub status: &'static str,
-    /// When it was asked, RFC 3339.
+    /// When the sample was begun, RFC 3339 in UTC.
     pub timestamp: String,
-    /// How long before that its values were read, while its newest sample has not returned; else 0.
+    /// How many seconds before that the values were read, while the newest sample of this server has not returned;
+    /// else 0.
     pub age_seconds: f64,
-    /// Why it is not connected.
+    /// Why it is not connected, as a sentence; absent when it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Where it is.
+    /// Its address as `host:port`, or the path of its socket.
     pub host: String,
-    /// The database that we are connected to.
+    /// Name of the database that the agent is connected to.
     pub database: String,
-    /// Its version.
+    /// Its version: `17.2`; `null` while it is not connected.
     pub version: Option<String>,
-    /// `primary` or `replica`.
+    /// `primary`, or `replica` while it replays another server's changes (`pg_is_in_recovery()`).
     pub role: Option<&'static str>,
-    /// Who is connected.
+    /// Who is connected, from pg_stat_activity.
     pub connections: Option<Connections>,
-    /// Size of the database that we are connected to.
+    /// Size of the database that the agent is connected to (`pg_database_size`), read every `slow_interval`.
     pub database_size: Option<Size>,
-    /// The largest tables, up to 20.
+    /// The 20 largest tables of all databases that are looked into, largest first, read every `slow_interval`.
     pub table_sizes: Option<Vec<TableSize>>,
-    /// Statements that take more than 100 ms on average; absent when there is none or nobody counts.
+    /// Statements that take more than 100 ms on average, from pg_stat_statements; absent when there is none, or the
+    /// extension is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_queries: Option<Vec<SlowQuery>>,
     /// Whether all is well, with the numbers behind it.
     pub health: Health,
-    /// Rates of all databases together.
+    /// Rates of all databases together, from pg_stat_database; `null` until there are two readings, and when the
+    /// counters were reset.
     pub activity: Option<Rates>,
-    /// Each database.
+    /// Each database that can be connected to, from pg_stat_database.
     pub databases: Option<Vec<Database>>,
-    /// Transactions that have been running for more than 30 s, longest first, up to 20.
+    /// Transactions of clients that have been running for more than 30 s (pg_stat_activity), longest first, 20 at
+    /// most.
     pub long_running: Option<Vec<Running>>,
-    /// Backends that wait for a lock, and for whom, up to 20.
+    /// Clients that wait for a lock, and for whom (pg_stat_activity, `pg_blocking_pids()`), 20 at most.
     pub blocked: Option<Vec<Blocked>>,
-    /// Tables with most rows that wait for vacuum, up to 10.
+    /// The 10 tables with most dead rows, most first, from pg_stat_user_tables; without those that have none.
     pub vacuum_debt: Option<Vec<VacuumDebt>>,
-    /// Vacuums that run now.
+    /// Vacuums that run now, from pg_stat_progress_vacuum.
     pub vacuums: Option<Vec<Vacuum>>,
-    /// Replication.
+    /// Who follows whom, and how far behind.
     pub replication: Option<Replication>,
-    /// Why something is `null` or absent, by its path.
+    /// Why something is `null` or absent, by its path here; the sentence has the SQL that would grant a right.
     pub missing: BTreeMap<&'static str, Missing>,
 }
 
-/// Clients and their limit; our own connections are left out. All but the limit is `null` where the role may not see what
-/// others do.
+/// Clients and their limit, from pg_stat_activity. The agent's own connections are left out. All but `max` is `null`
+/// where the agent's role may not see what others do (`pg_monitor`).
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Connections {
     /// Clients whose query runs now.
     pub active: Option<u64>,
     /// Clients that wait for nothing.
     pub idle: Option<u64>,
-    /// Clients inside a transaction that do nothing.
+    /// Clients inside a transaction that do nothing, aborted ones included: they hold their locks.
     pub idle_in_transaction: Option<u64>,
     /// Clients of all databases.
     pub total: Option<u64>,
-    /// Clients of the database that we are connected to.
+    /// Clients of the database that the agent is connected to.
     pub this_database: Option<u64>,
-    /// The server's own processes: not counted against the limit.
+    /// The server's own processes, which are not counted against the limit.
     pub background: Option<u64>,
-    /// `max_connections`.
+    /// Setting `max_connections`.
     pub max: Option<u64>,
-    /// `total` by `max`, 0 to 100.
+    /// `total` as a share of `max`, 0 to 100.
     pub utilization_percent: Option<f64>,
-    /// Who holds them, most first, up to 20.
+    /// Who holds connections, most first, 20 at most.
     pub holders: Option<Vec<Holder>>,
 }
 
-/// Who holds connections.
+/// Clients of one role, program, address and database.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Holder {
-    /// The role.
+    /// Name of the role; empty when it is not known.
     pub user: String,
-    /// What the client calls itself.
+    /// What the clients call themselves (`application_name`); empty when they say nothing.
     pub application: String,
-    /// Where it is; `null` for a local socket.
+    /// Address that they connect from; `null` for a local socket.
     pub client: Option<String>,
-    /// The database.
+    /// Name of their database; `null` for those that have none, as receivers of WAL.
     pub database: Option<String>,
-    /// How many.
+    /// How many connections.
     pub count: u64,
 }
 
-/// A size.
+/// A size, and how it grew.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DatabaseSize")]
 pub struct Size {
     /// In bytes.
     pub bytes: i64,
-    /// As PostgreSQL writes it.
+    /// As PostgreSQL writes it (`pg_size_pretty`): `42 MB`.
     pub pretty: String,
     /// In MiB.
     pub mb: f64,
@@ -139,13 +151,13 @@ pub struct Size {
     pub growth: Growth,
 }
 
-/// How much something grew since it was first read, within the last hour; absent before the second reading.
+/// How much something grew within the last hour; absent before the second reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Growth {
-    /// By so many bytes.
+    /// By so many bytes; negative when it shrank.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth_bytes: Option<i64>,
-    /// In so many seconds.
+    /// In so many seconds: the time between the oldest size that is remembered and the newest, an hour at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth_seconds: Option<f64>,
 }
@@ -153,231 +165,244 @@ pub struct Growth {
 /// A table's size with everything that belongs to it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct TableSize {
-    /// Its database.
+    /// Name of its database.
     pub database: String,
-    /// Its schema.
+    /// Name of its schema.
     pub schema: String,
     /// Its name.
     pub table: String,
-    /// In bytes, indexes and long values included.
+    /// In bytes, indexes and long values (TOAST) included.
     pub size_bytes: i64,
-    /// As PostgreSQL writes it.
+    /// As PostgreSQL writes it (`pg_size_pretty`).
     pub size_pretty: String,
     /// How much it grew.
     #[serde(flatten)]
     pub growth: Growth,
 }
 
-/// A slow statement.
+/// A statement that takes more than 100 ms on average, from pg_stat_statements. Counts are since its statistics were
+/// reset.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SlowQuery {
-    /// The first 200 letters; `null` when it is another role's and we may not see it.
+    /// Its first 200 letters, constants as `$1`; `null` when it is another role's and the agent's may not see it.
     pub query: Option<String>,
     /// How often it ran.
     pub calls: i64,
-    /// Milliseconds in all.
+    /// Milliseconds that all runs took.
     pub total_time_ms: f64,
-    /// Milliseconds each time.
+    /// Milliseconds that a run took on average.
     pub mean_time_ms: f64,
-    /// Rows in all.
+    /// Rows that all runs returned or changed.
     pub rows: i64,
-    /// Its database.
+    /// Name of its database; `null` when that is gone.
     pub database: Option<String>,
 }
 
-/// Whether all is well.
+/// Whether all is well, with the numbers behind it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ServerHealth")]
 pub struct Health {
-    /// It accepts connections.
+    /// The agent is connected.
     pub accepting_connections: bool,
-    /// How long it has been running.
+    /// Seconds since the server was started (`pg_postmaster_start_time()`).
     pub uptime_seconds: Option<f64>,
-    /// Queries that have been running for more than 30 s.
+    /// Queries of clients that have been running for more than 30 s; `null` where the agent's role may not see them.
     pub long_running_queries: Option<u64>,
-    /// Backends that wait for a lock.
+    /// Clients that wait for a lock; `null` where the agent's role may not see them.
     pub blocked_queries: Option<u64>,
-    /// `healthy`, `degraded`, or `unknown` when it could not be judged.
+    /// `degraded` when somebody waits for a lock or a standby is cut off, else `healthy`; `unknown` when it cannot be
+    /// judged.
     pub status: &'static str,
-    /// What is not well, with its number.
+    /// What is not well, each with its number in a sentence. Not all of it makes the server `degraded`.
     pub reasons: Vec<String>,
 }
 
-/// Rates over the last seconds.
+/// What pg_stat_database counted over the last seconds, by these seconds. Absent as a whole when a counter was set
+/// back.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Rates {
-    /// Over so many seconds.
+    /// Seconds between the two readings.
     pub window_seconds: f64,
     /// Transactions committed a second.
     pub commits_per_second: f64,
     /// Transactions rolled back a second.
     pub rollbacks_per_second: f64,
-    /// Rolled back by all; `null` without a transaction.
+    /// Transactions rolled back as a share of all, 0 to 1; `null` without a transaction.
     pub rollback_ratio: Option<f64>,
-    /// Blocks found in the buffer cache by all that were wanted; `null` when none was.
+    /// Blocks found in the server's buffers as a share of all that were wanted, 0 to 1; `null` when none was.
     pub cache_hit_ratio: Option<f64>,
-    /// Rows read, inserted, updated and deleted a second.
+    /// Rows a second.
     pub rows_per_second: RowRates,
     /// Deadlocks in the window.
     pub deadlocks: i64,
-    /// Bytes written to temporary files a second.
+    /// Bytes a second written to temporary files, as by sorts that `work_mem` does not hold.
     pub temp_bytes_per_second: f64,
 }
 
-/// Rows a second.
+/// Rows a second, from pg_stat_database.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RowRates {
-    /// Returned by scans.
+    /// Live rows that scans fetched or index entries that they returned (`tup_returned`).
     pub returned: f64,
-    /// Inserted.
+    /// Rows inserted.
     pub inserted: f64,
-    /// Updated.
+    /// Rows updated.
     pub updated: f64,
-    /// Deleted.
+    /// Rows deleted.
     pub deleted: f64,
 }
 
-/// One database.
+/// A database, from pg_stat_database. Counts are since its statistics were reset.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Database {
     /// Its name.
     pub name: String,
-    /// Its size in bytes.
+    /// Its size in bytes (`pg_database_size`), read every `slow_interval`; `null` where the agent's role may not ask.
     pub size_bytes: Option<i64>,
-    /// How long ago that was read, in seconds.
+    /// How many seconds ago that was read.
     pub size_age_seconds: Option<f64>,
     /// How much it grew.
     #[serde(flatten)]
     pub growth: Growth,
-    /// Backends connected to it.
+    /// Connections to it, the agent's included.
     pub backends: i32,
-    /// Blocks found in the buffer cache by all, since the counts began.
+    /// Blocks found in the server's buffers as a share of all that were wanted, 0 to 1; `null` when none was.
     pub cache_hit_ratio: Option<f64>,
-    /// Transactions rolled back by all, since the counts began.
+    /// Transactions rolled back as a share of all, 0 to 1; `null` without a transaction.
     pub rollback_ratio: Option<f64>,
-    /// Deadlocks since the counts began.
+    /// Deadlocks that the server has resolved.
     pub deadlocks: i64,
-    /// How much of the transaction numbers is used before the server must stop, 0 to 100.
+    /// How much of the transaction numbers is used before the server must stop (`age(datfrozenxid)`), 0 to 100.
+    /// Vacuum brings it down.
     pub wraparound_percent: f64,
-    /// Rates over the last seconds.
+    /// Rates over the last seconds; `null` until there are two readings, and when the counters were reset.
     pub rates: Option<Rates>,
 }
 
-/// A transaction that takes long.
+/// A transaction that takes long, from pg_stat_activity.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunningTransaction")]
 pub struct Running {
-    /// Its process.
+    /// Number of its server process.
     pub pid: i32,
-    /// Who runs it.
+    /// Name of the role that runs it.
     pub user: Option<String>,
-    /// Where.
+    /// Name of its database.
     pub database: Option<String>,
-    /// What the client calls itself.
+    /// What the client calls itself (`application_name`).
     pub application: Option<String>,
-    /// What it does.
+    /// What it does: `active`, `idle in transaction` and others.
     pub state: Option<String>,
-    /// How long the transaction has been running.
+    /// How long the transaction has been running, in seconds.
     pub seconds: f64,
-    /// The first 200 letters of its query.
+    /// The first 200 letters of its newest query.
     pub query: Option<String>,
 }
 
-/// A backend that waits for a lock.
+/// A client that waits for a lock, from pg_stat_activity.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BlockedBackend")]
 pub struct Blocked {
-    /// Its process.
+    /// Number of its server process.
     pub pid: i32,
-    /// Who waits.
+    /// Name of the role that waits.
     pub user: Option<String>,
-    /// Where.
+    /// Name of its database.
     pub database: Option<String>,
-    /// How long its query has been running.
+    /// How long its query has been running, in seconds.
     pub seconds: Option<f64>,
     /// The first 200 letters of its query.
     pub query: Option<String>,
-    /// Those that it waits for.
+    /// Those that it waits for (`pg_blocking_pids()`).
     pub blocked_by: Vec<Blocker>,
 }
 
-/// A backend that others wait for.
+/// A server process that others wait for. All but its number is `null` when it is gone or hidden.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BlockingBackend")]
 pub struct Blocker {
-    /// Its process.
+    /// Its number; 0 for a prepared transaction.
     pub pid: i32,
-    /// Whose it is.
+    /// Name of its role.
     pub user: Option<String>,
     /// What it does; `idle in transaction` holds its locks without doing anything.
     pub state: Option<String>,
-    /// The first 200 letters of its query.
+    /// The first 200 letters of its newest query.
     pub query: Option<String>,
 }
 
-/// A vacuum that runs.
+/// A vacuum that runs, from pg_stat_progress_vacuum.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Vacuum {
-    /// Its database.
+    /// Name of its database.
     pub database: Option<String>,
-    /// Its table: by name in the database that we are connected to, by number elsewhere.
+    /// Its table: by name in the database that the agent is connected to, by number elsewhere.
     pub table: Option<String>,
-    /// What it does; `null` when it is another role's and we may not see it.
+    /// What it does: `scanning heap`, `vacuuming indexes` and others; `null` when it is another role's and the
+    /// agent's may not see it.
     pub phase: Option<String>,
     /// How much of the table it has scanned, 0 to 100.
     pub scanned_percent: Option<f64>,
 }
 
-/// A table whose dead rows wait for vacuum.
+/// A table whose dead rows wait for vacuum, from pg_stat_user_tables.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct VacuumDebt {
-    /// Its database.
+    /// Name of its database.
     pub database: String,
-    /// Its schema.
+    /// Name of its schema.
     pub schema: String,
     /// Its name.
     pub table: String,
-    /// Rows that wait, estimated.
+    /// Rows that wait, as the server estimates (`n_dead_tup`).
     pub dead_rows: i64,
-    /// Rows that are alive, estimated.
+    /// Rows that are alive, as the server estimates (`n_live_tup`).
     pub live_rows: i64,
-    /// When either vacuum last ran, Unix seconds.
+    /// When it was last vacuumed, by hand or by autovacuum, in Unix seconds; `null` when it never was.
     pub last_vacuum: Option<f64>,
 }
 
-/// Replication.
+/// Who follows whom, and how far behind.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Replication {
-    /// It replays another server's changes.
+    /// Whether it replays another server's changes (`pg_is_in_recovery()`).
     pub is_replica: bool,
-    /// How far it is behind, in seconds; 0 when all that was received is replayed, `null` when it is cut off.
+    /// How far it is behind, in seconds: the age of the newest change that it has replayed, 0 when all that was
+    /// received is. `null` on a primary, and when it is cut off.
     pub lag_seconds: Option<f64>,
-    /// How long, at least, a standby has heard nothing from the server that it receives from.
+    /// How long, at least, a standby has heard nothing from the server that it receives from (pg_stat_wal_receiver),
+    /// in seconds.
     pub silent_seconds: Option<f64>,
-    /// Whether a standby should receive changes and does not.
+    /// Whether a standby should receive changes and does not; `null` on a primary.
     pub cut_off: Option<bool>,
-    /// Those that receive its changes.
+    /// Those that receive its changes, from pg_stat_replication.
     pub receivers: Option<Vec<Receiver>>,
-    /// Slots that nobody uses and that keep WAL.
+    /// Replication slots that nobody uses and that keep WAL, from pg_replication_slots: they fill the disk.
     pub inactive_slots: Option<Vec<InactiveSlot>>,
 }
 
-/// A receiver of changes.
+/// Who receives the server's changes, from pg_stat_replication.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReplicationReceiver")]
 pub struct Receiver {
-    /// What it calls itself.
+    /// What it calls itself (`application_name`).
     pub application: Option<String>,
-    /// Where it is.
+    /// Address that it connects from; `null` for a local socket.
     pub client: Option<String>,
-    /// `streaming`, `catchup` and so on.
+    /// `startup`, `catchup`, `streaming`, `backup` or `stopping`.
     pub state: Option<String>,
-    /// How far it is behind.
+    /// Bytes of WAL that it has not replayed yet.
     pub lag_bytes: Option<f64>,
-    /// How long it takes.
+    /// How long the newest WAL took until it was replayed there (`replay_lag`), in seconds; `null` when there was
+    /// none lately.
     pub lag_seconds: Option<f64>,
 }
 
-/// A slot that nobody uses.
+/// A replication slot that nobody uses, from pg_replication_slots.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InactiveSlot {
     /// Its name.
     pub name: String,
-    /// WAL that is kept for it.
+    /// Bytes of WAL that are kept for it; `null` when it keeps none.
     pub kept_bytes: Option<f64>,
 }

@@ -7,30 +7,48 @@ use aura_exposition::{Format, encode};
 use aura_model::each_group;
 use aura_postgres::{ProbeError, Prober};
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use http::{StatusCode, header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{PostgresView, why};
+use super::{PostgresView, message::Metrics};
 use crate::{
-    api::{ApiError, Query},
+    api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
     publish::prometheus::report,
 };
 
 /// The routes.
-pub fn routes(view: Arc<PostgresView>) -> Router {
-    Router::new().route("/api/database/metrics", get(metrics)).route("/probe", get(probe)).with_state(view)
+pub(crate) fn routes() -> Routes<Arc<PostgresView>> {
+    Routes::new().on(METRICS, metrics).on(PROBE, probe)
 }
 
+const METRICS: Operation =
+    Operation::get("database_metrics", "/api/database/metrics", "The first database server alone.")
+        .answers(&[Answer::json::<Metrics>(200, "What `metrics` of the newest message says.")])
+        .errors(&[Failure::new(503, REASONS, "no reading is on time, and why")]);
+
+const PROBE: Operation = Operation::get("probe", "/probe", "The metrics of a database server that the request names.")
+    .description(
+        "It is asked now, if `sources.postgres.probe` allows that: see [PostgreSQL](sources/postgres.md). A server that does not \
+         answer has `pg_up 0`. Parameters that are not known are passed over.",
+    )
+    .query::<Probed>()
+    .answers(&[Answer::text("Its metrics.", &PROBED)])
+    .errors(&[
+        Failure::new(400, &["bad_target", "unknown_module", "bad_query"], "what the parameters say is not to be understood"),
+        Failure::new(403, &["target_not_allowed"], "`sources.postgres.probe.targets` does not name it"),
+        Failure::new(404, &["not_configured"], "nothing may be probed"),
+        Failure::new(503, &["too_many_probes"], "as many probes run as may run at once"),
+    ]);
+
+const PROBED: [&str; 1] = [Format::Text.content_type()];
+
 async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiError> {
-    let moment = view.current();
-    let metrics = moment.and_then(|moment| view.update(&moment).metrics);
-    metrics.map(|metrics| Json(metrics).into_response()).ok_or_else(|| {
-        let missing = why(&view.hub);
+    view.first().map(|metrics| Json(metrics).into_response()).map_err(|missing| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see docs/sources/postgres.md")
             .retry_after(1)
@@ -38,9 +56,13 @@ async fn metrics(State(view): State<Arc<PostgresView>>) -> Result<Response, ApiE
 }
 
 /// The query of a probe, with postgres_exporter's names.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Probed {
+    /// Which server: `host:port`, as `sources.postgres.probe.targets` has it.
+    #[schemars(example = &"db.example:5432")]
     target: Option<String>,
+    /// The entry of `sources.postgres.probe.modules` that says how to log in; `default` unless given.
+    #[schemars(example = &"default")]
     auth_module: Option<String>,
 }
 

@@ -9,10 +9,13 @@ use aura_tests::PostgresServer;
 use serde_json::Value;
 
 use super::{
-    PostgresView,
+    PostgresView, View,
     derive::{connections, pretty},
 };
-use crate::hub::Snapshot;
+use crate::{
+    config::Config,
+    hub::{Hub, Snapshot},
+};
 
 fn backend(pid: i32, kind: &str, database: Option<&str>, state: Option<&str>) -> Backend {
     Backend {
@@ -81,8 +84,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 fn message(source: &mut Postgres, database: &PostgresView) -> Value {
     let taken = Instant::now();
     let reading = source.sample().expect("a reading");
-    let moment = database.take(Arc::new(Snapshot::of(reading, taken)), INTERVAL);
-    serde_json::to_value(database.update(&moment)).expect("JSON")
+    let sample = database.add(Arc::new(Snapshot::of(reading, taken)), INTERVAL).expect("a new reading");
+    serde_json::to_value(database.update(&sample, 1)).expect("JSON")
 }
 
 impl Shown {
@@ -107,7 +110,7 @@ impl Shown {
         options.tables.interval = Interval::from_millis(100);
         options.tables.databases = OtherDatabases::All(All::All);
         let source = Postgres::open(&options, &Context::default()).expect("a server");
-        Some(Self { server, source, database: PostgresView::default() })
+        Some(Self { server, source, database: PostgresView::new(&Arc::default(), &Config::default()) })
     }
 
     fn until(&mut self, what: &str, expected: impl Fn(&Value) -> bool) -> Value {
@@ -136,7 +139,11 @@ fn people_see_sizes_holders_blockers_slow_queries_and_debts_as_the_server_has_th
     let calm = shown.until("sizes, debts and slow queries", |metrics| {
         let debts = metrics["vacuum_debt"].as_array().is_some_and(|debts| debts.iter().any(|d| d["dead_rows"] == 1000));
         let far = metrics["table_sizes"].as_array().is_some_and(|all| all.iter().any(|t| t["table"] == "far"));
-        debts && far && metrics["slow_queries"].is_array() && metrics["health"]["status"] == "healthy"
+        debts
+            && far
+            && metrics["database_size"].is_object()
+            && metrics["slow_queries"].is_array()
+            && metrics["health"]["status"] == "healthy"
     });
     assert_eq!(
         (&calm["status"], &calm["name"], &calm["role"]),
@@ -210,13 +217,17 @@ fn people_see_sizes_holders_blockers_slow_queries_and_debts_as_the_server_has_th
 }
 
 #[test]
-fn without_a_reading_the_message_says_why_and_has_a_number_of_its_own() {
-    let database = PostgresView::default();
-    let missing = Missing::new(Reason::NotConfigured, "no server is named");
-    let one = serde_json::to_value(database.absence(missing.clone(), INTERVAL)).expect("JSON");
-    let other = serde_json::to_value(database.absence(missing, INTERVAL)).expect("JSON");
+fn without_a_reading_the_message_says_why_once() {
+    let hub = Arc::new(Hub::default());
+    let channel = hub.register::<Postgres>();
+    let view = Arc::new(PostgresView::new(&hub, &Config::default()));
+    let say = |seq| Some(serde_json::to_value(view.take(seq)?()).expect("JSON"));
+    assert_eq!(say(1).expect("a message")["missing"]["metrics"]["reason"], "stale");
+    channel.off(Missing::new(Reason::Unreachable, "no server answers"));
+    let one = say(2).expect("a message");
     assert!(one["metrics"].is_null());
-    assert_eq!(one["missing"]["metrics"]["reason"], "not_configured");
-    assert_eq!(one["missing"]["metrics"]["detail"], "no server is named");
-    assert!(other["seq"].as_u64() > one["seq"].as_u64());
+    assert_eq!(one["missing"]["metrics"]["reason"], "unreachable");
+    assert_eq!(one["missing"]["metrics"]["detail"], "no server answers");
+    assert_eq!(one["seq"], 2);
+    assert!(say(3).is_none(), "each reason is said once");
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Metrics as Server } from "../contract/database";
+import type { ServerMetrics as Server } from "../contract/types";
 import { UNKNOWN } from "../format/format";
 import { part } from "../testing";
 import { replicationLag, slowCount, transactions, verdict, whyDashes, worstQueries } from "./database";

@@ -1,4 +1,4 @@
-import type { Metrics as Server } from "../contract/database";
+import type { ServerMetrics as Server } from "../contract/types";
 import { describeReason } from "../feed/envelope";
 import { bytes, duration, plain, text, UNKNOWN } from "../format/format";
 

@@ -1,10 +1,10 @@
 import type {
   LogView as AuditLog,
-  Draft,
+  RoleDraft as Draft,
   RoleView as Role,
   RolesView as Roles,
   SpikeView as Watched,
-} from "../contract/governance";
+} from "../contract/types";
 import type { GovernanceUpdate } from "../feed/governance";
 
 /** How many roles are trusted how far, on one scale. */

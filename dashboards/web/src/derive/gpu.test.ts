@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Gpu } from "../contract/system";
+import type { Gpu } from "../contract/types";
 import { UNKNOWN } from "../format/format";
 import { part } from "../testing";
 import { heatLevel, shareOf, throttling } from "./gpu";

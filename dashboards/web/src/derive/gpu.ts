@@ -1,4 +1,4 @@
-import type { Gpu } from "../contract/system";
+import type { Gpu } from "../contract/types";
 import { UNKNOWN } from "../format/format";
 
 /** What stands between a card and its clocks, in words. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Job, Loaded as LoadedModel } from "../contract/models";
+import type { Job, LoadedModel } from "../contract/types";
 import { UNKNOWN } from "../format/format";
 import { part } from "../testing";
 import { departure, gpuShare, idleness, jobState, onDisk } from "./models";

@@ -1,4 +1,4 @@
-import type { Job, Loaded as LoadedModel } from "../contract/models";
+import type { Job, LoadedModel } from "../contract/types";
 import type { ModelUpdate } from "../feed/models";
 import { duration, UNKNOWN } from "../format/format";
 import { shareOf } from "./gpu";

@@ -1,4 +1,7 @@
+import schema from "../contract/error.schema.json";
+import type { ErrorAnswer } from "../contract/types";
 import type { MachineClock } from "./clock";
+import { conformer } from "./conform";
 import type { Message } from "./envelope";
 import { Feed, type Listener, type Outside, type PollAnswer } from "./feed";
 
@@ -41,10 +44,13 @@ export async function ask(path: string, clock: MachineClock, signal?: AbortSigna
   return text;
 }
 
+const conform = conformer(schema);
+
+/** What an error says for people; null when it is a proxy's and not the agent's. */
 function problemIn(text: string): string | null {
   try {
-    const error = (JSON.parse(text) as { error?: { message?: string; hint?: string } }).error;
-    return [error?.message, error?.hint].filter(Boolean).join(" ") || null;
+    const answer = JSON.parse(text) as ErrorAnswer;
+    return conform(answer) && [answer.error.message, answer.error.hint].filter(Boolean).join(" ");
   } catch {
     return null;
   }

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeMachine } from "../../dev/machine.mjs";
+import { makeRoutes } from "../../dev/routes.mjs";
 import { makeServices } from "../../dev/services.mjs";
 import database from "../contract/database.schema.json";
+import error from "../contract/error.schema.json";
 import governance from "../contract/governance.schema.json";
 import models from "../contract/models.schema.json";
 import system from "../contract/system.schema.json";
+import history from "../contract/system_history.schema.json";
 import { conformer } from "./conform";
 import { parseDatabase } from "./database";
 import { parseGovernance } from "./governance";
@@ -16,10 +19,7 @@ const FEEDS = {
   system: { conform: conformer(system), parse: parseUpdate },
   models: { conform: conformer(models), parse: parseModels },
   database: { conform: conformer(database), parse: parseDatabase },
-  governance: {
-    conform: conformer({ $ref: "#/$defs/GovernanceUpdate", $defs: governance.$defs }),
-    parse: parseGovernance,
-  },
+  governance: { conform: conformer(governance), parse: parseGovernance },
 };
 type Feed = keyof typeof FEEDS;
 
@@ -57,6 +57,19 @@ describe("the contract with the agent", () => {
   it.each(["usual", "full", "bare"])("is kept by the made-up machine: %s", (scenario) => {
     for (const [feed, message] of messages(scenario)) {
       expect([feed, FEEDS[feed].conform(copied(message).message)]).toEqual([feed, []]);
+    }
+  });
+
+  it.each(["usual", "full", "bare"])("is kept by its routes: %s", (scenario) => {
+    const routes = makeRoutes(scenario, 1, 100);
+    const told = {
+      "api/system/history": conformer(history),
+      "api/system": FEEDS.system.conform,
+      nothing: conformer(error),
+    };
+    for (const [path, conform] of Object.entries(told)) {
+      const [, answer] = routes.answer(new URL(path, "http://mock"));
+      expect([path, conform(JSON.parse(JSON.stringify(answer)))]).toEqual([path, []]);
     }
   });
 

@@ -1,5 +1,5 @@
 import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
-import type { Missing } from "./envelope";
+import type { Missing } from "../contract/types";
 
 /** What did not conform to the contract: where in the message, and why. */
 export interface Fault {
@@ -68,13 +68,16 @@ export function tell(message: { type: string; missing?: Record<string, Missing> 
       ...message.missing,
       [place]: { reason: "unreadable", detail: "the page does not understand what the agent says of it" },
     };
-    const kind = `${message.type} ${path.map((name) => (/^\d+$/.test(name) ? "*" : name)).join(".")}`;
-    if (told.has(kind)) continue;
-    told.add(kind);
-    console.error(
-      `${message.type}: ${path.join(".")} was left out: ${why} Is the page of another version? Load it anew.`,
-    );
+    report(message.type, path, why);
   }
+}
+
+/** Tells on the console what was left out. */
+export function report(type: string, path: string[], why: string): void {
+  const kind = `${type} ${path.map((name) => (/^\d+$/.test(name) ? "*" : name)).join(".")}`;
+  if (told.has(kind)) return;
+  told.add(kind);
+  console.error(`${type}: ${path.join(".")} was left out: ${why} Is the page of another version? Load it anew.`);
 }
 
 /** What the console was told already: once a kind, not once a second. */

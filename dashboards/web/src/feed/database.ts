@@ -1,5 +1,5 @@
-import type { DatabaseUpdate as Contract } from "../contract/database";
 import schema from "../contract/database.schema.json";
+import type { DatabaseUpdate as Contract } from "../contract/types";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";
 

@@ -1,3 +1,4 @@
+import type { Missing } from "../contract/types";
 import { type Fault, tell } from "./conform";
 
 /** What the messages of all feeds have in common. */
@@ -7,12 +8,6 @@ export interface Message {
   /** When it was read, by the machine's clock; null when nothing was. */
   sampled_at: string | null;
   interval_seconds: number;
-}
-
-/** Why something is missing: a code and a sentence. */
-export interface Missing {
-  reason: string;
-  detail?: string | null;
 }
 
 /** How the messages of a feed are read: which types it has, and what they must conform to. */

@@ -1,5 +1,5 @@
-import type { GovernanceUpdate as Contract } from "../contract/governance";
 import schema from "../contract/governance.schema.json";
+import type { GovernanceUpdate as Contract } from "../contract/types";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";
 
@@ -8,7 +8,7 @@ export type GovernanceUpdate = Contract & Message;
 
 const READER = {
   types: ["governance_init", "governance_update"],
-  conform: conformer({ $ref: "#/$defs/GovernanceUpdate", $defs: schema.$defs }),
+  conform: conformer(schema),
   // The agent sends one with each change, and otherwise so often.
   interval: 5,
 };

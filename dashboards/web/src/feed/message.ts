@@ -1,5 +1,5 @@
-import type { SystemUpdate as Contract } from "../contract/system";
 import schema from "../contract/system.schema.json";
+import type { SystemUpdate as Contract } from "../contract/types";
 import { conformer } from "./conform";
 import { describeReason, type Message, parseMessage, reasonFor } from "./envelope";
 

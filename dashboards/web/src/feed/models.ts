@@ -1,5 +1,5 @@
-import type { ModelUpdate as Contract } from "../contract/models";
 import schema from "../contract/models.schema.json";
+import type { ModelUpdate as Contract } from "../contract/types";
 import { conformer } from "./conform";
 import { type Message, parseMessage } from "./envelope";
 

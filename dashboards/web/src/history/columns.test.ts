@@ -9,7 +9,7 @@ function row(value: number | null): Row {
 }
 
 function history(times: number[], step = 1, value = 7): History {
-  return { window_seconds: 900, step_seconds: step, times, series: { cpu_percent: times.map(() => value) } };
+  return { step_seconds: step, times, series: { cpu_percent: times.map(() => value) } };
 }
 
 function points(columns: Columns): [number, number | null][] {

@@ -1,7 +1,7 @@
-import type { Gpu } from "../contract/system";
+import type { Gpu, SystemHistory } from "../contract/types";
 import type { SystemUpdate } from "../feed/message";
 
-/** The series that the agent keeps and the page draws, under the agent's names. */
+/** The series that the page draws: those that the agent remembers, under its names, and two that the page makes itself. */
 export const SERIES = [
   "cpu_percent",
   "memory_percent",
@@ -17,15 +17,12 @@ export const SERIES = [
   "pressure_io_percent",
   "gpu_percent",
   "gpu_memory_percent",
-] as const;
+] as const satisfies (keyof SystemHistory["series"] | "gpu_percent" | "gpu_memory_percent")[];
 export type SeriesName = (typeof SERIES)[number];
 export type Row = Record<SeriesName, number | null>;
 
-/** The answer of `/api/system/history`. */
-export interface History {
-  window_seconds: number;
-  step_seconds: number;
-  times: number[];
+/** What the charts take of the agent's history. */
+export interface History extends Pick<SystemHistory, "step_seconds" | "times"> {
   series: Partial<Record<SeriesName, (number | null)[]>>;
 }
 

@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import type { Metrics } from "../contract/system";
+import type { HostMetrics as Metrics } from "../contract/types";
 import type { SystemUpdate } from "../feed/message";
 import type { SeriesName } from "../history/columns";
 import { drawn } from "../store";

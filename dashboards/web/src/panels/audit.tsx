@@ -1,4 +1,4 @@
-import type { EventView as AuditEvent, SpikeView as Watched } from "../contract/governance";
+import type { EventView as AuditEvent, SpikeView as Watched } from "../contract/types";
 import { auditProblems, placeOf, watchedKinds } from "../derive/governance";
 import type { SystemUpdate } from "../feed/message";
 import { count, moment, text, UNKNOWN } from "../format/format";

@@ -1,4 +1,4 @@
-import type { Cpu } from "../contract/system";
+import type { Cpu } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { megahertz, percent, plain, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";

@@ -1,4 +1,4 @@
-import type { Device as BlockDevice } from "../contract/system";
+import type { Device as BlockDevice } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytesPerSecond, count, percent, text } from "../format/format";
 import { rowOf } from "../history/columns";

@@ -1,5 +1,5 @@
-import type { SourceState as SourceHealth } from "../contract/system";
-import { type Missing, reasonTitle } from "../feed/envelope";
+import type { Missing, SourceState as SourceHealth } from "../contract/types";
+import { reasonTitle } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
 import type { Live } from "../live";
 import { Panel } from "../ui/panel";

@@ -1,4 +1,4 @@
-import type { Filesystem } from "../contract/system";
+import type { Filesystem } from "../contract/types";
 import type { SystemUpdate } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { Bar, levelOf } from "../ui/bar";

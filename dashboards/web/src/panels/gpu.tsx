@@ -1,4 +1,4 @@
-import type { Gpu, GpuProcess } from "../contract/system";
+import type { Gpu, GpuProcess } from "../contract/types";
 import { heatLevel, shareOf, throttling } from "../derive/gpu";
 import { describeReason } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";

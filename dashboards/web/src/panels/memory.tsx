@@ -1,4 +1,4 @@
-import type { Memory } from "../contract/system";
+import type { Memory } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytes, percent, text } from "../format/format";
 import { type Share, Shares } from "../ui/bar";

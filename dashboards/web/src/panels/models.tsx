@@ -1,4 +1,4 @@
-import type { Installed as InstalledModel, Job, Loaded as LoadedModel, Host as ModelHost } from "../contract/models";
+import type { InstalledModel, Job, LoadedModel, OllamaHost as ModelHost } from "../contract/types";
 import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
 import { describeReason, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";

@@ -1,4 +1,4 @@
-import type { Interface as NetworkInterface } from "../contract/system";
+import type { Interface as NetworkInterface } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { bytesPerSecond, count, linkSpeed, text } from "../format/format";
 import { rowOf } from "../history/columns";

@@ -1,4 +1,4 @@
-import type { Metrics as Server } from "../contract/database";
+import type { ServerMetrics as Server } from "../contract/types";
 import {
   replicationLag,
   slowCount,

@@ -1,4 +1,4 @@
-import type { Metrics } from "../contract/system";
+import type { HostMetrics as Metrics } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { percent, text } from "../format/format";
 import { Chart } from "../ui/chart";

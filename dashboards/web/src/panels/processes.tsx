@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { Process } from "../contract/system";
+import type { Process } from "../contract/types";
 import type { SystemUpdate } from "../feed/message";
 import { bytes, count, percent, text, timeOfDay, UNKNOWN } from "../format/format";
 import { Choice } from "../ui/choice";

@@ -1,4 +1,4 @@
-import type { SourceState as SourceHealth } from "../contract/system";
+import type { SourceState as SourceHealth } from "../contract/types";
 import { describeReason } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
 import { duration, UNKNOWN } from "../format/format";

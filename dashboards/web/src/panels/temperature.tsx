@@ -1,4 +1,4 @@
-import type { Temperature as Sensor } from "../contract/system";
+import type { Temperature as Sensor } from "../contract/types";
 import { type SystemUpdate, whyMissing } from "../feed/message";
 import { celsius, text } from "../format/format";
 import { rowOf } from "../history/columns";

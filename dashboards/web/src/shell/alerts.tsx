@@ -1,4 +1,4 @@
-import type { Alert } from "../contract/system";
+import type { Alert } from "../contract/types";
 import { bytes, celsius, percent, plain, text, timeOfDay } from "../format/format";
 
 /** The thresholds that are crossed at this moment; nothing when there are none. */

@@ -1,4 +1,4 @@
-//! Answers of a real server in which one entry was spoiled at random: whatever became of it, its neighbours are read
+//! ProbeResult of a real server in which one entry was spoiled at random: whatever became of it, its neighbours are read
 //! as if nothing had happened.
 
 use proptest::prelude::*;

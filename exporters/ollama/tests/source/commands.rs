@@ -7,7 +7,7 @@ use aura_ollama::{CommandError, KeepAlive, Ledger, Outcome, Server, Target, load
 use aura_ollama_simulator::{Fault, LoadBehaviour, Model, Settings, Simulator};
 use tokio::runtime::{Builder, Runtime};
 
-use super::support::{until, watch, watch_with};
+use super::support::{until, watch_with};
 
 const GIB: u64 = 1 << 30;
 const LONG: Duration = Duration::from_secs(20);

@@ -7,12 +7,12 @@ use std::{
 };
 
 use aura_model::{Context, Interval, Source, Switch};
-use aura_ollama::{Ollama, OllamaOptions, Standing, Trouble};
+use aura_ollama::{FailureKind, HostStatus, Ollama, OllamaOptions};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 use super::support::{loaded, post, until};
 
-/// Answers every request so; ends with the test's process.
+/// ProbeResult every request so; ends with the test's process.
 fn answering(answer: fn(TcpStream) -> io::Result<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -36,47 +36,47 @@ fn whole(mut stream: TcpStream, status: &str, body: &str) -> io::Result<()> {
 }
 
 /// What each does, how it is shown, and words of why.
-type Rogue = (fn(TcpStream) -> io::Result<()>, Standing, Trouble, &'static str);
+type Rogue = (fn(TcpStream) -> io::Result<()>, HostStatus, FailureKind, &'static str);
 
 const ROGUES: &[Rogue] = &[
     (
         |stream| whole(stream, "200 OK", "<html><body>It works!</body></html>"),
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "did not answer as Ollama does",
     ),
     (
         |stream| whole(stream, "502 Bad Gateway", "<html><h1>502 Bad Gateway</h1></html>"),
-        Standing::Away,
-        Trouble::Status,
+        HostStatus::Away,
+        FailureKind::Status,
         "502",
     ),
     (
         |stream| whole(stream, "301 Moved Permanently\r\nlocation: https://box.lan/", ""),
-        Standing::Away,
-        Trouble::Status,
+        HostStatus::Away,
+        FailureKind::Status,
         "leads elsewhere",
     ),
     (
         |stream| whole(stream, "200 OK", r#"{"models":[{"name":"llama3.1:8b","si"#),
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "did not answer as Ollama does",
     ),
     (
         |stream| whole(stream, "200 OK", &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "did not answer as Ollama does",
     ),
     (
         |mut stream| write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{{\"models\":["),
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "broke off",
     ),
-    (|mut stream| write!(stream, "SSH-2.0-OpenSSH_9.2\r\n"), Standing::Away, Trouble::Unreadable, "broke off"),
-    (|_| Ok(()), Standing::Away, Trouble::Unreadable, "broke off"),
+    (|mut stream| write!(stream, "SSH-2.0-OpenSSH_9.2\r\n"), HostStatus::Away, FailureKind::Unreadable, "broke off"),
+    (|_| Ok(()), HostStatus::Away, FailureKind::Unreadable, "broke off"),
     (
         |mut stream| {
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 100000000000\r\n\r\n")?;
@@ -84,8 +84,8 @@ const ROGUES: &[Rogue] = &[
                 stream.write_all(&[b' '; 65_536])?;
             }
         },
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "longer than 4 MiB",
     ),
     (
@@ -96,8 +96,8 @@ const ROGUES: &[Rogue] = &[
                 stream.write_all(chunk.as_bytes())?;
             }
         },
-        Standing::Away,
-        Trouble::Unreadable,
+        HostStatus::Away,
+        FailureKind::Unreadable,
         "longer than 4 MiB",
     ),
     (
@@ -109,8 +109,8 @@ const ROGUES: &[Rogue] = &[
                 std::thread::sleep(Duration::from_millis(50));
             }
         },
-        Standing::Busy,
-        Trouble::Timeout,
+        HostStatus::Busy,
+        FailureKind::Timeout,
         "has not answered",
     ),
     (
@@ -121,8 +121,8 @@ const ROGUES: &[Rogue] = &[
                 std::thread::sleep(Duration::from_millis(50));
             }
         },
-        Standing::Busy,
-        Trouble::Timeout,
+        HostStatus::Busy,
+        FailureKind::Timeout,
         "has not answered",
     ),
 ];
@@ -141,12 +141,12 @@ fn each_is_shown_as_what_it_is_and_none_holds_up_the_one_that_answers() {
     };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     let good = ROGUES.len();
-    until(&mut source, good, "it answers", |host| host.standing == Standing::Answering);
+    until(&mut source, good, "it answers", |host| host.standing == HostStatus::Answering);
     post(&simulator, r#"{"model":"llama3.1:8b"}"#);
     until(&mut source, good, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
-    for (index, (_, standing, trouble, word)) in ROGUES.iter().enumerate() {
+    for (index, (_, standing, kind, word)) in ROGUES.iter().enumerate() {
         let mut newest = 0.0;
-        let reading = until(&mut source, index, word, |host| host.questions.failures[*trouble as usize] > 0);
+        let reading = until(&mut source, index, word, |host| host.questions.failures[*kind as usize] > 0);
         let host = &reading.hosts[index];
         assert_eq!(host.standing, *standing, "{host:?}");
         assert!(host.missing.as_ref().unwrap().detail.contains(word), "{word}: {host:?}");
@@ -154,7 +154,7 @@ fn each_is_shown_as_what_it_is_and_none_holds_up_the_one_that_answers() {
         // Samples go on meanwhile, each with a new answer of the one that answers.
         for _ in 0..3 {
             let reading = until(&mut source, good, "a new answer", |host| host.answered_at > Some(newest));
-            assert_eq!(reading.hosts[good].standing, Standing::Answering);
+            assert_eq!(reading.hosts[good].standing, HostStatus::Answering);
             newest = reading.hosts[good].answered_at.unwrap();
         }
     }

@@ -1,12 +1,12 @@
 //! The whole exposition of a server, and the rules that its names keep.
 
-use std::{collections::HashSet, fmt::Write as _, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc, time::Duration};
 
-use aura_model::{Emit, Family, Source, Value};
-use aura_ollama::{KeepAlive, Ollama, load, unload};
+use aura_model::{Context, Emit, Family, Source, Value};
+use aura_ollama::{KeepAlive, Ledger, Ollama, load, unload};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
-use super::support::{loaded, post, until, watch};
+use super::support::{loaded, post, until, watch, watch_with};
 
 const GIB: u64 = 1 << 30;
 
@@ -75,12 +75,13 @@ fn five_hundred_models_have_no_more_series_than_sixty_four() {
 fn loads_and_unloads_are_counted_by_how_they_ended_and_how_long_they_took() {
     let simulator = Simulator::start(Settings::default()).unwrap();
     simulator.install(Model { load_time: Duration::from_millis(600), ..Model::new("llama3.1:8b", 6 * GIB) });
-    let mut source = watch(&[&simulator]);
+    let ledger = Arc::new(Ledger::default());
+    let mut source = watch_with(&[&simulator], &Context::default().lending(Arc::clone(&ledger)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (server, long) = (simulator.url().parse().unwrap(), Duration::from_secs(20));
-    runtime.block_on(load(&server, &"llama3.1:8b".into(), KeepAlive::Default, long)).unwrap();
-    runtime.block_on(load(&server, &"absent:1b".into(), KeepAlive::Default, long)).unwrap_err();
-    runtime.block_on(unload(&server, &"llama3.1:8b".into(), long)).unwrap();
+    runtime.block_on(load(&ledger, &server, &"llama3.1:8b".into(), KeepAlive::Default, long)).unwrap();
+    runtime.block_on(load(&ledger, &server, &"absent:1b".into(), KeepAlive::Default, long)).unwrap_err();
+    runtime.block_on(unload(&ledger, &server, &"llama3.1:8b".into(), long)).unwrap();
     let reading = until(&mut source, 0, "it answers", |host| loaded(host) == Some(vec![]));
     let mut lines = Lines::default();
     for group in Ollama::groups() {

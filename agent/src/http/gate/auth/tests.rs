@@ -27,7 +27,7 @@ async fn ask(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Strin
 }
 
 fn tag(authenticator: &Authenticator, password: &str) -> [u8; 32] {
-    authenticator.desk.tag(&authenticator.users["ada"].hash, "ada", password.as_bytes())
+    authenticator.checker.tag(&authenticator.users["ada"].hash, "ada", password.as_bytes())
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -67,7 +67,7 @@ fn a_good_pair_needs_no_second_check_and_a_bad_one_always_does() {
     block_on(async {
         ask(&authenticator, &basic("ada:wonder:land")).await.unwrap();
         assert!(ask(&authenticator, &basic("ada:wonder")).await.is_err());
-        let good = authenticator.desk.good.lock().unwrap().clone();
+        let good = authenticator.checker.good.lock().unwrap().clone();
         assert_eq!(good, [tag(&authenticator, "wonder:land")]);
     });
 }
@@ -78,12 +78,12 @@ fn other_users_leave_what_is_remembered_of_those_who_stay() {
     block_on(async { ask(&old, &basic("ada:wonder:land")).await.unwrap() });
     let user = |name: &str, hash: &Secret| (name.to_owned(), Arc::new(User { name: name.into(), hash: hash.clone() }));
     let (ada, bob) = (&old.users["ada"], &old.users["bob"]);
-    let with = |users| Authenticator { users, decoy: old.decoy.clone(), desk: Arc::clone(&old.desk) };
+    let with = |users| Authenticator { users, decoy: old.decoy.clone(), checker: Arc::clone(&old.checker) };
     let stays = with(BTreeMap::from([user("ada", &ada.hash), user("eve", &bob.hash)]));
-    assert!(stays.desk.remembered(&tag(&stays, "wonder:land")) && stays.has(ada) && !stays.has(bob));
+    assert!(stays.checker.remembered(&tag(&stays, "wonder:land")) && stays.has(ada) && !stays.has(bob));
     // With another hash the old password is wrong, whatever was remembered; and it is not bob's.
     let changed = with(BTreeMap::from([user("ada", &bob.hash)]));
-    assert!(!changed.desk.remembered(&tag(&changed, "wonder:land")) && !changed.has(ada));
+    assert!(!changed.checker.remembered(&tag(&changed, "wonder:land")) && !changed.has(ada));
     block_on(async {
         assert_eq!(ask(&changed, &basic("ada:wonder:land")).await, Err(Refusal::Unauthorized));
         assert_eq!(ask(&changed, &basic("ada:sponge")).await, Ok("ada".to_owned()));
@@ -96,10 +96,10 @@ fn other_users_leave_what_is_remembered_of_those_who_stay() {
 fn what_is_remembered_is_bounded_and_keyed() {
     let (first, second) = (authenticator(), authenticator());
     for number in 0..1000 {
-        first.desk.remember(tag(&first, &number.to_string()));
+        first.checker.remember(tag(&first, &number.to_string()));
     }
-    assert_eq!(first.desk.good.lock().unwrap().len(), REMEMBERED);
-    assert!(first.desk.remembered(&tag(&first, "999")) && !first.desk.remembered(&tag(&first, "0")));
+    assert_eq!(first.checker.good.lock().unwrap().len(), REMEMBERED);
+    assert!(first.checker.remembered(&tag(&first, "999")) && !first.checker.remembered(&tag(&first, "0")));
     assert_ne!(tag(&first, "999"), tag(&second, "999"), "the key is always the same");
 }
 

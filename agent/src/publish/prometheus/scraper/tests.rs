@@ -81,7 +81,7 @@ fn the_same_readings_are_joined_once() {
     let fakes = fakes();
     let sources: Vec<AnySource> = fakes.iter().map(|fake| fake.clone() as AnySource).collect();
     let scraper = Scraper::default();
-    let ask = || scraper.answer(&sources, Scrape::default(), Format::Text, Coding::Gzip).expect("an answer");
+    let ask = || scraper.body(&sources, Scrape::default(), Format::Text, Coding::Gzip).expect("an answer");
     fakes[0].set(Some(1));
     let (first, second) = (ask(), ask());
     assert_eq!(first.as_ptr(), second.as_ptr());
@@ -96,7 +96,7 @@ fn a_filter_that_fits_nothing_is_refused_every_time() {
     let scraper = Scraper::default();
     for _ in 0..2 {
         let scrape = Scrape { collect: vec!["none".into()], ..Scrape::default() };
-        let answer = scraper.answer(&sources, scrape, Format::Text, Coding::Identity);
+        let answer = scraper.body(&sources, scrape, Format::Text, Coding::Identity);
         assert!(matches!(answer, Err(ScrapeError::UnknownGroup { .. })), "{answer:?}");
     }
 }
@@ -119,7 +119,7 @@ proptest! {
             // Part and everything in turn: more kinds than are kept.
             let part = (kind >= 6).then_some("two");
             let scrape = Scrape { part: part.map(str::to_owned), ..Scrape::default() };
-            let body = scraper.answer(&sources, scrape, format, coding).expect("an answer");
+            let body = scraper.body(&sources, scrape, format, coding).expect("an answer");
             let mut expected = String::new();
             for (fake, value) in fakes.iter().zip(values) {
                 if part.is_none_or(|part| part == fake.0) && let Some(value) = value {

@@ -13,7 +13,7 @@ use aura_host::{Host, HostReading};
 
 pub(super) use self::work::Walks;
 use super::{
-    Moment,
+    HostSample,
     message::{Metrics, SourceState, SystemUpdate},
 };
 use crate::{
@@ -42,7 +42,7 @@ impl<'a> Pair<'a> {
 
 /// The numbers that are remembered and limited; none when not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Vitals {
+pub(super) struct Vitals {
     /// Use of all CPUs.
     pub cpu_percent: Option<f64>,
     /// Used memory.
@@ -73,26 +73,26 @@ pub struct Vitals {
     pub pressure_io: Option<f64>,
 }
 
-/// The few numbers of a moment.
+/// The few numbers of a sample.
 pub(super) fn vitals(now: &Snapshot<Host>, before: Option<&Snapshot<Host>>) -> Vitals {
     reading::vitals(Pair::new(now, before))
 }
 
-/// The message of a moment.
-pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
-    let Moment { now: snapshot, .. } = moment;
-    let pair = Pair::new(snapshot, moment.before.as_deref());
+/// The message of a sample.
+pub(super) fn update(sample: &HostSample, hub: &Hub, seq: u64) -> SystemUpdate {
+    let HostSample { now: snapshot, .. } = sample;
+    let pair = Pair::new(snapshot, sample.before.as_deref());
     let now = pair.now;
     let missing = reading::missing(now).into_iter().filter_map(|(path, missing)| Some((path, missing?.clone())));
-    let (gpu, no_gpu) = gpu::gpus(hub, &moment.walks);
+    let (gpu, no_gpu) = gpu::gpus(hub, &sample.walks);
     let missing = missing.chain(no_gpu.map(|missing| ("gpu", missing)));
     let timestamp = rfc3339(snapshot.sampled_at);
     SystemUpdate {
         r#type: "system_update",
-        seq: moment.seq,
+        seq,
         sampled_at: timestamp.clone(),
         timestamp,
-        interval_seconds: moment.interval.as_secs_f64(),
+        interval_seconds: sample.interval.as_secs_f64(),
         metrics: Metrics { gpu, ..reading::metrics(pair, snapshot.sampled_at) },
         missing: missing.collect(),
         sources: hub
@@ -101,7 +101,7 @@ pub(super) fn update(moment: &Moment, hub: &Hub) -> SystemUpdate {
             .filter(|source| source.name() != Telemetry::NAME)
             .map(|source| SourceState::from(source.health()))
             .collect(),
-        alerts: moment.alerts.clone(),
+        alerts: sample.alerts.clone(),
     }
 }
 

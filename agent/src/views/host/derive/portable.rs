@@ -17,7 +17,7 @@ use crate::views::{
 /// Where the root file system is mounted.
 const ROOT: &str = if cfg!(windows) { r"C:\" } else { "/" };
 
-/// The few numbers of a moment.
+/// The few numbers of a reading.
 pub(super) fn vitals(pair: Pair<'_>) -> Vitals {
     let now = pair.now;
     let memory = memory(now);

@@ -2,8 +2,11 @@
 
 use aura_model::Kind;
 
-use super::{testing::context, *};
-use crate::options::CollectorOptions;
+use super::*;
+use crate::{
+    linux::testing::{self, context},
+    options::CollectorOptions,
+};
 
 #[test]
 fn a_collector_that_is_switched_off_is_not_read_and_says_so() {

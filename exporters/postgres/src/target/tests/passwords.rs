@@ -58,7 +58,8 @@ proptest! {
                 seen.push(serde_json::to_string(&options).unwrap());
                 seen.extend(aura_model::Options::problems(&options).into_iter().map(|(_, problem)| problem));
                 let named = ["DATABASE_URL", "DATA_SOURCE_NAME", "DATA_SOURCE_URI"].map(|name| vec![(name, url.as_str())]);
-                for variables in [vec![]].into_iter().chain(named) {
+                let apart = vec![("DATA_SOURCE_URI", "h:1/d"), ("DATA_SOURCE_PASS", password.as_str())];
+                for variables in [vec![], apart].into_iter().chain(named) {
                     let options = if variables.is_empty() { options.clone() } else { PostgresOptions::default() };
                     match found(&options, &variables) {
                         Ok(found) => seen.extend(found.targets.iter().flat_map(|target| {
@@ -83,6 +84,10 @@ proptest! {
             format!("postgres://h/d?user=me&password={}", encoded(&password)),
             format!("host=h password='{}' user=me", quoted(&password)),
         ];
+        let apart = [("DATA_SOURCE_URI", "h:1/d"), ("DATA_SOURCE_PASS", &password)];
+        let found = found(&PostgresOptions::default(), &apart).unwrap();
+        let logins = found.targets[0].logins().unwrap();
+        prop_assert_eq!(logins[0].config.get_password(), Some(password.as_bytes()));
         for url in typed {
             let target = target(&url, &[]).unwrap();
             let hosts = target.logins().unwrap();

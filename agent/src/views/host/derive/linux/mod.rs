@@ -18,7 +18,7 @@ use crate::views::{
     time::rfc3339,
 };
 
-/// The few numbers of a moment.
+/// The few numbers of a reading.
 pub(super) fn vitals(pair: Pair<'_>) -> Vitals {
     let memory = memory::memory(pair.now);
     let disk = disk::speed(pair);
