@@ -10,7 +10,7 @@ use aura_audit::{Audit, AuditOptions, AuditReading, FileOptions};
 use aura_gpu::{Gpu, GpuReading, Identity, Process, Values, Vendor};
 use aura_host::{Filesystem, Filesystems, Host, HostOptions, HostReading, Uname, Usage};
 use aura_model::{Context, Missing, Name, Paths, Reason, Section, Source};
-use aura_ollama::{Expiry, InstalledModel, LoadedModel, OllamaReading, Standing};
+use aura_ollama::{Expiry, InstalledModel, HostStatus, LoadedModel, OllamaReading};
 use aura_postgres::{
     Activity, Backend, Cluster, Database, DatabaseSize, DatabaseSizes, Debate, Debates, PostgresReading, Ranking,
     Rounds, Sender, Senders, ServerReading, Slot, Slots, SlowStatement, SlowStatements, Standby, Statistics, Table,
@@ -199,7 +199,7 @@ pub(super) fn ollama() -> OllamaReading {
         host: "127.0.0.1:11434".into(),
         url: "http://127.0.0.1:11434".into(),
         server: "127.0.0.1:11434".parse().unwrap(),
-        standing: Standing::Answering,
+        standing: HostStatus::Answering,
         since: now - 3600.0,
         missing: None,
         answered_at: Some(now),
@@ -223,7 +223,7 @@ pub(super) fn ollama() -> OllamaReading {
         host: "10.0.0.7:11434".into(),
         url: "http://10.0.0.7:11434".into(),
         server: "10.0.0.7:11434".parse().unwrap(),
-        standing: Standing::Away,
+        standing: HostStatus::Away,
         missing: Some(why.clone()),
         answered_at: None,
         version: None,
