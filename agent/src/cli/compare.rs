@@ -9,7 +9,8 @@ mod scope;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aura_model::{Context, Source, exposition::parse};
+use aura_exposition::{Format, encode, parse};
+use aura_model::{Context, Source};
 
 use self::difference::{Difference, Ours, differences};
 use super::{CompareArguments, configuration::load, print};
@@ -17,7 +18,6 @@ use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, sample_once},
     net::client,
-    publish::prometheus::{Format, encode},
     telemetry::{self, declared},
 };
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::bail;
+use aura_exposition::{Format, encode};
 use aura_model::{Context, Emit, Family, Options, Reason, Source, Switch, Unit, Value};
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, Snapshot, sample_once},
-    publish::prometheus::{Format, encode},
     telemetry::declared,
 };
 

@@ -1,5 +1,6 @@
 //! The response to a scrape.
 
+use aura_exposition::{Coding, Format};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -10,7 +11,7 @@ use schemars::JsonSchema;
 use super::{App, gate::caller::Admitted, server::Shared};
 use crate::{
     api::{Answer, ApiError, Failure, Operation},
-    publish::prometheus::{Coding, Format, Scrape, ScrapeError},
+    publish::prometheus::{Scrape, ScrapeError},
 };
 
 /// Everything, and a part. No router knows them: the path is the configuration's, and scrapes are answered before routing.

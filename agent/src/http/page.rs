@@ -2,13 +2,14 @@
 
 use std::{io::Write, sync::LazyLock};
 
+use aura_exposition::Coding;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::{api::ApiError, publish::prometheus::Coding};
+use crate::api::ApiError;
 
 /// Path, type, content.
 const FILES: [(&str, &str, &[u8]); 4] = [

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 pub use self::{
     channel::{Channel, Counts, FRESH_INTERVALS, Health, State},
     scheduler::{Running, start_ticking},
-    snapshot::{AnyReading, EachGroup, Snapshot, each_group},
+    snapshot::{AnyReading, Snapshot},
 };
 
 /// A source as publishers see it, whatever its reading's type.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(test)]
 use aura_model::Context;
-use aura_model::{Emit, Group, Source, Stopwatch};
+use aura_model::{EachGroup, Source, Stopwatch, each_group};
 use jiff::Timestamp;
 
 const LONGEST_STOP: Duration = Duration::from_secs(60);
@@ -60,9 +60,6 @@ impl<S: Source> Snapshot<S> {
     }
 }
 
-/// Takes a group: its name, and what hands its samples over.
-pub type EachGroup<'a> = &'a mut dyn FnMut(&'static str, &dyn Fn(&mut dyn Emit));
-
 /// A reading of any type, as publishers see it.
 pub trait AnyReading: Send + Sync {
     /// The name of its source.
@@ -79,12 +76,5 @@ impl<S: Source> AnyReading for Snapshot<S> {
 
     fn groups(&self, each: EachGroup<'_>) {
         each_group(S::groups(), &self.reading, each);
-    }
-}
-
-/// Shows each of these groups of a reading.
-pub fn each_group<R>(groups: &[Group<R>], reading: &R, each: EachGroup<'_>) {
-    for group in groups {
-        each(group.name, &|emit| (group.walk)(reading, emit));
     }
 }

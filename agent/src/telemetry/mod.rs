@@ -12,10 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aura_model::{EachGroup, each_group};
+
 pub use self::{declared::declared, metrics::GROUPS, process::Process};
 use crate::{
     VERSION,
-    hub::{AnyReading, EachGroup, Health, Hub, Published, State, each_group},
+    hub::{AnyReading, Health, Hub, Published, State},
     publish::feed::{Feed, Stats},
 };
 

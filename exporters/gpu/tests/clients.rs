@@ -168,9 +168,9 @@ fn descriptors_are_walked_seldom_unless_somebody_looks() {
     let reading = gpus.sample().unwrap();
     assert_eq!((reading.gpus[0].walk.unwrap().at, processes(&reading.gpus[0]).len()), (first.at, 1));
     machine.context.set_watched(true);
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(9);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(9);
     while processes(&gpus.sample().unwrap().gpus[0]).len() == 1 {
-        assert!(std::time::Instant::now() < patience, "no second walk while somebody looks");
+        assert!(std::time::Instant::now() < deadline, "no second walk while somebody looks");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }

@@ -22,13 +22,13 @@ fn open(driver: &Driver) -> Result<Gpus, Missing> {
 
 /// Samples until it is as wanted.
 fn sample_until(gpus: &mut Gpus, wanted: impl Fn(&GpuReading) -> bool) -> GpuReading {
-    let patience = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let reading = gpus.sample().unwrap();
         if wanted(&reading) {
             return reading;
         }
-        assert!(Instant::now() < patience, "never as wanted: {}", text(&reading));
+        assert!(Instant::now() < deadline, "never as wanted: {}", text(&reading));
         std::thread::sleep(Duration::from_millis(20));
     }
 }

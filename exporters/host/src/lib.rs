@@ -1,6 +1,6 @@
 //! The host as a source: CPU, memory, disks, network, temperatures and what else the kernel counts.
 //!
-//! On Linux each of node_exporter's default collectors has a file of its own under `linux/`: what it reads, its
+//! On Linux each of node_exporter's collectors has a file of its own under `linux/collectors/`: what it reads, its
 //! reading, its metrics under node_exporter's names, its tests. Elsewhere `portable.rs` gives the subset that
 //! sysinfo knows; the feature `portable` builds it on Linux too, to see that it builds.
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use aura_model::{
-    Context, Group, GroupHealth, Metric, Missing, Name, Reason, Section, Source, Unit, counter, declare, gauge, walk,
+    Context, Group, GroupHealth, Metric, Missing, Name, Reason, Section, Source, Switch, declare, rows, walk,
 };
 use serde::Serialize;
 use sysinfo::{Components, CpuRefreshKind, Disks, Error, Networks, System};
@@ -62,7 +62,7 @@ pub struct Platform {
 /// One CPU since the sample before.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct CpuUsage {
-    /// Its name.
+    /// The number of the CPU in the system's list, from 0.
     pub cpu: Name,
     /// Share of the time that it was busy, 0 to 1.
     pub ratio: f64,
@@ -129,100 +129,59 @@ pub struct Time {
     pub boot: Option<u64>,
 }
 
-const CPU: &[Metric<Vec<CpuUsage>>] = &[gauge(
-    "aura_host_cpu_usage_ratio",
-    "Share of the time since the sample before that the CPU was busy.",
-    Unit::Ratio,
-    &["cpu"],
-    |cpus, emit| cpus.iter().for_each(|cpu| emit.one(&cpu.cpu, cpu.ratio)),
-)];
+const CPU: &[Metric<Vec<CpuUsage>>] = rows! { |cpus|
+    for cpu in cpus => { cpu: cpu.cpu } {
+        gauge "aura_host_cpu_usage_ratio" in Ratio = cpu.ratio,
+            "Share of the time since the sample before that the CPU was busy.";
+    }
+};
 
-macro_rules! filesystem {
-    ($name:literal, $help:literal, $unit:ident, $field:ident) => {
-        gauge(
-            concat!("node_filesystem_", $name),
-            $help,
-            Unit::$unit,
-            &["device", "mountpoint", "fstype"],
-            |mounts, emit| {
-                for mount in mounts {
-                    emit.sample(&[&mount.device, &mount.mountpoint, &mount.fstype], mount.$field.into());
-                }
-            },
-        )
-    };
-}
+const FILESYSTEM: &[Metric<Vec<Filesystem>>] = rows! { |mounts|
+    for mount in mounts => { device: mount.device, mountpoint: mount.mountpoint, fstype: mount.fstype } {
+        gauge "node_filesystem_avail_bytes" in Bytes = mount.available,
+            "Filesystem space available to non-root users in bytes.";
+        gauge "node_filesystem_readonly" = mount.readonly, "Filesystem read-only status.";
+        gauge "node_filesystem_size_bytes" in Bytes = mount.size, "Filesystem size in bytes.";
+    }
+};
 
-const FILESYSTEM: &[Metric<Vec<Filesystem>>] = &[
-    filesystem!("avail_bytes", "Filesystem space available to non-root users in bytes.", Bytes, available),
-    filesystem!("readonly", "Filesystem read-only status.", None, readonly),
-    filesystem!("size_bytes", "Filesystem size in bytes.", Bytes, size),
-];
+const LOADAVG: &[Metric<[f64; 3]>] = rows! { |load|
+    gauge "node_load1" = load[0], "1m load average.";
+    gauge "node_load15" = load[2], "15m load average.";
+    gauge "node_load5" = load[1], "5m load average.";
+};
 
-const LOADAVG: &[Metric<[f64; 3]>] = &[
-    gauge("node_load1", "1m load average.", Unit::None, &[], |load, emit| emit.value(load[0])),
-    gauge("node_load15", "15m load average.", Unit::None, &[], |load, emit| emit.value(load[2])),
-    gauge("node_load5", "5m load average.", Unit::None, &[], |load, emit| emit.value(load[1])),
-];
+const MEMINFO: &[Metric<Memory>] = rows! { |memory|
+    gauge "node_memory_available_bytes" in Bytes = memory.available, "Memory information field available_bytes.";
+    gauge "node_memory_free_bytes" in Bytes = memory.free, "Memory information field free_bytes.";
+    gauge "node_memory_swap_total_bytes" in Bytes = memory.swap_total, "Memory information field swap_total_bytes.";
+    gauge "node_memory_swap_used_bytes" in Bytes = memory.swap_used, "Memory information field swap_used_bytes.";
+    gauge "node_memory_total_bytes" in Bytes = memory.total, "Memory information field total_bytes.";
+};
 
-macro_rules! memory {
-    ($field:ident) => {
-        gauge(
-            concat!("node_memory_", stringify!($field), "_bytes"),
-            concat!("Memory information field ", stringify!($field), "_bytes."),
-            Unit::Bytes,
-            &[],
-            |memory, emit| emit.value(memory.$field),
-        )
-    };
-}
+const NETDEV: &[Metric<Vec<Interface>>] = rows! { |interfaces|
+    for one in interfaces => { device: one.device } {
+        counter "node_network_receive_bytes_total" = one.receive_bytes, "Network device statistic receive_bytes.";
+        counter "node_network_receive_errs_total" = one.receive_errors, "Network device statistic receive_errs.";
+        counter "node_network_receive_packets_total" = one.receive_packets, "Network device statistic receive_packets.";
+        counter "node_network_transmit_bytes_total" = one.transmit_bytes, "Network device statistic transmit_bytes.";
+        counter "node_network_transmit_errs_total" = one.transmit_errors, "Network device statistic transmit_errs.";
+        counter "node_network_transmit_packets_total" = one.transmit_packets,
+            "Network device statistic transmit_packets.";
+    }
+};
 
-const MEMINFO: &[Metric<Memory>] =
-    &[memory!(available), memory!(free), memory!(swap_total), memory!(swap_used), memory!(total)];
+const TEMPERATURE: &[Metric<Vec<Temperature>>] = rows! { |all|
+    for one in all => { sensor: one.sensor } {
+        gauge "aura_host_temperature_celsius" in Celsius = one.current,
+            "Temperature by the name that the system gives the sensor.";
+    }
+};
 
-macro_rules! interface {
-    ($name:literal, $field:ident) => {
-        counter(
-            concat!("node_network_", $name, "_total"),
-            concat!("Network device statistic ", $name, "."),
-            Unit::None,
-            &["device"],
-            |interfaces, emit| interfaces.iter().for_each(|interface| emit.one(&interface.device, interface.$field)),
-        )
-    };
-}
-
-const NETDEV: &[Metric<Vec<Interface>>] = &[
-    interface!("receive_bytes", receive_bytes),
-    interface!("receive_errs", receive_errors),
-    interface!("receive_packets", receive_packets),
-    interface!("transmit_bytes", transmit_bytes),
-    interface!("transmit_errs", transmit_errors),
-    interface!("transmit_packets", transmit_packets),
-];
-
-const TEMPERATURE: &[Metric<Vec<Temperature>>] = &[gauge(
-    "aura_host_temperature_celsius",
-    "Temperature by the name that the system gives the sensor.",
-    Unit::Celsius,
-    &["sensor"],
-    |all, emit| all.iter().for_each(|one| emit.one(&one.sensor, one.current)),
-)];
-
-const TIME: &[Metric<Time>] = &[
-    gauge(
-        "node_boot_time_seconds",
-        "Unix time of last boot, including microseconds.",
-        Unit::Seconds,
-        &[],
-        |t, emit| {
-            emit.maybe(&[], t.boot);
-        },
-    ),
-    gauge("node_time_seconds", "System time in seconds since epoch (1970).", Unit::Seconds, &[], |t, emit| {
-        emit.value(t.now);
-    }),
-];
+const TIME: &[Metric<Time>] = rows! { |time|
+    gauge "node_boot_time_seconds" in Seconds = time.boot, "Unix time of last boot, including microseconds.";
+    gauge "node_time_seconds" in Seconds = time.now, "System time in seconds since epoch (1970).";
+};
 
 /// The host, its lists of devices.
 pub struct Host {
@@ -264,7 +223,7 @@ impl Source for Host {
     }
 
     fn open(options: &HostOptions, _: &Context) -> Result<Self, Missing> {
-        let wanted = options.temperature != aura_model::Switch::Off;
+        let wanted = options.temperature != Switch::Off;
         let mut system = System::new().map_err(|error| missing(&error))?;
         system.refresh_cpu_list(CpuRefreshKind::nothing());
         Ok(Self {
@@ -461,7 +420,7 @@ mod tests {
 
     #[test]
     fn temperatures_can_be_switched_off() {
-        let options = HostOptions { temperature: aura_model::Switch::Off, ..HostOptions::default() };
+        let options = HostOptions { temperature: Switch::Off, ..HostOptions::default() };
         let reading = Host::open(&options, &Context::default()).unwrap().sample().unwrap();
         assert_eq!(reading.temperature.missing().map(|missing| missing.reason), Some(Reason::NotConfigured));
     }

@@ -5,7 +5,6 @@
 //! Prometheus text, OpenMetrics, OTLP and the metrics reference all come from the same walk.
 
 mod backoff;
-pub mod exposition;
 mod file_stamp;
 mod metric;
 mod options;
@@ -19,7 +18,8 @@ mod time;
 pub use backoff::{BACKOFF_CEILING, Backoff};
 pub use file_stamp::FileStamp;
 pub use metric::{
-    Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, gauge, unknown, walk,
+    EachGroup, Emit, Family, Group, Kind, Metric, Sample, Show, Unit, Value, counter, declare, each_group, gauge,
+    unknown, walk,
 };
 pub use options::{Interval, ParseIntervalError, Switch};
 pub use section::{Missing, Reason, Section};

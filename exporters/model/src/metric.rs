@@ -191,6 +191,16 @@ pub struct Group<R: 'static> {
     pub declare: fn(Show<'_>),
 }
 
+/// Takes a group: its name, and what hands its samples over.
+pub type EachGroup<'a> = &'a mut dyn FnMut(&'static str, &dyn Fn(&mut dyn Emit));
+
+/// Shows each of these groups of a reading.
+pub fn each_group<R>(groups: &[Group<R>], reading: &R, each: EachGroup<'_>) {
+    for group in groups {
+        each(group.name, &|emit| (group.walk)(reading, emit));
+    }
+}
+
 /// Looks at declarations, one by one.
 pub type Show<'a> = &'a mut dyn FnMut(&Family<'static>);
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aura_model::exposition::{Series, TextFamily};
+use aura_exposition::{Series, TextFamily};
 
 use super::scope;
 
@@ -145,7 +145,7 @@ fn difference(what: &str, how: impl Into<String>) -> Difference {
 
 #[cfg(test)]
 mod tests {
-    use aura_model::exposition::parse;
+    use aura_exposition::parse;
 
     use super::*;
 

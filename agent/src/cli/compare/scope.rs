@@ -1,6 +1,6 @@
 //! What another exporter may have and we do not mean to, each with its reason.
 
-use aura_model::exposition::Series;
+use aura_exposition::Series;
 
 /// Prefix of a family's name, and why it is left out.
 const OUT_OF_SCOPE: [(&str, &str); 5] = [

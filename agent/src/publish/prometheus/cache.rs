@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::{Encoding, Format, encode};
+use aura_exposition::{Encoding, Format, encode};
+
+use super::report;
 use crate::hub::AnyReading;
 
 /// The texts of readings that somebody still has. What is gone goes with the next scrape.
@@ -31,7 +33,7 @@ impl Cache {
         let text = made[format as usize].get_or_insert_with(|| {
             let text = encode(|each| reading.groups(each), format);
             if is_first {
-                text.report(reading.source());
+                report(reading.source(), text.left_out());
             }
             Arc::new(text)
         });
@@ -43,10 +45,10 @@ impl Cache {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    use aura_model::{Emit, Family, Kind, Unit};
+    use aura_model::{EachGroup, Emit, Family, Kind, Unit};
 
     use super::*;
-    use crate::{hub::EachGroup, publish::prometheus::left_out};
+    use crate::publish::prometheus::left_out;
 
     /// Hands over the same sample twice, and counts how often it is asked to.
     #[derive(Default)]

@@ -6,46 +6,26 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use aura_exposition::LeftOut;
 use tracing::warn;
-
-/// So many series of one reading are named.
-const NAMED: usize = 16;
 
 /// So many series of one source are named while the agent runs.
 const SAID: usize = 256;
 
-/// What was left out of one reading.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct LeftOut {
-    /// How many series.
-    pub(super) count: u64,
-    /// The first of them, as they would stand in the text.
-    pub(super) series: Vec<String>,
-}
-
-impl LeftOut {
-    pub(super) fn add(&mut self, series: impl FnOnce() -> String) {
-        self.count += 1;
-        if self.series.len() < NAMED {
-            self.series.push(series());
-        }
+/// Counts what was left out of a reading of the source, and names the series that were not named before.
+pub fn report(source: &'static str, left_out: &LeftOut) {
+    if left_out.count == 0 {
+        return;
     }
-
-    /// Counts them for the source, and names those that were not named before.
-    pub(super) fn report(&self, source: &'static str) {
-        if self.count == 0 {
-            return;
-        }
-        let mut totals = totals();
-        let total = totals.entry(source).or_default();
-        total.count += self.count;
-        for series in &self.series {
-            if total.said.len() < SAID && total.said.insert(series.clone()) {
-                warn!(
-                    source,
-                    "a series is left out of the metrics, as an equal one is there or its name is none: {series:?}"
-                );
-            }
+    let mut totals = totals();
+    let total = totals.entry(source).or_default();
+    total.count += left_out.count;
+    for series in &left_out.series {
+        if total.said.len() < SAID && total.said.insert(series.clone()) {
+            warn!(
+                source,
+                "a series is left out of the metrics, as an equal one is there or its name is none: {series:?}"
+            );
         }
     }
 }

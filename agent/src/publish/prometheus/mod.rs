@@ -5,16 +5,12 @@
 
 mod cache;
 mod compress;
-mod encode;
 mod left_out;
-mod negotiate;
 mod scrape;
 mod scraper;
 
 pub use self::{
-    encode::{Encoding, encode},
-    left_out::left_out,
-    negotiate::{Coding, Format},
+    left_out::{left_out, report},
     scrape::{Scrape, ScrapeError},
     scraper::Scraper,
 };

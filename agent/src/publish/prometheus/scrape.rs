@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use aura_exposition::{Coding, Format};
 use aura_host::NOT_READ;
 use bytes::Bytes;
 use tracing::warn;
 
-use super::{Coding, Format, cache::Cache, compress};
+use super::{cache::Cache, compress};
 use crate::hub::{AnyReading, AnySource, Published};
 
 /// The end of an OpenMetrics exposition.

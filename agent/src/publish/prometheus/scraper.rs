@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use aura_exposition::{Coding, Format};
 use bytes::Bytes;
 
-use super::{Coding, Format, Scrape, ScrapeError, cache::Cache, scrape::join};
+use super::{Scrape, ScrapeError, cache::Cache, scrape::join};
 use crate::hub::{AnyReading, AnySource};
 
 /// More kinds of scrapes than scrapers of one agent ask for; each cached response holds its text.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use aura_exposition::{Format, encode};
+use aura_model::each_group;
 use aura_postgres::{ProbeError, Prober};
 use axum::{
     Json,
@@ -16,8 +18,7 @@ use serde::Deserialize;
 use super::{PostgresView, message::Metrics};
 use crate::{
     api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
-    hub::each_group,
-    publish::prometheus::{Format, encode},
+    publish::prometheus::report,
 };
 
 /// The routes.
@@ -70,7 +71,7 @@ async fn probe(State(view): State<Arc<PostgresView>>, Query(asked): Query<Probed
     let prober = view.prober();
     let reading = prober.probe(asked.target.as_deref(), asked.auth_module.as_deref()).await.map_err(refused)?;
     let encoding = encode(|each| each_group(Prober::groups(), &*reading, each), Format::Text);
-    encoding.report("postgres");
+    report("postgres", encoding.left_out());
     let text = encoding.text().clone();
     Ok(([(header::CONTENT_TYPE, Format::Text.content_type())], text).into_response())
 }

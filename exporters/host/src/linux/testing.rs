@@ -4,7 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use aura_model::{Context, Emit, Family, Kind, Metric, Paths, Source, Value, walk};
 
-use super::{Host, HostReading};
+use super::{Host, HostReading, collectors::NAMES};
 use crate::{HostOptions, options::CollectorOptions};
 
 /// Every tree below `tests/fixtures` that has a /proc.
@@ -27,8 +27,7 @@ pub(super) fn context(tree: &str) -> Context {
 
 /// A sample of a recorded tree, with every collector on. Its mounts are not there, so each of them shows its error.
 pub(super) fn sample(tree: &str) -> HostReading {
-    let collectors =
-        CollectorOptions { enable: super::NAMES.iter().map(|&name| name.into()).collect(), ..Default::default() };
+    let collectors = CollectorOptions { enable: NAMES.iter().map(|&name| name.into()).collect(), ..Default::default() };
     let options = HostOptions { collectors, ..Default::default() };
     let mut host = Host::open(&options, &context(tree)).unwrap();
     loop {
@@ -178,7 +177,7 @@ mod tests {
     #[test]
     fn every_collector_has_its_line_in_the_table_of_compatibility() {
         let table = include_str!("../../../../docs/compatibility.md");
-        for name in super::super::NAMES {
+        for name in NAMES {
             let lines = ["same", "partly"].map(|state| format!("| {name} | {state} |"));
             assert!(lines.iter().any(|line| table.contains(line)), "docs/compatibility.md: no line for {name}");
         }

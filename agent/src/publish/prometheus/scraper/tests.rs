@@ -1,11 +1,11 @@
 use std::{io::Read as _, sync::RwLock};
 
-use aura_model::{Group, Metric, Unit, declare, gauge, walk};
+use aura_model::{EachGroup, Group, Metric, Unit, declare, each_group, gauge, walk};
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::hub::{EachGroup, Health, Published, each_group};
+use crate::hub::{Health, Published};
 
 const METRICS: &[Metric<Reading>] =
     &[gauge("fake_value", "A number.", Unit::None, &[], |reading, emit| emit.value(reading.value))];
