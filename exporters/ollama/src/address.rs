@@ -73,10 +73,9 @@ impl FromStr for Address {
         if authority.contains(['?', '#', ' ']) || path.contains(['?', '#', ' ']) {
             return Err(wrong("it is a host, a port and perhaps a path"));
         }
-        let place = if authority.parse::<Ipv6Addr>().is_ok() {
-            HostPort { host: authority.to_owned(), port: default_port }
-        } else {
-            HostPort::parse(authority, Some(default_port)).map_err(wrong)?
+        let place = match authority.parse::<Ipv6Addr>() {
+            Ok(address) => HostPort { host: address.to_string(), port: default_port },
+            Err(_) => HostPort::parse(authority, Some(default_port)).map_err(wrong)?,
         };
         if place.port == 0 {
             return Err(wrong("the port is a number from 1 to 65535"));
@@ -107,6 +106,7 @@ mod tests {
             ("[::1]:1234", "http://[::1]:1234"),
             ("::1", "http://[::1]:11434"),
             ("[::]", "http://[::1]:11434"),
+            ("::0", "http://[::1]:11434"),
             (" \"box.lan:1\" ", "http://box.lan:1"),
         ] {
             assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(expected.to_owned()), "{text}");

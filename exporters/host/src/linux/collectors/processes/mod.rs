@@ -376,7 +376,9 @@ mod tests {
         };
         let table = reader.take(&mut Buffer::default()).unwrap();
         assert!(table.total > 0);
-        assert!(table.top_memory.iter().all(|process| process.user.is_some() && process.memory_bytes > 0));
+        assert!(table.top_memory.iter().all(|process| process.user.is_some()));
+        // Where few processes run, the last of the list are the kernel's own, which have none.
+        assert!(table.top_memory[0].memory_bytes > 0);
     }
 
     #[test]
