@@ -341,7 +341,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World::new(folder.path());
-        // Lines without a time are tried where somebody asks for it: about one history in 30,000 counts one twice.
+        // Lines without a time are tried where somebody asks for it: about one history in 9,000 counts one twice.
         let timed = timed || env::var_os("HISTORY_UNTIMED").is_none();
         (world.header, world.timed, world.scale) = (header, timed, scale());
         let mut audit = None;
