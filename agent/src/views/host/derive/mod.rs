@@ -110,6 +110,11 @@ fn rate(now: u64, before: u64, seconds: f64) -> Option<f64> {
     Some(now.checked_sub(before)? as f64 / seconds)
 }
 
+/// The sum begins again at 0 past 2^64, as the kernel's own counters do.
+fn sum_of_counters(counters: impl Iterator<Item = u64>) -> u64 {
+    counters.fold(0, u64::wrapping_add)
+}
+
 /// A share in percent; none of nothing.
 fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64 * 100.0)
@@ -132,4 +137,14 @@ impl From<Health> for SourceState {
 
 fn gib(bytes: u64) -> f64 {
     bytes as f64 / GIB
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_near_their_end_have_a_sum() {
+        assert_eq!(sum_of_counters([u64::MAX, 3].into_iter()), 2);
+    }
 }

@@ -6,7 +6,7 @@ use aura_host::{Filesystem as Mounted, HostReading, Interface as Counted};
 use aura_model::{Missing, Reason};
 use jiff::Timestamp;
 
-use super::{MIB, Pair, Vitals, gib, percent, rate};
+use super::{MIB, Pair, Vitals, gib, percent, rate, sum_of_counters};
 use crate::views::{
     host::message::{
         Cpu, Disk, Filesystem, Interface, Memory, Metrics, Network, NetworkSpeed, Platform, Swap, Temperature,
@@ -171,7 +171,7 @@ fn filesystem(mount: &Mounted) -> Filesystem {
 
 fn network(pair: Pair<'_>) -> Option<Network> {
     let interfaces = pair.now.netdev.value()?;
-    let sum = |take: fn(&Counted) -> u64| interfaces.iter().filter(|one| is_counted(one)).map(take).sum();
+    let sum = |take: fn(&Counted) -> u64| sum_of_counters(interfaces.iter().filter(|one| is_counted(one)).map(take));
     Some(Network {
         bytes_sent: sum(|one| one.transmit_bytes),
         bytes_recv: sum(|one| one.receive_bytes),

@@ -12,7 +12,7 @@ use aura_host::HostReading;
 use aura_model::Missing;
 use jiff::Timestamp;
 
-use super::{MIB, Pair, Vitals, gib, percent, rate};
+use super::{MIB, Pair, Vitals, gib, percent, rate, sum_of_counters};
 use crate::views::{
     host::message::{Metrics, Stall},
     time::rfc3339,

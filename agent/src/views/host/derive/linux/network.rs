@@ -3,14 +3,15 @@
 
 use aura_host::{NetworkDevice, Received, Sent};
 
-use super::{MIB, Pair, rate};
+use super::{MIB, Pair, rate, sum_of_counters};
 use crate::views::host::message::{Interface, Network, NetworkSpeed};
 
 const COUNTED_ELSEWHERE: [&str; 6] = ["veth", "docker", "br-", "virbr", "vnet", "tap"];
 
 pub(super) fn network(pair: Pair<'_>) -> Option<Network> {
     let devices = &pair.now.netdev.value()?.devices;
-    let sum = |take: fn(&NetworkDevice) -> u64| devices.iter().filter(|device| is_counted(device)).map(take).sum();
+    let sum =
+        |take: fn(&NetworkDevice) -> u64| sum_of_counters(devices.iter().filter(|device| is_counted(device)).map(take));
     Some(Network {
         bytes_sent: sum(|device| device.transmit.bytes),
         bytes_recv: sum(|device| device.receive.bytes),
