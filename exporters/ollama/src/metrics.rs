@@ -1,7 +1,8 @@
 //! Ollama's state as metrics. Ollama has none of its own, so these names are ours: base units, one label set a name,
 //! `host` in front of all.
 //!
-//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host.
+//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host; and 20 for each
+//! model that had an engine since the agent was started.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use aura_model::{Emit, Family, Group, Kind, Metric, Unit, declare, rows, walk};
 
 use crate::{
     Commands, Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Outcome, Tally,
-    ledger::BUCKETS,
+    engine::metrics as engine, ledger::BUCKETS,
 };
 
 /// Models of one host that have series of their own: those that are loaded, then those that were changed last.
@@ -22,6 +23,11 @@ pub(crate) const GROUPS: &[Group<OllamaReading>] = &[
         name: "ollama_models",
         walk: |reading, emit| walk(MODEL, reading, emit),
         declare: |show| declare(MODEL, show),
+    },
+    Group {
+        name: "ollama_engines",
+        walk: |reading, emit| walk(engine::METRICS, reading, emit),
+        declare: |show| declare(engine::METRICS, show),
     },
     Group {
         name: "ollama_commands",
@@ -42,7 +48,8 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
     }
     for host in &reading.hosts => { host: host.host } {
         gauge "ollama_models_installed" = host.installed.value().map(|models| models.len()), "Models on the server's disk.";
-        gauge "ollama_models_loaded" = host.loaded.value().map(|models| models.len()), "Models in the server's memory.";
+        gauge "ollama_models_loaded" = host.loaded.value().map(|models| models.iter().filter(|model| !model.crashed).count()),
+            "Models in the server's memory.";
         gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
             "How long the server took for the newest answers.";
     }
@@ -155,5 +162,5 @@ fn loaded(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
     // After a pull the old version may be loaded beside the new one; one of them has the series.
     let is_first =
         |(index, model): &(usize, &LoadedModel)| loaded[..*index].iter().all(|before| before.name != model.name);
-    loaded.iter().enumerate().take(MODELS).filter(is_first).map(|(_, model)| model)
+    loaded.iter().enumerate().take(MODELS).filter(|(_, model)| !model.crashed).filter(is_first).map(|(_, model)| model)
 }

@@ -60,7 +60,7 @@ impl HostReading {
         let mut others: Vec<&InstalledModel> =
             installed.iter().filter(|model| model.weights.as_deref() == Some(weights)).collect();
         others.sort_by(|one, other| one.name.cmp(&other.name));
-        let of_these = |model: &&LoadedModel| others.iter().any(|other| other.digest == model.digest);
+        let of_these = |model: &&LoadedModel| others.iter().any(|other| other.is(model));
         let mut names: Vec<&Name> = loaded.iter().filter(of_these).map(|model| &model.name).collect();
         for model in others {
             if !names.contains(&&model.name) {
@@ -115,12 +115,15 @@ pub struct InstalledModel {
 }
 
 impl InstalledModel {
+    /// Whether a server's list means this version of it, under whichever of its names.
+    fn is(&self, loaded: &LoadedModel) -> bool {
+        if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
+    }
+
     /// Whether this version of it is in memory, under whichever of its names.
     #[must_use]
     pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
-        loaded.iter().any(|loaded| {
-            if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
-        })
+        loaded.iter().any(|loaded| !loaded.crashed && self.is(loaded))
     }
 }
 
@@ -149,13 +152,21 @@ pub struct LoadedModel {
     pub expires_at: Option<String>,
     /// Its time is over, and it still finishes a request.
     pub stopping: bool,
-    /// When it was first seen here, in Unix seconds; none when it was there before us.
+    /// Its engine ended and the server has not noticed: it is listed, and not in memory.
+    pub crashed: bool,
+    /// When it was loaded, in Unix seconds: when its engine was started, else when it was first seen here; none when it
+    /// was there before us.
     pub loaded_at: Option<f64>,
     /// When it was last seen to be used, in Unix seconds: each use moves its expiry.
     pub last_used: Option<f64>,
 }
 
 impl LoadedModel {
+    /// SHA-256 of its weights, where the server's list of models tells.
+    pub(crate) fn weights<'a>(&self, installed: &'a [InstalledModel]) -> Option<&'a Name> {
+        installed.iter().find(|model| model.is(self)).and_then(|model| model.weights.as_ref())
+    }
+
     /// The part of its memory that is not on a GPU.
     #[must_use]
     pub fn size_ram(&self) -> Option<u64> {
