@@ -11,6 +11,7 @@ mod work;
 
 use aura_host::{Host, HostReading};
 
+pub(in crate::views) use self::reading::energy;
 pub(super) use self::work::Walks;
 use super::{
     HostSample,
@@ -18,7 +19,6 @@ use super::{
 };
 use crate::{
     hub::{Health, Hub, Snapshot},
-    telemetry::Telemetry,
     views::time::rfc3339,
 };
 
@@ -98,7 +98,7 @@ pub(super) fn update(sample: &HostSample, hub: &Hub, seq: u64) -> SystemUpdate {
         sources: hub
             .sources()
             .iter()
-            .filter(|source| source.name() != Telemetry::NAME)
+            .filter(|source| source.is_source())
             .map(|source| SourceState::from(source.health()))
             .collect(),
         alerts: sample.alerts.clone(),
