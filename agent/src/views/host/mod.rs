@@ -18,7 +18,6 @@ use aura_gpu::Gpus;
 use aura_host::Host;
 use aura_model::{Context, Source};
 
-pub(super) use self::derive::energy;
 pub use self::history::Window;
 use self::{
     alerts::Alerts,

@@ -13,10 +13,7 @@ use aura_model::{EachGroup, Group, Metric, Name, declare, each_group, rows, walk
 use aura_ollama::{Engine, EngineState, HostReading, Ollama, OllamaReading};
 
 use super::meter::{Device, Look, Meter, Model, Sums, Tokens, Work};
-use crate::{
-    hub::{AnyReading, Health, Hub, Published},
-    views::host,
-};
+use crate::hub::{AnyReading, Health, Hub, Published};
 
 /// Readings further apart say nothing of each other, and so old sums are no longer shown as what is.
 const LATE: Duration = Duration::from_secs(15);
@@ -75,7 +72,7 @@ impl Devices {
         let gpus = gpus.iter().flat_map(|snapshot| snapshot.reading.gpus.iter());
         let mut devices: Vec<Device> = gpus.clone().filter_map(|gpu| engines.gpu(gpu)).collect();
         let everybody = || Some(engines.0.iter().map(|(_, model)| model.clone()).collect());
-        let processors = host.iter().flat_map(|snapshot| host::energy(&snapshot.reading));
+        let processors = host.iter().flat_map(|snapshot| snapshot.reading.package_joules());
         devices.extend(processors.map(|(id, joules)| Device { id, joules, of: everybody(), others: false }));
         let at = ollama.taken.saturating_duration_since(began).as_secs_f64();
         state.meter.take(Look { at, devices, models: engines.work(&ollama.reading) });

@@ -11,7 +11,6 @@ mod work;
 
 use aura_host::{Host, HostReading};
 
-pub(in crate::views) use self::reading::energy;
 pub(super) use self::work::Walks;
 use super::{
     HostSample,

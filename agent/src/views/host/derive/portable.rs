@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aura_host::{Filesystem as Mounted, HostReading, Interface as Counted};
-use aura_model::{Missing, Name, Reason};
+use aura_model::{Missing, Reason};
 use jiff::Timestamp;
 
 use super::{MIB, Pair, Vitals, gib, percent, rate, sum_of_counters};
@@ -16,11 +16,6 @@ use crate::views::{
 
 /// Where the root file system is mounted.
 const ROOT: &str = if cfg!(windows) { r"C:\" } else { "/" };
-
-/// Other systems' counters of energy are not read.
-pub(in crate::views) fn energy(_: &HostReading) -> Vec<(Name, f64)> {
-    Vec::new()
-}
 
 /// The few numbers of a reading.
 pub(super) fn vitals(pair: Pair<'_>) -> Vitals {

@@ -137,7 +137,7 @@ fn a_reading_is_looked_at_once_and_an_old_one_is_not_shown() {
     world.second(1, 50.0, vec![engine(0.0)], false, 0);
     world.devices.look(&world.hub);
     assert_eq!(world.devices.latest().unwrap().energy.devices["GPU-0"].rest, 50.0);
-    let mut old = World { began: Instant::now() - LATE - Duration::from_secs(1), ..World::new() };
+    let old = World { began: Instant::now() - LATE - Duration::from_secs(1), ..World::new() };
     let reading = old.reading.clone();
     old.hub.channel::<Ollama>().unwrap().publish(Snapshot::of(reading, old.began).shown_for(LATE * 4));
     old.devices.look(&old.hub);

@@ -9,7 +9,7 @@ mod processes;
 mod sensors;
 
 use aura_host::HostReading;
-use aura_model::{Missing, Name};
+use aura_model::Missing;
 use jiff::Timestamp;
 
 use super::{MIB, Pair, Vitals, gib, percent, rate, sum_of_counters};
@@ -17,13 +17,6 @@ use crate::views::{
     host::message::{Metrics, Stall},
     time::rfc3339,
 };
-
-/// Joules that each package of the processor counted, where the agent may read them.
-pub(in crate::views) fn energy(now: &HostReading) -> Vec<(Name, f64)> {
-    let zones = now.rapl.value().map(|rapl| rapl.zones.as_slice()).unwrap_or_default();
-    let packages = zones.iter().filter(|zone| zone.zone.starts_with("package"));
-    packages.map(|zone| (format!("{}-{}", zone.zone, zone.index).into(), zone.microjoules as f64 / 1e6)).collect()
-}
 
 /// The few numbers of a reading.
 pub(super) fn vitals(pair: Pair<'_>) -> Vitals {
