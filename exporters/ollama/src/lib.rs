@@ -10,6 +10,7 @@
 mod address;
 mod client;
 mod command;
+mod engine;
 mod fields;
 mod hosts;
 mod ledger;
@@ -26,6 +27,7 @@ pub use self::{
     address::Address,
     client::{Client, Failure, Response},
     command::{CommandError, Done, KeepAlive, Target, load, unload},
+    engine::{Counters, End, Engine, EngineKind, EngineState, EnginesReading, Parent, Slot, WeightsTotals},
     hosts::OllamaHost,
     ledger::{Action, Commands, Ledger, Outcome, Tally},
     options::OllamaOptions,
