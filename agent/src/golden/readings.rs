@@ -214,6 +214,7 @@ pub(super) fn ollama() -> OllamaReading {
             loaded("llama3.1:8b", "one", Expiry::At(now + 211.5), false),
             LoadedModel { loaded_at: None, last_used: None, ..loaded("helper:latest", "two", Expiry::Never, true) },
         ])),
+        engines: off("ollama's engines"),
         odd: vec!["/api/tags: an entry without a name".into()],
         questions: Default::default(),
         commands: Default::default(),
@@ -228,7 +229,8 @@ pub(super) fn ollama() -> OllamaReading {
         answered_at: None,
         version: None,
         installed: Section::Off { missing: why.clone() },
-        loaded: Section::Off { missing: why },
+        loaded: Section::Off { missing: why.clone() },
+        engines: Section::Off { missing: why },
         odd: Vec::new(),
         ..answering.clone()
     };

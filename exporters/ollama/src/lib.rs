@@ -13,6 +13,7 @@
 mod address;
 mod client;
 mod command;
+mod engine;
 mod fields;
 mod hosts;
 mod ledger;
@@ -31,6 +32,7 @@ pub use self::{
     address::Address,
     client::{Client, Failure, Response},
     command::{Command, CommandError, Done, KeepAlive, Target, installed_now},
+    engine::{Counters, End, Engine, EngineKind, EngineState, EnginesReading, Parent, Slot, WeightsTotals},
     hosts::OllamaHost,
     ledger::{Action, Commands, Ledger, Outcome, Tally},
     names::{find_named, is_same_name, name_problem, similar_names},

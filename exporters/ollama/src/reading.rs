@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
 
-use crate::{Commands, Server};
+use crate::{Commands, EnginesReading, Server};
 
 /// All servers that are watched.
 #[derive(Clone, Debug, Serialize)]
@@ -40,12 +40,35 @@ pub struct HostReading {
     pub installed: Section<Arc<Vec<InstalledModel>>>,
     /// Models in its memory.
     pub loaded: Section<Arc<Vec<LoadedModel>>>,
+    /// The processes that hold its models, and what they did; off where they cannot be seen.
+    pub engines: Section<EnginesReading>,
     /// What in its answers could not be read, while the rest could: an entry without a name, a negative size.
     pub odd: Vec<String>,
     /// What asking it costs.
     pub questions: RequestStats,
     /// What this agent did to it.
     pub commands: Commands,
+}
+
+impl HostReading {
+    /// The names of the models with these weights: first those by which the server lists them as loaded, then the other
+    /// installed ones by name.
+    #[must_use]
+    pub fn models_of(&self, weights: &str) -> Vec<&Name> {
+        let installed = self.installed.value().map(|models| models.as_slice()).unwrap_or_default();
+        let loaded = self.loaded.value().map(|models| models.as_slice()).unwrap_or_default();
+        let mut others: Vec<&InstalledModel> =
+            installed.iter().filter(|model| model.weights.as_deref() == Some(weights)).collect();
+        others.sort_by(|one, other| one.name.cmp(&other.name));
+        let of_these = |model: &&LoadedModel| others.iter().any(|other| other.digest == model.digest);
+        let mut names: Vec<&Name> = loaded.iter().filter(of_these).map(|model| &model.name).collect();
+        for model in others {
+            if !names.contains(&&model.name) {
+                names.push(&model.name);
+            }
+        }
+        names
+    }
 }
 
 /// Whether a server answers.

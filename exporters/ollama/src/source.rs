@@ -12,6 +12,7 @@ use tokio::{
 
 use crate::{
     FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
+    engine::{Engines, Look},
     metrics,
     observe::Observer,
     probe::{Probe, ProbeError, ProbeResult},
@@ -41,6 +42,9 @@ struct Host {
     probe: Option<Box<Probe>>,
     asking: Option<Asking>,
     observer: Observer,
+    engines: Engines,
+    /// What the look of this sample said; none where nothing can be seen.
+    look: Option<Look>,
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
@@ -107,6 +111,7 @@ impl Source for Ollama {
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
         let Self { runtime, hosts, ledger, .. } = self;
         for host in hosts.iter_mut() {
+            host.look = host.engines.look();
             host.begin(runtime);
         }
         // The first sample has no last answer to show, so it gives each server its time.
@@ -138,6 +143,7 @@ impl Source for Ollama {
             version: None,
             installed: Section::Off { missing: missing.clone() },
             loaded: Section::Off { missing: missing.clone() },
+            engines: Section::Off { missing: missing.clone() },
             odd: Vec::new(),
             ..host.clone()
         });
@@ -153,6 +159,8 @@ impl Host {
             server,
             asking: None,
             observer: Observer::default(),
+            engines: Engines::default(),
+            look: None,
             latest: None,
             stale_after,
             standing: HostStatus::Busy,
@@ -257,6 +265,7 @@ impl Host {
             version: latest.filter(|latest| latest.holds).and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
+            engines: Section::off(Reason::NoSensor, "its engines are not watched"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
             commands: ledger.commands(&self.name),

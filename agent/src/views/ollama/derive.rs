@@ -7,7 +7,7 @@ use aura_model::{Missing, Name, Reason};
 use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading};
 use jiff::Timestamp;
 
-use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
+use super::message::{Controls, Energy, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
 use crate::views::{
     debates::Row,
     join::{GpuMemory, Runners},
@@ -27,6 +27,8 @@ pub(super) struct OllamaSample<'a> {
     pub(super) model_stats: Result<Arc<Vec<Row>>, Missing>,
     pub(super) interval_seconds: f64,
     pub(super) controls: Controls,
+    /// What took how much energy, once that was looked at.
+    pub(super) energy: Option<Energy>,
     pub(super) now: Timestamp,
 }
 
@@ -75,6 +77,12 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
             "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
         lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
     }
+    let energy = sample.energy.filter(|energy| !energy.devices.is_empty());
+    if energy.is_none() {
+        let detail =
+            "no GPU tells its energy, and that of the processor (RAPL) is readable by root alone or not counted";
+        lacks("energy", Missing::new(Reason::NoSensor, detail));
+    }
     ModelUpdate {
         r#type: "model_update",
         seq: sample.seq,
@@ -89,6 +97,7 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         mode_mappings: None,
         hosts: hosts.iter().map(host).collect(),
         controls: sample.controls,
+        energy,
         missing,
     }
 }

@@ -143,6 +143,7 @@ fn shown(reading: &OllamaReading) -> Value {
         gpus: None,
         model_stats: Err(unread()),
         interval_seconds: 1.0,
+        energy: None,
         controls,
         now,
     });
@@ -294,6 +295,7 @@ fn a_sum_over_hosts_of_which_one_is_silent_is_not_known() {
         gpus: None,
         model_stats: Err(unread()),
         interval_seconds: 1.0,
+        energy: None,
         controls: Controls { enabled: false, jobs: Vec::new() },
         now: Timestamp::now(),
     });
@@ -315,6 +317,7 @@ fn without_a_reading_everything_says_why() {
             gpus: None,
             model_stats: Err(unread()),
             interval_seconds: 1.0,
+            energy: None,
             controls: Controls { enabled: controls.enabled, jobs: Vec::new() },
             now,
         })

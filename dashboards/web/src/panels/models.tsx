@@ -1,13 +1,15 @@
-import type { InstalledModel, Job, LoadedModel, OllamaHost as ModelHost } from "../contract/types";
+import schema from "../contract/models.schema.json";
+import type { InstalledModel, Job, LoadedModel, OllamaHost as ModelHost, ModelUpdate } from "../contract/types";
 import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
-import { describeReason, reasonFor } from "../feed/envelope";
+import { describeReason, reader, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
-import type { ModelUpdate } from "../feed/models";
 import { bytes, count, percent, text, UNKNOWN } from "../format/format";
-import { models } from "../store";
+import { follow } from "../live";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
+
+export const models = follow({ name: "models", parse: reader<ModelUpdate>(schema, ["model_update"]) });
 
 const GiB = 1024 ** 3;
 
