@@ -1,6 +1,12 @@
 //! The routes, and what every request passes first.
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use axum::{
     Router,
@@ -88,20 +94,19 @@ impl http_body::Body for Lines {
     type Error = std::io::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        let first = std::task::ready!(self.0.poll_recv(context));
-        let mut frame = match first {
-            None => return std::task::Poll::Ready(None),
-            Some(None) => return std::task::Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
-            Some(Some(line)) => line,
-        };
-        // Lines that are there already go together, as they do over a socket.
-        while let Ok(Some(more)) = self.0.try_recv() {
-            frame = [&frame[..], &more[..]].concat().into();
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        let Some(first) = std::task::ready!(self.0.poll_recv(context)) else { return Poll::Ready(None) };
+        let Some(mut lines) = first else { return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))) };
+        // Lines that are there already go together, as they do over a socket; not the sign to break off.
+        while self.0.len() > 0 && lines.ends_with(b"\n") {
+            match self.0.try_recv() {
+                Ok(Some(more)) => lines = [&lines[..], &more[..]].concat().into(),
+                _ => return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
+            }
         }
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(frame))))
+        Poll::Ready(Some(Ok(http_body::Frame::data(lines))))
     }
 }
 
@@ -202,9 +207,9 @@ impl http_body::Body for Unmeasured {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        std::pin::Pin::new(&mut self.0).poll_frame(context)
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.0).poll_frame(context)
     }
 }

@@ -32,7 +32,7 @@ fn every_sample_of_a_server() {
 
 #[test]
 fn five_hundred_models_have_no_more_series_than_sixty_four() {
-    let simulator = Simulator::start(Settings { memory: 500 * GIB, ..Settings::default() }).unwrap();
+    let simulator = Simulator::start(Settings { memory: 500 * GIB, max_loaded: 500, ..Settings::default() }).unwrap();
     for number in 0..500 {
         simulator.install(Model::new(&format!("model{number}"), GIB));
     }

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     metrics::Counters,
-    slots::{self, Event, Slot, Task},
+    slots::{self, Event, Slot, Task, Timings},
 };
 
 /// The work of an engine.
@@ -93,7 +93,10 @@ impl Batch {
 impl State {
     /// Gives waiting requests to free slots.
     fn fill(&mut self) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.task.is_none()) {
+        loop {
+            // Of slots that were never used, the last one.
+            let free = self.slots.iter_mut().rev().filter(|slot| slot.task.is_none());
+            let Some(slot) = free.min_by_key(|slot| slot.last_used()) else { return };
             let Some(task) = self.waiting.pop_front() else { return };
             slot.begin(task);
         }
@@ -118,50 +121,58 @@ impl State {
     fn step(&mut self, tokens: usize, seconds: f64) {
         self.counters.steps += 1;
         self.counters.busy_slots += self.slots.iter().filter(|slot| slot.task.is_some()).count() as u64;
-        if tokens > 0 {
-            self.prompt(tokens, seconds);
-        } else {
-            self.generate(seconds);
+        for slot in 0..self.slots.len() {
+            if tokens == 0 {
+                self.generate(slot, seconds);
+            } else if self.slots[slot].rest_of_prompt() > 0 {
+                self.prompt(slot, tokens, seconds);
+                break;
+            }
         }
-        for slot in &self.slots {
-            self.counters.most_tokens = self.counters.most_tokens.max(slot.held.len() as u64 + slot.timings.decoded);
-        }
+        let longest = self.slots.iter().map(|slot| slot.held.len() as u64).max();
+        self.counters.most_tokens = self.counters.most_tokens.max(longest.unwrap_or(0));
         self.fill();
     }
 
-    /// A part of the first prompt that is not done.
-    fn prompt(&mut self, tokens: usize, seconds: f64) {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.rest_of_prompt() > 0) else { return };
+    /// A part of a prompt. With the last one comes the first token.
+    fn prompt(&mut self, index: usize, tokens: usize, seconds: f64) {
+        let slot = &mut self.slots[index];
         let Some(task) = &slot.task else { return };
         let part = slot.held.len()..(slot.held.len() + tokens).min(task.prompt.len());
-        slot.held.extend_from_slice(&task.prompt[part]);
-        slot.timings.processed += tokens as u64;
+        slot.timings.processed += part.len() as u64;
         slot.timings.prompt_seconds += seconds;
+        slot.held.extend_from_slice(&task.prompt[part]);
+        let embeds = task.embeds;
         if slot.rest_of_prompt() > 0 {
             return;
         }
-        self.counters.prompt_tokens += slot.timings.processed;
-        self.counters.cached_tokens += slot.timings.cached;
-        self.counters.prompt_seconds += slot.timings.prompt_seconds;
-        self.lately[0].0 += slot.timings.processed as f64;
-        self.lately[0].1 += slot.timings.prompt_seconds;
-        if task.embeds {
-            slot.end();
+        let Timings { processed, cached, prompt_seconds, .. } = slot.timings;
+        self.counters.prompt_tokens += processed;
+        self.counters.cached_tokens += cached;
+        self.counters.prompt_seconds += prompt_seconds;
+        self.lately[0].0 += processed as f64;
+        self.lately[0].1 += prompt_seconds;
+        if embeds {
+            self.slots[index].end();
+        } else {
+            self.generate(index, 0.0);
         }
     }
 
-    /// A token for each slot whose prompt is done.
-    fn generate(&mut self, seconds: f64) {
-        for slot in &mut self.slots {
-            let Some(task) = &slot.task else { continue };
-            slot.timings.decoded += 1;
-            slot.timings.decode_seconds += seconds;
-            let _ = task.send.send(Event::Token);
-            slot.timings.limited = task.limit.is_some_and(|limit| slot.timings.decoded >= limit);
-            if slot.timings.limited || task.natural.is_some_and(|natural| slot.timings.decoded >= natural) {
-                count(&mut self.counters, &mut self.lately[1], slot);
-                slot.end();
-            }
+    /// A token, if the slot generates.
+    fn generate(&mut self, index: usize, seconds: f64) {
+        let slot = &mut self.slots[index];
+        let Some(task) = &slot.task else { return };
+        slot.timings.decoded += 1;
+        slot.timings.decode_seconds += seconds;
+        let _ = task.send.send(Event::Token);
+        slot.timings.limited = task.limit.is_some_and(|limit| slot.timings.decoded >= limit);
+        if slot.timings.limited || task.natural.is_some_and(|natural| slot.timings.decoded >= natural) {
+            count(&mut self.counters, &mut self.lately[1], slot);
+            slot.end();
+        } else {
+            // The last token is told and not held.
+            slot.held.push("word".into());
         }
     }
 }

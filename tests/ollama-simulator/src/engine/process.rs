@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -37,7 +37,8 @@ struct Engine {
     is_ready: AtomicBool,
     embeds: bool,
     tells_metrics: bool,
-    began: Instant,
+    /// Microseconds since the machine started, whatever the name under which it is told.
+    began: u64,
 }
 
 /// Runs an engine as Ollama's command line says, until it is killed.
@@ -60,7 +61,7 @@ pub fn llama_server() -> io::Result<()> {
         embeds: arguments.iter().any(|argument| argument == "--embedding"),
         tells_metrics: env::var("LLAMA_ARG_ENDPOINT_METRICS")
             .is_ok_and(|set| ["1", "on", "true", "enabled"].contains(&set.as_str())),
-        began: Instant::now(),
+        began: uptime_microseconds(),
     });
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, value("--port").unwrap_or(8080) as u16));
     let parent = parent_id();
@@ -123,13 +124,18 @@ async fn answer(
     // Whoever asks may read it: any page of a browser that finds the port.
     let origin = headers.get(header::ORIGIN).cloned().unwrap_or(const { HeaderValue::from_static("") });
     answered.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    if response.status().is_success() {
+        response.headers_mut().insert("keep-alive", const { HeaderValue::from_static("timeout=5, max=100") });
+    } else {
+        response.headers_mut().insert(header::CONNECTION, const { HeaderValue::from_static("close") });
+    }
     response
 }
 
 fn preflight() -> Response {
     let headers = [
         ("access-control-allow-credentials", "true"),
-        ("access-control-allow-methods", "GET, POST"),
+        ("access-control-allow-methods", "GET, POST, DELETE, OPTIONS"),
         ("access-control-allow-headers", "*"),
         ("content-type", "text/html"),
     ];
@@ -146,10 +152,10 @@ fn not_supported(message: &str) -> Response {
 }
 
 fn metrics(engine: &Engine) -> Response {
-    // By its name it would be a time since 1970, and it is none.
-    let start = engine.began.elapsed().as_micros() + 3_327_117_604;
-    let headers =
-        [("content-type", "text/plain; version=0.0.4".to_owned()), ("process-start-time-unix", start.to_string())];
+    let headers = [
+        ("content-type", "text/plain; version=0.0.4".to_owned()),
+        ("process-start-time-unix", engine.began.to_string()),
+    ];
     (headers, engine.batch.metrics()).into_response()
 }
 
@@ -202,4 +208,10 @@ fn end(timings: &Timings) -> Value {
             "predicted_ms": timings.decode_seconds * 1e3,
         },
     })
+}
+
+fn uptime_microseconds() -> u64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds: f64 = text.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
+    (seconds * 1e6) as u64
 }

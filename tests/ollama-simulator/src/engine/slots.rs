@@ -43,8 +43,9 @@ pub(super) struct Timings {
 pub(super) struct Slot {
     pub(super) task: Option<Task>,
     pub(super) timings: Timings,
-    /// The tokens it holds, the words of the last prompt among them: a prompt that begins like it needs less work.
+    /// The tokens it holds, those of the last prompt first: a prompt that begins like it needs less work.
     pub(super) held: Vec<String>,
+    /// Its last request and the limit of that.
     last: Option<(u64, i64)>,
 }
 
@@ -67,9 +68,15 @@ impl Slot {
         self.timings = Timings::default();
     }
 
-    /// Words of the prompt that are not computed yet.
+    /// Tokens of the prompt that are not computed yet.
     pub(super) fn rest_of_prompt(&self) -> usize {
-        self.task.as_ref().map_or(0, |task| task.prompt.len().saturating_sub(self.held.len()))
+        let done = (self.timings.cached + self.timings.processed) as usize;
+        self.task.as_ref().map_or(0, |task| task.prompt.len().saturating_sub(done))
+    }
+
+    /// When it was last given a request: what waits longest is taken first.
+    pub(super) fn last_used(&self) -> u64 {
+        self.last.map_or(0, |(id, _)| id)
     }
 }
 
@@ -134,7 +141,7 @@ pub(super) fn shown(slots: &[Slot], context: u64) -> String {
 /// What the sampler was set to: as Ollama sets it where nobody says otherwise.
 fn params(limit: i64) -> Box<RawValue> {
     let text = format!(
-        r#"{{"seed":4294967295,"temperature":0.800000011920929,"dynatemp_range":0.0,"dynatemp_exponent":1.0,"top_k":40,"top_p":0.8999999761581421,"min_p":0.0,"top_n_sigma":-1.0,"xtc_probability":0.0,"xtc_threshold":0.10000000149011612,"typical_p":1.0,"repeat_last_n":64,"repeat_penalty":1.0,"presence_penalty":0.0,"frequency_penalty":0.0,"dry_multiplier":0.0,"dry_base":1.75,"dry_allowed_length":2,"dry_penalty_last_n":-1,"mirostat":0,"mirostat_tau":5.0,"mirostat_eta":0.10000000149011612,"adaptive_target":-1.0,"adaptive_decay":0.8999999761581421,"max_tokens":{limit},"n_predict":{limit},"n_keep":4,"n_discard":0,"ignore_eos":false,"stream":true,"n_probs":0,"min_keep":0,"chat_format":"Content-only","reasoning_format":"none","reasoning_in_content":false,"generation_prompt":"","samplers":["penalties","dry","top_n_sigma","top_k","typ_p","top_p","min_p","xtc","temperature"],"speculative.types":"none","timings_per_token":false,"post_sampling_probs":false,"backend_sampling":false,"lora":[]}}"#
+        r#"{{"seed":4294967295,"temperature":0.800000011920929,"dynatemp_range":0.0,"dynatemp_exponent":1.0,"top_k":40,"top_p":0.8999999761581421,"min_p":0.0,"top_n_sigma":-1.0,"xtc_probability":0.0,"xtc_threshold":0.10000000149011612,"typical_p":1.0,"repeat_last_n":64,"repeat_penalty":1.0,"presence_penalty":0.0,"frequency_penalty":0.0,"dry_multiplier":0.0,"dry_base":1.75,"dry_allowed_length":2,"dry_penalty_last_n":64,"mirostat":0,"mirostat_tau":5.0,"mirostat_eta":0.10000000149011612,"adaptive_target":-1.0,"adaptive_decay":0.8999999761581421,"max_tokens":{limit},"n_predict":{limit},"n_keep":4,"n_discard":0,"ignore_eos":false,"stream":true,"n_probs":0,"min_keep":0,"chat_format":"Content-only","reasoning_format":"deepseek","reasoning_in_content":false,"generation_prompt":"","samplers":["penalties","dry","top_n_sigma","top_k","typ_p","top_p","min_p","xtc","temperature"],"speculative.types":"none","timings_per_token":false,"post_sampling_probs":false,"backend_sampling":false,"lora":[]}}"#
     );
     RawValue::from_string(text).unwrap_or_else(|_| to_raw_value(&()).unwrap_or_default())
 }
