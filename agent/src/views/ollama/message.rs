@@ -255,6 +255,8 @@ pub struct Job {
     pub requested_at: String,
     /// How long it has been running, or ran, in seconds; `null` while it is `queued`.
     pub seconds: Option<f64>,
+    /// What there is to say of one that is `done`: that nothing was to be done, what went with it, how long it stays; else `null`.
+    pub note: Option<String>,
     /// What went wrong; `null` unless it is `failed`.
     pub error: Option<JobError>,
 }
