@@ -2,6 +2,9 @@
 //! the file of the model's weights: two sources that know nothing of each other name the same digest, and here they meet.
 //! Where that is not plain, nothing is said.
 
+mod devices;
+mod meter;
+
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use aura_gpu::GpuReading;
@@ -10,6 +13,13 @@ use aura_net::HostPort;
 use aura_ollama::{HostReading, LoadedModel, OllamaReading};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+#[cfg(test)]
+pub(crate) use self::meter::Model;
+pub(crate) use self::{
+    devices::{Devices, DevicesReading},
+    meter::{DeviceSums, ModelSums, Sums},
+};
 
 /// What a process that runs a model takes of a GPU.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]

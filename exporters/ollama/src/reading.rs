@@ -1,6 +1,6 @@
 //! What one sample of Ollama yields.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
@@ -60,7 +60,7 @@ impl HostReading {
         let mut others: Vec<&InstalledModel> =
             installed.iter().filter(|model| model.weights.as_deref() == Some(weights)).collect();
         others.sort_by(|one, other| one.name.cmp(&other.name));
-        let of_these = |model: &&LoadedModel| others.iter().any(|other| other.is(model));
+        let of_these = |model: &&LoadedModel| model.weights.as_deref() == Some(weights);
         let mut names: Vec<&Name> = loaded.iter().filter(of_these).map(|model| &model.name).collect();
         for model in others {
             if !names.contains(&&model.name) {
@@ -68,6 +68,13 @@ impl HostReading {
             }
         }
         names
+    }
+
+    /// The one name by which the engines of these weights are shown: it does not change when another is loaded.
+    #[must_use]
+    pub fn model_of(&self, weights: &str) -> Option<&Name> {
+        let given = self.engines.value().and_then(|engines| engines.names.get(weights));
+        given.or_else(|| self.models_of(weights).first().copied())
     }
 }
 
@@ -110,20 +117,24 @@ pub struct InstalledModel {
     pub capabilities: Option<Vec<String>>,
     /// SHA-256 of the file of its weights, in hex, once it is known; several models may share one.
     pub weights: Option<Name>,
+    /// With what else Ollama starts an engine for it, once that is known: further files, and parameters such as `num_ctx`.
+    /// Models with the same weights answer without a load where this is the same, too.
+    pub setup: Option<Name>,
     /// A model in the cloud: it takes no memory here, and there is nothing to load.
     pub remote: bool,
 }
 
 impl InstalledModel {
-    /// Whether a server's list means this version of it, under whichever of its names.
-    fn is(&self, loaded: &LoadedModel) -> bool {
-        if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
-    }
-
-    /// Whether this version of it is in memory, under whichever of its names.
+    /// Whether it would answer without a load: its weights are in memory, under whichever name, and started as it wants
+    /// them. Where weights are not known the digest tells, and the name where there is none either.
     #[must_use]
     pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
-        loaded.iter().any(|loaded| !loaded.crashed && self.is(loaded))
+        loaded.iter().filter(|loaded| !loaded.crashed).any(|loaded| match (&self.weights, &loaded.weights) {
+            _ if loaded.digest.is_empty() => loaded.name == self.name,
+            _ if loaded.digest == self.digest => true,
+            (Some(own), Some(other)) => own == other && self.setup == loaded.setup,
+            _ => false,
+        })
     }
 }
 
@@ -134,6 +145,11 @@ pub struct LoadedModel {
     pub name: Name,
     /// SHA-256 of its manifest, in hex.
     pub digest: Name,
+    /// SHA-256 of the file of its weights, in hex, where it is known: what it is to Ollama, which has each file in memory
+    /// once.
+    pub weights: Option<Name>,
+    /// As [`InstalledModel::setup`].
+    pub setup: Option<Name>,
     /// Bytes of memory in all: weights, context, buffers.
     pub size: Option<u64>,
     /// The part of it that is in the memory of GPUs.
@@ -162,15 +178,49 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// SHA-256 of its weights, where the server's list of models tells.
-    pub(crate) fn weights<'a>(&self, installed: &'a [InstalledModel]) -> Option<&'a Name> {
-        installed.iter().find(|model| model.is(self)).and_then(|model| model.weights.as_ref())
-    }
-
     /// The part of its memory that is not on a GPU.
     #[must_use]
     pub fn size_ram(&self) -> Option<u64> {
         Some(self.size?.saturating_sub(self.size_vram?))
+    }
+
+    /// What became of it on disk since it was loaded.
+    #[must_use]
+    pub fn version(&self, installed: &[InstalledModel]) -> Version {
+        match installed.iter().find(|model| model.name == self.name) {
+            _ if self.digest.is_empty() => Version::Current,
+            None => Version::Deleted,
+            Some(model) if model.digest == self.digest => Version::Current,
+            Some(model) if model.weights.is_some() && model.weights == self.weights => Version::Current,
+            Some(_) => Version::Older,
+        }
+    }
+}
+
+/// What a model in memory is to the one on disk that has its name now. Ollama unloads what a name means now, so one that is
+/// not current goes by itself or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The same weights.
+    Current,
+    /// The name means other weights by now: it was pulled or made anew.
+    Older,
+    /// The name is no longer there.
+    Deleted,
+}
+
+/// The file of the weights by a manifest's digest, as far as known.
+pub type Weights = HashMap<Name, Name>;
+
+impl HostReading {
+    /// The weights of all models of this server that are known, of those in memory also after they were deleted.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        let installed = self.installed.value().into_iter().flat_map(|models| models.iter());
+        let installed = installed.map(|model| (&model.digest, &model.weights));
+        let loaded = self.loaded.value().into_iter().flat_map(|models| models.iter());
+        let all = installed.chain(loaded.map(|model| (&model.digest, &model.weights)));
+        all.filter_map(|(digest, weights)| Some((digest.clone(), weights.clone()?))).collect()
     }
 }
 

@@ -14,8 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    FailureKind, HostReading, HostStatus, InstalledModel, Ledger, LoadedModel, OllamaOptions, OllamaReading,
-    RequestStats, Server,
+    FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
     engine::{Engines, Look, Process, Processes},
     metrics,
     observe::Observer,
@@ -252,11 +251,12 @@ impl Host {
     fn answered(&mut self, mut answers: ProbeResult, asked: Instant) {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
-        self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
+        let answered_at = answers.answered_at.as_duration().as_secs_f64();
+        self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
         if let Ok(engines) = &mut self.engines {
-            engines.listed(asked, |weights| is_listed(weights, &loaded, &answers.installed));
+            engines.listed(asked, |weights| is_listed(weights, &loaded));
             for model in &mut loaded {
-                let Some(weights) = model.weights(&answers.installed) else { continue };
+                let Some(weights) = &model.weights else { continue };
                 model.crashed = engines.is_crashed(weights);
                 model.loaded_at = engines.born(weights).or(model.loaded_at);
             }
@@ -341,8 +341,8 @@ impl Host {
 }
 
 /// Whether a server lists a model with these weights; none when it lists one whose weights are not known.
-fn is_listed(weights: &str, loaded: &[LoadedModel], installed: &[InstalledModel]) -> Option<bool> {
-    let of_listed = |model: &LoadedModel| model.weights(installed).map(|of_listed| **of_listed == *weights);
+fn is_listed(weights: &str, loaded: &[LoadedModel]) -> Option<bool> {
+    let of_listed = |model: &LoadedModel| model.weights.as_deref().map(|of_listed| of_listed == weights);
     let listed: Vec<Option<bool>> = loaded.iter().map(of_listed).collect();
     if listed.contains(&Some(true)) { Some(true) } else { (!listed.contains(&None)).then_some(false) }
 }

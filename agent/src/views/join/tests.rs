@@ -9,12 +9,12 @@ use aura_ollama_simulator::{Model, Settings, Simulator};
 
 use super::*;
 
-fn process(pid: u32, weights: Option<&str>) -> Process {
+pub(super) fn process(pid: u32, weights: Option<&str>) -> Process {
     let (name, memory) = (Some("ollama".into()), Some(u64::from(pid) << 20));
     Process { pid, name, memory, busy: None, gpu_instance: None, weights: weights.map(Into::into), engines: Vec::new() }
 }
 
-fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
+pub(super) fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
     let uuid: Name = format!("GPU-{index}").into();
     let identity = Identity {
         vendor: Vendor::Nvidia,
@@ -38,7 +38,7 @@ fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
 }
 
 /// A server with these models loaded, asked until it is known what each is made of.
-fn reading(models: &[Model]) -> (OllamaReading, Name) {
+pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
     let simulator = Simulator::start(Settings { memory: 64 << 30, ..Settings::default() }).unwrap();
     for model in models {
         simulator.install(model.clone());
