@@ -7,7 +7,10 @@ use aura_model::{Missing, Name, Reason};
 use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Version};
 use jiff::Timestamp;
 
-use super::message::{Controls, Energy, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
+use super::{
+    engines::engines,
+    message::{Controls, Energy, Host, Installed, Loaded, MemoryUsage, ModelUpdate},
+};
 use crate::views::{
     debates::Row,
     join::{GpuMemory, Runners},
@@ -77,6 +80,14 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
             "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
         lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
     }
+    let (engines, engine_work) = engines(hosts, &mut lacks);
+    if engines.is_none() {
+        let nowhere = || not_here("no server on this machine is watched: the processes of others cannot be seen");
+        let why = hosts.iter().find_map(|host| host.engines.missing().cloned()).or(silent.clone());
+        for path in ["engines", "engine_work"] {
+            lacks(path, why.clone().unwrap_or_else(nowhere));
+        }
+    }
     let energy = sample.energy.filter(|energy| !energy.devices.is_empty());
     if energy.is_none() {
         let detail =
@@ -97,6 +108,8 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         mode_mappings: None,
         hosts: hosts.iter().map(host).collect(),
         controls: sample.controls,
+        engines,
+        engine_work,
         energy,
         missing,
     }

@@ -7,6 +7,7 @@ use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::engines::{EngineRow, Work};
 use crate::{
     api::FeedDescription,
     views::{debates::Row, join::GpuMemory},
@@ -50,10 +51,14 @@ pub struct ModelUpdate {
     pub hosts: Vec<Host>,
     /// Whether models can be loaded and unloaded through the agent, and what was asked for.
     pub controls: Controls,
+    /// The processes that hold the models of servers on this machine; `null` where none can be seen.
+    pub engines: Option<Vec<EngineRow>>,
+    /// What those processes did, by model, those that have ended included; `null` as `engines`.
+    pub engine_work: Option<Vec<Work>>,
     /// What the models on this machine take of electricity; `null` where no device counts its energy.
     pub energy: Option<Energy>,
-    /// Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer, and
-    /// `hosts.HOST.entries` what is odd about its answers.
+    /// Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer,
+    /// `hosts.HOST.entries` what is odd about its answers, and `hosts.HOST.engines` why its processes cannot be seen.
     pub missing: BTreeMap<String, Missing>,
 }
 

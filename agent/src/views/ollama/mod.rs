@@ -2,6 +2,7 @@
 
 mod derive;
 mod energy;
+mod engines;
 pub mod message;
 mod routes;
 pub(crate) mod status;
