@@ -76,6 +76,11 @@ fn names<'a>(message: &'a Value, list: &str) -> Vec<&'a str> {
     message[list].as_array().into_iter().flatten().filter_map(|model| model["name"].as_str()).collect()
 }
 
+fn installed<'a>(message: &'a Value, name: &str) -> &'a Value {
+    let models = message["installed_models"].as_array().into_iter().flatten();
+    models.into_iter().find(|model| model["name"] == name).unwrap_or(&Value::Null)
+}
+
 fn state(message: &Value) -> &str {
     message["hosts"][0]["state"].as_str().unwrap_or_default()
 }
@@ -89,7 +94,7 @@ fn loaded() {
     assert_eq!((&model["state"], &model["memory_usage"]), (&json!("loaded"), &json!(3 * GIB)));
     assert!((3590.0..=3600.0).contains(&model["unloads_in_seconds"].as_f64().unwrap()), "{model}");
     assert_eq!((&model["idle_minutes"], &model["always_loaded"]), (&json!(0.0), &json!(false)));
-    assert_eq!(message["installed_models"][0]["loaded"], true);
+    assert_eq!(installed(&message, "phi3.5:3.8b")["loaded"], true);
 }
 
 #[test]
@@ -129,10 +134,10 @@ fn pulled_and_pulled_anew() {
     let pull = |simulator: &mut Simulator| simulator.install(first);
     let message =
         watched.shows("/api/tags", pull, |message| names(message, "installed_models").contains(&"qwen2.5-coder:7b"));
-    assert_eq!(message["installed_models"][0]["size"], json!(model.size));
+    assert_eq!(installed(&message, "qwen2.5-coder:7b")["size"], json!(model.size));
     let digest = again.digest.clone();
     let pull = |simulator: &mut Simulator| simulator.install(again);
-    watched.shows("/api/tags", pull, |message| message["installed_models"][0]["digest"] == digest.as_str());
+    watched.shows("/api/tags", pull, |message| installed(message, "qwen2.5-coder:7b")["digest"] == digest.as_str());
 }
 
 #[test]

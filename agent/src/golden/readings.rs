@@ -168,7 +168,7 @@ pub(super) fn ollama() -> OllamaReading {
     let loaded = |name: &str, digest: &str, expiry, stopping| LoadedModel {
         name: name.into(),
         digest: digest.into(),
-        weights: None,
+        weights: (digest == "one").then(|| "weights-one".into()),
         setup: None,
         size: Some(6 << 30),
         size_vram: Some(5 << 30),

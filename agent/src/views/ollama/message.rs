@@ -96,6 +96,10 @@ pub struct Loaded {
     pub unloads_in_seconds: Option<f64>,
     /// What tells this version of it from others (SHA-256 of its manifest).
     pub digest: Name,
+    /// What it is to the model on disk that has its name now: `current`; `older`, when the name means other weights by now; or
+    /// `deleted`. Ollama unloads by name, so the latter two go only at `expires_at` or to make room. `null` when it is not known
+    /// what is on disk.
+    pub version: Option<&'static str>,
     /// Architecture: `llama`.
     pub family: Option<Name>,
     /// Number of parameters as Ollama writes it: `7.6B`.
@@ -136,7 +140,8 @@ pub struct Installed {
     pub capabilities: Option<Vec<String>>,
     /// A model in the cloud, which takes no memory here and is never loaded.
     pub remote: bool,
-    /// Whether this version of it is in memory, under whichever of its names.
+    /// Whether it would answer without a load: its weights are in memory, under whichever name (`loaded_models` has the one
+    /// that loaded them), and started with the same parameters.
     pub loaded: bool,
 }
 
