@@ -11,10 +11,12 @@ use tokio::{
 };
 
 use crate::{
-    FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
+    Audience, Expiry, FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading,
+    RequestStats, Server,
     engine::{Engines, Look},
     metrics,
     observe::Observer,
+    pace::Pace,
     probe::{Probe, ProbeError, ProbeResult},
 };
 
@@ -33,6 +35,9 @@ pub struct Ollama {
     sampled: bool,
     /// What the agent did to them.
     ledger: Arc<Ledger>,
+    /// Who looks; nobody says so where the source runs by itself.
+    audience: Option<Arc<Audience>>,
+    interval: Duration,
 }
 
 struct Host {
@@ -45,6 +50,9 @@ struct Host {
     engines: Engines,
     /// What the look of this sample said; none where nothing can be seen.
     look: Option<Look>,
+    pace: Pace,
+    /// The first question since its last answer: what it said holds for as long as nothing else was to be known.
+    unanswered: Option<Stopwatch>,
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
@@ -61,7 +69,6 @@ struct Asking {
 }
 
 struct Latest {
-    came: Stopwatch,
     /// The server has not been away since: what it said may still be so.
     holds: bool,
     answers: ProbeResult,
@@ -105,14 +112,29 @@ impl Source for Ollama {
         let stale_after = context.stale_after.max(schedule.interval.get() * 3);
         let hosts = servers.into_iter().map(|server| Host::new(server, within, stale_after)).collect();
         let wait = schedule.interval.get().mul_f64(WAIT_SHARE);
-        Ok(Self { runtime, hosts, wait, sampled: false, ledger: context.lent().unwrap_or_default() })
+        Ok(Self {
+            runtime,
+            hosts,
+            wait,
+            sampled: false,
+            ledger: context.lent().unwrap_or_default(),
+            audience: context.lent(),
+            interval: schedule.interval.get(),
+        })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
-        let Self { runtime, hosts, ledger, .. } = self;
+        let Self { runtime, hosts, ledger, interval, .. } = self;
+        let rest = self.audience.as_ref().is_some_and(|audience| !audience.is_there(*interval));
         for host in hosts.iter_mut() {
             host.look = host.engines.look();
-            host.begin(runtime);
+            host.pace.look(host.look);
+            let commands = ledger.revision(&host.name);
+            // What came in while a question still runs waits for the next.
+            if host.asking.is_none() && host.is_due(rest, commands, *interval) {
+                host.pace.asked(commands);
+                host.begin(runtime, rest);
+            }
         }
         // The first sample has no last answer to show, so it gives each server its time.
         let wait = if self.sampled { self.wait } else { BUSY_AFTER };
@@ -161,6 +183,8 @@ impl Host {
             observer: Observer::default(),
             engines: Engines::default(),
             look: None,
+            pace: Pace::default(),
+            unanswered: None,
             latest: None,
             stale_after,
             standing: HostStatus::Busy,
@@ -170,11 +194,25 @@ impl Host {
         }
     }
 
+    /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
+    fn is_due(&mut self, rest: bool, commands: u64, interval: Duration) -> bool {
+        let hinted = self.pace.is_due(commands, interval);
+        let Some(latest) = self.latest.as_ref().filter(|_| self.standing == HostStatus::Answering) else { return true };
+        // The time of one in memory is over that was not before.
+        let answered_at = latest.answers.answered_at.as_duration().as_secs_f64();
+        let over = |expiry| {
+            matches!(expiry, Expiry::At(time)
+            if (answered_at..now()).contains(&(time - latest.answers.clock_offset_seconds)))
+        };
+        !rest || hinted || latest.answers.incomplete || latest.loaded.iter().any(|model| over(model.expiry))
+    }
+
     /// Asks, unless the last question still runs.
-    fn begin(&mut self, runtime: &Runtime) {
+    fn begin(&mut self, runtime: &Runtime, rest: bool) {
         let Some(mut probe) = self.probe.take() else { return };
+        self.unanswered.get_or_insert_with(Stopwatch::start);
         let task = runtime.spawn(async move {
-            let result = probe.ask().await;
+            let result = probe.ask(rest).await;
             (probe, result)
         });
         self.asking = Some(Asking { begun: Stopwatch::start(), task });
@@ -193,6 +231,7 @@ impl Host {
             // Tasks are cancelled only with the runtime, and nobody waits then.
             Err(_) => return,
         };
+        self.questions.requests = probe.requests();
         self.probe = Some(probe);
         self.asking = None;
         match result {
@@ -206,7 +245,9 @@ impl Host {
         let mut loaded = std::mem::take(&mut answers.loaded);
         let answered_at = answers.answered_at.as_duration().as_secs_f64();
         self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
-        self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
+        self.latest = Some(Latest { holds: true, answers, loaded: Arc::new(loaded) });
+        self.unanswered = None;
+        self.pace.answered(&self.server.address);
         self.stand(HostStatus::Answering, None);
     }
 
@@ -253,7 +294,8 @@ impl Host {
         };
         let latest = self.latest.as_ref();
         // Silence says nothing about the models: for a while they are what they were.
-        let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
+        let silent = self.unanswered.is_some_and(|since| since.elapsed() > self.stale_after);
+        let fresh = latest.filter(|latest| latest.holds && !silent);
         HostReading {
             host: self.name.clone(),
             url: self.server.address.to_string(),
