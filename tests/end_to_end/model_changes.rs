@@ -76,9 +76,10 @@ fn names<'a>(message: &'a Value, list: &str) -> Vec<&'a str> {
     message[list].as_array().into_iter().flatten().filter_map(|model| model["name"].as_str()).collect()
 }
 
+/// The entry of this model among those that are installed.
 fn installed<'a>(message: &'a Value, name: &str) -> &'a Value {
-    let models = message["installed_models"].as_array().into_iter().flatten();
-    models.into_iter().find(|model| model["name"] == name).unwrap_or(&Value::Null)
+    let mut models = message["installed_models"].as_array().into_iter().flatten();
+    models.find(|model| model["name"] == name).unwrap_or(&Value::Null)
 }
 
 fn state(message: &Value) -> &str {
@@ -132,12 +133,11 @@ fn pulled_and_pulled_anew() {
     let model = Model::new("qwen2.5-coder:7b", 5 * GIB);
     let (first, again) = (model.clone(), model.pulled_again());
     let pull = |simulator: &mut Simulator| simulator.install(first);
-    let message =
-        watched.shows("/api/tags", pull, |message| names(message, "installed_models").contains(&"qwen2.5-coder:7b"));
-    assert_eq!(installed(&message, "qwen2.5-coder:7b")["size"], json!(model.size));
+    let message = watched.shows("/api/tags", pull, |message| !installed(message, &model.name).is_null());
+    assert_eq!(installed(&message, &model.name)["size"], json!(model.size));
     let digest = again.digest.clone();
     let pull = |simulator: &mut Simulator| simulator.install(again);
-    watched.shows("/api/tags", pull, |message| installed(message, "qwen2.5-coder:7b")["digest"] == digest.as_str());
+    watched.shows("/api/tags", pull, |message| installed(message, &model.name)["digest"] == digest.as_str());
 }
 
 #[test]

@@ -262,8 +262,11 @@ fn versions_of_a_name_are_told_apart_and_what_cannot_be_unloaded_says_until_when
 #[test]
 fn loading_all_ends_where_one_would_drive_another_out() {
     let simulator = simulator();
-    simulator.install(Model::new("qwen2.5-coder:7b", 5 * GIB));
-    simulator.install(Model::new("deepseek-r1:8b", 5 * GIB));
+    // Ollama's order is one of whole seconds.
+    for (name, later) in [("qwen2.5-coder:7b", 10), ("deepseek-r1:8b", 20)] {
+        let modified_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(later);
+        simulator.install(Model { modified_at, ..Model::new(name, 5 * GIB) });
+    }
     let agent = agent(&simulator);
     wait_until("the models are known", || {
         agent.json("/api/models")["available_models"].as_array().is_some_and(|all| all.len() == 4)
