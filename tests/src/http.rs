@@ -56,6 +56,13 @@ impl Request {
         self
     }
 
+    /// A body.
+    #[must_use]
+    pub fn body(mut self, text: &str) -> Self {
+        self.body = text.into();
+        self
+    }
+
     /// User and password.
     #[must_use]
     pub fn user(self, user: &str, password: &str) -> Self {

@@ -9,6 +9,7 @@ mod exposition;
 mod feed;
 mod http;
 mod machine;
+mod ollama;
 mod peer;
 mod postgres;
 mod prometheus;
@@ -27,6 +28,7 @@ pub use self::{
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},
     machine::Machine,
+    ollama::{EngineProcess, OllamaServer},
     peer::Peer,
     postgres::PostgresServer,
     prometheus::Prometheus,

@@ -18,7 +18,8 @@ use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, sample_once},
     net::client,
-    telemetry::{self, declared},
+    telemetry,
+    views::declared,
 };
 
 /// A scraper would have given up long before.

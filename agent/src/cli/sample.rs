@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, Snapshot, sample_once},
-    telemetry::declared,
+    views::declared,
 };
 
 pub(super) fn sample(overrides: &Overrides, arguments: &SampleArguments) -> anyhow::Result<()> {

@@ -166,6 +166,23 @@ impl Default for History {
     }
 }
 
+/// What electricity costs, so that answers of models have a price where a GPU or the processor counts its energy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Energy {
+    /// Price of a kilowatt hour. Without one, energy is shown and no cost.
+    #[schemars(example = 0.32)]
+    pub price_per_kwh: Option<f64>,
+    /// What the price is in, as it is shown beside a number.
+    pub currency: String,
+}
+
+impl Default for Energy {
+    fn default() -> Self {
+        Self { price_per_kwh: None, currency: "EUR".to_owned() }
+    }
+}
+
 fn one_or_more_addresses(_: &mut SchemaGenerator) -> Schema {
     let one = json_schema!({ "type": "string", "pattern": "^(\\[[0-9a-fA-F:.]+\\]|[^:/@,\\s]*):[0-9]{1,5}$" });
     json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })

@@ -168,6 +168,8 @@ pub(super) fn ollama() -> OllamaReading {
     let loaded = |name: &str, digest: &str, expiry, stopping| LoadedModel {
         name: name.into(),
         digest: digest.into(),
+        weights: (digest == "one").then(|| "weights-one".into()),
+        setup: None,
         size: Some(6 << 30),
         size_vram: Some(5 << 30),
         family: Some("llama".into()),
@@ -193,6 +195,7 @@ pub(super) fn ollama() -> OllamaReading {
         context_length: Some(131_072),
         capabilities: Some(vec!["completion".into(), "tools".into()]),
         weights: weights.map(Into::into),
+        setup: None,
         remote,
     };
     let answering = aura_ollama::HostReading {
@@ -214,6 +217,7 @@ pub(super) fn ollama() -> OllamaReading {
             loaded("llama3.1:8b", "one", Expiry::At(now + 211.5), false),
             LoadedModel { loaded_at: None, last_used: None, ..loaded("helper:latest", "two", Expiry::Never, true) },
         ])),
+        engines: off("ollama's engines"),
         odd: vec!["/api/tags: an entry without a name".into()],
         questions: Default::default(),
         commands: Default::default(),
@@ -228,7 +232,8 @@ pub(super) fn ollama() -> OllamaReading {
         answered_at: None,
         version: None,
         installed: Section::Off { missing: why.clone() },
-        loaded: Section::Off { missing: why },
+        loaded: Section::Off { missing: why.clone() },
+        engines: Section::Off { missing: why },
         odd: Vec::new(),
         ..answering.clone()
     };

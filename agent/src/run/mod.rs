@@ -37,8 +37,8 @@ use crate::{
     http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
-    telemetry::{Events, Telemetry, declared},
-    views::{self, Parts, Views},
+    telemetry::{Events, Telemetry},
+    views::{self, Parts, Views, declared},
 };
 
 /// What the system or a person asks of the process.

@@ -12,6 +12,7 @@ use tokio::{
 
 use crate::{
     FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
+    engine::{Engines, Look},
     metrics,
     observe::Observer,
     probe::{Probe, ProbeError, ProbeResult},
@@ -41,6 +42,9 @@ struct Host {
     probe: Option<Box<Probe>>,
     asking: Option<Asking>,
     observer: Observer,
+    engines: Engines,
+    /// What the look of this sample said; none where nothing can be seen.
+    look: Option<Look>,
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
@@ -107,6 +111,7 @@ impl Source for Ollama {
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
         let Self { runtime, hosts, ledger, .. } = self;
         for host in hosts.iter_mut() {
+            host.look = host.engines.look();
             host.begin(runtime);
         }
         // The first sample has no last answer to show, so it gives each server its time.
@@ -138,6 +143,7 @@ impl Source for Ollama {
             version: None,
             installed: Section::Off { missing: missing.clone() },
             loaded: Section::Off { missing: missing.clone() },
+            engines: Section::Off { missing: missing.clone() },
             odd: Vec::new(),
             ..host.clone()
         });
@@ -153,6 +159,8 @@ impl Host {
             server,
             asking: None,
             observer: Observer::default(),
+            engines: Engines::default(),
+            look: None,
             latest: None,
             stale_after,
             standing: HostStatus::Busy,
@@ -196,7 +204,8 @@ impl Host {
     fn answered(&mut self, mut answers: ProbeResult) {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
-        self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
+        let answered_at = answers.answered_at.as_duration().as_secs_f64();
+        self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
         self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
         self.stand(HostStatus::Answering, None);
     }
@@ -256,6 +265,7 @@ impl Host {
             version: latest.filter(|latest| latest.holds).and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
+            engines: Section::off(Reason::NoSensor, "its engines are not watched"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
             commands: ledger.commands(&self.name),

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::GpuReading;
 use aura_model::{Missing, Name, Reason};
-use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading};
+use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Version};
 use jiff::Timestamp;
 
-use super::message::{Controls, Host, Installed, Loaded, MemoryUsage, ModelUpdate};
+use super::{
+    engines::engines,
+    message::{Controls, Energy, Host, Installed, Loaded, MemoryUsage, ModelUpdate},
+};
 use crate::views::{
     debates::Row,
     join::{GpuMemory, Runners},
@@ -27,6 +30,8 @@ pub(super) struct OllamaSample<'a> {
     pub(super) model_stats: Result<Arc<Vec<Row>>, Missing>,
     pub(super) interval_seconds: f64,
     pub(super) controls: Controls,
+    /// What took how much energy, once that was looked at.
+    pub(super) energy: Option<Energy>,
     pub(super) now: Timestamp,
 }
 
@@ -75,6 +80,20 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
             "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
         lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
     }
+    let (engines, engine_work) = engines(hosts, &mut lacks);
+    if engines.is_none() {
+        let nowhere = || not_here("no server on this machine is watched: the processes of others cannot be seen");
+        let why = hosts.iter().find_map(|host| host.engines.missing().cloned()).or(silent.clone());
+        for path in ["engines", "engine_work"] {
+            lacks(path, why.clone().unwrap_or_else(nowhere));
+        }
+    }
+    let energy = sample.energy.filter(|energy| !energy.devices.is_empty());
+    if energy.is_none() {
+        let detail =
+            "no GPU tells its energy, and that of the processor (RAPL) is readable by root alone or not counted";
+        lacks("energy", Missing::new(Reason::NoSensor, detail));
+    }
     ModelUpdate {
         r#type: "model_update",
         seq: sample.seq,
@@ -89,6 +108,9 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         mode_mappings: None,
         hosts: hosts.iter().map(host).collect(),
         controls: sample.controls,
+        engines,
+        engine_work,
+        energy,
         missing,
     }
 }
@@ -129,6 +151,11 @@ fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Lo
             Expiry::Never | Expiry::Unknown => None,
         },
         digest: model.digest.clone(),
+        version: host.installed.value().map(|installed| match model.version(installed) {
+            Version::Current => "current",
+            Version::Older => "older",
+            Version::Deleted => "deleted",
+        }),
         family: model.family.clone(),
         parameter_size: model.parameter_size.clone(),
         quantization: model.quantization.clone(),

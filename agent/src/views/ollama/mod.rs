@@ -1,6 +1,8 @@
 //! Ollama as people want it: the feed's message and its twins for scripts.
 
 mod derive;
+mod energy;
+mod engines;
 pub mod message;
 mod routes;
 pub(crate) mod status;
@@ -22,10 +24,12 @@ use self::{
 };
 use super::{
     debates::{DebatesView, Row},
+    join::{Devices, DevicesReading},
     view::{Make, View},
 };
 use crate::{
     api::{FeedDescription, Routes},
+    config::{self, Config},
     hub::{Hub, Published, Snapshot, State},
 };
 
@@ -43,6 +47,9 @@ pub struct OllamaView {
     hub: Arc<Hub>,
     debates: Arc<DebatesView>,
     actions: Arc<dyn Actions>,
+    devices: Arc<Devices>,
+    /// What electricity costs.
+    price: Mutex<config::Energy>,
     /// What the newest message was made from.
     said: Mutex<Option<Said>>,
 }
@@ -63,6 +70,7 @@ impl View for OllamaView {
     type Message = ModelUpdate;
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<ModelUpdate>> {
+        self.devices.look(&self.hub);
         let channel = self.hub.channel::<Ollama>()?;
         let now = Said {
             state: channel.health().state,
@@ -82,13 +90,26 @@ impl View for OllamaView {
     fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
+
+    fn configure(&self, config: &Config) {
+        self.price.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.energy);
+    }
 }
 
 impl OllamaView {
-    /// Over this hub, with the debates' standings and what is done to models.
+    /// Over these, with what devices do for models, which is published from here on.
     #[must_use]
-    pub fn new(hub: &Arc<Hub>, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
-        Self { hub: Arc::clone(hub), debates: Arc::clone(debates), actions, said: Mutex::default() }
+    pub fn new(hub: &Arc<Hub>, config: &Config, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
+        let devices = Arc::new(Devices::default());
+        hub.add(Arc::clone(&devices) as _);
+        Self {
+            hub: Arc::clone(hub),
+            debates: Arc::clone(debates),
+            actions,
+            devices,
+            price: Mutex::new(config.energy.clone()),
+            said: Mutex::default(),
+        }
     }
 
     /// Everything that a message is made from, as it is now.
@@ -99,6 +120,8 @@ impl OllamaView {
             model_stats: self.debates.rows(),
             interval: self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval()),
             controls: self.actions.controls(),
+            devices: self.devices.latest(),
+            price: self.price.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -114,6 +137,8 @@ struct Pieces {
     model_stats: Result<Arc<Vec<Row>>, Missing>,
     interval: Duration,
     controls: Controls,
+    devices: Option<Arc<DevicesReading>>,
+    price: config::Energy,
 }
 
 impl Pieces {
@@ -129,6 +154,7 @@ impl Pieces {
             model_stats: self.model_stats,
             interval_seconds: self.interval.as_secs_f64(),
             controls: self.controls,
+            energy: self.devices.as_ref().map(|devices| energy::energy(&devices.energy, &self.price)),
             now: Timestamp::now(),
         })
     }
