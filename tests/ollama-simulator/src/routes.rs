@@ -100,7 +100,7 @@ impl http_body::Body for Lines {
         let Some(first) = std::task::ready!(self.0.poll_recv(context)) else { return Poll::Ready(None) };
         let Some(mut lines) = first else { return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))) };
         // Lines that are there already go together, as they do over a socket; not the sign to break off.
-        while self.0.len() > 0 && lines.ends_with(b"\n") {
+        while !self.0.is_empty() && lines.ends_with(b"\n") {
             match self.0.try_recv() {
                 Ok(Some(more)) => lines = [&lines[..], &more[..]].concat().into(),
                 _ => return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
