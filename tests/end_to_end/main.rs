@@ -5,6 +5,7 @@ mod answers;
 mod architecture;
 mod audit_logs;
 mod audit_mount;
+mod backoff;
 mod database;
 mod debates;
 mod documents;

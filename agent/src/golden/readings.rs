@@ -168,6 +168,8 @@ pub(super) fn ollama() -> OllamaReading {
     let loaded = |name: &str, digest: &str, expiry, stopping| LoadedModel {
         name: name.into(),
         digest: digest.into(),
+        weights: (digest == "one").then(|| "weights-one".into()),
+        setup: None,
         size: Some(6 << 30),
         size_vram: Some(5 << 30),
         family: Some("llama".into()),
@@ -193,6 +195,7 @@ pub(super) fn ollama() -> OllamaReading {
         context_length: Some(131_072),
         capabilities: Some(vec!["completion".into(), "tools".into()]),
         weights: weights.map(Into::into),
+        setup: None,
         remote,
     };
     let answering = aura_ollama::HostReading {

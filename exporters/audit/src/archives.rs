@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Seek},
+    io::{self, BufReader, Read, Seek},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -52,6 +53,9 @@ pub(crate) fn archives(live: &Path) -> Vec<Archive> {
     found
 }
 
+/// A file as it was at one moment: which one, how long, and when it was written last.
+pub(crate) type Stamp = (Identity, u64, Option<SystemTime>);
+
 /// Opens a file. Pipes and the like are refused before they are opened, as that could take for ever.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() {
@@ -77,8 +81,23 @@ impl Opened {
         identity(&self.metadata)
     }
 
+    /// What is another one once the file was changed, as far as the clock of the file system tells.
+    pub(crate) fn stamp(&self) -> Stamp {
+        (self.identity(), self.metadata.len(), self.metadata.modified().ok())
+    }
+
     pub(crate) fn packed(&self) -> bool {
         self.archive.as_ref().is_some_and(|archive| archive.packed)
+    }
+
+    /// At most so many of the first bytes of what it holds.
+    pub(crate) fn beginning(&self, most: usize) -> io::Result<Vec<u8>> {
+        if !self.packed() {
+            return peek(&self.file, 0, most);
+        }
+        let mut bytes = Vec::with_capacity(most);
+        unpacked(&self.file)?.take(most as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Late writers may still append to the newest, and it may be a copy that is still being made.

@@ -85,7 +85,7 @@ impl Unpacking {
                 break;
             }
             self.at.pass(&block[..read]);
-            if Instant::now() >= deadline {
+            if self.at.offset < offset && Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

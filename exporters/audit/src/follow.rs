@@ -26,6 +26,7 @@ use crate::{
     lines::Lines,
     options::Log,
     position::{Head, Position, identity},
+    recognise::Recognised,
     records::{count, take},
     sign::Key,
     turn::Known,
@@ -42,6 +43,9 @@ pub(crate) struct LogState {
     /// Whether the log was ever looked at; archives that were there before are not counted.
     pub(crate) begun: bool,
     pub(crate) current: Option<Position>,
+    /// What was read last, in a turn that has not come to the live file yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reached: Option<Position>,
     /// Other files that were counted; those that are not done may still grow.
     pub(crate) known: VecDeque<Known>,
     /// Beginnings of files that were finished when beginnings were all that was remembered.
@@ -55,7 +59,7 @@ pub(crate) struct LogState {
 impl LogState {
     /// Whether these values can be true. What is kept may have been damaged.
     pub(crate) fn is_sound(&self) -> bool {
-        self.current.as_ref().is_none_or(Position::is_sound)
+        self.current.iter().chain(&self.reached).all(Position::is_sound)
             && self.known.iter().all(|known| known.at.is_sound())
             && self.counts.is_sound()
     }
@@ -76,6 +80,8 @@ pub(crate) struct Follower {
     /// The live file, and those that may still grow: they stay while they are held, whatever becomes of their names.
     pub(crate) held: Vec<File>,
     pub(crate) unpacking: Option<Unpacking>,
+    /// Of the files of a turn that is not finished.
+    pub(crate) recognised: Vec<Recognised>,
     /// When the folder had changed last, when all its files were looked at last.
     settled: Option<SystemTime>,
 }
@@ -93,7 +99,7 @@ pub(crate) struct Look {
 
 impl Follower {
     pub(crate) fn new(log: Log, state: LogState) -> Self {
-        Self { log, state, held: Vec::new(), unpacking: None, settled: None }
+        Self { log, state, held: Vec::new(), unpacking: None, recognised: Vec::new(), settled: None }
     }
 
     /// Reads what is new, until the deadline.
@@ -135,7 +141,8 @@ impl Follower {
 
     /// Whether no file came, went or got another name since the last look, and the live one only grew.
     fn is_settled(&mut self, live: Option<&File>, changed: Option<SystemTime>) -> io::Result<bool> {
-        if changed.is_none() || changed != self.settled || self.state.known.iter().any(|known| !known.done) {
+        let unfinished = self.state.reached.is_some() || self.state.known.iter().any(|known| !known.done);
+        if changed.is_none() || changed != self.settled || unfinished {
             return Ok(false);
         }
         match (&mut self.state.current, live) {
@@ -194,7 +201,7 @@ impl Follower {
     ) -> io::Result<(bool, usize)> {
         let Log { framing, keys, .. } = &self.log;
         let LogState { counts, lines, .. } = &mut self.state;
-        let mut filled = 0;
+        let (mut filled, begun) = (0, position.offset);
         loop {
             if filled == buffer.len() {
                 buffer.resize((filled * 2).clamp(BLOCK, LONGEST + BLOCK), 0);
@@ -221,7 +228,8 @@ impl Follower {
             if read == 0 {
                 break;
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            // A look that counted nothing would leave the next where it was.
+            if position.offset > begun && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok((false, filled));
             }
         }

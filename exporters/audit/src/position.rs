@@ -130,11 +130,6 @@ impl Position {
         }
     }
 
-    /// Whether both begin the same.
-    pub(crate) fn begins_like(&self, other: &Self) -> bool {
-        self.head == other.head
-    }
-
     /// The first bytes, as far as they were seen since the start.
     pub(crate) fn beginning(&self) -> &[u8] {
         &self.trail.head

@@ -7,14 +7,14 @@
 use std::{fs::File, io, time::Instant};
 
 use crate::{
-    archives::Opened,
+    archives::{Opened, Stamp},
     contents::{Contents, Unpacking},
     event,
     follow::Follower,
     frame,
     lines::{MOST, Told},
     options::Log,
-    position::{Head, Identity, Position, common, peek},
+    position::{Head, Identity, Position, WINDOW, common, peek},
 };
 
 /// How much of a file's beginning is looked at for lines that tell it from others.
@@ -37,6 +37,26 @@ pub(crate) struct Counted {
     pub(crate) last: bool,
     /// There is nothing behind `at`.
     pub(crate) all: bool,
+}
+
+/// What a file was recognised as. A turn may take many looks: to recognise all files in each could take all its time.
+pub(crate) struct Recognised {
+    pub(crate) file: Stamp,
+    live: Option<Identity>,
+    /// How much was counted of the log then.
+    pub(crate) bytes: u64,
+    pub(crate) counted: Counted,
+}
+
+impl Recognised {
+    pub(crate) fn new(opened: &Opened, among: &Among<'_>, bytes: u64, counted: Counted) -> Self {
+        Self { file: opened.stamp(), live: among.live, bytes, counted }
+    }
+
+    /// Whether this is the file, unchanged.
+    pub(crate) fn is(&self, opened: &Opened, among: &Among<'_>) -> bool {
+        self.file == opened.stamp() && self.live == among.live
+    }
 }
 
 /// What lines tell about the file that they stand in.
@@ -75,7 +95,7 @@ impl Follower {
     /// # Errors
     /// It cannot be read; `TimedOut` at the deadline, and the next call goes on.
     pub(crate) fn recognise(&mut self, opened: &Opened, among: &Among<'_>, deadline: Instant) -> io::Result<Counted> {
-        let old = self.state.current.clone().filter(|old| old.offset > 0);
+        let old = self.last();
         if !opened.packed() {
             let contents = Contents::Plain(&opened.file, opened.metadata.len());
             let mut counted = self.state_of(contents, opened, among)?;
@@ -85,16 +105,20 @@ impl Follower {
             return Ok(counted);
         }
         let seal = opened.seal()?;
-        let reached = |at: &Position| old.as_ref().is_some_and(|old| at.offset >= old.offset && at.begins_like(old));
+        // More of it may have been counted than was when it was live, and more than its position then tells.
+        let reached = |at: &Position| match old.as_ref().filter(|old| at.offset >= old.offset) {
+            Some(old) => opened.beginning(WINDOW).map(|beginning| old.begins(&beginning)),
+            None => Ok(false),
+        };
         if let Some(known) = self.state.known.iter().find(|known| known.packed.as_ref() == Some(&seal)) {
-            let (at, last) = (known.at.clone(), reached(&known.at));
+            let (at, last) = (known.at.clone(), reached(&known.at)?);
             return Ok(Counted { at, last, own: true, known: true, all: known.done, doubtful: false });
         }
         let mut unpacking = self.unpacking_of(opened, &seal)?;
         let result = self.unpacked_state(&mut unpacking, opened, among, deadline);
         self.unpacking = Some(unpacking);
         let mut counted = result?;
-        counted.last |= reached(&counted.at);
+        counted.last |= reached(&counted.at)?;
         Ok(counted)
     }
 
@@ -243,6 +267,11 @@ impl Follower {
             }
         }
         Ok((held, agreed))
+    }
+
+    /// What was read last.
+    pub(crate) fn last(&self) -> Option<Position> {
+        self.state.reached.clone().or_else(|| self.state.current.clone()).filter(|at| at.offset > 0)
     }
 
     pub(crate) fn all_known(&self) -> impl Iterator<Item = &Position> {

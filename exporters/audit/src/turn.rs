@@ -8,7 +8,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{
-    archives::{Opened, archives, open_all, open_file, unpacked},
+    archives::{Opened, archives, open_all, open_file},
     follow::{Follower, Rules},
-    position::{Head, Identity, Position, identity, peek},
-    recognise::{Among, Counted},
+    position::{Head, Identity, Position, identity},
+    recognise::{Among, Counted, Recognised},
 };
 
 /// So many of the newest archives are looked at for what was missed: more rotations than that between two looks are
@@ -87,12 +87,10 @@ impl Follower {
 
     /// What lies before all that is counted is known from now on.
     fn pass_over(&mut self, opened: &Opened) -> io::Result<()> {
-        let mut bytes = Vec::new();
+        let bytes = opened.beginning(PASSED)?;
         let known = if opened.packed() {
-            unpacked(&opened.file)?.take(PASSED as u64).read_to_end(&mut bytes)?;
             Known::done(Position::default(), Some(opened.seal()?))
         } else {
-            bytes = peek(&opened.file, 0, PASSED)?;
             Known::done(Position::at(&opened.file, opened.metadata.len(), false)?, None)
         };
         if bytes.len() == PASSED {
@@ -131,6 +129,10 @@ impl Follower {
     ) -> io::Result<bool> {
         match self.read_all(live, rules, buffer, deadline) {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(false),
+            Ok(true) => {
+                self.recognised.clear();
+                Ok(true)
+            }
             result => result,
         }
     }
@@ -146,10 +148,9 @@ impl Follower {
         let named = live.map(File::metadata).transpose()?.map(|metadata| identity(&metadata));
         let old = self.state.current.as_ref().map(Position::identity);
         let among = Among { files: &files, live: named, old };
-        let counted_before = self.state.counts.bytes;
         let mut found = Vec::new();
         for opened in &files {
-            found.push(self.counted_of(opened, &among, deadline)?);
+            found.push(self.counted_of(opened, &among, false, deadline)?);
         }
         self.look_for_loss(&among, &found);
         // What lies before files of which something was counted is history, unless all that was counted is remembered.
@@ -157,6 +158,7 @@ impl Follower {
             let placed = opened.archive.is_some() || named == Some(opened.identity());
             placed && counted.as_ref().is_some_and(|counted| counted.known)
         });
+        let last = found.iter().rposition(|counted| counted.as_ref().is_some_and(|counted| counted.last)).unwrap_or(0);
         let history = known.filter(|_| self.state.lines.thinned()).unwrap_or(0);
         for (index, (opened, mut counted)) in files.iter().zip(found).enumerate() {
             if index < history
@@ -166,10 +168,9 @@ impl Follower {
                 self.pass_over(opened)?;
                 continue;
             }
-            if self.state.counts.bytes != counted_before {
-                // What was counted meanwhile may be in it too.
-                counted = self.counted_of(opened, &among, deadline)?;
-            }
+            let counted_before = self.state.counts.bytes;
+            // What was counted meanwhile may be in it too.
+            counted = self.counted_of(opened, &among, true, deadline)?;
             let Some(counted) = counted else {
                 self.gap(&format!("{} is broken: what it held is lost", name(opened)));
                 self.remember(Known::done(Position::default(), Some(opened.seal()?)));
@@ -192,10 +193,16 @@ impl Follower {
             } else {
                 self.read_plain(opened, counted, rules, buffer, deadline)?
             };
+            // It is known as what it is now.
+            self.recognised.retain(|known| known.file.0 != opened.identity());
+            if index >= last && self.state.counts.bytes != counted_before {
+                self.state.reached = self.state.known.back().map(|known| known.at.clone());
+            }
             if !ended {
                 return Ok(false);
             }
         }
+        self.state.reached = None;
         if live.is_none() {
             self.go_on_in(Counted::default(), &files);
             self.state.current = None;
@@ -224,14 +231,28 @@ impl Follower {
         Ok(files)
     }
 
-    /// How much was counted; none for an archive that is broken for good.
-    fn counted_of(&mut self, opened: &Opened, among: &Among<'_>, deadline: Instant) -> io::Result<Option<Counted>> {
-        or_broken(opened, self.recognise(opened, among, deadline))
+    /// How much was counted, `now` or before the turn began; none for an archive that is broken for good.
+    fn counted_of(
+        &mut self,
+        opened: &Opened,
+        among: &Among<'_>,
+        now: bool,
+        deadline: Instant,
+    ) -> io::Result<Option<Counted>> {
+        let bytes = self.state.counts.bytes;
+        let known = self.recognised.iter().find(|known| known.is(opened, among));
+        if let Some(known) = known.filter(|known| if now { known.bytes == bytes } else { opened.archive.is_some() }) {
+            return Ok(Some(known.counted.clone()));
+        }
+        let counted = or_broken(opened, self.recognise(opened, among, deadline))?;
+        self.recognised.retain(|known| known.file.0 != opened.identity());
+        self.recognised.extend(counted.clone().map(|counted| Recognised::new(opened, among, bytes, counted)));
+        Ok(counted)
     }
 
     /// Whether what was read last is nowhere.
     fn look_for_loss(&mut self, among: &Among<'_>, found: &[Option<Counted>]) {
-        let Some(old) = self.state.current.clone().filter(|old| old.offset > 0) else { return };
+        let Some(old) = self.last() else { return };
         if found.iter().flatten().any(|counted| counted.last) {
             return;
         }
@@ -246,7 +267,7 @@ impl Follower {
             self.gap(&format!("the file read last is gone: lines from byte {from} to its end may be lost"));
         }
         self.state.counts.rotations += 1;
-        self.state.current = None;
+        (self.state.current, self.state.reached) = (None, None);
         self.remember(Known::done(old, None));
     }
 

@@ -39,11 +39,13 @@ pub enum Outcome {
     Timeout,
     /// Anything else.
     Failed,
+    /// Ollama was not asked: it would have taken away another model, would not have fitted, or cannot be done.
+    Declined,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ok,
         Self::NotFound,
         Self::NoMemory,
@@ -52,6 +54,7 @@ impl Outcome {
         Self::Unreachable,
         Self::Timeout,
         Self::Failed,
+        Self::Declined,
     ];
 
     /// The word in metrics.
@@ -66,6 +69,7 @@ impl Outcome {
             Self::Unreachable => "unreachable",
             Self::Timeout => "timeout",
             Self::Failed => "failed",
+            Self::Declined => "declined",
         }
     }
 }

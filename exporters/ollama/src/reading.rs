@@ -1,6 +1,6 @@
 //! What one sample of Ollama yields.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
@@ -110,16 +110,23 @@ pub struct InstalledModel {
     pub capabilities: Option<Vec<String>>,
     /// SHA-256 of the file of its weights, in hex, once it is known; several models may share one.
     pub weights: Option<Name>,
+    /// With what else Ollama starts an engine for it, once that is known: further files, and parameters such as `num_ctx`.
+    /// Models with the same weights answer without a load where this is the same, too.
+    pub setup: Option<Name>,
     /// A model in the cloud: it takes no memory here, and there is nothing to load.
     pub remote: bool,
 }
 
 impl InstalledModel {
-    /// Whether this version of it is in memory, under whichever of its names.
+    /// Whether it would answer without a load: its weights are in memory, under whichever name, and started as it wants
+    /// them. Where weights are not known the digest tells, and the name where there is none either.
     #[must_use]
     pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
-        loaded.iter().any(|loaded| {
-            if loaded.digest.is_empty() { loaded.name == self.name } else { loaded.digest == self.digest }
+        loaded.iter().any(|loaded| match (&self.weights, &loaded.weights) {
+            _ if loaded.digest.is_empty() => loaded.name == self.name,
+            _ if loaded.digest == self.digest => true,
+            (Some(own), Some(other)) => own == other && self.setup == loaded.setup,
+            _ => false,
         })
     }
 }
@@ -131,6 +138,11 @@ pub struct LoadedModel {
     pub name: Name,
     /// SHA-256 of its manifest, in hex.
     pub digest: Name,
+    /// SHA-256 of the file of its weights, in hex, where it is known: what it is to Ollama, which has each file in memory
+    /// once.
+    pub weights: Option<Name>,
+    /// As [`InstalledModel::setup`].
+    pub setup: Option<Name>,
     /// Bytes of memory in all: weights, context, buffers.
     pub size: Option<u64>,
     /// The part of it that is in the memory of GPUs.
@@ -160,6 +172,45 @@ impl LoadedModel {
     #[must_use]
     pub fn size_ram(&self) -> Option<u64> {
         Some(self.size?.saturating_sub(self.size_vram?))
+    }
+
+    /// What became of it on disk since it was loaded.
+    #[must_use]
+    pub fn version(&self, installed: &[InstalledModel]) -> Version {
+        match installed.iter().find(|model| model.name == self.name) {
+            _ if self.digest.is_empty() => Version::Current,
+            None => Version::Deleted,
+            Some(model) if model.digest == self.digest => Version::Current,
+            Some(model) if model.weights.is_some() && model.weights == self.weights => Version::Current,
+            Some(_) => Version::Older,
+        }
+    }
+}
+
+/// What a model in memory is to the one on disk that has its name now. Ollama unloads what a name means now, so one that is
+/// not current goes by itself or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The same weights.
+    Current,
+    /// The name means other weights by now: it was pulled or made anew.
+    Older,
+    /// The name is no longer there.
+    Deleted,
+}
+
+/// The file of the weights by a manifest's digest, as far as known.
+pub type Weights = HashMap<Name, Name>;
+
+impl HostReading {
+    /// The weights of all models of this server that are known, of those in memory also after they were deleted.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        let installed = self.installed.value().into_iter().flat_map(|models| models.iter());
+        let installed = installed.map(|model| (&model.digest, &model.weights));
+        let loaded = self.loaded.value().into_iter().flat_map(|models| models.iter());
+        let all = installed.chain(loaded.map(|model| (&model.digest, &model.weights)));
+        all.filter_map(|(digest, weights)| Some((digest.clone(), weights.clone()?))).collect()
     }
 }
 

@@ -204,7 +204,8 @@ impl Host {
     fn answered(&mut self, mut answers: ProbeResult) {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
-        self.observer.look(&mut loaded, answers.answered_at.as_duration().as_secs_f64());
+        let answered_at = answers.answered_at.as_duration().as_secs_f64();
+        self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
         self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
         self.stand(HostStatus::Answering, None);
     }

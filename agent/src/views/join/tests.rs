@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::{Gpu, Identity, Process, Values, Vendor};
 use aura_model::{Context, Source, Switch};
-use aura_ollama::{Ollama, OllamaOptions};
+use aura_ollama::{HostReading, Ollama, OllamaOptions};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 use super::*;
@@ -55,7 +55,7 @@ pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
         let reading = source.sample().unwrap();
         let host = &reading.hosts[0];
         let known = host.loaded.value().is_some_and(|loaded| {
-            loaded.len() == models.len() && loaded.iter().all(|model| weights(host, model).is_some())
+            loaded.len() == models.len() && loaded.iter().all(|model| model.weights.is_some())
         });
         if known {
             let host = host.host.clone();
@@ -97,15 +97,15 @@ fn a_process_and_a_model_meet_by_their_weights_on_every_card() {
 }
 
 #[test]
-fn of_two_models_with_the_same_weights_neither_is_guessed() {
-    let one = Model::new("phi3.5:3.8b", 4 << 30);
-    let alias = Model { weights: one.weights.clone(), ..Model::new("helper:latest", 4 << 30) };
-    let (ollama, host) = reading(&[one.clone(), alias]);
+fn where_two_servers_have_the_same_weights_neither_is_guessed() {
+    let model = Model::new("phi3.5:3.8b", 4 << 30);
+    let (mut ollama, host) = reading(std::slice::from_ref(&model));
+    ollama.hosts.push(HostReading { host: "127.0.0.1:1".into(), ..ollama.hosts[0].clone() });
     let runners = Runners::of(&ollama);
-    assert_eq!(runners.model(&one.weights), None);
-    let gpus =
-        GpuReading { gpus: vec![gpu(0, vec![process(10, Some(&one.weights))])], nvidia: None, hostname: "host".into() };
-    assert_eq!(runners.gpu_memory(&gpus, &host, "helper:latest"), None);
+    assert_eq!(runners.model(&model.weights), None);
+    let process = process(10, Some(&model.weights));
+    let gpus = GpuReading { gpus: vec![gpu(0, vec![process])], nvidia: None, hostname: "host".into() };
+    assert_eq!(runners.gpu_memory(&gpus, &host, "phi3.5:3.8b"), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::GpuReading;
 use aura_model::{Missing, Name, Reason};
-use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading};
+use aura_ollama::{Expiry, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Version};
 use jiff::Timestamp;
 
 use super::{
@@ -151,6 +151,11 @@ fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Lo
             Expiry::Never | Expiry::Unknown => None,
         },
         digest: model.digest.clone(),
+        version: host.installed.value().map(|installed| match model.version(installed) {
+            Version::Current => "current",
+            Version::Older => "older",
+            Version::Deleted => "deleted",
+        }),
         family: model.family.clone(),
         parameter_size: model.parameter_size.clone(),
         quantization: model.quantization.clone(),

@@ -95,6 +95,10 @@ pub struct Loaded {
     pub unloads_in_seconds: Option<f64>,
     /// What tells this version of it from others (SHA-256 of its manifest).
     pub digest: Name,
+    /// What it is to the model on disk that has its name now: `current`; `older`, when the name means other weights by now; or
+    /// `deleted`. Ollama unloads by name, so the latter two go only at `expires_at` or to make room. `null` when it is not known
+    /// what is on disk.
+    pub version: Option<&'static str>,
     /// Architecture: `llama`.
     pub family: Option<Name>,
     /// Number of parameters as Ollama writes it: `7.6B`.
@@ -135,7 +139,8 @@ pub struct Installed {
     pub capabilities: Option<Vec<String>>,
     /// A model in the cloud, which takes no memory here and is never loaded.
     pub remote: bool,
-    /// Whether this version of it is in memory, under whichever of its names.
+    /// Whether it would answer without a load: its weights are in memory, under whichever name (`loaded_models` has the one
+    /// that loaded them), and started with the same parameters.
     pub loaded: bool,
 }
 
@@ -255,6 +260,8 @@ pub struct Job {
     pub requested_at: String,
     /// How long it has been running, or ran, in seconds; `null` while it is `queued`.
     pub seconds: Option<f64>,
+    /// What there is to say of one that is `done`: that nothing was to be done, what went with it, how long it stays; else `null`.
+    pub note: Option<String>,
     /// What went wrong; `null` unless it is `failed`.
     pub error: Option<JobError>,
 }

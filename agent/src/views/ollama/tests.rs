@@ -164,6 +164,7 @@ fn reported(ps: &Value, tags: &Value) -> (Vec<Value>, Vec<Value>) {
             "family": model["details"]["family"], "quantization": model["details"]["quantization_level"],
         })
     });
+    let second = |time: &Value| -time.as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
     let running: Vec<&Value> = ps["models"].as_array().unwrap().iter().map(|model| &model["digest"]).collect();
     let installed = tags["models"].as_array().unwrap().iter().map(|model| {
         json!({
@@ -172,7 +173,16 @@ fn reported(ps: &Value, tags: &Value) -> (Vec<Value>, Vec<Value>) {
             "loaded": running.contains(&&model["digest"]), "remote": false,
         })
     });
-    (loaded.collect(), installed.collect())
+    let (mut loaded, mut installed): (Vec<Value>, Vec<Value>) = (loaded.collect(), installed.collect());
+    loaded.sort_by_key(|model| (second(&model["expires_at"]), model["name"].to_string(), model["digest"].to_string()));
+    installed.sort_by_key(|model| (second(&model["modified_at"]), model["name"].to_string()));
+    (loaded, installed)
+}
+
+fn sorted<T: Into<String>>(names: Vec<T>) -> Vec<String> {
+    let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
+    names.sort();
+    names
 }
 
 /// Only the keys that the expected entries have.
@@ -204,7 +214,7 @@ fn shows_the_truth_or_nothing(message: &Value, world: &World) {
     let ps = ask(&world.simulator, "/api/ps", None).unwrap();
     let names: Vec<&str> =
         ps["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert_eq!(names, world.simulator.loaded(), "the simulator hides nothing");
+    assert_eq!(sorted(names), sorted(world.simulator.loaded()), "the simulator hides nothing");
     let empty = json!({ "models": [] });
     let (loaded, _) = reported(&ps, &empty);
     assert_eq!(same_keys(&message["loaded_models"], &loaded), loaded);
@@ -260,9 +270,9 @@ proptest! {
             let ps = ask(&world.simulator, "/api/ps", None).unwrap();
             let tags = ask(&world.simulator, "/api/tags", None).unwrap();
             let (_, installed) = reported(&ps, &tags);
-            prop_assert_eq!(same_keys(&message["installed_models"], &installed), installed);
-            let names: Vec<&Value> = tags["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
-            prop_assert_eq!(message["available_models"].as_array().unwrap().iter().collect::<Vec<_>>(), names);
+            prop_assert_eq!(same_keys(&message["installed_models"], &installed), installed.clone());
+            let names: Vec<Value> = installed.iter().map(|model| model["name"].clone()).collect();
+            prop_assert_eq!(message["available_models"].as_array().unwrap(), &names);
         }
     }
 }

@@ -25,6 +25,43 @@ function digest(name) {
   return Buffer.from(name.padEnd(32, ".")).toString("hex").slice(0, 64);
 }
 
+function engine(second, host, name, pid) {
+  const busy = second % 20 < 12 ? 1 : 0;
+  return {
+    host,
+    models: [name],
+    pid,
+    started_at: new Date(Date.now() - 3_600_000).toISOString(),
+    program: "llama-server",
+    orphaned: false,
+    state: "ready",
+    detail: null,
+    memory_bytes: Math.round(0.9 * GiB),
+    cpu_seconds: 120 + second,
+    requests: busy,
+    slots: 2,
+    slots_busy: busy,
+    context_length: 8192,
+    context_used: busy * Math.round(300 + 40 * (second % 20)),
+    gpu_layers: 33,
+    cache_type: null,
+    embedding: false,
+    tokens_per_second: busy * (41 + 3 * Math.sin(second)),
+    tokens_per_second_minute: 24.6,
+  };
+}
+
+function orphan(host) {
+  return {
+    ...engine(0, host, "mistral-small:24b", 3977),
+    orphaned: true,
+    state: "unknown",
+    slots_busy: null,
+    tokens_per_second: null,
+    memory_bytes: Math.round(14.1 * GiB),
+  };
+}
+
 function models(second, full) {
   const here = "127.0.0.1:11434";
   const loaded = (name, size, onGpu, more) => ({
@@ -99,6 +136,24 @@ function models(second, full) {
           },
         ]
       : [answering],
+    engines: [engine(second, here, "llama3.1:8b", 4101), ...(full ? [orphan(here)] : [])],
+    engine_work: [],
+    energy: {
+      price_per_kwh: 0.32,
+      currency: "EUR",
+      devices: [{ device: "GPU-0", rest_watts: 21, rest_cost_per_day: 0.16, shared_joules: 0 }],
+      models: [
+        {
+          host: here,
+          model: "llama3.1:8b",
+          joules: 81_000,
+          generated_tokens: 41_000,
+          watt_hours_per_1000_tokens: 0.42,
+          watt_hours_per_1000_tokens_above_rest: 0.37,
+          cost_per_1000_tokens: 0.000134,
+        },
+      ],
+    },
     controls: {
       enabled: true,
       jobs: [

@@ -1885,6 +1885,10 @@ export interface Job {
    */
   model: string;
   /**
+   * What there is to say of one that is `done`: that nothing was to be done, what went with it, how long it stays; else `null`.
+   */
+  note: string | null;
+  /**
    * How many come before it on its server; `null` unless it is `queued`.
    */
   position: number | null;
@@ -3773,6 +3777,14 @@ export interface ErrorAnswer {
  */
 export interface ModelChange {
   /**
+   * It was not in memory, so nothing was asked of Ollama.
+   */
+  already: boolean;
+  /**
+   * The name under which it was in memory and is now gone, where that was another; absent otherwise.
+   */
+  gone?: string | null;
+  /**
    * The server that it was for, as `HOST:PORT`.
    */
   host: string;
@@ -3788,6 +3800,11 @@ export interface ModelChange {
    * The model's name with its tag.
    */
   model: string;
+  /**
+   * What else there is to say: how long it stays where Ollama left that as it was, what is still in memory. Absent where
+   * there is nothing.
+   */
+  note?: string | null;
   /**
    * How long it took, in seconds; `null` with 202.
    */

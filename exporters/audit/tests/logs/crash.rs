@@ -50,9 +50,10 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
     #[test]
-    fn each_line_is_counted_once(steps in prop::collection::vec(step(), 1..60)) {
+    fn each_line_is_counted_once(steps in prop::collection::vec(step(), 1..60), hurried in any::<bool>()) {
         let folder = tempfile::tempdir().unwrap();
         let mut installation = Installation::new(folder.path());
+        installation.hurried = hurried;
         let kept = installation.storage.join("audit.json");
         let mut audit = Some(installation.open());
         // Before its first look nobody can know what came before.
@@ -96,7 +97,8 @@ proptest! {
         installation.append(0);
         let mut audit = audit.unwrap_or_else(|| installation.open());
         let mut reading = audit.sample().unwrap();
-        for _ in 0..5 {
+        // Without time each look reads a block of one file.
+        for _ in 0..if hurried { 100 } else { 5 } {
             reading = audit.sample().unwrap();
         }
         prop_assert_eq!(counted(&reading), installation.written.clone());
@@ -148,6 +150,55 @@ fn a_copy_is_found_though_the_cut_file_was_renamed_away() {
             assert_eq!(reading.logs[0].unread, 0, "{case}");
         }
     }
+}
+
+/// Where files are rotated as fast as they can be read, the live one is never come to.
+#[test]
+fn while_reading_never_comes_to_the_live_file_nothing_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = Installation::new(folder.path());
+    installation.hurried = true;
+    installation.append(0);
+    let mut audit = installation.open();
+    audit.sample().unwrap();
+    let mut read = 1;
+    for round in 0..100 {
+        while installation.written.values().sum::<u64>() < read + 12 {
+            installation.append(0);
+            installation.rotate(Rotation::Rename, 50);
+        }
+        audit = if round % 5 == 0 { installation.open() } else { audit };
+        read = audit.sample().unwrap().logs[0].total;
+    }
+    installation.append(0);
+    let mut reading = audit.sample().unwrap();
+    for _ in 0..50 {
+        reading = audit.sample().unwrap();
+    }
+    assert_eq!(counted(&reading), installation.written);
+    assert_eq!((reading.logs[0].gaps, reading.logs[0].unread), (0, 0));
+}
+
+/// Each look takes up an archive where the one before left it, however many others are there.
+#[test]
+fn archives_that_take_longer_than_a_look_are_read_to_their_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = Installation::new(folder.path());
+    installation.hurried = true;
+    installation.append(0);
+    installation.open().sample().unwrap();
+    for _ in 0..3 {
+        (0..8000).for_each(|_| installation.append(1));
+        installation.rotate(Rotation::Pack, 10);
+    }
+    installation.append(0);
+    let mut audit = installation.open();
+    let mut looks = 0;
+    while counted(&audit.sample().unwrap()) != installation.written {
+        looks += 1;
+        assert!(looks < 500, "no end is come to");
+    }
+    assert_eq!(audit.sample().unwrap().logs[0].gaps, 0);
 }
 
 /// The process that is killed; a test only in name.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aura_audit::{Audit, AuditOptions, FileOptions};
-use aura_model::{Context, Paths, Source};
+use aura_model::{Context, Interval, Paths, Source};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use proptest::{prelude::*, test_runner::RngSeed};
 
@@ -59,6 +59,8 @@ struct World {
     header: bool,
     /// Whether lines have a time; without one they are told from others by their neighbours alone.
     timed: bool,
+    /// Whether the time of each look is over when it begins.
+    hurried: bool,
     /// So many lines are written where a step says one.
     scale: u32,
     /// The newest archive was the live file, and so many more looks wait for who may still write to it.
@@ -87,6 +89,7 @@ impl World {
             kept: Vec::new(),
             header: false,
             timed: true,
+            hurried: false,
             scale: 1,
             late: 0,
             unknowable: BTreeSet::new(),
@@ -100,7 +103,10 @@ impl World {
 
     fn audit(&self) -> Audit {
         let file = FileOptions { path: self.live.clone(), ..FileOptions::default() };
-        let options = AuditOptions { files: vec![file], kinds: 100_000, ..AuditOptions::default() };
+        let mut options = AuditOptions { files: vec![file], kinds: 100_000, ..AuditOptions::default() };
+        if self.hurried {
+            (options.interval, options.timeout) = (Interval::from_millis(1), Interval::from_millis(1));
+        }
         let context = Context::new(Paths::default()).with_storage(Some(self.storage.clone()));
         Audit::open(&options, &context).unwrap()
     }
@@ -189,7 +195,8 @@ impl World {
         self.step(step, audit);
         let after = self.on_disk();
         if let Step::Look = step {
-            self.seen.extend(after);
+            // A look without time may not have come to them.
+            self.seen.extend(after.into_iter().filter(|_| !self.hurried));
             return;
         }
         let counted = kept(&fs::read(self.storage.join("audit.json")).unwrap_or_default());
@@ -338,12 +345,13 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
         header in prop::bool::weighted(0.2),
         timed in prop::bool::weighted(0.8),
+        hurried in prop::bool::weighted(0.2),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World::new(folder.path());
         // Lines without a time are tried where somebody asks for it: about one history in 9,000 counts one twice.
         let timed = timed || env::var_os("HISTORY_UNTIMED").is_none();
-        (world.header, world.timed, world.scale) = (header, timed, scale());
+        (world.header, world.timed, world.hurried, world.scale) = (header, timed, hurried, scale());
         let mut audit = None;
         world.step(Step::Look, &mut audit);
         for step in steps {
@@ -356,7 +364,7 @@ proptest! {
         world.append(1);
         let mut audit = audit.unwrap_or_else(|| world.audit());
         let mut reading = audit.sample().unwrap();
-        for _ in 0..6 {
+        for _ in 0..if hurried { 100 } else { 6 } {
             reading = audit.sample().unwrap();
         }
         let log = &reading.logs[0];

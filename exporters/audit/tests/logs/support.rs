@@ -8,7 +8,7 @@ use std::{
 };
 
 use aura_audit::{Audit, AuditOptions, AuditReading, FileOptions};
-use aura_model::{Context, Paths, Source};
+use aura_model::{Context, Interval, Paths, Source};
 use flate2::{Compression, write::GzEncoder};
 
 /// How a log is rotated.
@@ -30,6 +30,8 @@ pub(crate) struct Installation {
     pub(crate) storage: PathBuf,
     /// What was written, by kind.
     pub(crate) written: BTreeMap<String, u64>,
+    /// Whether the time of each look is over when it begins, as on a machine that has no time for the agent.
+    pub(crate) hurried: bool,
     lines: u64,
     unfinished: Option<String>,
 }
@@ -37,12 +39,16 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) fn new(folder: &Path) -> Self {
         let (live, storage) = (folder.join("events.jsonl"), folder.join("storage"));
-        Self { live, storage, written: BTreeMap::new(), lines: 0, unfinished: None }
+        Self { live, storage, written: BTreeMap::new(), hurried: false, lines: 0, unfinished: None }
     }
 
     pub(crate) fn options(&self) -> AuditOptions {
         let file = FileOptions { path: self.live.clone(), ..FileOptions::default() };
-        AuditOptions { files: vec![file], ..AuditOptions::default() }
+        let mut options = AuditOptions { files: vec![file], ..AuditOptions::default() };
+        if self.hurried {
+            (options.interval, options.timeout) = (Interval::from_millis(1), Interval::from_millis(1));
+        }
+        options
     }
 
     pub(crate) fn open(&self) -> Audit {

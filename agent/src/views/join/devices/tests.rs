@@ -27,7 +27,7 @@ impl World {
     fn new() -> Self {
         let (reading, _) = tests::reading(&[Simulated::new("llama3:8b", 1 << 30)]);
         let host = &reading.hosts[0];
-        let weights = super::super::weights(host, &host.loaded.value().unwrap()[0]).unwrap();
+        let weights = host.loaded.value().unwrap()[0].weights.clone().unwrap();
         let hub = Hub::default();
         hub.register::<Ollama>();
         hub.register::<Gpus>();
