@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aura_tests::{EngineProcess, Exposition, OllamaServer, Request, Response, get, wait_for, wait_until};
+use aura_tests::{EngineProcess, Exposition, OllamaServer, Request, Response, get, receive, wait_for, wait_until};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -138,6 +138,18 @@ fn a_killed_engine_stays_listed_until_somebody_asks_for_its_model() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.contains(r#"{"error":"an error was encountered while running the model: "#), "{answer}");
+}
+
+#[test]
+fn an_engine_that_is_killed_while_it_loads_is_told_as_go_tells_it() {
+    let server = start("small:1b=1,60", &[]);
+    let mut client = begin(&server, &json!({ "model": "small:1b" }));
+    let engine = wait_for("an engine", || server.engines().pop());
+    kill_process(engine.pid, Signal::KILL).unwrap();
+    let answer = receive(&mut client).unwrap();
+    let text = "llama-server process has terminated: signal: killed";
+    assert_eq!((answer.status, answer.json()), (500, json!({ "error": text })));
+    assert_eq!(server.asked("/api/generate"), 1, "each request is a line in the log: {}", server.log());
 }
 
 #[test]

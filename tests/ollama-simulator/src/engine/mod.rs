@@ -29,7 +29,7 @@ pub use self::process::llama_server;
 use crate::{LoadBehaviour, Model, Settings};
 
 /// The variable that says what only a simulator has to be told.
-const PLAN: &str = "AURA_SIMULATED_ENGINE";
+const PLAN: &str = "AURA_SIMULATED_PLAN";
 
 /// What an engine is started for.
 pub(crate) struct Launch<'a> {
@@ -49,6 +49,7 @@ struct Plan {
     /// The load ends in exit status 1.
     fails: bool,
     token_microseconds: u64,
+    orphan_seconds: u64,
 }
 
 /// A running engine. It is killed when this is dropped.
@@ -69,6 +70,7 @@ impl Engine {
             hangs: *launch.load == LoadBehaviour::Hangs,
             fails: matches!(launch.load, LoadBehaviour::Fails(_)),
             token_microseconds: launch.settings.token_time.as_micros() as u64,
+            orphan_seconds: launch.settings.orphans_stay.as_secs(),
         };
         let mut command = Command::new(program);
         command.args(arguments(launch, address.port())).env(PLAN, json!(plan).to_string());

@@ -29,9 +29,6 @@ use super::{
 };
 use crate::routes::lines;
 
-/// How long an engine whose Ollama was killed stays: real ones stay for ever, and tests that were killed clean nothing up.
-const ORPHANS_STAY: Duration = Duration::from_secs(600);
-
 struct Engine {
     batch: Batch,
     is_ready: AtomicBool,
@@ -67,9 +64,9 @@ pub fn llama_server() -> io::Result<()> {
     let parent = parent_id();
     std::thread::spawn(move || {
         while parent_id() == parent {
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(Duration::from_millis(200));
         }
-        std::thread::sleep(ORPHANS_STAY);
+        std::thread::sleep(Duration::from_secs(plan.orphan_seconds));
         exit(0);
     });
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
