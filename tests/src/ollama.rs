@@ -4,13 +4,13 @@ use std::{
     fs,
     net::SocketAddr,
     ops::{Deref, DerefMut},
-    os::unix::process::CommandExt,
+    os::unix::{fs::symlink, process::CommandExt},
     path::Path,
     process::Command,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -72,6 +72,19 @@ impl OllamaServer {
     /// The response to a POST of this JSON.
     pub fn post(&self, path: &str, body: &Value) -> Response {
         Request::new("POST", path).body(&body.to_string()).send(self.address)
+    }
+
+    /// Has this file as the weights of a model, for an engine that reads them: a real one, by `AURA_SIMULATED_ENGINE`.
+    ///
+    /// # Panics
+    /// When there is no such model.
+    pub fn give_weights(&self, model: &str, file: &Path) {
+        let described = self.post("/api/show", &json!({ "model": model })).json();
+        let modelfile = described["modelfile"].as_str().unwrap_or_default();
+        let from = modelfile.lines().find_map(|line| line.strip_prefix("FROM "));
+        let path = Path::new(from.unwrap_or_else(|| panic!("{model}: {described}")));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of our own");
+        symlink(file, path).expect("a folder of our own");
     }
 
     /// Names of the models in memory.

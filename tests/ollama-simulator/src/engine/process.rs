@@ -121,7 +121,8 @@ async fn answer(
     // Whoever asks may read it: any page of a browser that finds the port.
     let origin = headers.get(header::ORIGIN).cloned().unwrap_or(const { HeaderValue::from_static("") });
     answered.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    if response.status().is_success() {
+    let closes = headers.get(header::CONNECTION).is_some_and(|value| value == "close");
+    if response.status().is_success() && !closes {
         response.headers_mut().insert("keep-alive", const { HeaderValue::from_static("timeout=5, max=100") });
     } else {
         response.headers_mut().insert(header::CONNECTION, const { HeaderValue::from_static("close") });
