@@ -95,9 +95,9 @@ impl OllamaServer {
         models.filter_map(|model| model["name"].as_str().map(str::to_owned)).collect()
     }
 
-    /// How often a path was asked for: each request is a line in its log.
+    /// How many requests for a path came: each request is a line in its log.
     #[must_use]
-    pub fn asked(&self, path: &str) -> usize {
+    pub fn requests(&self, path: &str) -> usize {
         let path = format!("{path:?}");
         self.log().lines().filter(|line| line.starts_with("[GIN]") && line.ends_with(&path)).count()
     }

@@ -80,6 +80,7 @@ impl Settings {
         set(&mut settings.context_length, variable("OLLAMA_CONTEXT_LENGTH").filter(|&length| length > 0));
         set(&mut settings.models, variable("OLLAMA_MODELS"));
         settings.cache_type = variable("OLLAMA_KV_CACHE_TYPE");
+        set(&mut settings.version, variable("AURA_SIMULATED_VERSION"));
         let keep = variable::<String>("OLLAMA_KEEP_ALIVE").map(|text| match text.parse::<i64>() {
             Ok(seconds) => seconds.into(),
             Err(_) => Value::String(text),

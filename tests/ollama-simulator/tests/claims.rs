@@ -46,7 +46,7 @@ fn begin(simulator: &Simulator, body: &Value) -> TcpStream {
     stream
 }
 
-fn answers(stream: &mut TcpStream, within: Duration) -> bool {
+fn responds(stream: &mut TcpStream, within: Duration) -> bool {
     stream.set_read_timeout(Some(within)).unwrap();
     stream.read_exact(&mut [0]).is_ok()
 }
@@ -156,10 +156,10 @@ fn nobody_is_told_of_an_eviction() {
     simulator.begin_request("llama3.1:8b");
     let before = expiry(&simulator);
     let mut waiting = begin(&simulator, &json!({ "model": "other" }));
-    assert!(!answers(&mut waiting, Duration::from_millis(200)));
+    assert!(!responds(&mut waiting, Duration::from_millis(200)));
     assert_eq!((expiry(&simulator), simulator.loaded()), (before, vec!["llama3.1:8b".to_owned()]));
     simulator.end_request("llama3.1:8b");
-    assert!(answers(&mut waiting, Duration::from_secs(20)));
+    assert!(responds(&mut waiting, Duration::from_secs(20)));
     assert_eq!(simulator.loaded(), ["other:latest"]);
 }
 
@@ -235,12 +235,12 @@ fn slots() {
         generate(&simulator, &json!({ "model": "llama3.1:8b" }));
         let body = json!({ "model": "llama3.1:8b", "prompt": "hello", "options": { "num_predict": 100_000_000 } });
         let mut first = begin(&simulator, &body);
-        assert!(answers(&mut first, Duration::from_secs(20)));
+        assert!(responds(&mut first, Duration::from_secs(20)));
         let mut second = begin(&simulator, &body);
         let time = Duration::from_millis(if at_once { 20_000 } else { 300 });
-        assert_eq!(answers(&mut second, time), at_once);
+        assert_eq!(responds(&mut second, time), at_once);
         drop(first);
-        assert!(answers(&mut second, Duration::from_secs(20)));
+        assert!(responds(&mut second, Duration::from_secs(20)));
     }
 }
 
@@ -275,7 +275,7 @@ fn a_limit_of_nothing_is_none() {
     let simulator = default();
     simulator.install(Model { endless: true, ..Model::new("endless", GIB) });
     let body = |name: &str| json!({ "model": name, "prompt": "x", "stream": false, "options": { "num_predict": 0 } });
-    assert!(!answers(&mut begin(&simulator, &body("endless")), Duration::from_millis(300)));
+    assert!(!responds(&mut begin(&simulator, &body("endless")), Duration::from_millis(300)));
     let done = generate(&simulator, &body("llama3.1:8b")).json();
     assert_eq!((&done["done_reason"], done["eval_count"].as_u64() > Some(0)), (&json!("stop"), true));
 }
