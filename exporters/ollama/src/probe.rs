@@ -308,6 +308,7 @@ fn loaded(model: Running, answered_at: Timestamp, server_time: f64) -> LoadedMod
         stopping: matches!(expiry, crate::Expiry::At(time) if time <= server_time),
         expiry,
         expires_at: model.expires_at,
+        crashed: false,
         loaded_at: None,
         last_used: None,
     }

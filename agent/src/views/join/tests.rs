@@ -54,9 +54,10 @@ pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
     loop {
         let reading = source.sample().unwrap();
         let host = &reading.hosts[0];
-        let known = host.loaded.value().is_some_and(|loaded| {
-            loaded.len() == models.len() && loaded.iter().all(|model| model.weights.is_some())
-        });
+        let known = host
+            .loaded
+            .value()
+            .is_some_and(|loaded| loaded.len() == models.len() && loaded.iter().all(|model| model.weights.is_some()));
         if known {
             let host = host.host.clone();
             return (reading, host);

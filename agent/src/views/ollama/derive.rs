@@ -80,6 +80,10 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
             "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
         lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
     }
+    if loaded.iter().flatten().any(|model| model.state == "crashed") {
+        let detail = "its engine has ended, and Ollama lists it until its time is over or it is needed again";
+        lacks("loaded_models[].memory_usage", Missing::new(Reason::NoSensor, detail));
+    }
     let (engines, engine_work) = engines(hosts, &mut lacks);
     if engines.is_none() {
         let nowhere = || not_here("no server on this machine is watched: the processes of others cannot be seen");
@@ -136,10 +140,14 @@ fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Lo
     Loaded {
         name: model.name.clone(),
         host: host.host.clone(),
-        state: if model.stopping { "stopping" } else { "loaded" },
-        memory_usage: model.size,
-        memory_vram: model.size_vram,
-        memory_ram: model.size_ram(),
+        state: match model {
+            _ if model.crashed => "crashed",
+            _ if model.stopping => "stopping",
+            _ => "loaded",
+        },
+        memory_usage: model.size.filter(|_| !model.crashed),
+        memory_vram: model.size_vram.filter(|_| !model.crashed),
+        memory_ram: model.size_ram().filter(|_| !model.crashed),
         gpu_memory: None,
         loaded_at: model.loaded_at.map(time),
         last_used: model.last_used.map(time),
@@ -218,7 +226,8 @@ fn names(installed: &[Installed]) -> Vec<Name> {
 fn memory(loaded: &Option<Vec<Loaded>>) -> MemoryUsage {
     let sum = |of: fn(&Loaded) -> Option<u64>| {
         // Sums of what a server says may be larger than any integer.
-        let bytes: Option<f64> = loaded.as_ref()?.iter().map(|model| of(model).map(|bytes| bytes as f64)).sum();
+        let there = loaded.as_ref()?.iter().filter(|model| model.state != "crashed");
+        let bytes: Option<f64> = there.map(|model| of(model).map(|bytes| bytes as f64)).sum();
         bytes.map(|bytes| (bytes / GIB * 1000.0).round() / 1000.0)
     };
     MemoryUsage {

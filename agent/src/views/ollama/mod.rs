@@ -23,7 +23,6 @@ use self::{
     message::{Controls, ModelUpdate},
 };
 use super::{
-    Parts,
     debates::{DebatesView, Row},
     join::{Devices, DevicesReading},
     view::{Make, View},
@@ -98,17 +97,17 @@ impl View for OllamaView {
 }
 
 impl OllamaView {
-    /// Over these parts, with what devices do for models, which is published from here on.
+    /// Over these, with what devices do for models, which is published from here on.
     #[must_use]
-    pub fn new(parts: &Parts<'_>) -> Self {
+    pub fn new(hub: &Arc<Hub>, config: &Config, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
         let devices = Arc::new(Devices::default());
-        parts.hub.add(Arc::clone(&devices) as _);
+        hub.add(Arc::clone(&devices) as _);
         Self {
-            hub: Arc::clone(parts.hub),
-            debates: Arc::clone(&parts.debates),
-            actions: Arc::clone(&parts.actions),
+            hub: Arc::clone(hub),
+            debates: Arc::clone(debates),
+            actions,
             devices,
-            price: Mutex::new(parts.config.energy.clone()),
+            price: Mutex::new(config.energy.clone()),
             said: Mutex::default(),
         }
     }
