@@ -105,7 +105,7 @@ impl Agent {
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
         let ledger = Arc::new(Ledger::default());
-        let context = Context::new(config.paths.clone().into())
+        let context = Context::new(config.paths.clone())
             .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get())
             .with_declared(declared())

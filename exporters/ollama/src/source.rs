@@ -218,11 +218,11 @@ impl Host {
 
     /// Looks at the engines, and asks them.
     fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime) {
+        self.look = self.engines.as_mut().ok().zip(processes).and_then(|(engines, processes)| engines.look(processes));
+        self.pace.look(self.look);
         if let Ok(engines) = &mut self.engines {
-            self.look = processes.and_then(|processes| engines.look(processes));
             engines.begin(runtime);
         }
-        self.pace.look(self.look);
     }
 
     /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
@@ -231,12 +231,11 @@ impl Host {
         let Some(latest) = self.latest.as_ref().filter(|_| self.standing == HostStatus::Answering) else { return true };
         // The time of one in memory is over that was not before.
         let answered_at = latest.answers.answered_at.as_duration().as_secs_f64();
-        let passed = answered_at..now();
-        let is_over = |model: &LoadedModel| match model.expiry {
-            Expiry::At(time) => passed.contains(&(time - latest.answers.clock_offset_seconds)),
-            Expiry::Never | Expiry::Unknown => false,
+        let over = |expiry| {
+            matches!(expiry, Expiry::At(time)
+            if (answered_at..now()).contains(&(time - latest.answers.clock_offset_seconds)))
         };
-        !rest || hinted || latest.answers.incomplete || latest.loaded.iter().any(is_over)
+        !rest || hinted || latest.answers.incomplete || latest.loaded.iter().any(|model| over(model.expiry))
     }
 
     /// Asks, unless the last question still runs.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use aura_gpu::Gpus;
-use aura_model::{Missing, Reason, Source};
+use aura_model::{Context, Missing, Reason, Source};
 use aura_ollama::{Audience, Ollama};
 use aura_postgres::Postgres;
 use jiff::Timestamp;
@@ -25,7 +25,6 @@ use self::{
     message::{Controls, ModelUpdate},
 };
 use super::{
-    Parts,
     debates::{DebatesView, Row},
     join::{Devices, DevicesReading},
     view::{Make, View},
@@ -106,18 +105,24 @@ impl View for OllamaView {
 }
 
 impl OllamaView {
-    /// Over these parts, with what devices do for models, which is published from here on.
+    /// Over these, with what devices do for models, which is published from here on.
     #[must_use]
-    pub fn new(parts: &Parts<'_>) -> Self {
+    pub fn new(
+        hub: &Arc<Hub>,
+        config: &Config,
+        context: &Context,
+        debates: &Arc<DebatesView>,
+        actions: Arc<dyn Actions>,
+    ) -> Self {
         let devices = Arc::new(Devices::default());
-        parts.hub.add(Arc::clone(&devices) as _);
+        hub.add(Arc::clone(&devices) as _);
         Self {
-            hub: Arc::clone(parts.hub),
-            debates: Arc::clone(&parts.debates),
-            actions: Arc::clone(&parts.actions),
+            hub: Arc::clone(hub),
+            debates: Arc::clone(debates),
+            actions,
             devices,
-            audience: parts.context.lent().unwrap_or_default(),
-            price: Mutex::new(parts.config.energy.clone()),
+            audience: context.lent().unwrap_or_default(),
+            price: Mutex::new(config.energy.clone()),
             said: Mutex::default(),
             changes: Mutex::default(),
         }
