@@ -1,9 +1,11 @@
-//! A real llama-server: as an Ollama, which it is not, and as the engine of one, which it is.
+//! A real llama-server: where an Ollama should be, and as the engine of a simulated one.
 
-use std::{env, os::unix::fs::symlink, process::Command};
+use std::{env, net::SocketAddr, path::Path, process::Command};
 
-use aura_tests::{Agent, Peer, Request, Setup, get, needs, skip, wait_until};
-use serde_json::json;
+use aura_tests::{
+    Agent, EngineProcess, Exposition, OllamaServer, Peer, Request, Response, Setup, get, needs, skip, wait_until,
+};
+use serde_json::{Value, json};
 
 #[test]
 #[ignore = "a llama-server, which is built from source: make e2e llama"]
@@ -32,57 +34,118 @@ fn a_llama_server_in_ollamas_place_is_not_taken_for_one() {
     assert!(compared.log.contains("llamacpp:"), "{}", compared.log);
 }
 
+const NAME: &str = "smollm2:135m";
+
+/// Ollama's simulator with this model loaded, and its engine: the real one where a program is named.
+fn engine(real: Option<(&Path, &Path)>) -> Option<(OllamaServer, EngineProcess)> {
+    let program = real.map_or("", |(program, _)| program.to_str().expect("a path of ours"));
+    let mut variables = vec![("LLAMA_ARG_ENDPOINT_METRICS", "1"), ("OLLAMA_NUM_PARALLEL", "2")];
+    variables.extend((!program.is_empty()).then_some(("AURA_SIMULATED_ENGINE", program)));
+    let server = OllamaServer::start(&format!("{NAME}=1,0"), &variables)?;
+    if let Some((_, model)) = real {
+        server.give_weights(NAME, model);
+    }
+    let loaded = server.post("/api/generate", &json!({ "model": NAME }));
+    assert_eq!(loaded.status, 200, "{}", loaded.text());
+    let engine = server.engines().pop().expect("a model in memory has an engine");
+    Some((server, engine))
+}
+
+/// A text with every value left out: what stands for itself are keys, names and their order.
+fn shape(text: &str) -> String {
+    match serde_json::from_str::<Value>(text) {
+        // Keys are compared in the order of the text.
+        Ok(_) => {
+            let parts: Vec<&str> = text.split('"').collect();
+            let keys = parts.windows(2).filter(|pair| pair[1].starts_with(':')).map(|pair| pair[0]);
+            keys.collect::<Vec<_>>().join(" ")
+        }
+        Err(_) => {
+            let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
+            lines.map(|line| line.rsplit_once(' ').map_or(line, |(name, _)| name)).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// Everything that is looked at: a request, its status, its headers and the shape of its body.
+fn looks(server: &OllamaServer, engine: &EngineProcess) -> Vec<String> {
+    let address = SocketAddr::from(([127, 0, 0, 1], engine.port));
+    let show = |what: &str, response: &Response| {
+        let headers = response.headers.iter().filter(|(name, _)| name != "date");
+        let headers = headers.map(|(name, value)| match name.as_str() {
+            "content-type" | "server" | "connection" | "keep-alive" => format!("{name}: {value}"),
+            name if name.starts_with("access-control") => format!("{name}: {value}"),
+            name => name.to_owned(),
+        });
+        let mut headers: Vec<String> = headers.collect();
+        headers.sort();
+        format!("{what}: {} {headers:?}\n{}", response.status, shape(&response.text()))
+    };
+    let mut looks = Vec::new();
+    let mut look = |when: &str| {
+        for path in ["/health", "/slots", "/metrics", "/nothing"] {
+            let request = Request::new("GET", path).header("Origin", "http://evil.example");
+            looks.push(show(&format!("{when} {path}"), &request.send(address)));
+        }
+    };
+    look("unused");
+    let body = json!({ "model": NAME, "prompt": "The sea is", "options": { "num_predict": 20 } });
+    assert_eq!(server.post("/api/generate", &body).status, 200);
+    look("used");
+    let preflight = Request::new("OPTIONS", "/slots").header("Origin", "http://evil.example").send(address);
+    looks.push(show("preflight", &preflight));
+    let refused = Request::new("POST", "/embedding").body(r#"{"content":"x"}"#).send(address);
+    looks.push(show("embedding", &refused));
+    looks
+}
+
 #[test]
 #[ignore = "a llama-server, which is built from source: make e2e llama"]
-fn tokens_of_a_real_engine_are_counted_to_the_last() {
-    let (Some(program), Some(python)) = (needs("llama-server"), needs("python3")) else { return };
+fn a_simulated_engine_answers_in_the_shape_of_the_real_one() {
+    let Some(program) = needs("llama-server") else { return };
     let Some(model) = env::var_os("AURA_TEST_MODEL") else { return skip("a model (make e2e llama)") };
-    let setup = Setup::default();
-    let weights = setup.folder().join(format!("sha256-{}", "ab".repeat(32)));
-    symlink(model, &weights).unwrap();
-    let (address, engine) = (Agent::free_address(), Agent::free_address());
-    let mut command = Command::new(python);
-    command
-        .arg(setup.write("ollama.py", include_str!("ollama.py")))
-        .arg("serve")
-        .arg(address.port().to_string())
-        .arg(program)
-        .arg(weights)
-        .arg(engine.port().to_string());
-    command.env("LLAMA_ARG_ENDPOINT_METRICS", "1");
-    let mut server = Peer::start(&mut command, setup.folder().join("ollama.log"));
-    server.wait_for_log("listening");
-    wait_until("the model is loaded", || {
-        assert!(server.ended().is_none(), "{}", server.log());
-        get(engine, "/health").status == 200
-    });
-    let agent = setup.config(&format!("sources: {{ollama: {{hosts: ['http://{address}']}}}}\n")).start();
+    let Some((server, simulated)) = engine(None) else { return };
+    let looked = looks(&server, &simulated);
+    let (server, real) = engine(Some((&program, Path::new(&model)))).expect("the simulator is built");
+    let real = looks(&server, &real);
+    let differing = looked.iter().zip(&real).filter(|(simulated, real)| simulated != real);
+    let differing: Vec<String> = differing.map(|(simulated, real)| format!("{simulated}\nreal: {real}")).collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n\n"));
+}
+
+#[test]
+#[ignore = "a llama-server, which is built from source: make e2e llama"]
+fn true_tokens_of_thirty_requests_are_counted_exactly() {
+    let Some(program) = needs("llama-server") else { return };
+    let Some(model) = env::var_os("AURA_TEST_MODEL") else { return skip("a model (make e2e llama)") };
+    let Some((server, engine)) = engine(Some((&program, Path::new(&model)))) else { return };
+    let sources = format!("sources: {{ollama: {{hosts: ['{}']}}}}\n", server.url());
+    let agent = Setup::default().config(&sources).start();
     let value = |name: &str, labels: &[(&str, &str)]| {
-        let labels = [&[("model", "smollm2:135m")], labels].concat();
-        agent.scrape("/metrics/ollama").get(name, &labels)
+        agent.scrape("/metrics/ollama").get(name, &[&[("model", NAME)], labels].concat())
     };
     let tokens = |kind| value("ollama_engine_tokens_total", &[("kind", kind)]);
-    wait_until("its engine is seen", || tokens("generated") == Some(0.0));
-    assert_eq!(value("ollama_engine_slots", &[]), Some(2.0));
-    assert_eq!(value("ollama_engine_context_tokens", &[]), Some(4096.0));
-    let (mut generated, mut prompt, mut cached) = (0, 0, 0);
-    let mut was_seen_running = false;
-    for number in 0..30 {
-        let text = "Once upon a time ".repeat(1 + number % 4);
-        let body = json!({ "prompt": format!("{number}. {text}"), "n_predict": 3 + number % 7, "cache_prompt": true });
-        let answer = Request::new("POST", "/completion").body(&body.to_string()).send(engine).json();
-        let count = |name: &str| answer["timings"][name].as_u64().unwrap();
-        generated += count("predicted_n");
-        prompt += count("prompt_n");
-        cached += count("cache_n");
-        was_seen_running |=
-            value("ollama_engine_tokens_per_second", &[("window", "live")]).is_some_and(|rate| rate > 0.0);
+    wait_until("the agent sees the engine", || tokens("generated") == Some(0.0));
+    assert_eq!((value("ollama_engine_slots", &[]), value("ollama_engine_stuck", &[])), (Some(2.0), Some(0.0)));
+    let (mut counted, mut prompts, mut was_seen_running) = (0, 0, false);
+    for number in 1..=30 {
+        let body = json!({
+            "model": NAME, "prompt": format!("Count from {number}:"), "stream": false, "options": { "num_predict": 5 + number },
+        });
+        let response = server.post("/api/generate", &body).json();
+        counted += response["eval_count"].as_u64().expect("tokens were made");
+        prompts += response["prompt_eval_count"].as_u64().expect("a prompt was read");
+        let rate = value("ollama_engine_tokens_per_second", &[("window", "live")]);
+        was_seen_running |= rate.is_some_and(|rate| rate > 0.0);
     }
-    wait_until("the last is counted", || tokens("generated") == Some(generated as f64));
-    assert_eq!((tokens("prompt"), tokens("cached")), (Some(prompt as f64), Some(cached as f64)), "{generated}");
+    wait_until("the agent counts the last token", || tokens("generated") == Some(counted as f64));
+    let read = tokens("prompt").zip(tokens("cached")).map(|(computed, cached)| computed + cached);
+    assert_eq!(read, Some(prompts as f64), "Ollama counts what is in the cache, too");
     assert!(was_seen_running);
-    println!("30 requests: {generated} tokens generated, {prompt} of prompts, {cached} cached");
-    for (phase, name) in [("prompt", "ollama_engine_seconds_total"), ("generation", "ollama_engine_seconds_total")] {
-        assert!(value(name, &[("phase", phase)]).is_some_and(|seconds| seconds > 0.0), "{phase}");
+    for phase in ["prompt", "generation"] {
+        assert!(value("ollama_engine_seconds_total", &[("phase", phase)]).is_some_and(|seconds| seconds > 0.0));
     }
+    let address = SocketAddr::from(([127, 0, 0, 1], engine.port));
+    let metrics = Exposition::parse(&get(address, "/metrics").text());
+    assert_eq!(metrics.value("llamacpp:tokens_predicted_total", &[]), counted as f64);
 }

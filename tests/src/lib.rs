@@ -4,6 +4,7 @@
 mod agent;
 mod contract;
 mod control;
+mod emitted;
 mod exposition;
 mod feed;
 mod http;
@@ -22,6 +23,7 @@ pub use self::{
     agent::{Agent, Ended, Setup},
     contract::{Contract, Route},
     control::{Beside, Control},
+    emitted::{page, series},
     exposition::{Exposition, Sample},
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},

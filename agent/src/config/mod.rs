@@ -25,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aura_model::Paths;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ pub use interpolate::Variables;
 pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
-pub use settings::{Energy, Feed, History, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
+pub use settings::{Energy, Feed, History, Log, LogFormat, LogLevel, StaleAfter, Storage, Web};
 pub use sources::{Sources, Visit};
 pub use thresholds::{Threshold, Thresholds};
 

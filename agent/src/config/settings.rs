@@ -118,33 +118,6 @@ impl Default for StaleAfter {
     }
 }
 
-/// Where the outside world is mounted: elsewhere in a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Paths {
-    /// Root of procfs.
-    pub procfs: PathBuf,
-    /// Root of sysfs.
-    pub sysfs: PathBuf,
-    /// Root of the watched file systems; it is stripped from mount points.
-    pub rootfs: PathBuf,
-    /// udev's database, where disks have their names and serial numbers.
-    pub udev: PathBuf,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        let aura_model::Paths { procfs, sysfs, rootfs, udev } = aura_model::Paths::default();
-        Self { procfs, sysfs, rootfs, udev }
-    }
-}
-
-impl From<Paths> for aura_model::Paths {
-    fn from(Paths { procfs, sysfs, rootfs, udev }: Paths) -> Self {
-        Self { procfs, sysfs, rootfs, udev }
-    }
-}
-
 /// The live feeds that pages listen to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

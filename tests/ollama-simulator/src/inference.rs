@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    engine::EngineAnswer,
+    engine::EngineResponse,
     request::{self, absent, bad, context, find, keep, option, text},
     routes::{Refusal, json as answer_json, json_text, lines, refusal_text},
     schedule::{acquire, failed},
@@ -77,7 +77,7 @@ async fn embed_one(shared: &Shared, weights: &str, input: &str) -> Result<u64, R
     Ok(tokens("cache_n") + tokens("prompt_n"))
 }
 
-pub(crate) async fn answer(shared: &Arc<Shared>, body: &Bytes, dialect: Dialect) -> Result<Response, Refusal> {
+pub(crate) async fn respond(shared: &Arc<Shared>, body: &Bytes, dialect: Dialect) -> Result<Response, Refusal> {
     let begun = Instant::now();
     let is_chat = dialect == Dialect::Chat;
     let fields = request::read(body, if is_chat { "ChatRequest" } else { "GenerateRequest" })?;
@@ -174,7 +174,7 @@ struct End {
 
 /// An answer as it is made, by an engine or by the clock.
 enum Speech {
-    Engine(EngineAnswer),
+    Engine(EngineResponse),
     Clock { pause: Duration, prompt: u64, said: u64, most: u64, limited: bool, began: Instant },
 }
 
