@@ -55,6 +55,11 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
             "Models on the server's disk that have no series of their own, as there are more than 64.";
         gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
             "How long the server took for the newest answers.";
+        gauge "ollama_last_answer_timestamp_seconds" in Seconds = host.answered_at,
+            "When the server last answered in full. While nobody looks it is asked every 10 seconds, and when something can have \
+             changed.";
+        counter "ollama_requests_total" = host.questions.requests,
+            "Requests that the samples sent to the server; each is a line in its log.";
     }
     for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.questions.failures)
         => { host: host.host, reason: kind.word() } {

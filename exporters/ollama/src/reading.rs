@@ -239,6 +239,8 @@ pub enum Expiry {
 /// What asking a server costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RequestStats {
+    /// Requests that the samples sent, answered or not.
+    pub requests: u64,
     /// How long the newest answers took, in seconds.
     pub seconds: Option<f64>,
     /// Requests that were not answered, by [`FailureKind::ALL`].

@@ -14,10 +14,12 @@ use tokio::{
 };
 
 use crate::{
-    FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
+    Audience, Expiry, FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading,
+    RequestStats, Server,
     engine::{Engines, Look, Process, Processes},
     metrics,
     observe::Observer,
+    pace::Pace,
     probe::{Probe, ProbeError, ProbeResult},
 };
 
@@ -38,6 +40,9 @@ pub struct Ollama {
     sampled: bool,
     /// What the agent did to them.
     ledger: Arc<Ledger>,
+    /// Who looks; nobody says so where the source runs by itself.
+    audience: Option<Arc<Audience>>,
+    interval: Duration,
 }
 
 struct Host {
@@ -51,6 +56,9 @@ struct Host {
     engines: Result<Engines, Missing>,
     /// What the look of this sample said; none where nothing can be seen.
     look: Option<Look>,
+    pace: Pace,
+    /// The first question since its last answer: what it said holds for as long as nothing else was to be known.
+    unanswered: Option<Stopwatch>,
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
@@ -67,7 +75,6 @@ struct Asking {
 }
 
 struct Latest {
-    came: Stopwatch,
     /// The server has not been away since: what it said may still be so.
     holds: bool,
     answers: ProbeResult,
@@ -126,15 +133,30 @@ impl Source for Ollama {
         let on_this_machine = hosts.iter().any(|host| host.engines.is_ok());
         let processes = on_this_machine.then(|| Processes::new(&context.paths.procfs));
         let wait = schedule.interval.get().mul_f64(WAIT_SHARE);
-        Ok(Self { runtime, hosts, processes, wait, sampled: false, ledger: context.lent().unwrap_or_default() })
+        Ok(Self {
+            runtime,
+            hosts,
+            processes,
+            wait,
+            sampled: false,
+            ledger: context.lent().unwrap_or_default(),
+            audience: context.lent(),
+            interval: schedule.interval.get(),
+        })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
-        let Self { runtime, hosts, processes, ledger, .. } = self;
+        let Self { runtime, hosts, processes, ledger, interval, .. } = self;
         let processes = processes.as_mut().map(Processes::look);
+        let rest = self.audience.as_ref().is_some_and(|audience| !audience.is_there(*interval));
         for host in hosts.iter_mut() {
-            host.look(processes.as_ref());
-            host.begin(runtime);
+            host.look(processes.as_ref(), runtime);
+            let commands = ledger.revision(&host.name);
+            // What came in while a question still runs waits for the next.
+            if host.asking.is_none() && host.is_due(rest, commands, *interval) {
+                host.pace.asked(commands);
+                host.begin(runtime, rest);
+            }
         }
         // The first sample has no last answer to show, so it gives each server its time.
         let wait = if self.sampled { self.wait } else { BUSY_AFTER };
@@ -183,6 +205,8 @@ impl Host {
             observer: Observer::default(),
             engines,
             look: None,
+            pace: Pace::default(),
+            unanswered: None,
             latest: None,
             stale_after,
             standing: HostStatus::Busy,
@@ -192,18 +216,34 @@ impl Host {
         }
     }
 
-    fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>) {
+    /// Looks at the engines, and asks them.
+    fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime) {
         self.look = self.engines.as_mut().ok().zip(processes).and_then(|(engines, processes)| engines.look(processes));
-    }
-
-    /// Asks, unless the last question still runs.
-    fn begin(&mut self, runtime: &Runtime) {
+        self.pace.look(self.look);
         if let Ok(engines) = &mut self.engines {
             engines.begin(runtime);
         }
+    }
+
+    /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
+    fn is_due(&mut self, rest: bool, commands: u64, interval: Duration) -> bool {
+        let hinted = self.pace.is_due(commands, interval);
+        let Some(latest) = self.latest.as_ref().filter(|_| self.standing == HostStatus::Answering) else { return true };
+        // The time of one in memory is over that was not before.
+        let answered_at = latest.answers.answered_at.as_duration().as_secs_f64();
+        let over = |expiry| {
+            matches!(expiry, Expiry::At(time)
+            if (answered_at..now()).contains(&(time - latest.answers.clock_offset_seconds)))
+        };
+        !rest || hinted || latest.answers.incomplete || latest.loaded.iter().any(|model| over(model.expiry))
+    }
+
+    /// Asks, unless the last question still runs.
+    fn begin(&mut self, runtime: &Runtime, rest: bool) {
         let Some(mut probe) = self.probe.take() else { return };
+        self.unanswered.get_or_insert_with(Stopwatch::start);
         let task = runtime.spawn(async move {
-            let result = probe.ask().await;
+            let result = probe.ask(rest).await;
             (probe, result)
         });
         self.asking = Some(Asking { begun: Stopwatch::start(), task });
@@ -239,6 +279,7 @@ impl Host {
             // Tasks are cancelled only with the runtime, and nobody waits then.
             Err(_) => return,
         };
+        self.questions.requests = probe.requests();
         self.probe = Some(probe);
         let asked = asking.begun.started();
         self.asking = None;
@@ -261,7 +302,9 @@ impl Host {
                 model.loaded_at = engines.born(weights).or(model.loaded_at);
             }
         }
-        self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
+        self.latest = Some(Latest { holds: true, answers, loaded: Arc::new(loaded) });
+        self.unanswered = None;
+        self.pace.answered(&self.server.address);
         self.stand(HostStatus::Answering, None);
     }
 
@@ -314,7 +357,8 @@ impl Host {
         }
         let latest = self.latest.as_ref();
         // Silence says nothing about the models: for a while they are what they were.
-        let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
+        let silent = self.unanswered.is_some_and(|since| since.elapsed() > self.stale_after);
+        let fresh = latest.filter(|latest| latest.holds && !silent);
         let mut reading = HostReading {
             host: self.name.clone(),
             url: self.server.address.to_string(),

@@ -52,7 +52,8 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
     };
     let runners = sample.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
-    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(sample.gpus?, host, model));
+    let sampled = sample.reading.as_ref().ok().map(|(_, sampled_at)| sampled_at.as_duration().as_secs_f64());
+    let loaded = loaded_models(hosts, sampled, |host, model| runners.gpu_memory(sample.gpus?, host, model));
     let installed = installed_models(hosts);
     if let Some(why) = &silent {
         let nobody = loaded.is_none();
@@ -121,22 +122,26 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
 
 fn loaded_models(
     hosts: &[HostReading],
+    sampled: Option<f64>,
     gpu_memory: impl Fn(&str, &str) -> Option<Vec<GpuMemory>>,
 ) -> Option<Vec<Loaded>> {
     let mut models = None;
     for host in hosts {
         if let (Some(loaded), Some(answered_at)) = (host.loaded.value(), host.answered_at) {
+            // One that was not asked anew, as nothing has changed, is known up to now.
+            let known = sampled.filter(|_| host.standing == HostStatus::Answering).unwrap_or(answered_at);
+            let known = known.max(answered_at);
             models.get_or_insert_with(Vec::new).extend(loaded.iter().map(|model| Loaded {
                 gpu_memory: gpu_memory(&host.host, &model.name),
-                ..loaded_model(host, model, answered_at)
+                ..loaded_model(host, model, known)
             }));
         }
     }
     models
 }
 
-fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Loaded {
-    let server_time = answered_at + host.clock_offset_seconds;
+fn loaded_model(host: &HostReading, model: &LoadedModel, known: f64) -> Loaded {
+    let server_time = known + host.clock_offset_seconds;
     Loaded {
         name: model.name.clone(),
         host: host.host.clone(),
@@ -151,7 +156,7 @@ fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Lo
         gpu_memory: None,
         loaded_at: model.loaded_at.map(time),
         last_used: model.last_used.map(time),
-        idle_minutes: model.last_used.map(|used| tenths((answered_at - used).max(0.0) / 60.0)),
+        idle_minutes: model.last_used.map(|used| tenths((known - used).max(0.0) / 60.0)),
         always_loaded: model.expiry == Expiry::Never,
         expires_at: model.expires_at.clone(),
         unloads_in_seconds: match model.expiry {
