@@ -210,10 +210,10 @@ fn an_archive_that_ends_before_what_was_counted_keeps_nobody_waiting() {
     let mut audit = installation.open();
     audit.sample().unwrap();
     for _ in 0..3 {
-        (0..4).for_each(|_| installation.append(0));
+        (0..5000).for_each(|_| installation.append(0));
         audit.sample().unwrap();
     }
-    while audit.sample().unwrap().logs[0].total < 12 {}
+    while audit.sample().unwrap().logs[0].total < 15_000 {}
     let bytes = fs::read(&installation.live).unwrap();
     fs::write(&installation.live, &bytes[..bytes.len() / 2]).unwrap();
     assert!(installation.rotate(Rotation::Pack, 10));
