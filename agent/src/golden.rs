@@ -79,6 +79,7 @@ impl World {
                 let bound = listeners.bind(&addresses).unwrap();
                 app.set_settings(Settings {
                     addresses: listeners.addresses(&addresses, &bound).unwrap(),
+                    telemetry_path: "/metrics".to_owned(),
                     ..Settings::default()
                 });
                 let opened = listeners.put_in_use(&addresses, bound).await;
@@ -229,6 +230,8 @@ fn every_message_and_every_response() {
     world.response("governance_rest", "/api/governance", newest);
     world.response("governance_roles", "/api/governance/roles", |_| true);
     world.response("governance_audit_logs", "/api/governance/audit-logs?limit=2", |_| true);
+    world.response("audit_metrics", "/metrics?collect[]=audit", |_| true);
+    world.response("roles_metrics", "/metrics?collect[]=roles", |_| true);
     world.response("governance_audit_logs_bad", "/api/governance/audit-logs?limit=0", |_| true);
 
     let off = |text: &str| text.contains("is off in this test");

@@ -76,6 +76,12 @@ fn names<'a>(message: &'a Value, list: &str) -> Vec<&'a str> {
     message[list].as_array().into_iter().flatten().filter_map(|model| model["name"].as_str()).collect()
 }
 
+/// The entry of this model among those that are installed.
+fn installed<'a>(message: &'a Value, name: &str) -> &'a Value {
+    let mut models = message["installed_models"].as_array().into_iter().flatten();
+    models.find(|model| model["name"] == name).unwrap_or(&Value::Null)
+}
+
 fn state(message: &Value) -> &str {
     message["hosts"][0]["state"].as_str().unwrap_or_default()
 }
@@ -89,7 +95,7 @@ fn loaded() {
     assert_eq!((&model["state"], &model["memory_usage"]), (&json!("loaded"), &json!(3 * GIB)));
     assert!((3590.0..=3600.0).contains(&model["unloads_in_seconds"].as_f64().unwrap()), "{model}");
     assert_eq!((&model["idle_minutes"], &model["always_loaded"]), (&json!(0.0), &json!(false)));
-    assert_eq!(message["installed_models"][0]["loaded"], true);
+    assert_eq!(installed(&message, "phi3.5:3.8b")["loaded"], true);
 }
 
 #[test]
@@ -127,12 +133,11 @@ fn pulled_and_pulled_anew() {
     let model = Model::new("qwen2.5-coder:7b", 5 * GIB);
     let (first, again) = (model.clone(), model.pulled_again());
     let pull = |simulator: &mut Simulator| simulator.install(first);
-    let message =
-        watched.shows("/api/tags", pull, |message| names(message, "installed_models").contains(&"qwen2.5-coder:7b"));
-    assert_eq!(message["installed_models"][0]["size"], json!(model.size));
+    let message = watched.shows("/api/tags", pull, |message| !installed(message, &model.name).is_null());
+    assert_eq!(installed(&message, &model.name)["size"], json!(model.size));
     let digest = again.digest.clone();
     let pull = |simulator: &mut Simulator| simulator.install(again);
-    watched.shows("/api/tags", pull, |message| message["installed_models"][0]["digest"] == digest.as_str());
+    watched.shows("/api/tags", pull, |message| installed(message, &model.name)["digest"] == digest.as_str());
 }
 
 #[test]

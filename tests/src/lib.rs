@@ -4,10 +4,12 @@
 mod agent;
 mod contract;
 mod control;
+mod emitted;
 mod exposition;
 mod feed;
 mod http;
 mod machine;
+mod ollama;
 mod peer;
 mod postgres;
 mod prometheus;
@@ -21,10 +23,12 @@ pub use self::{
     agent::{Agent, Ended, Setup},
     contract::{Contract, Route},
     control::{Beside, Control},
+    emitted::{page, series},
     exposition::{Exposition, Sample},
     feed::Feed,
     http::{Request, Response, Wire, encode, get, receive},
     machine::Machine,
+    ollama::{EngineProcess, OllamaServer},
     peer::Peer,
     postgres::PostgresServer,
     prometheus::Prometheus,

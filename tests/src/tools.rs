@@ -54,6 +54,14 @@ pub fn python() -> Option<PathBuf> {
     found("the PyPI packages of tests/requirements.txt (make tools)", python.is_file().then_some(python))
 }
 
+/// Ollama's simulator, where it and its engine are built.
+pub(crate) fn simulator() -> Option<PathBuf> {
+    let programs = ["aura-ollama-simulator", "llama-server"].map(|name| profile().join(name));
+    let are_built = programs.iter().all(|program| program.is_file());
+    let [simulator, _] = programs;
+    found("the simulator (cargo build --package aura-ollama-simulator)", are_built.then_some(simulator))
+}
+
 fn found(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
         skip(what);

@@ -18,7 +18,8 @@ use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, sample_once},
     net::client,
-    telemetry::{self, declared},
+    telemetry,
+    views::declared,
 };
 
 /// A scraper would have given up long before.
@@ -36,7 +37,7 @@ pub(super) fn compare(overrides: &Overrides, arguments: &CompareArguments) -> an
     };
     let before = scrape()?;
     let mut sampler =
-        Sampler { context: Context::new(config.paths.clone().into()).with_declared(declared()), text: String::new() };
+        Sampler { context: Context::new(config.paths.clone()).with_declared(declared()), text: String::new() };
     config.sources.visit(&mut sampler);
     let after = scrape()?;
     let unreadable = || format!("{} does not answer in the Prometheus text format", arguments.url);

@@ -2,12 +2,9 @@
 
 use std::fmt::Write as _;
 
-use aura_model::{Family, Kind, Source, Unit};
+use aura_model::{Family, Kind, Unit};
 
-use crate::{
-    config::{Sources, Visit},
-    telemetry,
-};
+use crate::views::groups;
 
 const HEAD: &str = "\
 # Metrics
@@ -24,24 +21,16 @@ In OpenMetrics 1.0 sample names are the same; counters whose public name lacks `
 /// The reference as Markdown.
 pub(super) fn reference() -> String {
     let mut reference = Reference(HEAD.to_owned());
-    Sources::default().visit(&mut reference);
-    reference.part("aura", "aura");
-    for group in telemetry::GROUPS {
-        reference.group(group.name, group.declare);
+    for groups in groups().chunk_by(|one, other| one.source == other.source) {
+        reference.part(groups[0].source, groups[0].part);
+        for group in groups {
+            reference.group(group.name, group.declare);
+        }
     }
     reference.0
 }
 
 struct Reference(String);
-
-impl Visit for Reference {
-    fn visit<S: Source>(&mut self, _: &S::Options) {
-        self.part(S::NAME, S::PART);
-        for group in S::groups() {
-            self.group(group.name, group.declare);
-        }
-    }
-}
 
 impl Reference {
     fn part(&mut self, source: &str, part: &str) {

@@ -14,12 +14,12 @@ use super::{
 use crate::{
     config::{Overrides, Visit},
     hub::{AnyReading, Snapshot, sample_once},
-    telemetry::declared,
+    views::declared,
 };
 
 pub(super) fn sample(overrides: &Overrides, arguments: &SampleArguments) -> anyhow::Result<()> {
     let config = load(overrides)?.config;
-    let context = Context::new(config.paths.clone().into()).with_declared(declared());
+    let context = Context::new(config.paths.clone()).with_declared(declared());
     let mut sampler =
         Sampler { arguments, context, json: serde_json::Map::new(), out: String::new(), failed: Vec::new() };
     config.sources.visit(&mut sampler);

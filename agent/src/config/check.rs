@@ -5,7 +5,7 @@ use std::time::Duration;
 use aura_model::{Interval, Options, Source};
 
 use super::{
-    Config, Feed, History, Problem, Visit, Web,
+    Config, Energy, Feed, History, Problem, Visit, Web,
     node::{Node, Value},
 };
 
@@ -25,6 +25,7 @@ pub(super) fn problems(config: &Config, typed: &Node) -> Vec<Problem> {
             found.add(&key, message);
         }
     });
+    found.in_section("energy", |found| energy(&config.energy, found));
     config.sources.visit(&mut found);
     if config.stale_after.0 < Interval::from_secs(1) {
         found
@@ -115,6 +116,16 @@ fn feed(feed: &Feed, found: &mut Found) {
         if interval < Interval::from_secs(1) {
             found.add(key, format!("{interval} is too short: 1s is the least"));
         }
+    }
+}
+
+fn energy(energy: &Energy, found: &mut Found) {
+    if energy.price_per_kwh.is_some_and(|price| !(0.0..=1e6).contains(&price)) {
+        found.add("price_per_kwh", "is no price: write a number that is not negative, such as 0.32");
+    }
+    let letters = energy.currency.chars().count();
+    if !(1..=8).contains(&letters) || energy.currency.chars().any(char::is_control) {
+        found.add("currency", "write up to 8 letters, such as EUR or $");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aura_model::Switch;
+use aura_yaml::{Step, display_path};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess,
     SeqAccess, Unexpected, Visitor,
@@ -10,7 +11,7 @@ use serde::de::{
 };
 
 use super::{
-    node::{Entry, Node, Origin, Scalar, Step, Value, display_path},
+    node::{Entry, Node, Origin, Scalar, Value},
     problem::{MAX_PROBLEMS, Problem, Problems, suggestion},
 };
 

@@ -25,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aura_model::Paths;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ pub use interpolate::Variables;
 pub use network::Network;
 pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems};
-pub use settings::{Feed, History, Log, LogFormat, LogLevel, Paths, StaleAfter, Storage, Web};
+pub use settings::{Energy, Feed, History, Log, LogFormat, LogLevel, StaleAfter, Storage, Web};
 pub use sources::{Sources, Visit};
 pub use thresholds::{Threshold, Thresholds};
 
@@ -58,6 +59,8 @@ pub struct Config {
     /// Values worth a warning on the page and in the feed. Each has `warning` and `critical`, the values above which
     /// it is shown (leave one empty to have none), and `for`, how long the value must stay there first.
     pub thresholds: Thresholds,
+    /// What electricity costs.
+    pub energy: Energy,
     /// So long the last values are shown, with their age, while newer ones do not come: a machine that is out of memory
     /// stands still for seconds. Of a source that is asked seldom, three of its intervals where that is longer. Older
     /// values are absent.

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path, sync::Arc};
 
+use aura_yaml::Step;
+
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -92,29 +94,6 @@ impl Scalar {
         let held = if message.contains(&quoted) { &quoted } else { &self.text };
         message.replace(held, written)
     }
-}
-
-/// One step down the tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Into a mapping.
-    Key(String),
-    /// Into a sequence.
-    Index(usize),
-}
-
-/// The way from the root to a value, written `sources.host.interval` or `allowed_hosts[0]`.
-#[must_use]
-pub fn display_path(steps: &[Step]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        match step {
-            Step::Key(key) if text.is_empty() => text.push_str(key),
-            Step::Key(key) => text.extend([".", key]),
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text
 }
 
 impl Node {

@@ -118,33 +118,6 @@ impl Default for StaleAfter {
     }
 }
 
-/// Where the outside world is mounted: elsewhere in a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Paths {
-    /// Root of procfs.
-    pub procfs: PathBuf,
-    /// Root of sysfs.
-    pub sysfs: PathBuf,
-    /// Root of the watched file systems; it is stripped from mount points.
-    pub rootfs: PathBuf,
-    /// udev's database, where disks have their names and serial numbers.
-    pub udev: PathBuf,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        let aura_model::Paths { procfs, sysfs, rootfs, udev } = aura_model::Paths::default();
-        Self { procfs, sysfs, rootfs, udev }
-    }
-}
-
-impl From<Paths> for aura_model::Paths {
-    fn from(Paths { procfs, sysfs, rootfs, udev }: Paths) -> Self {
-        Self { procfs, sysfs, rootfs, udev }
-    }
-}
-
 /// The live feeds that pages listen to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -190,6 +163,23 @@ pub struct History {
 impl Default for History {
     fn default() -> Self {
         Self { window: Interval::from_secs(3600), resolution: Interval::from_secs(1) }
+    }
+}
+
+/// What electricity costs, so that answers of models have a price where a GPU or the processor counts its energy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Energy {
+    /// Price of a kilowatt hour. Without one, energy is shown and no cost.
+    #[schemars(example = 0.32)]
+    pub price_per_kwh: Option<f64>,
+    /// What the price is in, as it is shown beside a number.
+    pub currency: String,
+}
+
+impl Default for Energy {
+    fn default() -> Self {
+        Self { price_per_kwh: None, currency: "EUR".to_owned() }
     }
 }
 

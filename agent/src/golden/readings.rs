@@ -168,6 +168,8 @@ pub(super) fn ollama() -> OllamaReading {
     let loaded = |name: &str, digest: &str, expiry, stopping| LoadedModel {
         name: name.into(),
         digest: digest.into(),
+        weights: (digest == "one").then(|| "weights-one".into()),
+        setup: None,
         size: Some(6 << 30),
         size_vram: Some(5 << 30),
         family: Some("llama".into()),
@@ -177,6 +179,7 @@ pub(super) fn ollama() -> OllamaReading {
         expiry,
         expires_at: Some("2025-12-15T13:00:00.5+01:00".into()),
         stopping,
+        crashed: false,
         loaded_at: Some(now - 600.0),
         last_used: Some(now - 90.0),
     };
@@ -193,6 +196,7 @@ pub(super) fn ollama() -> OllamaReading {
         context_length: Some(131_072),
         capabilities: Some(vec!["completion".into(), "tools".into()]),
         weights: weights.map(Into::into),
+        setup: None,
         remote,
     };
     let answering = aura_ollama::HostReading {
@@ -214,6 +218,7 @@ pub(super) fn ollama() -> OllamaReading {
             loaded("llama3.1:8b", "one", Expiry::At(now + 211.5), false),
             LoadedModel { loaded_at: None, last_used: None, ..loaded("helper:latest", "two", Expiry::Never, true) },
         ])),
+        engines: off("ollama's engines"),
         odd: vec!["/api/tags: an entry without a name".into()],
         questions: Default::default(),
         commands: Default::default(),
@@ -228,7 +233,8 @@ pub(super) fn ollama() -> OllamaReading {
         answered_at: None,
         version: None,
         installed: Section::Off { missing: why.clone() },
-        loaded: Section::Off { missing: why },
+        loaded: Section::Off { missing: why.clone() },
+        engines: Section::Off { missing: why },
         odd: Vec::new(),
         ..answering.clone()
     };

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::Path};
 
 use jiff::Timestamp;
 
-/// Numbers that grow with the time that a test takes.
-const TIMED: [&str; 5] = ["seq", "age_seconds", "duration_seconds", "size_age_seconds", "uptime_seconds"];
+/// Numbers that grow with the time that a test takes, and with how often it has to ask.
+const TIMED: [&str; 6] =
+    ["seq", "age_seconds", "duration_seconds", "size_age_seconds", "uptime_seconds", "requests_total"];
 
 pub(super) struct Masks {
     begun: Timestamp,

@@ -13,6 +13,17 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message).hint("see the field Allow")
     }
 
+    /// A path that leads nowhere. A slash in a model's name parts the path like any other.
+    pub(crate) fn nothing_at(path: &str) -> Self {
+        let of_a_model = path.starts_with("/v1/models/") && (path.ends_with("/load") || path.ends_with("/unload"));
+        let hint = if of_a_model {
+            "write each / in a model's name as %2F: /v1/models/team%2Fmodel:tag/load"
+        } else {
+            "the page is at /, the metrics are at /metrics, the API is at /api/system"
+        };
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}")).hint(hint)
+    }
+
     /// What the HTTP server refuses by itself, before there is a request.
     pub(crate) fn unreadable(status: StatusCode) -> Self {
         let (code, message, hint) = match status {

@@ -120,8 +120,7 @@ async fn reload(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
 }
 
 async fn not_found(uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
-        .hint("the page is at /, the metrics are at /metrics, the API is at /api/system")
+    ApiError::nothing_at(uri.path())
 }
 
 async fn wrong_method(request: Request) -> ApiError {

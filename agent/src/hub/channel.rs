@@ -102,6 +102,22 @@ pub struct Health {
     pub counts: Counts,
 }
 
+impl Health {
+    /// That of what is put together from sources when it is asked for: it is never late.
+    pub(crate) fn derived(name: &'static str, interval: Duration) -> Self {
+        Self {
+            name,
+            state: State::Fresh,
+            missing: None,
+            sampled_at: None,
+            age: None,
+            duration: None,
+            interval,
+            counts: Counts::default(),
+        }
+    }
+}
+
 impl<S: Source> Channel<S> {
     pub(super) fn new() -> Self {
         let progress = Progress {

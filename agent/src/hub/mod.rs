@@ -27,6 +27,11 @@ pub trait Published: Any + Send + Sync {
     /// Its name in `aura_source_*`.
     fn name(&self) -> &'static str;
 
+    /// Whether it is a source. What is put together from sources is listed nowhere beside them.
+    fn is_source(&self) -> bool {
+        true
+    }
+
     /// Its part of the metrics: `/metrics/<part>`.
     fn part(&self) -> &'static str;
 

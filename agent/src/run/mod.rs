@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
-use aura_ollama::Ledger;
+use aura_ollama::{Audience, Ledger};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -37,8 +37,8 @@ use crate::{
     http::{Actions, App, CONNECTIONS, Front, Listeners, Reload, Serving, Settings, Trust, web_config::WebConfig},
     hub::{Hub, start_ticking},
     publish::feed::{Feeds, Limits},
-    telemetry::{Events, Telemetry, declared},
-    views::{self, Parts, Views},
+    telemetry::{Events, Telemetry},
+    views::{self, Parts, Views, declared},
 };
 
 /// What the system or a person asks of the process.
@@ -105,11 +105,12 @@ impl Agent {
         let storage = config.storage.path.as_deref().map(storage::claim).transpose()?.flatten();
         let hub = Arc::new(Hub::default());
         let ledger = Arc::new(Ledger::default());
-        let context = Context::new(config.paths.clone().into())
+        let context = Context::new(config.paths.clone())
             .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get())
             .with_declared(declared())
-            .lending(Arc::clone(&ledger));
+            .lending(Arc::clone(&ledger))
+            .lending(Arc::<Audience>::default());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let descriptors = system::raise_descriptor_limit();

@@ -3,7 +3,6 @@
 //! Unlike a source this is not sampled on a timer: it is put together when a scraper asks, at most once a second,
 //! so that it costs nothing while nobody does.
 
-mod declared;
 mod metrics;
 mod process;
 
@@ -14,10 +13,10 @@ use std::{
 
 use aura_model::{EachGroup, each_group};
 
-pub use self::{declared::declared, metrics::GROUPS, process::Process};
+pub use self::{metrics::GROUPS, process::Process};
 use crate::{
     VERSION,
-    hub::{AnyReading, Health, Hub, Published, State},
+    hub::{AnyReading, Health, Hub, Published},
     publish::feed::{Feed, Stats},
 };
 
@@ -93,11 +92,7 @@ impl Telemetry {
         let reading = Arc::new(Reading {
             taken: Instant::now(),
             process: Process::read(self.started),
-            sources: sources
-                .iter()
-                .filter(|source| source.name() != Self::NAME)
-                .map(|source| source.health())
-                .collect(),
+            sources: sources.iter().filter(|source| source.is_source()).map(|source| source.health()).collect(),
             feeds: self.feeds.clone(),
             events: self.events.counts(),
         });
@@ -107,6 +102,9 @@ impl Telemetry {
 
     /// Its name among the sources; it is none, and lists leave it out.
     pub const NAME: &str = "aura";
+
+    /// Its part of the metrics.
+    pub const PART: &str = "aura";
 }
 
 impl Reading {
@@ -130,8 +128,12 @@ impl Published for Telemetry {
         Self::NAME
     }
 
+    fn is_source(&self) -> bool {
+        false
+    }
+
     fn part(&self) -> &'static str {
-        "aura"
+        Self::PART
     }
 
     fn reading(&self) -> Option<Arc<dyn AnyReading>> {
@@ -139,26 +141,11 @@ impl Published for Telemetry {
     }
 
     fn health(&self) -> Health {
-        Health::always(Self::NAME)
+        Health::derived(Self::NAME, SHARED_FOR)
     }
 
     fn groups(&self) -> Vec<&'static str> {
         GROUPS.iter().map(|group| group.name).collect()
-    }
-}
-
-impl Health {
-    fn always(name: &'static str) -> Self {
-        Self {
-            name,
-            state: State::Fresh,
-            missing: None,
-            sampled_at: None,
-            age: None,
-            duration: None,
-            interval: SHARED_FOR,
-            counts: Default::default(),
-        }
     }
 }
 

@@ -2,14 +2,24 @@
 //! the file of the model's weights: two sources that know nothing of each other name the same digest, and here they meet.
 //! Where that is not plain, nothing is said.
 
+mod devices;
+mod meter;
+
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use aura_gpu::GpuReading;
 use aura_model::Name;
 use aura_net::HostPort;
-use aura_ollama::{HostReading, LoadedModel, OllamaReading};
+use aura_ollama::OllamaReading;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+#[cfg(test)]
+pub(crate) use self::meter::Model;
+pub(crate) use self::{
+    devices::{Devices, DevicesReading},
+    meter::{DeviceSums, ModelSums, Sums},
+};
 
 /// What a process that runs a model takes of a GPU.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -38,7 +48,7 @@ impl Runners {
         let mut runners: BTreeMap<Name, Option<Runner>> = BTreeMap::new();
         for host in reading.hosts.iter().filter(|host| is_here(&host.host)) {
             for model in host.loaded.value().into_iter().flat_map(|models| models.iter()) {
-                let Some(weights) = weights(host, model) else { continue };
+                let Some(weights) = model.weights.clone() else { continue };
                 match runners.entry(weights) {
                     Entry::Vacant(entry) => {
                         entry.insert(Some(Runner { host: host.host.clone(), model: model.name.clone() }));
@@ -74,10 +84,6 @@ impl Runners {
         }
         (!rows.is_empty()).then_some(rows)
     }
-}
-
-fn weights(host: &HostReading, model: &LoadedModel) -> Option<Name> {
-    host.installed.value()?.iter().find(|installed| installed.digest == model.digest)?.weights.clone()
 }
 
 /// Another machine's model may have the same weights as a process here.

@@ -3,6 +3,7 @@
 //! in `join`.
 
 pub mod debates;
+mod declared;
 pub mod governance;
 pub mod host;
 mod join;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use aura_model::Context;
 use http::StatusCode;
 
+pub use self::declared::declared;
+pub(crate) use self::declared::groups;
 pub(crate) use self::view::View;
 pub use self::view::Views;
 use self::{
@@ -32,7 +35,7 @@ use crate::{
 // Each view is registered by its one line.
 views! { parts:
     HostView = Arc::new(HostView::new(parts.hub, parts.config, parts.context, parts.events)),
-    OllamaView = Arc::new(OllamaView::new(parts.hub, &parts.debates, Arc::clone(&parts.actions))),
+    OllamaView = Arc::new(OllamaView::new(parts.hub, parts.config, parts.context, &parts.debates, Arc::clone(&parts.actions))),
     PostgresView = Arc::new(PostgresView::new(parts.hub, parts.config)),
     DebatesView = Arc::clone(&parts.debates),
     GovernanceView = Arc::new(GovernanceView::new(parts.hub, parts.config)),

@@ -4,7 +4,7 @@ export function makeRoutes(
   interval?: number,
   historySeconds?: number,
 ): {
-  messages: Record<"system" | "models" | "database" | "governance", unknown>;
+  messages: Record<string, unknown>;
   next(): void;
   answer(url: URL): [number, unknown];
 };

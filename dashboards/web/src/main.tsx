@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { App } from "./app";
+import { PANELS } from "./panels/all";
 import { followTab } from "./shell/tab";
 import { followTheme } from "./shell/theme";
 import { start } from "./store";
@@ -12,5 +13,5 @@ import "./style/states.css";
 
 followTheme();
 followTab();
-start();
+start(PANELS);
 render(<App />, document.getElementById("app") as HTMLElement);

@@ -1,13 +1,10 @@
 import { effect, signal } from "@preact/signals";
 import { ask } from "./feed/browser";
-import { type DatabaseUpdate, parseDatabase } from "./feed/database";
 import type { Arrival } from "./feed/feed";
-import { type GovernanceUpdate, parseGovernance } from "./feed/governance";
 import { parseHistory } from "./feed/history";
 import { parseUpdate, type SystemUpdate } from "./feed/message";
-import { type ModelUpdate, parseModels } from "./feed/models";
 import { Columns, rowOf, type SeriesName } from "./history/columns";
-import { clock, follow, now } from "./live";
+import { clock, follow, type Live, now } from "./live";
 import { recall, remember } from "./shell/memory";
 
 /** How far back the charts look, in seconds. */
@@ -22,16 +19,6 @@ const system = follow<SystemUpdate>({ name: "system", parse: parseUpdate }, (rea
   columns.push(sampled / 1000, rowOf(reading), reading.interval_seconds);
 });
 export const { update, connection, age, stale } = system;
-export const models = follow<ModelUpdate>({ name: "models", parse: parseModels });
-export const database = follow<DatabaseUpdate>({ name: "database", parse: parseDatabase });
-export const governance = follow<GovernanceUpdate>({ name: "governance", parse: parseGovernance });
-
-/** Whose readings a feed shows: it is open while one of these sources is on. */
-const OPENED_BY = [
-  { feed: models, sources: ["ollama"] },
-  { feed: database, sources: ["postgres"] },
-  { feed: governance, sources: ["audit", "roles"] },
-];
 
 export const chosenWindow = signal<Window>(recall("window", Object.keys(WINDOWS) as Window[]) ?? "15m");
 /** Changes whenever the charts have something new to draw. */
@@ -54,8 +41,8 @@ export function drawn(names: SeriesName[]): boolean {
   return names.some((name) => columns.series[name].findLastIndex((value) => value !== null) >= first);
 }
 
-/** Opens the feeds and keeps the store up to date from then on. */
-export function start(): void {
+/** Opens the feeds, those of the sources' own panels while one of their sources is on, and keeps the store up to date from then on. */
+export function start(panels: { source?: string; feed?: Live<unknown> }[]): void {
   system.open();
   setInterval(() => {
     now.value = Date.now();
@@ -68,10 +55,11 @@ export function start(): void {
   effect(() => {
     const sources = update.value?.sources;
     if (!sources) return;
-    for (const { feed, sources: names } of OPENED_BY) {
-      const on = sources.some(({ name, state }) => names.includes(name) && state !== "off" && state !== "starting");
-      if (on) feed.open();
-      else feed.close();
+    const on = sources.filter(({ state }) => state !== "off" && state !== "starting").map(({ name }) => name);
+    const wanted = new Set(panels.flatMap(({ source, feed }) => (source && on.includes(source) && feed ? [feed] : [])));
+    for (const { feed } of panels) {
+      if (feed && wanted.has(feed)) feed.open();
+      else feed?.close();
     }
   });
   effect(() => {

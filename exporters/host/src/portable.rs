@@ -40,6 +40,14 @@ pub struct HostReading {
     pub health: Vec<GroupHealth>,
 }
 
+impl HostReading {
+    /// Joules that the processor counted: other systems' counters are not read.
+    #[must_use]
+    pub fn package_joules(&self) -> Vec<(Name, f64)> {
+        Vec::new()
+    }
+}
+
 /// What the machine is, as far as the system says; looked up once.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Platform {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Group, Interval, Missing, Switch};
 
@@ -42,16 +42,17 @@ pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone +
     }
 }
 
-/// Where the outside world is mounted; elsewhere in tests and in containers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the outside world is mounted: elsewhere in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Paths {
-    /// Root of procfs, usually `/proc`.
+    /// Root of procfs.
     pub procfs: PathBuf,
-    /// Root of sysfs, usually `/sys`.
+    /// Root of sysfs.
     pub sysfs: PathBuf,
-    /// Root of the watched file systems, usually `/`; stripped from mount points.
+    /// Root of the watched file systems; it is stripped from mount points.
     pub rootfs: PathBuf,
-    /// udev's database, usually `/run/udev/data`.
+    /// udev's database, where disks have their names and serial numbers.
     pub udev: PathBuf,
 }
 

@@ -1,10 +1,13 @@
 //! What a sample costs: CPU time of this process' sampling thread and the time it waits, against the simulator with
 //! twenty models, one of them loaded. `cargo run --release -p aura-ollama --example ollama_sample_cost`
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use aura_model::{Context, Source, Switch};
-use aura_ollama::{KeepAlive, Ledger, Ollama, OllamaOptions, load};
+use aura_ollama::{Command, KeepAlive, Ledger, Ollama, OllamaOptions};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 const SAMPLES: u32 = 200;
@@ -16,13 +19,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = simulator.url().parse()?;
-    runtime.block_on(load(
-        &Ledger::default(),
-        &server,
-        &"model7:7b".into(),
-        KeepAlive::Forever,
-        Duration::from_secs(10),
-    ))?;
+    let command = Command {
+        ledger: &Ledger::default(),
+        server: &server,
+        target: &"model7:7b".into(),
+        known: HashMap::new(),
+        force: false,
+        within: Duration::from_secs(10),
+    };
+    runtime.block_on(command.load(KeepAlive::Forever))?;
     let options =
         OllamaOptions { enabled: Switch::On, hosts: vec![simulator.url().into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).map_err(|missing| missing.to_string())?;

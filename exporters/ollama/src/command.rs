@@ -5,19 +5,20 @@ use std::time::Duration;
 use aura_model::{Interval, Name, Stopwatch};
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::{
-    Action, Client, Failure, InstalledModel, Ledger, Outcome, Response, Server,
-    wire::{self, Running},
+    Action, Client, Failure, InstalledModel, Ledger, Outcome, Response, Server, Weights, is_same_name,
+    probe::installed,
+    resident::{Resident, until},
+    wire::{self, Installed, Running},
 };
 
-/// `/api/ps` is asked so often whether it is done.
-const LOOK: Duration = Duration::from_millis(200);
-/// One answer of `/api/ps` may take so long; it is busy then and asked again.
-const ANSWER: Duration = Duration::from_secs(5);
 /// After Ollama has said that a model is loaded, the list shows it within this time or something is wrong.
 const CONFIRM: Duration = Duration::from_secs(15);
+/// Ollama takes an idle model out of memory at once, if at all.
+const AT_ONCE: Duration = Duration::from_secs(2);
+/// The list of what is installed may take so long.
+const LIST: Duration = Duration::from_secs(5);
 
 /// Words of every version's refusals for want of memory. Newer ones do no reckoning before they load on a CPU: the
 /// allocator or the kernel ends their runner.
@@ -38,7 +39,7 @@ const MEMORY: [&str; 11] = [
 /// How long a model stays after its last use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepAlive {
-    /// As the server is set, 5 minutes usually.
+    /// As the server is set, 5 minutes usually; what is in memory stays for as long as before.
     Default,
     /// Until it is unloaded.
     Forever,
@@ -63,7 +64,7 @@ impl KeepAlive {
 pub struct Target {
     /// Its name with its tag.
     pub name: Name,
-    /// Its digest, if known. Ollama lists a model under the name that loaded it, and others of its names share it.
+    /// Its digest, if known.
     pub digest: Option<Name>,
     /// It can do nothing but embed.
     pub embedding: bool,
@@ -86,17 +87,17 @@ impl From<&InstalledModel> for Target {
     }
 }
 
-impl Target {
-    fn is(&self, running: &Running) -> bool {
-        *running.name == *self.name || self.digest.as_deref().is_some_and(|digest| running.digest == digest)
-    }
-}
-
-/// It was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// It is as it was to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// From the request until `/api/ps` said so.
     pub took: Duration,
+    /// It was so already, so nothing was asked of Ollama, and nothing is counted.
+    pub already: bool,
+    /// The name under which it was in memory, where that is another: it is gone by that name, too.
+    pub gone: Option<Name>,
+    /// What else there is to say, in a sentence.
+    pub note: Option<String>,
 }
 
 /// Why it was not done. The texts are Ollama's own where it gave one.
@@ -120,6 +121,17 @@ pub enum CommandError {
     /// It took longer than allowed, and was given up.
     #[error("{0}")]
     TooLong(String),
+    /// It is in memory under another name, which would go with it.
+    #[error("{target} is in memory as {goes}, which would go")]
+    OtherName {
+        /// What was to be unloaded.
+        target: Name,
+        /// The name that would go.
+        goes: Name,
+    },
+    /// Ollama cannot unload it: its name means something else by now, or nothing.
+    #[error("{0}")]
+    OutOfReach(String),
     /// The server refused for another reason.
     #[error("{0}")]
     Refused(String),
@@ -137,6 +149,7 @@ impl CommandError {
             Self::NoMemory(_) => Outcome::NoMemory,
             Self::Unsupported(_) => Outcome::Unsupported,
             Self::Busy(_) => Outcome::Busy,
+            Self::OtherName { .. } | Self::OutOfReach(_) => Outcome::Declined,
             Self::TooLong(_) | Self::Unconfirmed(_) | Self::Failure(Failure::Busy { .. }) => Outcome::Timeout,
             Self::Failure(Failure::Unreachable { .. }) => Outcome::Unreachable,
             Self::Refused(_) | Self::Failure(Failure::Unconnected { .. } | Failure::Broken { .. }) => Outcome::Failed,
@@ -144,74 +157,140 @@ impl CommandError {
     }
 }
 
-/// Loads a model, and waits until the server lists it. Giving up the wait aborts the load. How it ended is noted.
-///
-/// # Errors
-/// Why it is not loaded.
-pub async fn load(
-    ledger: &Ledger,
-    server: &Server,
-    model: &Target,
-    keep_alive: KeepAlive,
-    within: Duration,
-) -> Result<Done, CommandError> {
-    noted(ledger, server, Action::Load, async {
-        let mut client = Client::new(server.clone());
-        let mut body = json!({ "model": model.name, "stream": false });
-        if let Some(seconds) = keep_alive.seconds() {
-            body["keep_alive"] = seconds.into();
-        }
-        let generated = if model.embedding { None } else { Some(ask(&mut client, "/api/generate", &body, within).await) };
-        match generated {
-            Some(Err(CommandError::Unsupported(_))) | None => ask(&mut client, "/api/embed", &body, within).await?,
-            Some(result) => result?,
-        }
-        let confirmed = wait_for(&mut client, model, true, CONFIRM).await?;
-        if confirmed {
-            return Ok(());
-        }
-        Err(CommandError::Unconfirmed(format!(
-            "Ollama said that {} was loaded, and does not list it: it had to make room again, or its weights are loaded \
-             under another name",
-            model.name
-        )))
-    })
-    .await
+/// One load or unload. How it ended is noted in the ledger.
+pub struct Command<'a> {
+    /// Where it is noted.
+    pub ledger: &'a Ledger,
+    /// The server.
+    pub server: &'a Server,
+    /// The model.
+    pub target: &'a Target,
+    /// The weights of what is on the server, as far as known; the others are asked for.
+    pub known: Weights,
+    /// Whether what was not named may go with it.
+    pub force: bool,
+    /// It is given up after this time.
+    pub within: Duration,
 }
 
-/// Unloads a model, and waits until the server no longer lists it. How it ended is noted.
+impl Command<'_> {
+    /// Loads the model, and waits until the server lists its weights. Giving up the wait aborts the load.
+    ///
+    /// # Errors
+    /// Why it is not loaded.
+    pub async fn load(self, keep_alive: KeepAlive) -> Result<Done, CommandError> {
+        let (name, within) = (&self.target.name, self.within);
+        let mut resident = Resident::new(self.server, self.target, self.known);
+        noted(self.ledger, self.server, Action::Load, async {
+            resident.show_target().await?;
+            let was_there = resident.list(within).await?.iter().any(|running| resident.is_target(running));
+            let mut body = json!({ "model": name, "stream": false });
+            if let Some(seconds) = keep_alive.seconds() {
+                body["keep_alive"] = seconds.into();
+            }
+            let client = &mut resident.client;
+            let generated =
+                if self.target.embedding { None } else { Some(ask(client, "/api/generate", &body, within).await) };
+            match generated {
+                Some(Err(CommandError::Unsupported(_))) | None => ask(client, "/api/embed", &body, within).await?,
+                Some(result) => result?,
+            }
+            let Some(all) = resident.wait(CONFIRM, |all, is_target| all.iter().any(is_target)).await? else {
+                return Err(CommandError::Unconfirmed(format!(
+                    "Ollama said that {name} was loaded, and does not list it: it had to make room again"
+                )));
+            };
+            let kept = all.iter().find(|running| resident.is_target(running)).filter(|_| was_there);
+            let kept = kept.filter(|_| keep_alive == KeepAlive::Default);
+            let note = kept.map(|kept| format!("it was in memory, and Ollama leaves it so: {}", until(kept)));
+            Ok(Done { note, ..Done::default() })
+        })
+        .await
+    }
+
+    /// Unloads the model, and waits until the server no longer lists its weights. For what is not in memory nothing is
+    /// asked, and what goes by another name goes only by force.
+    ///
+    /// # Errors
+    /// Why it is still there.
+    pub async fn unload(self) -> Result<Done, CommandError> {
+        let (name, force) = (&self.target.name, self.force);
+        let mut resident = Resident::new(self.server, self.target, self.known);
+        noted(self.ledger, self.server, Action::Unload, async {
+            let shown = resident.show_target().await;
+            let all = resident.list(self.within).await?;
+            let is_named = |running: &&Running| is_same_name(&running.name, name);
+            if let Err(CommandError::NotFound(text)) = shown {
+                let deleted = all.iter().find(is_named).map(|model| resident.deleted(model));
+                return Err(deleted.unwrap_or(CommandError::NotFound(text)));
+            }
+            shown?;
+            let older = all.iter().find(|running| is_named(running) && !resident.is_target(running));
+            let target = all.iter().find(|running| resident.is_target(running));
+            // Whose weights nobody knows may be it.
+            let unknown = || all.iter().find(|running| is_named(running) && resident.may_be_target(running));
+            let unknown = unknown().or_else(|| all.iter().find(|running| resident.may_be_target(running)));
+            let Some(goes) = target.or(unknown) else {
+                return match older {
+                    Some(older) => Err(CommandError::OutOfReach(format!(
+                        "{name} means another model by now; the one in memory {}",
+                        until(older)
+                    ))),
+                    None => Ok(Done { already: true, ..Done::default() }),
+                };
+            };
+            if !is_named(&goes) && !force {
+                return Err(CommandError::OtherName { target: name.clone(), goes: goes.name.as_str().into() });
+            }
+            let body = json!({ "model": name, "stream": false, "keep_alive": 0 });
+            ask(&mut resident.client, "/api/generate", &body, self.within).await?;
+            let within = if target.is_some() { self.within } else { AT_ONCE };
+            let left = |all: &[Running], is_target: &dyn Fn(&Running) -> bool| {
+                all.iter().any(|running| is_target(running) || target.is_none() && running.digest == goes.digest)
+            };
+            if resident.wait(within, |all, is_target| !left(all, &is_target)).await?.is_none() {
+                return Err(match target {
+                    Some(_) => CommandError::Unconfirmed(format!(
+                        "{name} is still there after {:.0} s: it finishes a request first",
+                        within.as_secs_f64()
+                    )),
+                    None => CommandError::OutOfReach(format!("{name} is not in memory; {} {}", goes.name, until(goes))),
+                });
+            }
+            let gone = (!is_named(&goes)).then(|| goes.name.as_str().into());
+            let older = older.filter(|older| older.digest != goes.digest);
+            let note = older.map(|older| format!("an older version of it is still in memory: it {}", until(older)));
+            Ok(Done { gone, note, ..Done::default() })
+        })
+        .await
+    }
+}
+
+/// What is installed on a server at this moment.
 ///
 /// # Errors
-/// Why it is still there.
-pub async fn unload(ledger: &Ledger, server: &Server, model: &Target, within: Duration) -> Result<Done, CommandError> {
-    noted(ledger, server, Action::Unload, async {
-        let mut client = Client::new(server.clone());
-        let body = json!({ "model": model.name, "stream": false, "keep_alive": 0 });
-        ask(&mut client, "/api/generate", &body, within).await?;
-        if wait_for(&mut client, model, false, within).await? {
-            return Ok(());
-        }
-        Err(CommandError::Unconfirmed(format!(
-            "{} is still there after {:.0} s: it finishes a request first, or an older version of it goes by itself",
-            model.name,
-            within.as_secs_f64()
-        )))
-    })
-    .await
+/// It does not say.
+pub async fn installed_now(server: &Server) -> Result<Vec<InstalledModel>, CommandError> {
+    let answer = Client::new(server.clone()).get("/api/tags", LIST).await?;
+    let list = Installed::list(&answer.body).map_err(CommandError::Refused)?;
+    Ok(list.0.into_iter().map(installed).collect())
 }
 
 async fn noted(
     ledger: &Ledger,
     server: &Server,
     action: Action,
-    work: impl Future<Output = Result<(), CommandError>>,
+    work: impl Future<Output = Result<Done, CommandError>>,
 ) -> Result<Done, CommandError> {
     let begun = Stopwatch::start();
+    ledger.begin(&server.address.authority());
     let result = work.await;
     let took = begun.started().elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);
-    ledger.note(&server.address.authority(), action, outcome, took);
-    result.map(|()| Done { took })
+    if !result.as_ref().is_ok_and(|done| done.already) {
+        ledger.note(&server.address.authority(), action, outcome, took);
+    }
+    result.map(|done| Done { took, ..done })
 }
 
 async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) -> Result<(), CommandError> {
@@ -225,29 +304,8 @@ async fn ask(client: &mut Client, path: &str, body: &Value, within: Duration) ->
     }
 }
 
-/// Asks until the list holds the model, or no longer does; whether that came true in time.
-async fn wait_for(client: &mut Client, model: &Target, listed: bool, within: Duration) -> Result<bool, CommandError> {
-    let begun = Stopwatch::start();
-    loop {
-        match client.get("/api/ps", ANSWER).await {
-            Ok(answer) => {
-                let running = Running::list(&answer.body);
-                if running.is_ok_and(|(models, _)| models.iter().any(|running| model.is(running)) == listed) {
-                    return Ok(true);
-                }
-            }
-            Err(Failure::Busy { .. }) => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        if begun.left(within).is_zero() {
-            return Ok(false);
-        }
-        sleep(LOOK).await;
-    }
-}
-
 /// What Ollama's status and text mean.
-fn refusal(answer: &Response) -> CommandError {
+pub(crate) fn refusal(answer: &Response) -> CommandError {
     let text = wire::error(&answer.body);
     let text =
         if text.is_empty() { format!("Ollama answered {}", answer.status) } else { text.chars().take(500).collect() };

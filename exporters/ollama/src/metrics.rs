@@ -1,7 +1,8 @@
 //! Ollama's state as metrics. Ollama has none of its own, so these names are ours: base units, one label set a name,
 //! `host` in front of all.
 //!
-//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host.
+//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host; and 20 for each
+//! model that had an engine since the agent was started.
 
 use std::collections::HashSet;
 
@@ -9,10 +10,11 @@ use aura_model::{Emit, Family, Group, Kind, Metric, Unit, declare, rows, walk};
 
 use crate::{
     Commands, Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Outcome, Tally,
-    ledger::BUCKETS,
+    Version, engine::metrics as engine, ledger::BUCKETS,
 };
 
-/// Models of one host that have series of their own: those that are loaded, then those that were changed last.
+/// Models of one host that have series of their own: those that are loaded, then the others by name, so that they stay the
+/// same for as long as nothing is loaded or made.
 const MODELS: usize = 64;
 
 /// All groups, in the order in which they are published.
@@ -22,6 +24,11 @@ pub(crate) const GROUPS: &[Group<OllamaReading>] = &[
         name: "ollama_models",
         walk: |reading, emit| walk(MODEL, reading, emit),
         declare: |show| declare(MODEL, show),
+    },
+    Group {
+        name: "ollama_engines",
+        walk: |reading, emit| walk(engine::METRICS, reading, emit),
+        declare: |show| declare(engine::METRICS, show),
     },
     Group {
         name: "ollama_commands",
@@ -42,9 +49,17 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
     }
     for host in &reading.hosts => { host: host.host } {
         gauge "ollama_models_installed" = host.installed.value().map(|models| models.len()), "Models on the server's disk.";
-        gauge "ollama_models_loaded" = host.loaded.value().map(|models| models.len()), "Models in the server's memory.";
+        gauge "ollama_models_loaded" = host.loaded.value().map(|_| running(host).count()),
+            "Models in the server's memory; two versions of one name are two.";
+        gauge "ollama_models_without_series" = host.installed.value().map(|models| models.len() - installed(host).len()),
+            "Models on the server's disk that have no series of their own, as there are more than 64.";
         gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
             "How long the server took for the newest answers.";
+        gauge "ollama_last_answer_timestamp_seconds" in Seconds = host.answered_at,
+            "When the server last answered in full. While nobody looks it is asked every 10 seconds, and when something can have \
+             changed.";
+        counter "ollama_requests_total" = host.questions.requests,
+            "Requests that the samples sent to the server; each is a line in its log.";
     }
     for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.questions.failures)
         => { host: host.host, reason: kind.word() } {
@@ -67,17 +82,17 @@ const MODEL: &[Metric<OllamaReading>] = rows! { |reading|
         gauge "ollama_model_disk_bytes" in Bytes = model.size,
             "Bytes of a model's layers on disk; models may share layers.";
         gauge "ollama_model_loaded" = host.loaded.value().map(|loaded| model.is_among(loaded)),
-            "Whether a model on disk is in memory, under whichever of its names.";
+            "Whether a model on disk would answer without a load: its weights are in memory, under whichever name.";
     }
     for host in &reading.hosts, model in loaded(host) => { host: host.host, model: model.name } {
         gauge "ollama_model_stopping" = model.stopping,
             "Whether the time of a loaded model is over and it still finishes a request.";
     }
     for host in &reading.hosts, model in loaded(host), (device, bytes) in [
-        ("vram", model.size_vram), ("ram", model.size_ram()),
+        ("vram", memory(host, model, |model| model.size_vram)), ("ram", memory(host, model, LoadedModel::size_ram)),
     ] => { host: host.host, model: model.name, device } {
         gauge "ollama_model_memory_bytes" in Bytes = bytes,
-            "Memory of a loaded model: weights, context and buffers, as Ollama reckons it.";
+            "Memory of a loaded model: weights, context and buffers, as Ollama reckons it; of all its versions in memory.";
     }
     for host in &reading.hosts, model in loaded(host) => { host: host.host, model: model.name } {
         gauge "ollama_model_context_tokens" = model.context_length, "Context allocated for a loaded model.";
@@ -142,18 +157,30 @@ fn durations(reading: &OllamaReading, emit: &mut dyn Emit, of: fn(&Commands) -> 
 fn installed(host: &HostReading) -> Vec<&InstalledModel> {
     let installed = host.installed.value().map(|models| models.as_slice()).unwrap_or_default();
     let is_loaded = |model: &InstalledModel| host.loaded.value().is_some_and(|loaded| model.is_among(loaded));
-    // Ollama lists what was changed last first.
-    let (loaded, others): (Vec<_>, Vec<_>) = installed.iter().partition(|model| is_loaded(model));
+    let mut models: Vec<&InstalledModel> = installed.iter().collect();
+    models.sort_by_cached_key(|model| (!is_loaded(model), &model.name));
     let mut names = HashSet::new();
     // A look-alike may list a name twice; one of them has the series.
-    loaded.into_iter().chain(others).filter(|model| names.insert(&model.name)).take(MODELS).collect()
+    models.into_iter().filter(|model| names.insert(&model.name)).take(MODELS).collect()
 }
 
-/// The loaded models that have series of their own.
+/// The loaded models that have series of their own. After a pull the old version may be loaded beside the new one: context
+/// and expiry are those of the one that the name means now.
 fn loaded(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
-    let loaded = host.loaded.value().map(|models| models.as_slice()).unwrap_or_default();
-    // After a pull the old version may be loaded beside the new one; one of them has the series.
-    let is_first =
-        |(index, model): &(usize, &LoadedModel)| loaded[..*index].iter().all(|before| before.name != model.name);
-    loaded.iter().enumerate().take(MODELS).filter(is_first).map(|(_, model)| model)
+    let installed = host.installed.value().map(|models| models.as_slice()).unwrap_or_default();
+    let mut models: Vec<&LoadedModel> = running(host).collect();
+    models.sort_by_cached_key(|model| (&model.name, model.version(installed) != Version::Current));
+    models.dedup_by_key(|model| &model.name);
+    models.into_iter().take(MODELS)
+}
+
+/// What all versions of a loaded model take together; nothing where a part of it is not known.
+fn memory(host: &HostReading, model: &LoadedModel, of: fn(&LoadedModel) -> Option<u64>) -> Option<u64> {
+    running(host).filter(|other| other.name == model.name).map(of).sum()
+}
+
+/// Those of the list whose engine lives.
+fn running(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
+    let listed = host.loaded.value().map(|models| models.as_slice()).unwrap_or_default();
+    listed.iter().filter(|model| !model.crashed)
 }

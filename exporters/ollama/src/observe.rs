@@ -19,14 +19,13 @@ pub(crate) struct Observer {
 struct Seen {
     /// Ollama writes the same time with the same digits, so what differs at all was moved.
     expires_at: Option<String>,
-    expiry: Expiry,
     loaded_at: Option<f64>,
     last_used: Option<f64>,
 }
 
 impl Observer {
     /// Adds to the models of an answer when they were loaded and used.
-    pub(crate) fn look(&mut self, models: &mut [LoadedModel], now: f64) {
+    pub(crate) fn look(&mut self, models: &mut [LoadedModel], now: f64, server_time: f64) {
         let known = self.known.take();
         let first = known.is_none();
         let mut before = known.unwrap_or_default();
@@ -34,19 +33,19 @@ impl Observer {
         for model in models {
             let seen = match before.remove(&(model.name.clone(), model.digest.clone())) {
                 Some(seen) => {
-                    let used = model.expires_at != seen.expires_at && is_later(model.expiry, seen.expiry);
+                    let used = model.expires_at != seen.expires_at && is_use(model.expiry, server_time);
                     let last_used = if used { Some(now) } else { seen.last_used };
                     Seen { last_used, ..seen }
                 }
                 None => {
                     let since = if first { None } else { Some(now) };
-                    Seen { expires_at: None, expiry: model.expiry, loaded_at: since, last_used: since }
+                    Seen { expires_at: None, loaded_at: since, last_used: since }
                 }
             };
             (model.loaded_at, model.last_used) = (seen.loaded_at, seen.last_used);
             after.insert(
                 (model.name.clone(), model.digest.clone()),
-                Seen { expires_at: model.expires_at.clone(), expiry: model.expiry, ..seen },
+                Seen { expires_at: model.expires_at.clone(), ..seen },
             );
         }
         self.known = Some(after);
@@ -58,12 +57,13 @@ impl Observer {
     }
 }
 
-/// Whether an expiry was put off, which a use does. An unload brings it forward and is no use.
-fn is_later(now: Expiry, before: Expiry) -> bool {
-    match (now, before) {
-        (Expiry::At(now), Expiry::At(before)) => now > before,
-        (Expiry::Never, Expiry::At(_) | Expiry::Never) => true,
-        _ => false,
+/// Whether an expiry was moved by a use: that sets it to then and the keep-alive, which may be a shorter one than before. An
+/// unload sets it to then.
+fn is_use(expiry: Expiry, server_time: f64) -> bool {
+    match expiry {
+        Expiry::At(time) => time > server_time,
+        Expiry::Never => true,
+        Expiry::Unknown => false,
     }
 }
 
@@ -80,6 +80,8 @@ mod tests {
         LoadedModel {
             name: name.into(),
             digest: "d".into(),
+            weights: None,
+            setup: None,
             size: None,
             size_vram: None,
             family: None,
@@ -89,13 +91,14 @@ mod tests {
             expiry,
             expires_at,
             stopping: false,
+            crashed: false,
             loaded_at: None,
             last_used: None,
         }
     }
 
     fn look(observer: &mut Observer, mut models: Vec<LoadedModel>, now: f64) -> Vec<(Option<f64>, Option<f64>)> {
-        observer.look(&mut models, now);
+        observer.look(&mut models, now, now);
         models.iter().map(|model| (model.loaded_at, model.last_used)).collect()
     }
 
@@ -115,6 +118,16 @@ mod tests {
         assert_eq!(look(&mut observer, vec![model("a", Expiry::At(3.0))], 3.0), [(Some(2.0), Some(2.0))]);
         assert_eq!(look(&mut observer, vec![model("a", Expiry::Never)], 4.0), [(Some(2.0), Some(4.0))]);
         assert_eq!(look(&mut observer, vec![model("a", Expiry::Never)], 5.0), [(Some(2.0), Some(4.0))]);
+    }
+
+    #[test]
+    fn a_use_with_a_shorter_keep_alive_is_a_use() {
+        let mut observer = Observer::default();
+        look(&mut observer, vec![model("a", Expiry::At(3600.0))], 1.0);
+        assert_eq!(look(&mut observer, vec![model("a", Expiry::At(302.0))], 2.0), [(None, Some(2.0))]);
+        assert_eq!(look(&mut observer, vec![model("a", Expiry::Never)], 3.0), [(None, Some(3.0))]);
+        assert_eq!(look(&mut observer, vec![model("a", Expiry::At(604.0))], 4.0), [(None, Some(4.0))]);
+        assert_eq!(look(&mut observer, vec![model("a", Expiry::At(4.9))], 5.0), [(None, Some(4.0))]);
     }
 
     #[test]

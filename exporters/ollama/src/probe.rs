@@ -1,6 +1,7 @@
 //! The questions of one sample to one server.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,7 +22,10 @@ use crate::{
 const GENTLE: u32 = 20;
 /// However long that answer took.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
-/// Models described in one sample: a server with a hundred of them is not asked a hundred questions at once.
+/// While nobody looks it is asked for so often.
+const LIST_REST: Duration = Duration::from_secs(30);
+/// Models described in one sample besides those in memory: a server with a hundred of them is not asked a hundred questions
+/// at once.
 const DESCRIBED_AT_ONCE: usize = 2;
 
 /// Asks one server, and remembers what need not be asked again.
@@ -35,10 +39,13 @@ pub(crate) struct Probe {
     installed: Arc<Vec<InstalledModel>>,
     /// What is odd about the list.
     odd: Vec<String>,
-    /// When the list may be asked for again; none when it is not known.
-    list_due: Option<Instant>,
+    /// When it was asked for; none when it is not known.
+    listed: Option<Instant>,
+    /// Not before then it may be asked for again.
+    list_due: Instant,
     /// Digests of models in memory that the list did not have: they were deleted, and it need not be asked for them.
     unlisted: Vec<String>,
+    /// By digest, of what is on disk, and of what is in memory though it was deleted.
     described: HashMap<Name, Description>,
     describe_due: Instant,
 }
@@ -49,6 +56,7 @@ struct Description {
     parameter_count: Option<u64>,
     capabilities: Option<Vec<String>>,
     weights: Option<Name>,
+    setup: Option<Name>,
 }
 
 /// What a server says of itself.
@@ -59,6 +67,8 @@ pub(crate) struct ProbeResult {
     pub(crate) loaded: Vec<LoadedModel>,
     /// What in them could not be read, while the rest could.
     pub(crate) odd: Vec<String>,
+    /// Models on disk that are still to be described.
+    pub(crate) incomplete: bool,
     pub(crate) answered_at: Timestamp,
     pub(crate) clock_offset_seconds: f64,
     pub(crate) seconds: f64,
@@ -81,7 +91,8 @@ impl Probe {
             version_of: 0,
             installed: Arc::default(),
             odd: Vec::new(),
-            list_due: None,
+            listed: None,
+            list_due: Instant::now(),
             unlisted: Vec::new(),
             described: HashMap::new(),
             describe_due: Instant::now(),
@@ -97,30 +108,55 @@ impl Probe {
         }
     }
 
-    pub(crate) async fn ask(&mut self) -> Result<ProbeResult, ProbeError> {
+    /// How many requests it sent.
+    pub(crate) fn requests(&self) -> u64 {
+        self.client.requests()
+    }
+
+    /// Asks for what is in memory, and for what else is due. `rest` says that nobody looks.
+    pub(crate) async fn ask(&mut self, rest: bool) -> Result<ProbeResult, ProbeError> {
         let begun = Instant::now();
         let answer = self.get("/api/ps").await?;
         let answered_at = Timestamp::now();
-        let (running, odd) = self.list_of("/api/ps", Running::list(&answer.body))?;
+        let (mut running, odd) = self.list_of("/api/ps", Running::list(&answer.body))?;
+        // Ollama sorts by the second, and within one by chance.
+        running.sort_by_cached_key(|model| {
+            (Reverse(wire::second(model.expires_at.as_deref())), model.name.clone(), model.digest.clone())
+        });
         if self.client.connections() != self.version_of {
             self.ask_version().await?;
         }
         let is_new = |model: &Running| !self.is_listed(model) && !self.unlisted.contains(&model.digest);
-        if self.list_due.is_none_or(|due| Instant::now() >= due) || running.iter().any(is_new) {
+        let pause = if rest { LIST_REST } else { Duration::ZERO };
+        let is_due = self.listed.is_none_or(|at| at.elapsed() >= pause && Instant::now() >= self.list_due);
+        if is_due || running.iter().any(is_new) {
             self.list().await?;
             let unlisted = running.iter().filter(|model| !self.is_listed(model));
             self.unlisted = unlisted.map(|model| model.digest.clone()).collect();
         }
+        self.described.retain(|digest, _| {
+            self.installed.iter().any(|model| model.digest == *digest)
+                || running.iter().any(|model| *model.digest == **digest)
+        });
         self.describe(&running).await;
         let clock_offset_seconds = answer.date.map_or(0.0, |date| clock_offset(date, answered_at));
         let server_time = answered_at.as_duration().as_secs_f64() + clock_offset_seconds;
         let no_version = self.version.is_none().then(|| "/api/version has no text \"version\"".to_owned());
-        let loaded = running.into_iter().map(|model| loaded(model, answered_at, server_time)).collect();
+        let loaded = running.into_iter().map(|model| {
+            let description = self.described.get(&*model.digest).cloned().unwrap_or_default();
+            LoadedModel {
+                weights: description.weights,
+                setup: description.setup,
+                ..loaded(model, answered_at, server_time)
+            }
+        });
         Ok(ProbeResult {
             version: self.version.clone(),
             installed: Arc::clone(&self.installed),
-            loaded,
+            loaded: loaded.collect(),
             odd: odd.into_iter().chain(self.odd.iter().cloned()).chain(no_version).collect(),
+            incomplete: Instant::now() >= self.describe_due
+                && self.installed.iter().any(|model| !model.remote && !self.described.contains_key(&model.digest)),
             answered_at,
             clock_offset_seconds,
             seconds: begun.elapsed().as_secs_f64(),
@@ -141,13 +177,17 @@ impl Probe {
     async fn list(&mut self) -> Result<(), ProbeError> {
         let begun = Instant::now();
         // One that cannot be read is asked for again at once: until then nobody knows what is installed.
-        self.list_due = None;
+        self.listed = None;
         let answer = self.get("/api/tags").await?;
         let (list, odd) = self.list_of("/api/tags", Installed::list(&answer.body))?;
         self.odd = odd;
-        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_INTERVAL));
+        self.listed = Some(begun);
+        self.list_due = Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_INTERVAL);
         let mut installed: Vec<InstalledModel> = list.into_iter().map(installed).collect();
-        self.described.retain(|digest, _| installed.iter().any(|model| model.digest == *digest));
+        // Ollama lists what was changed last first, by the second, and within one by chance.
+        installed.sort_by_cached_key(|model| {
+            (Reverse(wire::second(model.modified_at.as_deref())), model.name.clone(), model.digest.clone())
+        });
         for model in &mut installed {
             if let Some(description) = self.described.get(&model.digest) {
                 complete(model, description);
@@ -159,25 +199,22 @@ impl Probe {
         Ok(())
     }
 
-    /// Asks what the list does not say: newer versions say all but the weights, which are of use for what runs. That this fails costs nothing but the detail.
+    /// Asks what the list does not say, once a digest: first of what is in memory, as its weights tell what else is. That this
+    /// fails costs nothing but the detail.
     async fn describe(&mut self, running: &[Running]) {
         if Instant::now() < self.describe_due {
             return;
         }
-        let incomplete = |model: &&InstalledModel| {
-            let complete = model.context_length.is_some()
-                && model.capabilities.is_some()
-                && !running.iter().any(|running| *running.digest == *model.digest);
-            !model.remote && !complete && !self.described.contains_key(&model.digest)
-        };
-        let next: Vec<(Name, Name)> = self
-            .installed
-            .iter()
-            .filter(incomplete)
-            .map(|model| (model.name.clone(), model.digest.clone()))
-            .take(DESCRIBED_AT_ONCE)
-            .collect();
+        let unknown =
+            self.installed.iter().filter(|model| !model.remote && !self.described.contains_key(&model.digest));
+        let (loaded, others): (Vec<_>, Vec<_>) =
+            unknown.partition(|model| running.iter().any(|running| *running.digest == *model.digest));
+        let next = loaded.into_iter().chain(others.into_iter().take(DESCRIBED_AT_ONCE));
+        let next: Vec<(Name, Name)> = next.map(|model| (model.name.clone(), model.digest.clone())).collect();
         for (name, digest) in next {
+            if self.described.contains_key(&digest) {
+                continue;
+            }
             let Ok(answer) = self.client.post("/api/show", &json!({ "model": name }), self.within).await else {
                 self.describe_due = Instant::now() + LONGEST_INTERVAL;
                 return;
@@ -187,6 +224,7 @@ impl Probe {
                 context_length: show.context_length,
                 parameter_count: show.parameter_count,
                 weights: show.weights().map(Into::into),
+                setup: (!show.modelfile.is_empty()).then(|| show.setup().into()),
                 capabilities: show.capabilities,
             };
             for model in Arc::make_mut(&mut self.installed).iter_mut().filter(|model| model.digest == digest) {
@@ -241,7 +279,7 @@ fn silence(failure: &Failure) -> ProbeError {
     ProbeError { kind: failure.kind(), missing: Missing::new(reason, failure.to_string()) }
 }
 
-fn installed(model: Installed) -> InstalledModel {
+pub(crate) fn installed(model: Installed) -> InstalledModel {
     let digest = if model.digest.is_empty() { model.name.clone() } else { model.digest };
     InstalledModel {
         name: model.name.into(),
@@ -256,6 +294,7 @@ fn installed(model: Installed) -> InstalledModel {
         context_length: model.details.context_length.filter(|&tokens| tokens > 0),
         capabilities: model.capabilities,
         weights: None,
+        setup: None,
         remote: model.remote,
     }
 }
@@ -264,6 +303,7 @@ fn complete(model: &mut InstalledModel, description: &Description) {
     model.context_length = model.context_length.or(description.context_length);
     model.parameter_count = model.parameter_count.or(description.parameter_count);
     model.weights.clone_from(&description.weights);
+    model.setup.clone_from(&description.setup);
     if model.capabilities.is_none() {
         model.capabilities.clone_from(&description.capabilities);
     }
@@ -274,6 +314,8 @@ fn loaded(model: Running, answered_at: Timestamp, server_time: f64) -> LoadedMod
     LoadedModel {
         name: model.name.into(),
         digest: model.digest.into(),
+        weights: None,
+        setup: None,
         size: model.size,
         size_vram: model.size_vram,
         family: name(model.details.family),
@@ -284,6 +326,7 @@ fn loaded(model: Running, answered_at: Timestamp, server_time: f64) -> LoadedMod
         stopping: matches!(expiry, crate::Expiry::At(time) if time <= server_time),
         expiry,
         expires_at: model.expires_at,
+        crashed: false,
         loaded_at: None,
         last_used: None,
     }

@@ -127,8 +127,12 @@ pub(crate) struct Show {
     pub(crate) context_length: Option<u64>,
     pub(crate) parameter_count: Option<u64>,
     pub(crate) capabilities: Option<Vec<String>>,
-    modelfile: String,
+    pub(crate) modelfile: String,
+    parameters: String,
 }
+
+/// Parameters of a model that Ollama starts an engine with: where one differs, it starts another.
+const STARTED_WITH: [&str; 6] = ["num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"];
 
 impl Show {
     pub(crate) fn read(body: &[u8]) -> Self {
@@ -142,8 +146,26 @@ impl Show {
             parameter_count: info.count("general.parameter_count"),
             capabilities: fields.texts("capabilities"),
             modelfile: fields.text("modelfile").unwrap_or_default(),
+            parameters: fields.text("parameters").unwrap_or_default(),
         }
     }
+
+    /// What else than the weights an engine is started with: other files, and parameters.
+    pub(crate) fn setup(&self) -> String {
+        let files = self.modelfile.lines().filter(|line| line.starts_with("FROM ") || line.starts_with("ADAPTER "));
+        let files = files.skip(1).map(str::to_owned);
+        let parameters = STARTED_WITH.iter().filter_map(|key| Some(format!("{key} {}", self.parameter(key)?)));
+        files.chain(parameters).collect::<Vec<_>>().join("; ")
+    }
+
+    /// A parameter that the model sets.
+    pub(crate) fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters
+            .lines()
+            .find_map(|line| line.split_once(char::is_whitespace).filter(|(name, _)| *name == key))
+            .map(|(_, value)| value.trim())
+    }
+
     /// SHA-256 of the weights, in hex: the first `FROM` names their file in Ollama's store (a second one is a projector).
     pub(crate) fn weights(&self) -> Option<String> {
         let path = self.modelfile.lines().find_map(|line| line.strip_prefix("FROM "))?.trim();
@@ -157,6 +179,11 @@ impl Show {
 pub(crate) fn error(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     Fields::of(&text).and_then(|mut fields| fields.text("error")).unwrap_or_default()
+}
+
+/// The second of a time; the least where there is none.
+pub(crate) fn second(time: Option<&str>) -> i64 {
+    time.and_then(|time| time.parse::<Timestamp>().ok()).map_or(i64::MIN, Timestamp::as_second)
 }
 
 /// When a model is unloaded.
@@ -202,6 +229,17 @@ mod tests {
             assert_eq!(of(other), None, "{other}");
         }
         assert_eq!(Show::read(b"{}").weights(), None);
+    }
+
+    #[test]
+    fn two_that_differ_in_what_an_engine_is_started_with_are_two() {
+        let of = |modelfile: &str, parameters: &str| {
+            let show = serde_json::json!({ "modelfile": modelfile, "parameters": parameters });
+            Show::read(show.to_string().as_bytes()).setup()
+        };
+        assert_eq!(of("FROM a\nSYSTEM x", "stop \"<end>\"\ntemperature 1"), "");
+        assert_eq!(of("FROM a", "num_ctx                        8192\nstop \"x\""), "num_ctx 8192");
+        assert_eq!(of("FROM a\nFROM b\nADAPTER c", ""), "FROM b; ADAPTER c");
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! `keep_alive` as Ollama reads it: a number of seconds, or a duration as Go writes it; negative is for ever.
 
-use std::time::Duration;
-
+use jiff::SignedDuration;
 use serde_json::Value;
 
 /// The longest duration Go knows: 2^63 - 1 nanoseconds, about 292 years.
-pub(crate) const FOREVER: Duration = Duration::from_nanos(i64::MAX as u64);
+pub(crate) const FOREVER: SignedDuration = SignedDuration::from_nanos(i64::MAX);
 
-/// How long to keep a model.
+/// How long to keep a model. What is below zero is over at once.
 ///
 /// # Errors
 /// The text of Ollama's 400.
-pub(crate) fn keep_alive(value: &Value) -> Result<Duration, String> {
+pub(crate) fn keep_alive(value: &Value, whole_seconds: bool) -> Result<SignedDuration, String> {
     match value {
         Value::Number(number) => {
             let seconds = number.as_f64().unwrap_or(0.0);
-            // As in older versions fractions of a second are cut off; newer ones count them.
-            Ok(if seconds < 0.0 { FOREVER } else { Duration::try_from_secs_f64(seconds.trunc()).unwrap_or(FOREVER) })
+            let seconds = if whole_seconds { seconds.trunc() } else { seconds };
+            Ok(if seconds < 0.0 { FOREVER } else { nanoseconds(seconds * 1e9) })
         }
         Value::String(text) => parse(text),
         Value::Bool(_) => Err("Unsupported type: 'bool'".into()),
@@ -25,14 +24,19 @@ pub(crate) fn keep_alive(value: &Value) -> Result<Duration, String> {
     }
 }
 
-fn parse(text: &str) -> Result<Duration, String> {
+/// As Go converts on amd64: a number that does not fit becomes the smallest there is.
+fn nanoseconds(number: f64) -> SignedDuration {
+    SignedDuration::from_nanos(if number < i64::MAX as f64 { number as i64 } else { i64::MIN })
+}
+
+fn parse(text: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("time: invalid duration {text:?}");
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     if rest == "0" {
-        return Ok(Duration::ZERO);
+        return Ok(SignedDuration::ZERO);
     }
     if rest.is_empty() {
         return Err(wrong());
@@ -57,7 +61,10 @@ fn parse(text: &str) -> Result<Duration, String> {
             };
         rest = &rest[letters..];
     }
-    if negative { Ok(FOREVER) } else { Ok(Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER).min(FOREVER)) }
+    if seconds * 1e9 >= i64::MAX as f64 {
+        return Err(wrong());
+    }
+    Ok(if negative { FOREVER } else { nanoseconds(seconds * 1e9) })
 }
 
 #[cfg(test)]
@@ -68,21 +75,25 @@ mod tests {
 
     #[test]
     fn keep_alive_as_ollama_reads_it() {
-        for (value, expected) in [
-            (json!(0), Duration::ZERO),
-            (json!(90), Duration::from_secs(90)),
-            (json!(1.9), Duration::from_secs(1)),
-            (json!(-1), FOREVER),
-            (json!("10m"), Duration::from_secs(600)),
-            (json!("1h30m"), Duration::from_secs(5400)),
-            (json!("1.5s"), Duration::from_millis(1500)),
-            (json!("-1s"), FOREVER),
-            (json!("0"), Duration::ZERO),
+        for (value, milliseconds) in [
+            (json!(0), 0),
+            (json!(90), 90_000),
+            (json!(1.9), 1900),
+            (json!("10m"), 600_000),
+            (json!("1h30m"), 5_400_000),
+            (json!("1.5s"), 1500),
+            (json!("0"), 0),
         ] {
-            assert_eq!(keep_alive(&value), Ok(expected), "{value}");
+            assert_eq!(keep_alive(&value, false), Ok(SignedDuration::from_millis(milliseconds)), "{value}");
         }
-        for value in [json!("10"), json!(""), json!("five"), json!("1d"), json!(true)] {
-            assert!(keep_alive(&value).is_err(), "{value} was accepted");
+        for value in [json!(-1), json!("-1s")] {
+            assert_eq!(keep_alive(&value, false), Ok(FOREVER), "{value}");
         }
+        // A number that is too large for Go's durations comes out below zero, and a text is refused.
+        assert!(keep_alive(&json!(1e20), false).is_ok_and(|keep| keep.is_negative()));
+        for value in [json!("10"), json!(""), json!("five"), json!("1d"), json!(true), json!("9223372037s")] {
+            assert!(keep_alive(&value, false).is_err(), "{value} was accepted");
+        }
+        assert_eq!(keep_alive(&json!(0.5), true), Ok(SignedDuration::ZERO), "up to 0.24");
     }
 }

@@ -1,285 +1,272 @@
 //! Loading, unloading and answering: `/api/generate`, `/api/chat`, `/api/embed`.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Bytes, response::Response};
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    LoadBehaviour, Model, duration,
-    routes::{Refusal, fields, lines},
-    state::Shared,
-    store::{find, find_or_404, time},
+    engine::EngineResponse,
+    request::{self, absent, bad, context, find, keep, option, text},
+    routes::{Refusal, json as answer_json, json_text, lines, refusal_text},
+    schedule::{acquire, failed},
+    state::{Running, Shared},
+    wire::{Chunk, Embeddings, Message, Spent, time},
 };
 
 /// Tokens of an answer when nobody limits it.
 const TOKENS: u64 = 8;
 
-pub(crate) async fn generate(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let fields = fields(&body)?;
-    let empty = fields["prompt"].as_str().unwrap_or_default().is_empty();
-    answer(shared, &fields, Dialect::Generate, empty).await
-}
+/// What the template adds to every prompt: six words, that is six tokens here.
+const TEMPLATE: &str = "<s> [user] [says] [assistant] [says] :";
 
-pub(crate) async fn chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let fields = fields(&body)?;
-    let empty = fields["messages"].as_array().is_none_or(Vec::is_empty);
-    answer(shared, &fields, Dialect::Chat, empty).await
-}
-
-pub(crate) async fn embed(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refusal> {
-    let fields = fields(&body)?;
-    let begun = Instant::now();
-    let model = find_or_404(&shared, &fields)?;
-    let (_request, load_duration) = load(&shared, &model, keep(&fields)?).await?;
-    let inputs = match &fields["input"] {
-        Value::Array(inputs) => inputs.len(),
-        Value::String(input) if !input.is_empty() => 1,
-        _ => 0,
-    };
-    let mut answer = json!({ "model": fields["model"], "embeddings": vec![[0.5, -0.5]; inputs] });
-    if inputs > 0 {
-        put(&mut answer, "total_duration", begun.elapsed());
-        put(&mut answer, "load_duration", load_duration);
-        answer["prompt_eval_count"] = (inputs * 4).into();
-    }
-    Ok(Json(answer).into_response())
-}
+/// What llama.cpp says to an embedding that it was not started for.
+const NO_EMBEDDINGS: &str = "This server does not support embeddings. Start it with `--embeddings`";
 
 #[derive(Clone, Copy, PartialEq)]
-enum Dialect {
+pub(crate) enum Dialect {
     Generate,
     Chat,
 }
 
-async fn answer(shared: Arc<Shared>, fields: &Value, dialect: Dialect, empty: bool) -> Result<Response, Refusal> {
+pub(crate) async fn embed(shared: &Arc<Shared>, body: &Bytes) -> Result<Response, Refusal> {
+    let fields = request::read(body, "EmbedRequest")?;
     let begun = Instant::now();
-    let model = match dialect {
-        Dialect::Generate => find_or_404(&shared, fields)?,
-        Dialect::Chat => find(&shared, fields)?,
+    let inputs: Vec<&str> = match &fields["input"] {
+        Value::Null => Vec::new(),
+        Value::String(input) if input.is_empty() => Vec::new(),
+        Value::String(input) => vec![input],
+        Value::Array(inputs) => inputs.iter().map(|input| input.as_str().unwrap_or_default()).collect(),
+        _ => return Err(bad("invalid input type")),
     };
+    let keep = keep(shared, &fields)?;
+    let pull_it = |name: &str| format!("model {name:?} not found, try pulling it first");
+    let model = find(shared, text(&fields, "model"), pull_it)?;
+    let context = context(shared, &fields, &model)?;
+    let (_request, load) = acquire(shared, &model, context, keep).await?;
+    let mut spent = Spent::default();
+    if !inputs.is_empty() {
+        if !model.only_embeds() {
+            return Err(Refusal(StatusCode::NOT_IMPLEMENTED, NO_EMBEDDINGS.into()));
+        }
+        for input in &inputs {
+            spent.prompt_eval_count += embed_one(shared, &model.weights, input).await?;
+        }
+        spent.total_duration = nanoseconds(begun.elapsed());
+        spent.load_duration = nanoseconds(load);
+    }
+    let embeddings = vec![[0.5, -0.5]; inputs.len()];
+    let answer = Embeddings { model: text(&fields, "model"), embeddings, spent };
+    Ok(answer_json(StatusCode::OK, &answer))
+}
+
+/// Embeds a text, and says how many tokens it has.
+async fn embed_one(shared: &Shared, weights: &str, input: &str) -> Result<u64, Refusal> {
+    let running = shared.state().holder(weights).ok_or_else(stopped)?;
+    let _slot = running.slots.acquire().await.map_err(|_| stopped())?;
+    let Some(engine) = &running.engine else { return Ok(input.split_whitespace().count() as u64) };
+    let mut answer = engine.post("/embedding", &json!({ "content": input })).await.map_err(|_| stopped())?;
+    let end = answer.next().await.ok_or_else(stopped)?;
+    let tokens = |key: &str| end["timings"][key].as_u64().unwrap_or(0);
+    Ok(tokens("cache_n") + tokens("prompt_n"))
+}
+
+pub(crate) async fn respond(shared: &Arc<Shared>, body: &Bytes, dialect: Dialect) -> Result<Response, Refusal> {
+    let begun = Instant::now();
+    let is_chat = dialect == Dialect::Chat;
+    let fields = request::read(body, if is_chat { "ChatRequest" } else { "GenerateRequest" })?;
+    let keep = keep(shared, &fields)?;
     // Answers and refusals name the model as it was asked for.
-    let asked = fields["model"].as_str().unwrap_or(&model.name).to_owned();
-    let keep = keep(fields)?;
-    if empty && keep == Some(Duration::ZERO) {
-        shared.state().expire(&model);
-        shared.changed.notify_waiters();
-        return Ok(Json(chunk(&asked, dialect, "", Some("unload"))).into_response());
+    let asked = text(&fields, "model").to_owned();
+    if is_chat && asked.is_empty() {
+        return Err(bad("model is required"));
     }
-    if !model.can("completion") {
-        let verb = if dialect == Dialect::Chat { "chat" } else { "generate" };
-        return Err(bad(format!("{asked:?} does not support {verb}")));
-    }
-    let (request, load_duration) = load(&shared, &model, keep).await?;
-    if empty {
-        return Ok(Json(chunk(&asked, dialect, "", Some("load"))).into_response());
-    }
-    // The wait for a slot has no limit and no field of its own.
-    let slots = shared.state().slots(&model).ok_or_else(|| failed("model runner has unexpectedly stopped"))?;
-    let slot = slots.acquire_owned().await.map_err(|_| failed("model runner has unexpectedly stopped"))?;
-    let tokens = fields["options"]["num_predict"].as_u64().unwrap_or(TOKENS);
-    let evaluated = Instant::now();
-    let last = {
-        let asked = asked.clone();
-        move |evaluated: Instant| {
-            let mut last = chunk(&asked, dialect, "", Some("stop"));
-            put(&mut last, "total_duration", begun.elapsed());
-            put(&mut last, "load_duration", load_duration);
-            last["prompt_eval_count"] = 7.into();
-            put(&mut last, "prompt_eval_duration", Duration::from_micros(700));
-            last["eval_count"] = tokens.into();
-            put(&mut last, "eval_duration", evaluated.elapsed());
-            last
+    let model = find(shared, &asked, absent)?;
+    let prompt = match dialect {
+        Dialect::Generate => text(&fields, "prompt").to_owned(),
+        Dialect::Chat => {
+            let messages = fields["messages"].as_array().into_iter().flatten();
+            messages.map(|message| format!("{} ", text(message, "content"))).collect()
         }
     };
-    let pause = shared.settings.token_time;
+    let is_empty = match dialect {
+        Dialect::Generate => prompt.is_empty(),
+        Dialect::Chat => fields["messages"].as_array().is_none_or(Vec::is_empty),
+    };
+    if is_empty && keep.is_some_and(|keep| keep.is_zero()) {
+        shared.state().expire(&model.weights);
+        shared.changed.notify_waiters();
+        return Ok(answer_json(StatusCode::OK, &chunk(&asked, dialect, "", Some("unload"))));
+    }
+    if model.only_embeds() {
+        let verb = if is_chat { "chat" } else { "generate" };
+        return Err(bad(&format!("{asked:?} does not support {verb}")));
+    }
+    let limit = option(&fields, "num_predict")?.and_then(|limit| u64::try_from(limit).ok()).filter(|&limit| limit > 0);
+    let context = context(shared, &fields, &model)?;
+    let (request, load) = acquire(shared, &model, context, keep).await?;
+    if is_empty {
+        return Ok(answer_json(StatusCode::OK, &chunk(&asked, dialect, "", Some("load"))));
+    }
+    // The wait for a slot has no limit and no key of its own.
+    let running = shared.state().holder(&model.weights).ok_or_else(stopped)?;
+    let slot = Arc::clone(&running.slots).acquire_owned().await.map_err(|_| stopped())?;
+    let natural = (limit.is_none() && !model.endless).then_some(TOKENS);
+    let prompt = format!("{TEMPLATE} {prompt}");
+    let mut speech = Speech::begin(shared, &running, &prompt, limit, natural).await?;
+    drop(running);
+    let last = move |asked: &str, words: &str, end: &End| {
+        let mut last = chunk(asked, dialect, words, Some(if end.limited { "length" } else { "stop" }));
+        let (total, load) = (nanoseconds(begun.elapsed()), nanoseconds(load));
+        last.spent = Spent { total_duration: total, load_duration: load, ..end.spent };
+        if dialect == Dialect::Generate {
+            last.context = (0..last.spent.prompt_eval_count + last.spent.eval_count).collect();
+        }
+        format_line(&last)
+    };
     if fields["stream"] == Value::Bool(false) {
-        tokio::time::sleep(pause * u32::try_from(tokens).unwrap_or(u32::MAX)).await;
-        let mut whole = last(evaluated);
-        say(&mut whole, dialect, &"word ".repeat(usize::try_from(tokens).unwrap_or(0)));
-        return Ok(Json(whole).into_response());
+        let mut words = String::new();
+        loop {
+            match speech.next().await.map_err(|text| failed(&text))? {
+                None => words += "word ",
+                Some(end) => return Ok(json_text(StatusCode::OK, last(&asked, &words, &end))),
+            }
+        }
     }
     // Not even the status is sent before the first token.
-    tokio::time::sleep(pause).await;
-    let (send, receive) = mpsc::channel(1);
+    let mut first = Some(speech.next().await.map_err(|text| failed(&text))?);
+    let (send, receive) = mpsc::channel(16);
     tokio::spawn(async move {
         let _hold = (request, slot);
-        for _ in 0..tokens {
-            let line = format!("{}\n", chunk(&asked, dialect, "word ", None));
-            if send.send(Some(Bytes::from(line))).await.is_err() {
+        loop {
+            let next = match first.take() {
+                Some(step) => Ok(step),
+                None => tokio::select! {
+                    next = speech.next() => next,
+                    () = send.closed() => return,
+                },
+            };
+            let (line, is_end) = match next {
+                Ok(None) => (format_line(&chunk(&asked, dialect, "word ", None)), false),
+                Ok(Some(end)) => (last(&asked, "", &end), true),
+                Err(text) => (refusal_text(&text), true),
+            };
+            if send.send(Some(Bytes::from(line + "\n"))).await.is_err() || is_end {
                 return;
             }
-            tokio::time::sleep(pause).await;
         }
-        let _ = send.send(Some(Bytes::from(format!("{}\n", last(evaluated))))).await;
     });
     Ok(lines(receive))
 }
 
-/// Loads a model unless it is loaded, after all loads before it. Dropped, it is given up. The request that asked for
-/// it runs until what is returned is dropped.
-async fn load(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Result<(InFlight, Duration), Refusal> {
-    let begun = Instant::now();
-    if shared.state().is_loaded(model) {
-        return Ok((InFlight::begin(shared, model, keep), begun.elapsed()));
-    }
-    if let Some(host) = &model.remote_host {
-        return Err(Refusal(StatusCode::BAD_GATEWAY, format!("dial tcp: lookup {host}: no such host")));
-    }
-    let _pending = Pending::enter(shared)?;
-    let _turn = shared.loading.lock().await;
-    if shared.state().is_loaded(model) {
-        return Ok((InFlight::begin(shared, model, keep), begun.elapsed()));
-    }
-    if model.memory > shared.settings.memory {
-        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        return Err(failed(&format!(
-            "model requires more system memory ({:.1} GiB) than is available ({:.1} GiB)",
-            gib(model.memory),
-            gib(shared.settings.memory)
-        )));
-    }
-    loop {
-        let changed = shared.changed.notified();
-        let fits = {
-            let mut state = shared.state();
-            loop {
-                if state.memory_in_use() + model.memory <= shared.settings.memory {
-                    break true;
-                }
-                if !state.evict() {
-                    break false;
-                }
-            }
+/// How an answer ended.
+struct End {
+    /// As many tokens as it might have.
+    limited: bool,
+    spent: Spent,
+}
+
+/// An answer as it is made, by an engine or by the clock.
+enum Speech {
+    Engine(EngineResponse),
+    Clock { pause: Duration, prompt: u64, said: u64, most: u64, limited: bool, began: Instant },
+}
+
+impl Speech {
+    async fn begin(
+        shared: &Shared,
+        running: &Running,
+        prompt: &str,
+        limit: Option<u64>,
+        natural: Option<u64>,
+    ) -> Result<Self, Refusal> {
+        // Ollama itself limits an answer to ten times the context.
+        let limit = limit.unwrap_or(u64::MAX).min(10 * running.context);
+        let Some(engine) = &running.engine else {
+            let most = natural.unwrap_or(limit).min(limit);
+            let limited = natural.is_none_or(|natural| natural > limit);
+            let prompt = prompt.split_whitespace().count() as u64;
+            let pause = shared.settings.token_time;
+            return Ok(Self::Clock { pause, prompt, said: 0, most, limited, began: Instant::now() });
         };
-        if fits {
-            break;
-        }
-        // Requests that a test began end without a bell.
-        let _ = tokio::time::timeout(Duration::from_millis(20), changed).await;
+        let body = json!({ "prompt": prompt, "stream": true, "n_predict": limit, "simulated_length": natural });
+        engine.post("/completion", &body).await.map(Self::Engine).map_err(|_| stopped())
     }
-    let settings = &shared.settings;
-    shared.state().add(model.clone(), keep.unwrap_or(settings.keep_alive), settings.parallel);
-    let loading = Loading { shared, model, done: false };
-    tokio::time::sleep(model.load_time).await;
-    match &model.load {
-        LoadBehaviour::Fine => {
-            let request = InFlight::begin(shared, model, keep);
-            loading.done();
-            Ok((request, begun.elapsed()))
-        }
-        LoadBehaviour::Fails(text) => Err(failed(text)),
-        LoadBehaviour::Hangs => std::future::pending().await,
-    }
-}
 
-/// A place among the requests that wait for a load.
-struct Pending(Arc<Shared>);
-
-impl Pending {
-    fn enter(shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let place = Self(Arc::clone(shared));
-        if shared.pending.fetch_add(1, Ordering::Relaxed) >= shared.settings.max_queue {
-            let text = "server busy, please try again.  maximum pending requests exceeded";
-            return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, text.into()));
-        }
-        Ok(place)
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.0.pending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The load that runs; given up, it leaves nothing behind.
-struct Loading<'a> {
-    shared: &'a Shared,
-    model: &'a Model,
-    done: bool,
-}
-
-impl Loading<'_> {
-    fn done(mut self) {
-        self.shared.state().loaded(self.model);
-        self.done = true;
-    }
-}
-
-impl Drop for Loading<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.shared.state().remove(self.model);
+    /// Waits for a token (none), or for the end.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    async fn next(&mut self) -> Result<Option<End>, String> {
+        match self {
+            Self::Clock { pause, prompt, said, most, limited, began } => {
+                if said == most {
+                    let spent = Spent {
+                        prompt_eval_count: *prompt,
+                        prompt_eval_duration: *prompt * 100_000,
+                        eval_count: *said,
+                        eval_duration: nanoseconds(began.elapsed()),
+                        ..Spent::default()
+                    };
+                    return Ok(Some(End { limited: *limited, spent }));
+                }
+                tokio::time::sleep(*pause).await;
+                *said += 1;
+                Ok(None)
+            }
+            Self::Engine(answer) => {
+                let gone = "an error was encountered while running the model: unexpected EOF";
+                let event = answer.next().await.ok_or(gone)?;
+                if event["stop"] != true {
+                    return Ok(None);
+                }
+                let timings = &event["timings"];
+                let tokens = |key: &str| timings[key].as_u64().unwrap_or(0);
+                let time = |key: &str| (timings[key].as_f64().unwrap_or(0.0) * 1e6) as u64;
+                let spent = Spent {
+                    prompt_eval_count: tokens("cache_n") + tokens("prompt_n"),
+                    prompt_eval_duration: time("prompt_ms"),
+                    eval_count: tokens("predicted_n"),
+                    eval_duration: time("predicted_ms"),
+                    ..Spent::default()
+                };
+                Ok(Some(End { limited: event["stop_type"] == "limit", spent }))
+            }
         }
     }
 }
 
-/// A request that a loaded model answers.
-struct InFlight {
-    shared: Arc<Shared>,
-    model: Model,
-}
-
-impl InFlight {
-    fn begin(shared: &Arc<Shared>, model: &Model, keep: Option<Duration>) -> Self {
-        shared.state().begin(model, keep);
-        Self { shared: Arc::clone(shared), model: model.clone() }
+fn chunk<'a>(asked: &'a str, dialect: Dialect, words: &'a str, done: Option<&'static str>) -> Chunk<'a> {
+    let is_chat = dialect == Dialect::Chat;
+    Chunk {
+        model: asked,
+        created_at: time(Timestamp::now()),
+        response: (!is_chat).then_some(words),
+        message: is_chat.then_some(Message { role: "assistant", content: words }),
+        done: done.is_some(),
+        done_reason: done,
+        context: Vec::new(),
+        spent: Spent::default(),
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.shared.state().end(&self.model);
-        self.shared.changed.notify_waiters();
-    }
+fn format_line(chunk: &Chunk<'_>) -> String {
+    serde_json::to_string(chunk).unwrap_or_default()
 }
 
-fn chunk(asked: &str, dialect: Dialect, text: &str, done: Option<&str>) -> Value {
-    let mut chunk = json!({ "model": asked, "created_at": time(Timestamp::now()), "done": done.is_some() });
-    say(&mut chunk, dialect, text);
-    if let Some(reason) = done {
-        chunk["done_reason"] = reason.into();
-    }
-    chunk
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos() as u64
 }
 
-fn say(chunk: &mut Value, dialect: Dialect, text: &str) {
-    match dialect {
-        Dialect::Generate => chunk["response"] = text.into(),
-        Dialect::Chat => chunk["message"] = json!({ "role": "assistant", "content": text }),
-    }
-}
-
-/// Nanoseconds; a zero is left out.
-fn put(chunk: &mut Value, key: &str, time: Duration) {
-    if !time.is_zero() {
-        chunk.as_object_mut().unwrap_or(&mut Map::new()).insert(key.to_owned(), json!(time.as_nanos() as u64));
-    }
-}
-
-fn keep(fields: &Value) -> Result<Option<Duration>, Refusal> {
-    match &fields["keep_alive"] {
-        Value::Null => Ok(None),
-        value => duration::keep_alive(value).map(Some).map_err(bad),
-    }
-}
-
-fn bad(text: String) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, text)
-}
-
-fn failed(text: &str) -> Refusal {
-    Refusal(StatusCode::INTERNAL_SERVER_ERROR, text.to_owned())
+fn stopped() -> Refusal {
+    failed(
+        "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, \
+         check ollama server logs for details",
+    )
 }

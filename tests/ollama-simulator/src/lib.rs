@@ -3,27 +3,37 @@
 //! The README lists what it claims. A test tells it what is installed, what goes wrong and when; it never guesses.
 
 mod duration;
+mod engine;
 mod fault;
 mod inference;
 mod model;
+mod name;
+mod origin;
+mod random;
+mod request;
 mod routes;
+mod schedule;
+mod settings;
 mod state;
 mod store;
+mod wire;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, MutexGuard},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
 
 use self::state::{Shared, State};
 pub use self::{
+    engine::llama_server,
     fault::Fault,
     model::{LoadBehaviour, Model},
-    state::Settings,
+    settings::Settings,
 };
 
 /// A server that runs until it is stopped or dropped. Its state outlives it: [`Simulator::start_again`] is a restart
@@ -65,7 +75,7 @@ impl Simulator {
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         let thread =
-            std::thread::Builder::new().name("ollama".into()).spawn(move || serve(listener, shared, stopped))?;
+            std::thread::Builder::new().name("ollama".into()).spawn(move || serve(listener, &shared, stopped))?;
         self.running = Some((stop, thread));
         Ok(())
     }
@@ -144,15 +154,24 @@ impl Drop for Simulator {
     }
 }
 
-fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+fn serve(listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-        let serving = axum::serve(listener, routes::router(shared));
+        let serving = axum::serve(listener, routes::router(Arc::clone(shared)));
         tokio::select! {
             _ = async { serving.await } => {}
+            () = expire(shared) => {}
             _ = stopped => {}
         }
     });
     // Dropping the runtime drops every connection, as the end of a process would.
+}
+
+/// Engines go when their time is over, whether or not somebody asks.
+async fn expire(shared: &Shared) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(shared.state());
+    }
 }

@@ -1,51 +1,14 @@
-//! What is on disk, what is in memory, and the one load that runs at a time.
+//! What is on disk and what is in memory.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex as PlainMutex, MutexGuard, PoisonError, atomic::AtomicUsize},
-    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Notify, Semaphore};
 
-use crate::{Fault, Model, duration::FOREVER, model::full_name};
-
-/// What a server is like.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Its version.
-    pub version: String,
-    /// Bytes of memory for models.
-    pub memory: u64,
-    /// `OLLAMA_MAX_QUEUE`: requests that wait for a load.
-    pub max_queue: usize,
-    /// `OLLAMA_NUM_PARALLEL`: requests that one model answers at once.
-    pub parallel: usize,
-    /// `OLLAMA_KEEP_ALIVE`.
-    pub keep_alive: Duration,
-    /// From one token to the next.
-    pub token_time: Duration,
-    /// Whether `/api/ps` lists a model while it loads, as versions up to 0.24 do.
-    pub lists_loading: bool,
-    /// Whether `/api/tags` tells capabilities and lengths, as versions from 0.30 do.
-    pub tells_capabilities: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            version: "0.24.0".into(),
-            memory: 16 << 30,
-            max_queue: 512,
-            parallel: 1,
-            keep_alive: Duration::from_secs(300),
-            token_time: Duration::from_millis(1),
-            lists_loading: true,
-            tells_capabilities: false,
-        }
-    }
-}
+use crate::{Fault, Model, Settings, engine::Engine, name::Name, random::Random};
 
 /// What the routes share.
 pub(crate) struct Shared {
@@ -61,9 +24,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
+        eprintln!("to have the order of models again: AURA_TEST_SEED={}", settings.seed);
+        let state = State { random: Random::new(settings.seed), ..State::default() };
         Self {
             settings,
-            state: PlainMutex::default(),
+            state: PlainMutex::new(state),
             loading: Mutex::default(),
             pending: AtomicUsize::default(),
             changed: Notify::new(),
@@ -84,18 +49,29 @@ pub(crate) struct State {
     running: Vec<Running>,
     faults: HashMap<&'static str, Fault>,
     asked: HashMap<String, u64>,
+    random: Random,
+    loads: u64,
 }
 
 /// A model in memory, or on its way there.
 #[derive(Clone)]
 pub(crate) struct Running {
+    /// Which load it came from.
+    pub(crate) id: u64,
     pub(crate) model: Model,
+    /// Tokens of context that each slot has.
+    pub(crate) context: u64,
     /// None until its first request has ended: nothing runs down yet.
     ends_at: Option<Timestamp>,
-    pub(crate) keep: Duration,
-    pub(crate) in_flight: usize,
+    keep: SignedDuration,
+    in_flight: usize,
+    /// It has to make room when it is idle. Nobody is told.
+    leaving: bool,
     pub(crate) loading: bool,
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) engine: Option<Arc<Engine>>,
+    /// Held while its engine is asked how it is.
+    pub(crate) pinged: Arc<Mutex<()>>,
 }
 
 impl Running {
@@ -104,8 +80,21 @@ impl Running {
         self.ends_at.unwrap_or_else(|| later(self.keep))
     }
 
-    fn idle(&mut self) {
-        self.ends_at = Some(later(self.keep));
+    fn end(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight == 0 {
+            self.ends_at = Some(later(self.keep));
+        }
+    }
+
+    fn expire(&mut self) {
+        self.keep = SignedDuration::ZERO;
+        self.ends_at = Some(Timestamp::now());
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        let is_over = self.leaving || self.ends_at.is_some_and(|ends_at| ends_at <= now);
+        is_over && self.in_flight == 0 && !self.loading
     }
 }
 
@@ -113,86 +102,116 @@ impl State {
     pub(crate) fn install(&mut self, model: Model) {
         self.delete(&model.name);
         self.installed.push(model);
-        // What was changed last comes first.
         self.installed.sort_by_key(|model| std::cmp::Reverse(model.modified_at));
     }
 
     pub(crate) fn delete(&mut self, name: &str) -> bool {
+        let Some(name) = Name::parse(name) else { return false };
         let before = self.installed.len();
-        let name = full_name(name);
-        self.installed.retain(|model| model.name != name);
+        self.installed.retain(|model| !is_called(model, &name));
         self.installed.len() < before
     }
 
-    pub(crate) fn installed(&self) -> &[Model] {
-        &self.installed
+    /// As `/api/tags` lists them: what was changed last comes first, by whole seconds. Within a second any order will do.
+    pub(crate) fn installed(&mut self) -> Vec<Model> {
+        let mut installed = self.installed.clone();
+        self.random.shuffle(&mut installed);
+        installed.sort_by_key(|model| std::cmp::Reverse(model.modified_at.as_second()));
+        installed
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<Model> {
-        let name = full_name(name);
-        self.installed.iter().find(|model| model.name == name).cloned()
+    pub(crate) fn find(&self, name: &Name) -> Option<Model> {
+        self.installed.iter().find(|model| is_called(model, name)).cloned()
     }
 
-    /// As `/api/ps` lists them: the latest to expire first, by whole seconds.
+    /// The latest to expire first, by whole seconds.
     pub(crate) fn running(&self) -> Vec<Running> {
         let mut running = self.running.clone();
         running.sort_by_key(|running| std::cmp::Reverse(running.expires_at().as_second()));
         running
     }
 
-    pub(crate) fn is_loaded(&self, model: &Model) -> bool {
-        self.running.iter().any(|running| !running.loading && running.model.digest == model.digest)
+    /// The same as `/api/ps` lists them: within a second in any order.
+    pub(crate) fn listed(&mut self) -> Vec<Running> {
+        self.random.shuffle(&mut self.running);
+        self.running()
     }
 
-    pub(crate) fn slots(&self, model: &Model) -> Option<Arc<Semaphore>> {
-        let running = self.running.iter().find(|running| running.model.digest == model.digest)?;
-        Some(Arc::clone(&running.slots))
+    /// What holds these weights, loading or loaded. Names and manifests do not matter.
+    pub(crate) fn holder(&self, weights: &str) -> Option<Running> {
+        self.running.iter().find(|running| running.model.weights == weights).cloned()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.running.len()
     }
 
     pub(crate) fn memory_in_use(&self) -> u64 {
         self.running.iter().map(|running| running.model.memory).sum()
     }
 
-    /// Makes room: the idle model with the shortest time goes; false when all are busy.
-    pub(crate) fn evict(&mut self) -> bool {
-        let idle = self.running.iter().enumerate().filter(|(_, running)| running.in_flight == 0);
-        let Some((index, _)) = idle.min_by_key(|(_, running)| running.keep) else { return false };
-        self.running.remove(index);
-        true
+    /// Makes room: the idle model with the shortest time goes, or else the one with the shortest time, once it is idle.
+    pub(crate) fn evict(&mut self) {
+        let loaded = self.running.iter_mut().filter(|running| !running.loading);
+        if let Some(chosen) = loaded.min_by_key(|running| (running.in_flight > 0, running.keep)) {
+            chosen.leaving = true;
+        }
+        self.unload_expired();
     }
 
-    pub(crate) fn add(&mut self, model: Model, keep: Duration, parallel: usize) {
-        let slots = Arc::new(Semaphore::new(parallel));
-        self.running.push(Running { model, ends_at: None, keep, in_flight: 0, loading: true, slots });
+    /// Lets this one go when it is idle.
+    pub(crate) fn let_go(&mut self, id: u64) {
+        self.by_id(id).for_each(|running| running.leaving = true);
+        self.unload_expired();
     }
 
-    pub(crate) fn loaded(&mut self, model: &Model) {
-        for running in self.holding(model) {
+    pub(crate) fn add(&mut self, model: Model, context: u64, keep: SignedDuration, parallel: usize) -> u64 {
+        self.loads += 1;
+        self.running.push(Running {
+            id: self.loads,
+            model,
+            context,
+            ends_at: None,
+            keep,
+            in_flight: 0,
+            leaving: false,
+            loading: true,
+            slots: Arc::new(Semaphore::new(parallel)),
+            engine: None,
+            pinged: Arc::default(),
+        });
+        self.loads
+    }
+
+    pub(crate) fn loaded(&mut self, id: u64, engine: Option<&Arc<Engine>>) {
+        for running in self.by_id(id) {
             running.loading = false;
+            running.engine = engine.cloned();
         }
     }
 
-    pub(crate) fn remove(&mut self, model: &Model) {
-        self.running.retain(|running| running.model.digest != model.digest);
+    pub(crate) fn remove(&mut self, id: u64) {
+        self.running.retain(|running| running.id != id);
     }
 
     /// A request with this keep-alive came: it replaces the one before.
-    pub(crate) fn begin(&mut self, model: &Model, keep: Option<Duration>) {
-        for running in self.holding(model) {
+    pub(crate) fn begin(&mut self, id: u64, keep: Option<SignedDuration>) {
+        for running in self.by_id(id) {
             running.keep = keep.unwrap_or(running.keep);
             running.in_flight += 1;
         }
     }
 
     /// It has ended, and the time runs down from now.
-    pub(crate) fn end(&mut self, model: &Model) {
-        self.holding(model).for_each(end);
+    pub(crate) fn end(&mut self, id: u64) {
+        self.by_id(id).for_each(Running::end);
         self.unload_expired();
     }
 
-    /// Unloads a model, or marks it as stopping while it still answers somebody.
-    pub(crate) fn expire(&mut self, model: &Model) {
-        self.holding(model).for_each(expire);
+    /// Unloads what holds these weights, or marks it as stopping while it still answers somebody.
+    pub(crate) fn expire(&mut self, weights: &str) {
+        let holders = self.running.iter_mut().filter(|running| running.model.weights == weights);
+        holders.for_each(Running::expire);
         self.unload_expired();
     }
 
@@ -202,12 +221,12 @@ impl State {
     }
 
     pub(crate) fn end_named(&mut self, name: &str) {
-        self.named(name).filter(|running| running.in_flight > 0).for_each(end);
+        self.named(name).filter(|running| running.in_flight > 0).for_each(Running::end);
         self.unload_expired();
     }
 
     pub(crate) fn expire_named(&mut self, name: &str) {
-        self.named(name).for_each(expire);
+        self.named(name).for_each(Running::expire);
         self.unload_expired();
     }
 
@@ -233,36 +252,23 @@ impl State {
 
     fn unload_expired(&mut self) {
         let now = Timestamp::now();
-        self.running.retain(|running| {
-            running.in_flight > 0 || running.loading || running.ends_at.is_none_or(|ends_at| ends_at > now)
-        });
+        self.running.retain(|running| !running.is_over(now));
     }
 
-    /// Ollama tells runners apart by their weights: several names may mean one of them.
-    fn holding(&mut self, model: &Model) -> impl Iterator<Item = &mut Running> {
-        let digest = model.digest.clone();
-        self.running.iter_mut().filter(move |running| running.model.digest == digest)
+    fn by_id(&mut self, id: u64) -> impl Iterator<Item = &mut Running> {
+        self.running.iter_mut().filter(move |running| running.id == id)
     }
 
     fn named(&mut self, name: &str) -> impl Iterator<Item = &mut Running> {
-        let name = full_name(name);
-        self.running.iter_mut().filter(move |running| running.model.name == name)
+        let name = Name::parse(name);
+        self.running.iter_mut().filter(move |running| name.as_ref().is_some_and(|name| is_called(&running.model, name)))
     }
 }
 
-fn end(running: &mut Running) {
-    running.in_flight = running.in_flight.saturating_sub(1);
-    if running.in_flight == 0 {
-        running.idle();
-    }
+fn is_called(model: &Model, name: &Name) -> bool {
+    Name::parse(&model.name).is_some_and(|own| own.is(name))
 }
 
-fn expire(running: &mut Running) {
-    running.keep = Duration::ZERO;
-    running.ends_at = Some(Timestamp::now());
-}
-
-fn later(keep: Duration) -> Timestamp {
-    let keep = SignedDuration::try_from(keep.min(FOREVER)).unwrap_or(SignedDuration::MAX);
-    Timestamp::now().checked_add(keep).unwrap_or(Timestamp::MAX)
+fn later(keep: SignedDuration) -> Timestamp {
+    Timestamp::now().checked_add(keep).unwrap_or(if keep.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -1,7 +1,7 @@
 //! What went wrong with a load or unload, and what to try.
 
 use aura_model::Name;
-use aura_ollama::{CommandError, Failure};
+use aura_ollama::{CommandError, Done, Failure};
 
 use super::jobs::Order;
 use crate::views::ollama::message::JobError;
@@ -30,6 +30,15 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
             "too_long",
             "another load may be before it; a slow disk needs a longer sources.ollama.load_timeout".to_owned(),
         ),
+        CommandError::OtherName { goes, .. } => {
+            (409, "other_model", format!("unload {goes} by its name, or ask with ?force=true if it may go"))
+        }
+        CommandError::OutOfReach(_) => (
+            409,
+            "out_of_reach",
+            "it goes by itself; to have its memory at once, load as many others as drive it out, or restart Ollama"
+                .to_owned(),
+        ),
         CommandError::Refused(_) => (502, "refused", format!("see Ollama's log on {}", order.host)),
         CommandError::Failure(Failure::Unreachable { .. }) => {
             (502, "unreachable", format!("start Ollama on {}", order.host))
@@ -45,6 +54,14 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
         ),
     };
     JobError { code, message: error.to_string(), hint, status }
+}
+
+/// What there is to say of one that was done.
+pub(super) fn note(done: &Done) -> Option<String> {
+    let already = done.already.then(|| "it was not in memory: nothing was asked of Ollama".to_owned());
+    let gone = done.gone.as_ref().map(|gone| format!("it was in memory as {gone}, which is gone"));
+    let notes: Vec<String> = [already, gone, done.note.clone()].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// Loading this one would go on in circles: what was loaded for the same order is gone already.

@@ -7,10 +7,11 @@ use std::{
 };
 
 use aura_model::{Name, Source};
-use aura_ollama::{Action, KeepAlive, Ollama, Server, Target};
+use aura_ollama::{Action, Done, KeepAlive, Ollama, Server, Target};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::explain;
 use crate::{
     hub::Hub,
     views::{
@@ -33,6 +34,8 @@ pub(super) struct Order {
     pub(super) target: Target,
     pub(super) action: Action,
     pub(super) keep_alive: KeepAlive,
+    /// Whether what was not named may go with it.
+    pub(super) force: bool,
     /// Loads that were asked for together: they stop when one drives another out.
     pub(super) batch: Option<u64>,
 }
@@ -42,7 +45,7 @@ pub(super) struct Order {
 pub(super) enum Progress {
     Queued,
     Running(Instant),
-    Finished { at: Instant, took: Duration, result: Result<(), JobError> },
+    Finished { at: Instant, took: Duration, result: Result<Done, JobError> },
 }
 
 /// One order and how far it is.
@@ -122,7 +125,7 @@ impl Jobs {
     }
 
     /// A job has ended.
-    pub(super) fn finish(&self, id: u64, result: Result<(), JobError>) {
+    pub(super) fn finish(&self, id: u64, result: Result<Done, JobError>) {
         if let Some(job) = self.state().jobs.iter_mut().find(|job| job.id == id) {
             let at = Instant::now();
             let took = match job.progress {
@@ -139,7 +142,7 @@ impl Jobs {
         let state = self.state();
         let done =
             state.jobs.iter().filter(|job| job.order.batch == Some(batch)).filter_map(|job| match &job.progress {
-                Progress::Finished { at, result: Ok(()), .. } => Some((job.order.target.name.clone(), *at)),
+                Progress::Finished { at, result: Ok(_), .. } => Some((job.order.target.name.clone(), *at)),
                 _ => None,
             });
         done.collect()
@@ -201,12 +204,14 @@ fn shown(job: &Job, all: &[Job]) -> message::Job {
     let before = |other: &&Job| {
         other.id < job.id && other.order.host == *host && !matches!(other.progress, Progress::Finished { .. })
     };
-    let (state, seconds, error) = match &job.progress {
-        Progress::Queued => ("queued", None, None),
-        Progress::Running(begun) => ("running", Some(begun.elapsed().as_secs_f64()), None),
-        Progress::Finished { took, result: Ok(()), .. } => ("done", Some(took.as_secs_f64()), None),
+    let (state, seconds, note, error) = match &job.progress {
+        Progress::Queued => ("queued", None, None, None),
+        Progress::Running(begun) => ("running", Some(begun.elapsed().as_secs_f64()), None, None),
+        Progress::Finished { took, result: Ok(done), .. } => {
+            ("done", Some(took.as_secs_f64()), explain::note(done), None)
+        }
         Progress::Finished { took, result: Err(error), .. } => {
-            ("failed", Some(took.as_secs_f64()), Some(error.clone()))
+            ("failed", Some(took.as_secs_f64()), None, Some(error.clone()))
         }
     };
     message::Job {
@@ -221,6 +226,7 @@ fn shown(job: &Job, all: &[Job]) -> message::Job {
         position: (state == "queued").then(|| all.iter().filter(before).count()),
         requested_at: rfc3339(job.requested_at),
         seconds: seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+        note,
         error,
     }
 }
@@ -236,6 +242,7 @@ mod tests {
             target: model.into(),
             action,
             keep_alive: KeepAlive::Default,
+            force: false,
             batch: None,
         }
     }
@@ -252,7 +259,7 @@ mod tests {
         assert_eq!(states(&jobs), [("queued", Some(0)), ("queued", Some(1)), ("queued", Some(2))]);
         for id in 1..=3 {
             assert_eq!(jobs.next(&host).map(|job| job.id), Some(id));
-            jobs.finish(id, Ok(()));
+            jobs.finish(id, Ok(Done::default()));
         }
         assert!(jobs.next(&host).is_none());
         assert_eq!(states(&jobs), [("done", None); 3]);
@@ -268,7 +275,7 @@ mod tests {
         }
         assert_eq!(jobs.submit(order("one more", Action::Load)), None);
         while let Some(job) = jobs.next(&host) {
-            jobs.finish(job.id, Ok(()));
+            jobs.finish(job.id, Ok(Done::default()));
         }
         assert_eq!(jobs.shown().len(), FINISHED);
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use aura_model::{Interval, Name};
-use aura_ollama::{Action, HostReading, Ledger, Ollama, OllamaOptions};
+use aura_ollama::{Action, Command, Done, HostReading, Ledger, Ollama, OllamaOptions};
 
 use self::jobs::{Jobs, Order};
 pub(crate) use self::routes::routes;
@@ -89,27 +89,36 @@ impl Loader {
             let model = &target.name;
             let result = self.carry_out(&job.order).await;
             match &result {
-                Ok(()) => tracing::info!(%host, %model, ?action, "done"),
+                Ok(done) if done.already => tracing::info!(%host, %model, ?action, "it was so already"),
+                Ok(_) => tracing::info!(%host, %model, ?action, "done"),
                 Err(error) => tracing::warn!(%host, %model, ?action, "not done: {}", error.message),
             }
             self.jobs.finish(job.id, result);
         }
     }
 
-    async fn carry_out(&self, order: &Order) -> Result<(), JobError> {
+    async fn carry_out(&self, order: &Order) -> Result<Done, JobError> {
         if let Some(batch) = order.batch
             && let Some(model) = self.driven_out(order, batch).await
         {
             return Err(explain::no_room(order, &model));
         }
-        let done = match order.action {
-            Action::Load => {
-                let within = self.settings().load_timeout.get();
-                aura_ollama::load(&self.ledger, &order.server, &order.target, order.keep_alive, within).await
-            }
-            Action::Unload => aura_ollama::unload(&self.ledger, &order.server, &order.target, UNLOAD).await,
+        let command = Command {
+            ledger: &self.ledger,
+            server: &order.server,
+            target: &order.target,
+            known: self.reading(&order.host).map(|host| host.weights()).unwrap_or_default(),
+            force: order.force,
+            within: match order.action {
+                Action::Load => self.settings().load_timeout.get(),
+                Action::Unload => UNLOAD,
+            },
         };
-        done.map(drop).map_err(|error| explain::command_error(order, &error, &self.others(order)))
+        let done = match order.action {
+            Action::Load => command.load(order.keep_alive).await,
+            Action::Unload => command.unload().await,
+        };
+        done.map_err(|error| explain::command_error(order, &error, &self.others(order)))
     }
 
     /// A model that this batch has loaded and that is gone again: to load more would only go round in circles.
@@ -143,10 +152,14 @@ impl Loader {
 
     /// Other models in the same memory.
     fn others(&self, order: &Order) -> Vec<Name> {
-        let Ok(snapshot) = newest(&self.hub) else { return Vec::new() };
-        let host = snapshot.reading.hosts.iter().find(|host| host.host == order.host);
-        let loaded = host.and_then(|host| host.loaded.value());
+        let host = self.reading(&order.host);
+        let loaded = host.as_ref().and_then(|host| host.loaded.value());
         loaded.into_iter().flat_map(|models| models.iter()).map(|model| model.name.clone()).collect()
+    }
+
+    /// The newest reading of a server.
+    fn reading(&self, host: &Name) -> Option<HostReading> {
+        newest(&self.hub).ok()?.reading.hosts.iter().find(|reading| reading.host == *host).cloned()
     }
 }
 

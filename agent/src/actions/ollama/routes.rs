@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use aura_model::{Interval, Name};
-use aura_ollama::{Action, HostReading, KeepAlive, OllamaReading, Target};
+use aura_ollama::{
+    Action, HostReading, HostStatus, InstalledModel, KeepAlive, LoadedModel, OllamaReading, Target, find_named,
+    installed_now, name_problem, similar_names,
+};
 use axum::{
     Json,
     extract::{Path, State},
@@ -14,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Loader,
+    Loader, explain,
     jobs::{Job, Order, Progress},
 };
 use crate::{
@@ -44,6 +47,7 @@ const LOAD: Operation = Operation::post("load_model", "/v1/models/{name}/load", 
     ])
     .errors(&[
         Failure::new(400, &["bad_query", "bad_keep_alive"], "a parameter is wrong, stands twice, or is none of these"),
+        BAD_NAME,
         REFUSED,
         NOT_FOUND,
         Failure::new(422, &["remote_model", "not_supported"], "it runs in the cloud, or is of a kind that is not loaded by itself"),
@@ -61,7 +65,7 @@ const UNLOAD: Operation = Operation {
     summary: "Unloads a model.",
     query: Operation::get("", "", "").query::<AskedToUnload>().query,
     answers: &[
-        Answer::json::<Done>(200, "It is unloaded."),
+        Answer::json::<Done>(200, "It is unloaded, or was not in memory (`already`)."),
         Answer::json::<Done>(
             202,
             "It is not unloaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on.",
@@ -69,8 +73,19 @@ const UNLOAD: Operation = Operation {
     ],
     errors: &[
         Failure::new(400, &["bad_query"], "a parameter is wrong, stands twice, or is none of these"),
+        BAD_NAME,
         REFUSED,
         NOT_FOUND,
+        Failure::new(
+            409,
+            &["other_model"],
+            "it is in memory under another name, which would go with it; `force=true` does that",
+        ),
+        Failure::new(
+            409,
+            &["out_of_reach"],
+            "Ollama cannot unload it: it was deleted or made anew since; `message` says until when it stays",
+        ),
         UNKNOWN,
         BROKEN,
         Failure::new(503, REASONS, "no server of Ollama answers, and why"),
@@ -100,7 +115,8 @@ const LOAD_ALL: Operation =
             Failure::new(503, REASONS, "no server of Ollama answers, and why"),
         ]);
 
-const NAME: &str = "Name of the model with its tag, percent-encoded where it has a `/`; without a tag it is `latest`.";
+const NAME: &str = "Name of the model with its tag, percent-encoded where it has a `/`, as Ollama takes it: case does not matter, without a tag it is `latest`.";
+const BAD_NAME: Failure = Failure::new(400, &["bad_name"], "Ollama takes no such name; `message` says why");
 const REFUSED: Failure = Failure::new(403, &["controls_off", "no_control"], "nobody may do this here: see `message`");
 const NOT_FOUND: Failure =
     Failure::new(404, &["model_not_found", "unknown_host"], "it is not installed, or no watched server has this name");
@@ -139,6 +155,15 @@ pub(crate) struct Done {
     job: u64,
     /// How long it took, in seconds; `null` with 202.
     seconds: Option<f64>,
+    /// It was not in memory, so nothing was asked of Ollama.
+    already: bool,
+    /// The name under which it was in memory and is now gone, where that was another; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<Name>,
+    /// What else there is to say: how long it stays where Ollama left that as it was, what is still in memory. Absent where
+    /// there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// The loads that a load of all has brought about.
@@ -165,13 +190,15 @@ struct AcceptedJob {
 #[serde(default, deny_unknown_fields)]
 struct Asked {
     /// How long it stays in memory unused: a duration such as `10m`, seconds, `forever`, or `default` for what Ollama's own
-    /// settings say. `default` unless given.
+    /// settings say, and for a model that is in memory what was said before. `default` unless given.
     #[schemars(example = &"10m")]
     keep_alive: Option<String>,
     /// Which server, as `HOST:PORT` or its URL. Unless given the first that has the model.
     host: Option<String>,
     /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
     wait: Option<bool>,
+    /// Whether it is done although what was not named goes with it. `false` unless given.
+    force: Option<bool>,
 }
 
 /// The query of an unload: that of a load, without `keep_alive`.
@@ -182,6 +209,8 @@ struct AskedToUnload {
     host: Option<String>,
     /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
     wait: Option<bool>,
+    /// Whether the same weights may go that are in memory under another name. `false` unless given.
+    force: Option<bool>,
 }
 
 async fn load(
@@ -192,7 +221,9 @@ async fn load(
     let asked = asked(query)?;
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
     let snapshot = newest(&loader.hub).map_err(not_watched)?;
-    let order = order_load(&snapshot.reading, &name, asked.host.as_deref(), keep_alive)?;
+    let hosts = hosts(&snapshot.reading, asked.host.as_deref())?;
+    let (host, target) = find(&hosts, &name, false).await?;
+    let order = Order { keep_alive, force: asked.force.unwrap_or(false), ..order(host, target, Action::Load) };
     answer(&loader, order, asked.wait.unwrap_or(true)).await
 }
 
@@ -206,7 +237,9 @@ async fn unload(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_query", "an unload has no keep_alive"));
     }
     let snapshot = newest(&loader.hub).map_err(not_watched)?;
-    let order = order_unload(&snapshot.reading, &name, asked.host.as_deref())?;
+    let hosts = hosts(&snapshot.reading, asked.host.as_deref())?;
+    let (host, target) = find(&hosts, &name, true).await?;
+    let order = Order { force: asked.force.unwrap_or(false), ..order(host, target, Action::Unload) };
     answer(&loader, order, asked.wait.unwrap_or(true)).await
 }
 
@@ -222,14 +255,15 @@ async fn load_all(
     let mut accepted = Vec::new();
     for host in hosts(&snapshot.reading, asked.host.as_deref())? {
         let (Some(loaded), Some(installed)) = (host.loaded.value(), host.installed.value()) else { continue };
-        // Several names of one model are loaded once.
-        let mut asked: Vec<&Name> = Vec::new();
+        // Several names of the same weights are loaded once: Ollama has them in memory once.
+        let weights = |model: &InstalledModel| model.weights.clone().unwrap_or_else(|| model.digest.clone());
+        let mut taken: Vec<Name> = loaded.iter().filter_map(|model| model.weights.clone()).collect();
         for model in installed.iter().filter(|model| !model.remote && !model.is_among(loaded)) {
-            if asked.contains(&&model.digest) {
+            if taken.contains(&weights(model)) {
                 continue;
             }
-            asked.push(&model.digest);
-            let order = order_load(&snapshot.reading, &model.name, Some(&host.host), keep_alive)?;
+            taken.push(weights(model));
+            let order = Order { keep_alive, ..order(host, model.into(), Action::Load) };
             match loader.submit(Order { batch: Some(batch), ..order }) {
                 Some(id) => accepted.push(AcceptedJob { job: id, host: host.host.clone(), model: model.name.clone() }),
                 None => break,
@@ -241,56 +275,63 @@ async fn load_all(
 }
 
 fn asked(query: Result<Query<Asked>, ApiError>) -> Result<Asked, ApiError> {
-    query.map(|Query(asked)| asked).map_err(|error| error.hint("there are keep_alive, host and wait"))
+    query.map(|Query(asked)| asked).map_err(|error| error.hint("there are keep_alive, host, wait and force"))
 }
 
-fn order_load(
-    reading: &OllamaReading,
-    name: &str,
-    host: Option<&str>,
-    keep_alive: KeepAlive,
-) -> Result<Order, ApiError> {
-    let hosts = hosts(reading, host)?;
-    let found = hosts.iter().find_map(|host| {
-        let installed = host.installed.value()?;
-        Some((host, installed.iter().find(|model| is(&model.name, name))?))
-    });
-    let Some((host, model)) = found else { return Err(not_found(&hosts, name)) };
-    if model.remote {
-        let message = format!("{} runs in the cloud: there is nothing to load here", model.name);
-        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "remote_model", message));
-    }
-    Ok(Order {
-        host: host.host.clone(),
-        server: host.server.clone(),
-        target: model.into(),
-        action: Action::Load,
-        keep_alive,
-        batch: None,
-    })
-}
-
-fn order_unload(reading: &OllamaReading, name: &str, host: Option<&str>) -> Result<Order, ApiError> {
-    let hosts = hosts(reading, host)?;
-    let loaded = hosts.iter().find_map(|host| {
-        let model = host.loaded.value()?.iter().find(|model| is(&model.name, name))?;
-        Some((host, Target { digest: Some(model.digest.clone()), ..Target::from(&*model.name) }))
-    });
-    let installed = || {
-        hosts.iter().find_map(|host| {
-            let model = host.installed.value()?.iter().find(|model| is(&model.name, name))?;
-            Some((host, Target::from(model)))
-        })
-    };
-    let Some((host, target)) = loaded.or_else(installed) else { return Err(not_found(&hosts, name)) };
-    Ok(Order {
+fn order(host: &HostReading, target: Target, action: Action) -> Order {
+    Order {
         host: host.host.clone(),
         server: host.server.clone(),
         target,
-        action: Action::Unload,
+        action,
         keep_alive: KeepAlive::Default,
+        force: false,
         batch: None,
-    })
+    }
+}
+
+/// The model that is meant and the first server that has it: on disk, or also only in memory. A model that the newest
+/// reading does not have may have been made since, so its server is asked before it is missing.
+async fn find<'a>(
+    hosts: &[&'a HostReading],
+    name: &str,
+    in_memory: bool,
+) -> Result<(&'a HostReading, Target), ApiError> {
+    let loaded = |host: &HostReading| {
+        let models = host.loaded.value()?;
+        let model = &models[find_named(models, |model: &LoadedModel| &model.name, name)?];
+        Some(Target { digest: Some(model.digest.clone()), ..Target::from(&*model.name) })
+    };
+    let installed = |models: &[InstalledModel]| {
+        let model = &models[find_named(models, |model| &model.name, name)?];
+        Some(if model.remote && !in_memory { Err(remote(&model.name)) } else { Ok(Target::from(model)) })
+    };
+    for host in hosts {
+        if let Some(target) = host.installed.value().and_then(|models| installed(models)) {
+            return Ok((host, target?));
+        }
+    }
+    if let Some(found) = hosts.iter().find_map(|host| Some((*host, loaded(host).filter(|_| in_memory)?))) {
+        return Ok(found);
+    }
+    if let Some(problem) = name_problem(name) {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_name", problem).hint(
+            "a name is [HOST/][NAMESPACE/]MODEL[:TAG] of letters, digits and -_. and each / in it is written as %2F",
+        ));
+    }
+    for host in hosts.iter().filter(|host| host.standing == HostStatus::Answering) {
+        if let Ok(models) = installed_now(&host.server).await
+            && let Some(target) = installed(&models)
+        {
+            return Ok((host, target?));
+        }
+    }
+    Err(not_found(hosts, name))
+}
+
+fn remote(name: &Name) -> ApiError {
+    let message = format!("{name} runs in the cloud: there is nothing to load here");
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "remote_model", message)
 }
 
 async fn answer(loader: &Arc<Loader>, order: Order, wait: bool) -> Result<Response, ApiError> {
@@ -315,30 +356,30 @@ async fn answer(loader: &Arc<Loader>, order: Order, wait: bool) -> Result<Respon
     // Whoever leaves here leaves the job to itself.
     let job = tokio::time::timeout(limit, finished).await.ok().flatten().or_else(|| loader.jobs.find(id));
     let job = job.ok_or_else(|| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "job_forgotten", "see the feed"))?;
-    let body = |done: bool, seconds: Option<f64>| Done {
+    let body = |done: bool, seconds: Option<f64>, how: Option<&aura_ollama::Done>| Done {
         model: job.order.target.name.clone(),
         host: job.order.host.clone(),
         loaded: (job.order.action == Action::Load).then_some(done),
         unloaded: (job.order.action == Action::Unload).then_some(done),
         job: id,
         seconds,
+        already: how.is_some_and(|how| how.already),
+        gone: how.and_then(|how| how.gone.clone()),
+        note: how.and_then(explain::note),
     };
     match &job.progress {
-        Progress::Finished { took, result: Ok(()), .. } => {
-            Ok(Json(body(true, Some(took.as_secs_f64()))).into_response())
+        Progress::Finished { took, result: Ok(how), .. } => {
+            Ok(Json(body(true, Some(took.as_secs_f64()), Some(how))).into_response())
         }
         Progress::Finished { result: Err(error), .. } => {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_GATEWAY);
             let answer = ApiError::new(status, error.code, &error.message).hint(&error.hint);
             Err(if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_after(5) } else { answer })
         }
-        Progress::Queued | Progress::Running(_) => Ok((StatusCode::ACCEPTED, Json(body(false, None))).into_response()),
+        Progress::Queued | Progress::Running(_) => {
+            Ok((StatusCode::ACCEPTED, Json(body(false, None, None))).into_response())
+        }
     }
-}
-
-/// A name without a tag means the tag `latest`.
-fn is(known: &str, asked: &str) -> bool {
-    known == asked || known.strip_suffix(":latest").is_some_and(|stem| stem == asked)
 }
 
 fn hosts<'a>(reading: &'a OllamaReading, host: Option<&str>) -> Result<Vec<&'a HostReading>, ApiError> {
@@ -357,11 +398,17 @@ fn not_found(hosts: &[&HostReading], name: &str) -> ApiError {
         return not_watched(missing.clone());
     }
     let installed = hosts.iter().filter_map(|host| host.installed.value()).flat_map(|models| models.iter());
-    let mut names: Vec<&str> = installed.map(|model| &*model.name).take(20).collect();
+    let mut names: Vec<&str> = installed.map(|model| &*model.name).collect();
     names.sort_unstable();
     names.dedup();
+    let similar = similar_names(&names, name);
+    let known = if similar.is_empty() {
+        format!("installed are: {}", names[..names.len().min(20)].join(", "))
+    } else {
+        similar
+    };
     ApiError::new(StatusCode::NOT_FOUND, "model_not_found", format!("no model {name:?} is installed"))
-        .hint(format!("`ollama pull {name}`; installed are: {}", names.join(", ")))
+        .hint(format!("`ollama pull {name}`; {known}"))
 }
 
 fn not_watched(missing: aura_model::Missing) -> ApiError {

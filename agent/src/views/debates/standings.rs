@@ -39,10 +39,9 @@ pub(super) fn elo_change(rating: f64, opponent: f64, score: f64) -> f64 {
     (K * (score - expected(rating, opponent))).round_ties_even()
 }
 
-/// The chance that the ratings give the first. The system's library of mathematics would be loaded for this one power
-/// alone, and stay in memory.
+/// The chance that the ratings give the first.
 pub(super) fn expected(rating: f64, opponent: f64) -> f64 {
-    1.0 / (1.0 + libm::pow(10.0, (opponent - rating) / 400.0))
+    1.0 / (1.0 + 10_f64.powf((opponent - rating) / 400.0))
 }
 
 /// Walks the debates in the order in which they ended.

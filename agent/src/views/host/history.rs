@@ -22,60 +22,40 @@ pub(super) struct Series {
     pub take: fn(&Vitals) -> Option<f64>,
 }
 
+const fn series(name: &'static str, meaning: &'static str, take: fn(&Vitals) -> Option<f64>) -> Series {
+    Series { name, meaning, take }
+}
+
 /// What is remembered.
 pub(super) const SERIES: [Series; 12] = [
-    Series { name: "cpu_percent", meaning: "Use of all CPUs together, 0 to 100.", take: |vitals| vitals.cpu_percent },
-    Series {
-        name: "memory_percent",
-        meaning: "Used memory as a share of all, 0 to 100.",
-        take: |vitals| vitals.memory_percent,
-    },
-    Series {
-        name: "swap_percent",
-        meaning: "Used swap as a share of all, 0 to 100.",
-        take: |vitals| vitals.swap_percent,
-    },
-    Series { name: "load1", meaning: "Load average over one minute.", take: |vitals| vitals.load1 },
-    Series {
-        name: "disk_read_bytes_per_second",
-        meaning: "Bytes a second that all disks read.",
-        take: |vitals| vitals.disk_read,
-    },
-    Series {
-        name: "disk_write_bytes_per_second",
-        meaning: "Bytes a second that all disks write.",
-        take: |vitals| vitals.disk_write,
-    },
-    Series {
-        name: "network_receive_bytes_per_second",
-        meaning: "Bytes a second that the counted interfaces receive.",
-        take: |vitals| vitals.network_receive,
-    },
-    Series {
-        name: "network_transmit_bytes_per_second",
-        meaning: "Bytes a second that the counted interfaces send.",
-        take: |vitals| vitals.network_transmit,
-    },
-    Series {
-        name: "temperature_celsius",
-        meaning: "The hottest sensor, in degrees Celsius.",
-        take: |vitals| vitals.temperature,
-    },
-    Series {
-        name: "pressure_cpu_percent",
-        meaning: "Share of the last 10 seconds in which some task waited for a CPU, 0 to 100.",
-        take: |vitals| vitals.pressure_cpu,
-    },
-    Series {
-        name: "pressure_memory_percent",
-        meaning: "Share of the last 10 seconds in which some task waited for memory, 0 to 100.",
-        take: |vitals| vitals.pressure_memory,
-    },
-    Series {
-        name: "pressure_io_percent",
-        meaning: "Share of the last 10 seconds in which some task waited for a disk, 0 to 100.",
-        take: |vitals| vitals.pressure_io,
-    },
+    series("cpu_percent", "Use of all CPUs together, 0 to 100.", |vitals| vitals.cpu_percent),
+    series("memory_percent", "Used memory as a share of all, 0 to 100.", |vitals| vitals.memory_percent),
+    series("swap_percent", "Used swap as a share of all, 0 to 100.", |vitals| vitals.swap_percent),
+    series("load1", "Load average over one minute.", |vitals| vitals.load1),
+    series("disk_read_bytes_per_second", "Bytes a second that all disks read.", |vitals| vitals.disk_read),
+    series("disk_write_bytes_per_second", "Bytes a second that all disks write.", |vitals| vitals.disk_write),
+    series("network_receive_bytes_per_second", "Bytes a second that the counted interfaces receive.", |vitals| {
+        vitals.network_receive
+    }),
+    series("network_transmit_bytes_per_second", "Bytes a second that the counted interfaces send.", |vitals| {
+        vitals.network_transmit
+    }),
+    series("temperature_celsius", "The hottest sensor, in degrees Celsius.", |vitals| vitals.temperature),
+    series(
+        "pressure_cpu_percent",
+        "Share of the last 10 seconds in which some task waited for a CPU, 0 to 100.",
+        |vitals| vitals.pressure_cpu,
+    ),
+    series(
+        "pressure_memory_percent",
+        "Share of the last 10 seconds in which some task waited for memory, 0 to 100.",
+        |vitals| vitals.pressure_memory,
+    ),
+    series(
+        "pressure_io_percent",
+        "Share of the last 10 seconds in which some task waited for a disk, 0 to 100.",
+        |vitals| vitals.pressure_io,
+    ),
 ];
 
 /// One moment; what was not known then is NaN. 32-bit floats keep seven digits, more than a graph shows.

@@ -4,17 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aura_gpu::{Gpu, Identity, Process, Values, Vendor};
 use aura_model::{Context, Source, Switch};
-use aura_ollama::{Ollama, OllamaOptions};
+use aura_ollama::{HostReading, Ollama, OllamaOptions};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 use super::*;
 
-fn process(pid: u32, weights: Option<&str>) -> Process {
+pub(super) fn process(pid: u32, weights: Option<&str>) -> Process {
     let (name, memory) = (Some("ollama".into()), Some(u64::from(pid) << 20));
     Process { pid, name, memory, busy: None, gpu_instance: None, weights: weights.map(Into::into), engines: Vec::new() }
 }
 
-fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
+pub(super) fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
     let uuid: Name = format!("GPU-{index}").into();
     let identity = Identity {
         vendor: Vendor::Nvidia,
@@ -38,7 +38,7 @@ fn gpu(index: u32, processes: Vec<Process>) -> Gpu {
 }
 
 /// A server with these models loaded, asked until it is known what each is made of.
-fn reading(models: &[Model]) -> (OllamaReading, Name) {
+pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
     let simulator = Simulator::start(Settings { memory: 64 << 30, ..Settings::default() }).unwrap();
     for model in models {
         simulator.install(model.clone());
@@ -54,9 +54,10 @@ fn reading(models: &[Model]) -> (OllamaReading, Name) {
     loop {
         let reading = source.sample().unwrap();
         let host = &reading.hosts[0];
-        let known = host.loaded.value().is_some_and(|loaded| {
-            loaded.len() == models.len() && loaded.iter().all(|model| weights(host, model).is_some())
-        });
+        let known = host
+            .loaded
+            .value()
+            .is_some_and(|loaded| loaded.len() == models.len() && loaded.iter().all(|model| model.weights.is_some()));
         if known {
             let host = host.host.clone();
             return (reading, host);
@@ -97,15 +98,15 @@ fn a_process_and_a_model_meet_by_their_weights_on_every_card() {
 }
 
 #[test]
-fn of_two_models_with_the_same_weights_neither_is_guessed() {
-    let one = Model::new("phi3.5:3.8b", 4 << 30);
-    let alias = Model { weights: one.weights.clone(), ..Model::new("helper:latest", 4 << 30) };
-    let (ollama, host) = reading(&[one.clone(), alias]);
+fn where_two_servers_have_the_same_weights_neither_is_guessed() {
+    let model = Model::new("phi3.5:3.8b", 4 << 30);
+    let (mut ollama, host) = reading(std::slice::from_ref(&model));
+    ollama.hosts.push(HostReading { host: "127.0.0.1:1".into(), ..ollama.hosts[0].clone() });
     let runners = Runners::of(&ollama);
-    assert_eq!(runners.model(&one.weights), None);
-    let gpus =
-        GpuReading { gpus: vec![gpu(0, vec![process(10, Some(&one.weights))])], nvidia: None, hostname: "host".into() };
-    assert_eq!(runners.gpu_memory(&gpus, &host, "helper:latest"), None);
+    assert_eq!(runners.model(&model.weights), None);
+    let process = process(10, Some(&model.weights));
+    let gpus = GpuReading { gpus: vec![gpu(0, vec![process])], nvidia: None, hostname: "host".into() };
+    assert_eq!(runners.gpu_memory(&gpus, &host, "phi3.5:3.8b"), None);
 }
 
 #[test]

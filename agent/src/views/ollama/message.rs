@@ -7,6 +7,7 @@ use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::engines::{EngineRow, Work};
 use crate::{
     api::FeedDescription,
     views::{debates::Row, join::GpuMemory},
@@ -50,8 +51,14 @@ pub struct ModelUpdate {
     pub hosts: Vec<Host>,
     /// Whether models can be loaded and unloaded through the agent, and what was asked for.
     pub controls: Controls,
-    /// Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer, and
-    /// `hosts.HOST.entries` what is odd about its answers.
+    /// The processes that hold the models of servers on this machine; `null` where none can be seen.
+    pub engines: Option<Vec<EngineRow>>,
+    /// What those processes did, by model, those that have ended included; `null` as `engines`.
+    pub engine_work: Option<Vec<Work>>,
+    /// What the models on this machine take of electricity; `null` where no device counts its energy.
+    pub energy: Option<Energy>,
+    /// Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer,
+    /// `hosts.HOST.entries` what is odd about its answers, and `hosts.HOST.engines` why its processes cannot be seen.
     pub missing: BTreeMap<String, Missing>,
 }
 
@@ -63,7 +70,8 @@ pub struct Loaded {
     pub name: Name,
     /// The server that it is on, as `HOST:PORT`.
     pub host: Name,
-    /// `loaded`, or `stopping` when its time is over and it still finishes a request.
+    /// `loaded`; `stopping` when its time is over and it still finishes a request; `crashed` when its engine has ended, as
+    /// seen on this machine, and Ollama has not noticed: it takes no memory, and the next request loads it anew.
     pub state: &'static str,
     /// Bytes of memory in all (`size`).
     pub memory_usage: Option<u64>,
@@ -88,6 +96,10 @@ pub struct Loaded {
     pub unloads_in_seconds: Option<f64>,
     /// What tells this version of it from others (SHA-256 of its manifest).
     pub digest: Name,
+    /// What it is to the model on disk that has its name now: `current`; `older`, when the name means other weights by now; or
+    /// `deleted`. Ollama unloads by name, so the latter two go only at `expires_at` or to make room. `null` when it is not known
+    /// what is on disk.
+    pub version: Option<&'static str>,
     /// Architecture: `llama`.
     pub family: Option<Name>,
     /// Number of parameters as Ollama writes it: `7.6B`.
@@ -128,7 +140,8 @@ pub struct Installed {
     pub capabilities: Option<Vec<String>>,
     /// A model in the cloud, which takes no memory here and is never loaded.
     pub remote: bool,
-    /// Whether this version of it is in memory, under whichever of its names.
+    /// Whether it would answer without a load: its weights are in memory, under whichever name (`loaded_models` has the one
+    /// that loaded them), and started with the same parameters.
     pub loaded: bool,
 }
 
@@ -172,6 +185,53 @@ pub struct Host {
     pub detail: Option<String>,
 }
 
+/// Energy, counted by GPUs and the processor, and divided by who computed: what a device counted while one model alone did
+/// is that model's, and nothing is divided by guess. All sums begin when the agent does.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Energy {
+    /// Price of a kilowatt hour (`energy.price_per_kwh`); `null` where none is configured.
+    pub price_per_kwh: Option<f64>,
+    /// What prices are in (`energy.currency`).
+    pub currency: String,
+    /// Each device that counts its energy.
+    pub devices: Vec<DeviceEnergy>,
+    /// Each model that was in memory while it was counted.
+    pub models: Vec<ModelEnergy>,
+}
+
+/// What a device counted while no model computed on it alone.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DeviceEnergy {
+    /// The GPU's unique number, or the processor's package: `package-0`.
+    pub device: Name,
+    /// Mean power while no model computed on it, in watts; `null` until it rested for 10 s.
+    pub rest_watts: Option<f64>,
+    /// What a day of rest costs; `null` without a price.
+    pub rest_cost_per_day: Option<f64>,
+    /// Joules while several models computed on it, or one and somebody else.
+    pub shared_joules: f64,
+}
+
+/// What a model took of electricity.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ModelEnergy {
+    /// The server that it is on, as `HOST:PORT`.
+    pub host: Name,
+    /// Its name with its tag.
+    pub model: Name,
+    /// Joules that all devices counted while it alone computed on them.
+    pub joules: f64,
+    /// Tokens that it generated in answers which no other model's work overlapped; the numbers below rest on these.
+    pub generated_tokens: f64,
+    /// Energy of a thousand generated tokens, in watt hours, with their prompts and all that the devices take anyway; `null`
+    /// until such an answer ended, and where the engine does not count its tokens.
+    pub watt_hours_per_1000_tokens: Option<f64>,
+    /// The same without what the devices take at rest; `null` until that is known too.
+    pub watt_hours_per_1000_tokens_above_rest: Option<f64>,
+    /// What a thousand generated tokens cost, by `watt_hours_per_1000_tokens`; `null` without a price.
+    pub cost_per_1000_tokens: Option<f64>,
+}
+
 /// Loading and unloading through the agent.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Controls {
@@ -201,6 +261,8 @@ pub struct Job {
     pub requested_at: String,
     /// How long it has been running, or ran, in seconds; `null` while it is `queued`.
     pub seconds: Option<f64>,
+    /// What there is to say of one that is `done`: that nothing was to be done, what went with it, how long it stays; else `null`.
+    pub note: Option<String>,
     /// What went wrong; `null` unless it is `failed`.
     pub error: Option<JobError>,
 }

@@ -1,6 +1,9 @@
 //! Ollama as people want it: the feed's message and its twins for scripts.
 
+mod changes;
 mod derive;
+mod energy;
+mod engines;
 pub mod message;
 mod routes;
 pub(crate) mod status;
@@ -11,21 +14,24 @@ use std::{
 };
 
 use aura_gpu::Gpus;
-use aura_model::{Missing, Reason, Source};
-use aura_ollama::Ollama;
+use aura_model::{Context, Missing, Reason, Source};
+use aura_ollama::{Audience, Ollama};
 use aura_postgres::Postgres;
 use jiff::Timestamp;
 
 use self::{
+    changes::Changes,
     derive::OllamaSample,
     message::{Controls, ModelUpdate},
 };
 use super::{
     debates::{DebatesView, Row},
+    join::{Devices, DevicesReading},
     view::{Make, View},
 };
 use crate::{
     api::{FeedDescription, Routes},
+    config::{self, Config},
     hub::{Hub, Published, Snapshot, State},
 };
 
@@ -43,8 +49,14 @@ pub struct OllamaView {
     hub: Arc<Hub>,
     debates: Arc<DebatesView>,
     actions: Arc<dyn Actions>,
+    devices: Arc<Devices>,
+    /// Hears of everybody for whom a message is made: the source asks more often then.
+    audience: Arc<Audience>,
+    /// What electricity costs.
+    price: Mutex<config::Energy>,
     /// What the newest message was made from.
     said: Mutex<Option<Said>>,
+    changes: Mutex<Changes>,
 }
 
 /// What tells one message from the next.
@@ -63,6 +75,7 @@ impl View for OllamaView {
     type Message = ModelUpdate;
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<ModelUpdate>> {
+        self.devices.look(&self.hub);
         let channel = self.hub.channel::<Ollama>()?;
         let now = Said {
             state: channel.health().state,
@@ -75,6 +88,9 @@ impl View for OllamaView {
             return None;
         }
         *said = Some(now);
+        if let Some(snapshot) = channel.latest() {
+            self.changes.lock().unwrap_or_else(PoisonError::into_inner).log(&snapshot.reading);
+        }
         let pieces = self.pieces();
         Some(Box::new(move || pieces.message(seq)))
     }
@@ -82,13 +98,34 @@ impl View for OllamaView {
     fn routes() -> Routes<Arc<Self>> {
         routes::routes()
     }
+
+    fn configure(&self, config: &Config) {
+        self.price.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.energy);
+    }
 }
 
 impl OllamaView {
-    /// Over this hub, with the debates' standings and what is done to models.
+    /// Over these, with what devices do for models, which is published from here on.
     #[must_use]
-    pub fn new(hub: &Arc<Hub>, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
-        Self { hub: Arc::clone(hub), debates: Arc::clone(debates), actions, said: Mutex::default() }
+    pub fn new(
+        hub: &Arc<Hub>,
+        config: &Config,
+        context: &Context,
+        debates: &Arc<DebatesView>,
+        actions: Arc<dyn Actions>,
+    ) -> Self {
+        let devices = Arc::new(Devices::default());
+        hub.add(Arc::clone(&devices) as _);
+        Self {
+            hub: Arc::clone(hub),
+            debates: Arc::clone(debates),
+            actions,
+            devices,
+            audience: context.lent().unwrap_or_default(),
+            price: Mutex::new(config.energy.clone()),
+            said: Mutex::default(),
+            changes: Mutex::default(),
+        }
     }
 
     /// Everything that a message is made from, as it is now.
@@ -99,6 +136,9 @@ impl OllamaView {
             model_stats: self.debates.rows(),
             interval: self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval()),
             controls: self.actions.controls(),
+            devices: self.devices.latest(),
+            audience: Arc::clone(&self.audience),
+            price: self.price.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -114,10 +154,15 @@ struct Pieces {
     model_stats: Result<Arc<Vec<Row>>, Missing>,
     interval: Duration,
     controls: Controls,
+    devices: Option<Arc<DevicesReading>>,
+    audience: Arc<Audience>,
+    price: config::Energy,
 }
 
 impl Pieces {
+    /// Made only if anybody wants it.
     fn message(self, seq: u64) -> ModelUpdate {
+        self.audience.look();
         let reading = match &self.reading {
             Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),
             Err(missing) => Err(missing.clone()),
@@ -129,6 +174,7 @@ impl Pieces {
             model_stats: self.model_stats,
             interval_seconds: self.interval.as_secs_f64(),
             controls: self.controls,
+            energy: self.devices.as_ref().map(|devices| energy::energy(&devices.energy, &self.price)),
             now: Timestamp::now(),
         })
     }

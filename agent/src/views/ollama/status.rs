@@ -64,7 +64,7 @@ pub(super) fn status(update: ModelUpdate) -> Result<Status, Missing> {
     let max = missing.get("memory_usage.max_gb").cloned();
     missing
         .extend(max.into_iter().flat_map(|why| ["max_ram_gb", "max_concurrent"].map(|key| (key.into(), why.clone()))));
-    missing.retain(|path, _| path != "model_stats" && !path.starts_with("memory_usage"));
+    missing.retain(|path, _| path != "model_stats" && path != "energy" && !path.starts_with("memory_usage"));
     Ok(Status {
         loaded_models: loaded.iter().map(|model| model.name.clone()).collect(),
         current_ram_gb: update.memory_usage.current_gb,

@@ -123,7 +123,7 @@ fn ask(simulator: &Simulator, path: &str, body: Option<&Value>) -> Option<Value>
         .then(|| body.lines().last().map_or(Value::Null, |line| serde_json::from_str(line).unwrap()))
 }
 
-fn watch(simulators: &[&Simulator]) -> Ollama {
+pub(super) fn watch(simulators: &[&Simulator]) -> Ollama {
     let hosts = simulators.iter().map(|simulator| simulator.url().into()).collect();
     let request_timeout = Interval::from_millis(100);
     let options = OllamaOptions { enabled: Switch::On, hosts, request_timeout, ..OllamaOptions::default() };
@@ -143,6 +143,7 @@ fn shown(reading: &OllamaReading) -> Value {
         gpus: None,
         model_stats: Err(unread()),
         interval_seconds: 1.0,
+        energy: None,
         controls,
         now,
     });
@@ -163,6 +164,7 @@ fn reported(ps: &Value, tags: &Value) -> (Vec<Value>, Vec<Value>) {
             "family": model["details"]["family"], "quantization": model["details"]["quantization_level"],
         })
     });
+    let second = |time: &Value| -time.as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
     let running: Vec<&Value> = ps["models"].as_array().unwrap().iter().map(|model| &model["digest"]).collect();
     let installed = tags["models"].as_array().unwrap().iter().map(|model| {
         json!({
@@ -171,7 +173,16 @@ fn reported(ps: &Value, tags: &Value) -> (Vec<Value>, Vec<Value>) {
             "loaded": running.contains(&&model["digest"]), "remote": false,
         })
     });
-    (loaded.collect(), installed.collect())
+    let (mut loaded, mut installed): (Vec<Value>, Vec<Value>) = (loaded.collect(), installed.collect());
+    loaded.sort_by_key(|model| (second(&model["expires_at"]), model["name"].to_string(), model["digest"].to_string()));
+    installed.sort_by_key(|model| (second(&model["modified_at"]), model["name"].to_string()));
+    (loaded, installed)
+}
+
+fn sorted<T: Into<String>>(names: Vec<T>) -> Vec<String> {
+    let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
+    names.sort();
+    names
 }
 
 /// Only the keys that the expected entries have.
@@ -203,7 +214,7 @@ fn shows_the_truth_or_nothing(message: &Value, world: &World) {
     let ps = ask(&world.simulator, "/api/ps", None).unwrap();
     let names: Vec<&str> =
         ps["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert_eq!(names, world.simulator.loaded(), "the simulator hides nothing");
+    assert_eq!(sorted(names), sorted(world.simulator.loaded()), "the simulator hides nothing");
     let empty = json!({ "models": [] });
     let (loaded, _) = reported(&ps, &empty);
     assert_eq!(same_keys(&message["loaded_models"], &loaded), loaded);
@@ -259,9 +270,9 @@ proptest! {
             let ps = ask(&world.simulator, "/api/ps", None).unwrap();
             let tags = ask(&world.simulator, "/api/tags", None).unwrap();
             let (_, installed) = reported(&ps, &tags);
-            prop_assert_eq!(same_keys(&message["installed_models"], &installed), installed);
-            let names: Vec<&Value> = tags["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
-            prop_assert_eq!(message["available_models"].as_array().unwrap().iter().collect::<Vec<_>>(), names);
+            prop_assert_eq!(same_keys(&message["installed_models"], &installed), installed.clone());
+            let names: Vec<Value> = installed.iter().map(|model| model["name"].clone()).collect();
+            prop_assert_eq!(message["available_models"].as_array().unwrap(), &names);
         }
     }
 }
@@ -284,6 +295,7 @@ fn a_sum_over_hosts_of_which_one_is_silent_is_not_known() {
         gpus: None,
         model_stats: Err(unread()),
         interval_seconds: 1.0,
+        energy: None,
         controls: Controls { enabled: false, jobs: Vec::new() },
         now: Timestamp::now(),
     });
@@ -305,6 +317,7 @@ fn without_a_reading_everything_says_why() {
             gpus: None,
             model_stats: Err(unread()),
             interval_seconds: 1.0,
+            energy: None,
             controls: Controls { enabled: controls.enabled, jobs: Vec::new() },
             now,
         })

@@ -1777,6 +1777,18 @@ export interface ModelUpdate {
   available_models: string[] | null;
   controls: Controls;
   /**
+   * What the models on this machine take of electricity; `null` where no device counts its energy.
+   */
+  energy: Energy | null;
+  /**
+   * What those processes did, by model, those that have ended included; `null` as `engines`.
+   */
+  engine_work: EngineWork[] | null;
+  /**
+   * The processes that hold the models of servers on this machine; `null` where none can be seen.
+   */
+  engines: OllamaEngine[] | null;
+  /**
    * Every server of `sources.ollama.hosts`, also those that do not answer.
    */
   hosts: OllamaHost[];
@@ -1795,8 +1807,8 @@ export interface ModelUpdate {
   loaded_models: LoadedModel[] | null;
   memory_usage: MemoryUsage;
   /**
-   * Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer, and
-   * `hosts.HOST.entries` what is odd about its answers.
+   * Why what is `null` is so, by its path here; `hosts.HOST` says why a server does not answer,
+   * `hosts.HOST.entries` what is odd about its answers, and `hosts.HOST.engines` why its processes cannot be seen.
    */
   missing: {
     [k: string]: Missing;
@@ -1873,6 +1885,10 @@ export interface Job {
    */
   model: string;
   /**
+   * What there is to say of one that is `done`: that nothing was to be done, what went with it, how long it stays; else `null`.
+   */
+  note: string | null;
+  /**
    * How many come before it on its server; `null` unless it is `queued`.
    */
   position: number | null;
@@ -1908,6 +1924,240 @@ export interface JobError {
    * A sentence for people, with Ollama's own words where it gave some.
    */
   message: string;
+}
+/**
+ * Energy, counted by GPUs and the processor, and divided by who computed: what a device counted while one model alone did
+ * is that model's, and nothing is divided by guess. All sums begin when the agent does.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "Energy".
+ */
+export interface Energy {
+  /**
+   * What prices are in (`energy.currency`).
+   */
+  currency: string;
+  /**
+   * Each device that counts its energy.
+   */
+  devices: DeviceEnergy[];
+  /**
+   * Each model that was in memory while it was counted.
+   */
+  models: ModelEnergy[];
+  /**
+   * Price of a kilowatt hour (`energy.price_per_kwh`); `null` where none is configured.
+   */
+  price_per_kwh: number | null;
+}
+/**
+ * What a device counted while no model computed on it alone.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "DeviceEnergy".
+ */
+export interface DeviceEnergy {
+  /**
+   * The GPU's unique number, or the processor's package: `package-0`.
+   */
+  device: string;
+  /**
+   * What a day of rest costs; `null` without a price.
+   */
+  rest_cost_per_day: number | null;
+  /**
+   * Mean power while no model computed on it, in watts; `null` until it rested for 10 s.
+   */
+  rest_watts: number | null;
+  /**
+   * Joules while several models computed on it, or one and somebody else.
+   */
+  shared_joules: number;
+}
+/**
+ * What a model took of electricity.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "ModelEnergy".
+ */
+export interface ModelEnergy {
+  /**
+   * What a thousand generated tokens cost, by `watt_hours_per_1000_tokens`; `null` without a price.
+   */
+  cost_per_1000_tokens: number | null;
+  /**
+   * Tokens that it generated in answers which no other model's work overlapped; the numbers below rest on these.
+   */
+  generated_tokens: number;
+  /**
+   * The server that it is on, as `HOST:PORT`.
+   */
+  host: string;
+  /**
+   * Joules that all devices counted while it alone computed on them.
+   */
+  joules: number;
+  /**
+   * Its name with its tag.
+   */
+  model: string;
+  /**
+   * Energy of a thousand generated tokens, in watt hours, with their prompts and all that the devices take anyway; `null`
+   * until such an answer ended, and where the engine does not count its tokens.
+   */
+  watt_hours_per_1000_tokens: number | null;
+  /**
+   * The same without what the devices take at rest; `null` until that is known too.
+   */
+  watt_hours_per_1000_tokens_above_rest: number | null;
+}
+/**
+ * What all engines of the same weights did since the agent watches.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "EngineWork".
+ */
+export interface EngineWork {
+  /**
+   * Tokens of prompts that were in the cache.
+   */
+  cached_tokens: number | null;
+  /**
+   * CPU time of all of them, in seconds.
+   */
+  cpu_seconds: number;
+  /**
+   * Engines that ended, by how.
+   */
+  ends: {
+    [k: string]: number;
+  };
+  /**
+   * Tokens that were generated. They are counted when an answer ends.
+   */
+  generated_tokens: number | null;
+  /**
+   * Seconds spent with generating, summed over slots.
+   */
+  generation_seconds: number | null;
+  /**
+   * The server, as `HOST:PORT`.
+   */
+  host: string;
+  /**
+   * Ends after which tokens are missing in the counts: what was done after the last question.
+   */
+  lives_cut: number;
+  /**
+   * The names of the model, as in `engines`.
+   */
+  models: string[];
+  /**
+   * Seconds spent with prompts, summed over slots.
+   */
+  prompt_seconds: number | null;
+  /**
+   * Tokens of prompts that were computed; `null`, as are the other counts, while no engine counts them.
+   */
+  prompt_tokens: number | null;
+  /**
+   * From when on this counts, RFC 3339.
+   */
+  since: string;
+  /**
+   * Engines that were started.
+   */
+  starts: number;
+}
+/**
+ * The process that holds a model: `llama-server` of Ollama 0.30 and later, or an older `ollama runner`, which tells less.
+ * Seen on the same machine alone.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "OllamaEngine".
+ */
+export interface OllamaEngine {
+  /**
+   * Type of the numbers in its KV cache: `q8_0`; `null` where it is the usual `f16`.
+   */
+  cache_type: string | null;
+  /**
+   * Tokens of context that each slot has.
+   */
+  context_length: number | null;
+  /**
+   * Tokens of prompts and answers that its busy slots hold now.
+   */
+  context_used: number | null;
+  /**
+   * CPU time of all its threads so far, in seconds.
+   */
+  cpu_seconds: number;
+  /**
+   * What is wrong with it, in words; `null` when nothing is.
+   */
+  detail: string | null;
+  /**
+   * It makes embeddings and no text.
+   */
+  embedding: boolean;
+  /**
+   * Layers that were asked to be on GPUs; `null` where the engine decides.
+   */
+  gpu_layers: number | null;
+  /**
+   * The server that it is of, as `HOST:PORT`.
+   */
+  host: string;
+  /**
+   * Bytes of its memory in RAM, mapped weights included (`VmRSS`).
+   */
+  memory_bytes: number | null;
+  /**
+   * The names that it answers: all that have its weights, first those by which Ollama lists them as loaded. Empty while
+   * that is not known.
+   */
+  models: string[];
+  /**
+   * Its Ollama is gone: nobody uses it and nobody ends it, and its memory is lost until somebody does.
+   */
+  orphaned: boolean;
+  /**
+   * The process's number.
+   */
+  pid: number;
+  /**
+   * `llama-server` or `runner`.
+   */
+  program: string;
+  /**
+   * Requests that run in it now: Ollama's connections to its port.
+   */
+  requests: number | null;
+  /**
+   * Requests that it can answer at once.
+   */
+  slots: number | null;
+  /**
+   * How many of its slots answer one; `null` while it does not say.
+   */
+  slots_busy: number | null;
+  /**
+   * When it was started, RFC 3339.
+   */
+  started_at: string;
+  /**
+   * `loading`, `ready`, `hanging` (it has not answered several times in a row), `stopped` (by a signal), or `unknown`.
+   */
+  state: string;
+  /**
+   * Tokens a second generated between its last two answers, in all slots.
+   */
+  tokens_per_second: number | null;
+  /**
+   * Tokens a second generated over the last minute, or since it was started.
+   */
+  tokens_per_second_minute: number | null;
 }
 /**
  * A server of Ollama.
@@ -3527,6 +3777,14 @@ export interface ErrorAnswer {
  */
 export interface ModelChange {
   /**
+   * It was not in memory, so nothing was asked of Ollama.
+   */
+  already: boolean;
+  /**
+   * The name under which it was in memory and is now gone, where that was another; absent otherwise.
+   */
+  gone?: string | null;
+  /**
    * The server that it was for, as `HOST:PORT`.
    */
   host: string;
@@ -3542,6 +3800,11 @@ export interface ModelChange {
    * The model's name with its tag.
    */
   model: string;
+  /**
+   * What else there is to say: how long it stays where Ollama left that as it was, what is still in memory. Absent where
+   * there is nothing.
+   */
+  note?: string | null;
   /**
    * How long it took, in seconds; `null` with 202.
    */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { GovernanceUpdate } from "../feed/governance";
+import type { GovernanceUpdate } from "../contract/types";
 import { part } from "../testing";
 import { auditProblems, byTrust, pendingCount, placeOf, waiting, watchedKinds } from "./governance";
 

@@ -1,11 +1,11 @@
 import type {
   LogView as AuditLog,
   RoleDraft as Draft,
+  GovernanceUpdate,
   RoleView as Role,
   RolesView as Roles,
   SpikeView as Watched,
 } from "../contract/types";
-import type { GovernanceUpdate } from "../feed/governance";
 
 /** How many roles are trusted how far, on one scale. */
 export interface Scale {

@@ -1,5 +1,4 @@
-import type { Job, LoadedModel } from "../contract/types";
-import type { ModelUpdate } from "../feed/models";
+import type { Job, LoadedModel, ModelUpdate } from "../contract/types";
 import { duration, UNKNOWN } from "../format/format";
 import { shareOf } from "./gpu";
 

@@ -2,21 +2,22 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeMachine } from "../../dev/machine.mjs";
 import { makeServices } from "../../dev/services.mjs";
-import { parseDatabase } from "./database";
-import { sampledAt } from "./envelope";
-import { parseGovernance } from "./governance";
+import database from "../contract/database.schema.json";
+import governance from "../contract/governance.schema.json";
+import models from "../contract/models.schema.json";
+import { reader, sampledAt } from "./envelope";
 import { parseUpdate } from "./message";
-import { parseModels } from "./models";
 
+const parseModels = reader(models, ["model_update"]);
+const parseGovernance = reader(governance, ["governance_init", "governance_update"], 5);
 const PARSERS = {
   system_update: parseUpdate,
   model_update: parseModels,
-  database_update: parseDatabase,
+  database_update: reader(database, ["database_update"]),
   governance_update: parseGovernance,
 };
 /** A message of each type, with these members in place of its own. */
-const { models, database, governance } = makeServices()();
-const ALL = [makeMachine()(), models, database, governance] as { type: string }[];
+const ALL = [makeMachine()(), ...Object.values(makeServices()())] as { type: string }[];
 const text = (type: string, more: object = {}) => JSON.stringify({ ...ALL.find((one) => one.type === type), ...more });
 const types = Object.keys(PARSERS) as (keyof typeof PARSERS)[];
 

@@ -1,5 +1,5 @@
 import type { Missing } from "../contract/types";
-import { type Fault, tell } from "./conform";
+import { conformer, tell } from "./conform";
 
 /** What the messages of all feeds have in common. */
 export interface Message {
@@ -10,35 +10,31 @@ export interface Message {
   interval_seconds: number;
 }
 
-/** How the messages of a feed are read: which types it has, and what they must conform to. */
-export interface Reader {
-  types: string[];
-  conform: (value: unknown) => Fault[] | null;
-  /** Stands in where a message does not say how often it comes, in seconds. */
-  interval?: number;
-}
-
 /**
- * The message in a text, or null when the text is something else: an error, a message of another type, a torn one. What of it does not
- * conform is left out and told.
+ * Reads the messages of a feed that has these types: gives the message in a text, or null when the text is something else: an error, a
+ * message of another type, a torn one. What of it does not conform to the schema is left out and told. `interval` stands in where a
+ * message does not say how often it comes, in seconds.
  */
-export function parseMessage<T>(text: string, { types, conform, interval = 1 }: Reader): (T & Message) | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (typeof value !== "object" || value === null) return null;
-  const message = value as Partial<Message> & { type?: unknown };
-  if (typeof message.type !== "string" || !types.includes(message.type)) return null;
-  const faults = conform(message);
-  if (!faults || !Number.isFinite(message.seq)) return null;
-  const sampled = message.sampled_at ?? null;
-  if (sampled !== null && Number.isNaN(Date.parse(sampled))) return null;
-  tell(message as { type: string }, faults);
-  const given = message.interval_seconds ?? Number.NaN;
-  return { ...(message as T & Message), sampled_at: sampled, interval_seconds: given > 0 ? given : interval };
+export function reader<T extends object>(schema: unknown, types: string[], interval = 1) {
+  const conform = conformer(schema);
+  return (text: string): (T & Message) | null => {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return null;
+    }
+    if (typeof value !== "object" || value === null) return null;
+    const message = value as Partial<Message> & { type?: unknown };
+    if (typeof message.type !== "string" || !types.includes(message.type)) return null;
+    const faults = conform(message);
+    if (!faults || !Number.isFinite(message.seq)) return null;
+    const sampled = message.sampled_at ?? null;
+    if (sampled !== null && Number.isNaN(Date.parse(sampled))) return null;
+    tell(message as { type: string }, faults);
+    const given = message.interval_seconds ?? Number.NaN;
+    return { ...(message as T & Message), sampled_at: sampled, interval_seconds: given > 0 ? given : interval };
+  };
 }
 
 /** When the sample was taken, in milliseconds of the machine's own clock; null when there is none. */

@@ -2,17 +2,19 @@ import type { ComponentType } from "preact";
 import type { HostMetrics as Metrics } from "../contract/types";
 import type { SystemUpdate } from "../feed/message";
 import type { SeriesName } from "../history/columns";
+import type { Live } from "../live";
 import { drawn } from "../store";
 import { AuditPanel } from "./audit";
 import { CpuPanel } from "./cpu";
 import { DiskPanel } from "./disk";
 import { isOn } from "./empty";
 import { FilesystemsPanel } from "./filesystems";
+import { governance } from "./governance";
 import { GpuPanel } from "./gpu";
 import { MemoryPanel } from "./memory";
-import { ModelsPanel } from "./models";
+import { ModelsPanel, models } from "./models";
 import { NetworkPanel } from "./network";
-import { PostgresPanel } from "./postgres";
+import { database, PostgresPanel } from "./postgres";
 import { PressurePanel } from "./pressure";
 import { ProcessesPanel } from "./processes";
 import { RolesPanel } from "./roles";
@@ -28,6 +30,8 @@ export interface Subject {
   path?: string;
   /** The source that it shows; its panel is always there and says, if it is empty, why. */
   source?: string;
+  /** That source's feed, open while the source is on. */
+  feed?: Live<unknown>;
 }
 
 /** A block of the host. One that went missing a moment ago keeps its panel, where the chart shows since when. */
@@ -41,23 +45,20 @@ function block(
   return { title, path, View, present: ({ metrics }) => Boolean(read(metrics)) || drawn(series) };
 }
 
-/** What has a source and, but for GPUs, a feed of its own. */
-function apart(title: string, source: string, View: Subject["View"]): Subject {
-  return { title, source, View, present: (update) => isOn(update, source) };
+/** What has a source and a feed of its own. */
+function apart(title: string, source: string, View: Subject["View"], feed: Live<unknown>): Subject {
+  return { title, source, View, feed, present: (update) => isOn(update, source) };
 }
 
 /** What the overview shows, in its order: what an AI box is made of first. */
 export const PANELS: Subject[] = [
   block("CPU", "cpu", CpuPanel, ({ cpu }) => cpu, ["cpu_percent"]),
   block("Memory", "memory", MemoryPanel, ({ memory }) => memory, ["memory_percent"]),
-  {
-    ...apart("GPU", "gpu", GpuPanel),
-    present: ({ metrics }) => (metrics.gpu?.length ?? 0) > 0,
-  },
-  apart("Models", "ollama", ModelsPanel),
-  apart("PostgreSQL", "postgres", PostgresPanel),
-  apart("Roles", "roles", RolesPanel),
-  apart("Audit log", "audit", AuditPanel),
+  { title: "GPU", source: "gpu", View: GpuPanel, present: ({ metrics }) => (metrics.gpu?.length ?? 0) > 0 },
+  apart("Models", "ollama", ModelsPanel, models),
+  apart("PostgreSQL", "postgres", PostgresPanel, database),
+  apart("Roles", "roles", RolesPanel, governance),
+  apart("Audit log", "audit", AuditPanel, governance),
   block("Pressure", "pressure", PressurePanel, ({ pressure }) => pressure, [
     "pressure_cpu_percent",
     "pressure_memory_percent",

@@ -3,10 +3,10 @@ import { auditProblems, placeOf, watchedKinds } from "../derive/governance";
 import type { SystemUpdate } from "../feed/message";
 import { count, moment, text, UNKNOWN } from "../format/format";
 import { now } from "../live";
-import { governance } from "../store";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
+import { governance } from "./governance";
 
 export function AuditPanel({ update }: { update: SystemUpdate }) {
   const message = governance.update.value;

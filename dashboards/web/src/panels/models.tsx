@@ -1,13 +1,23 @@
-import type { InstalledModel, Job, LoadedModel, OllamaHost as ModelHost } from "../contract/types";
+import schema from "../contract/models.schema.json";
+import type {
+  InstalledModel,
+  Job,
+  LoadedModel,
+  OllamaHost as ModelHost,
+  ModelUpdate,
+  OllamaEngine,
+} from "../contract/types";
+import { activity, age, energy, engineOf, speed, trouble } from "../derive/engines";
 import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
-import { describeReason, reasonFor } from "../feed/envelope";
+import { describeReason, reader, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
-import type { ModelUpdate } from "../feed/models";
 import { bytes, count, percent, text, UNKNOWN } from "../format/format";
-import { models } from "../store";
+import { follow } from "../live";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
+
+export const models = follow({ name: "models", parse: reader<ModelUpdate>(schema, ["model_update"]) });
 
 const GiB = 1024 ** 3;
 
@@ -30,12 +40,10 @@ export function ModelsPanel({ update }: { update: SystemUpdate }) {
         </>
       }
     >
-      {loaded && loaded.length > 0 ? (
-        <Loaded rows={loaded} hosts={message.hosts ?? []} />
-      ) : (
-        <Nothing message={message} />
-      )}
+      {loaded && loaded.length > 0 ? <Loaded rows={loaded} message={message} /> : <Nothing message={message} />}
       {unknown && <p class="facts">VRAM of all: {describeReason(unknown.reason, unknown.detail)}</p>}
+      <Uncounted message={message} />
+      <Engines message={message} />
       <Jobs jobs={message.controls?.jobs ?? []} />
       <Idle message={message} />
       <Hosts hosts={message.hosts ?? []} />
@@ -62,7 +70,7 @@ function Nothing({ message }: { message: ModelUpdate }) {
   );
 }
 
-function Loaded({ rows, hosts }: { rows: LoadedModel[]; hosts: ModelHost[] }) {
+function Loaded({ rows, message }: { rows: LoadedModel[]; message: ModelUpdate }) {
   return (
     <Table<LoadedModel>
       caption="Models in memory"
@@ -70,7 +78,8 @@ function Loaded({ rows, hosts }: { rows: LoadedModel[]; hosts: ModelHost[] }) {
       rowKey={(model) => `${model.host} ${model.name}`}
       shown={6}
       columns={[
-        { title: "In memory", wide: true, cell: (model) => <Model model={model} named={hosts.length > 1} /> },
+        { title: "In memory", wide: true, cell: (model) => <Model model={model} message={message} /> },
+        { title: "Tokens/s", numeric: true, cell: (model) => speed(engineOf(message, model)) },
         { title: "Memory", numeric: true, cell: (model) => text(bytes(model.memory_usage)) },
         { title: "Unloads in", numeric: true, cell: departure },
       ]}
@@ -98,12 +107,14 @@ function Idle({ message }: { message: ModelUpdate }) {
   );
 }
 
-function Model({ model, named }: { model: LoadedModel; named: boolean }) {
+function Model({ model, message }: { model: LoadedModel; message: ModelUpdate }) {
   const facts = [
-    named ? model.host : null,
+    (message.hosts?.length ?? 0) > 1 ? model.host : null,
     [model.parameter_size, model.quantization].filter(Boolean).join(" "),
     Number.isFinite(model.context_length) ? `context ${text(count(model.context_length))}` : null,
     idleness(model),
+    ...activity(engineOf(message, model)),
+    energy(message, model),
   ].filter(Boolean);
   return (
     <>
@@ -127,6 +138,32 @@ function Split({ model }: { model: LoadedModel }) {
     >
       {text(percent(share))} on GPU
     </span>
+  );
+}
+
+/** Why no tokens are counted, where engines are seen and could count them. */
+function Uncounted({ message }: { message: ModelUpdate }) {
+  const why = message.engines?.length ? reasonFor(message.missing, "engine_work[].generated_tokens") : null;
+  return why && <p class="facts">Tokens in all: {describeReason(why.reason, why.detail)}</p>;
+}
+
+/** The engines that somebody should look at. */
+function Engines({ message }: { message: ModelUpdate }) {
+  const odd = (message.engines ?? []).filter((engine) => trouble(engine) !== null);
+  if (odd.length === 0) return null;
+  return (
+    <ul class="list" aria-label="Engines to look at">
+      {odd.map((engine: OllamaEngine) => (
+        <li key={engine.pid}>
+          <Named name={engine.models?.[0] ?? engine.program} before={<span class="tag critical">{engine.state}</span>}>
+            <span class="quiet">
+              process {engine.pid} · {text(bytes(engine.memory_bytes))} · for {age(engine, message)}
+            </span>
+          </Named>
+          <span class="reason">{trouble(engine)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,4 +1,5 @@
-import type { ServerMetrics as Server } from "../contract/types";
+import schema from "../contract/database.schema.json";
+import type { DatabaseUpdate, ServerMetrics as Server } from "../contract/types";
 import {
   replicationLag,
   slowCount,
@@ -8,14 +9,17 @@ import {
   whyDashes,
   worstQueries,
 } from "../derive/database";
+import { reader } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
 import { bytes, count, duration, plain, ratio, text, UNKNOWN } from "../format/format";
-import { database } from "../store";
+import { follow } from "../live";
 import { levelOf } from "../ui/bar";
 import { type Measure, Measures } from "../ui/measures";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
+
+export const database = follow({ name: "database", parse: reader<DatabaseUpdate>(schema, ["database_update"]) });
 
 export function PostgresPanel({ update }: { update: SystemUpdate }) {
   const message = database.update.value;

@@ -2,11 +2,11 @@ import { byTrust, pendingCount, type Scale, waiting } from "../derive/governance
 import type { SystemUpdate } from "../feed/message";
 import { count, duration, plain, text, UNKNOWN } from "../format/format";
 import { now } from "../live";
-import { governance } from "../store";
 import { Measures } from "../ui/measures";
 import { Figure, Panel } from "../ui/panel";
 import { Named, Table } from "../ui/table";
 import { EmptyPanel } from "./empty";
+import { governance } from "./governance";
 
 export function RolesPanel({ update }: { update: SystemUpdate }) {
   const message = governance.update.value;

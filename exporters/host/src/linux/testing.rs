@@ -2,7 +2,8 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use aura_model::{Context, Emit, Family, Kind, Metric, Paths, Source, Value, walk};
+use aura_model::{Context, Metric, Paths, Source, walk};
+use aura_tests::page;
 
 use super::{Host, HostReading, collectors::NAMES};
 use crate::{HostOptions, options::CollectorOptions};
@@ -43,66 +44,19 @@ pub(super) fn sample(tree: &str) -> HostReading {
 /// place on this machine is left out.
 pub(super) fn output(tree: &str, groups: &[&str]) -> String {
     let reading = sample(tree);
-    let mut text = Text::default();
+    let mut text = String::new();
     for group in Host::groups().iter().filter(|group| groups.contains(&group.name)) {
-        (group.walk)(&reading, &mut text);
+        text += &page(|emit| (group.walk)(&reading, emit));
         if let Some((name, missing)) = reading.missing().find(|(name, _)| *name == group.name) {
-            writeln!(text.out, "# {name} is missing: {missing}").unwrap();
+            writeln!(text, "# {name} is missing: {missing}").unwrap();
         }
     }
-    text.out.replace(root(tree).to_str().unwrap(), "")
+    text.replace(root(tree).to_str().unwrap(), "")
 }
 
 /// The samples of one collector's reading, in text format.
 pub(super) fn text<R>(metrics: &[Metric<R>], reading: &R) -> String {
-    let mut text = Text::default();
-    walk(metrics, reading, &mut text);
-    text.out
-}
-
-/// Writes what it is given as a page in the text format, without escaping.
-#[derive(Default)]
-struct Text {
-    out: String,
-    head: Option<String>,
-    name: String,
-    labels: Vec<String>,
-}
-
-impl Emit for Text {
-    fn family(&mut self, family: &Family<'_>) {
-        let kind = match family.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Unknown => "untyped",
-            Kind::Histogram => "histogram",
-            Kind::Summary => "summary",
-        };
-        assert!(!self.out.contains(&format!("# TYPE {} ", family.name)), "{} is opened twice", family.name);
-        self.head = Some(format!("# HELP {0} {1}\n# TYPE {0} {kind}\n", family.name, family.help));
-        self.name = family.name.into();
-        self.labels = family.labels.iter().map(|&label| label.into()).collect();
-    }
-
-    fn sample(&mut self, values: &[&str], value: Value) {
-        assert_eq!(values.len(), self.labels.len(), "labels of {}", self.name);
-        let labels = std::mem::take(&mut self.labels);
-        let pairs: Vec<(&str, &str)> = labels.iter().map(String::as_str).zip(values.iter().copied()).collect();
-        self.labelled("", &pairs, value);
-        self.labels = labels;
-    }
-
-    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
-        self.out += &self.head.take().unwrap_or_default();
-        let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value:?}")).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let value = match value {
-            Value::Unsigned(number) => number.to_string(),
-            Value::Signed(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-        };
-        writeln!(self.out, "{}{suffix}{labels} {value}", self.name).unwrap();
-    }
+    page(|emit| walk(metrics, reading, emit))
 }
 
 mod tests {

@@ -10,7 +10,11 @@ use aura_ollama_simulator::{Fault, Model, Settings, Simulator};
 const GIB: u64 = 1 << 30;
 
 fn simulator() -> Simulator {
-    let simulator = Simulator::start(Settings::default()).unwrap();
+    simulator_of("0.33.0")
+}
+
+fn simulator_of(version: &str) -> Simulator {
+    let simulator = Simulator::start(Settings { version: version.into(), ..Settings::default() }).unwrap();
     simulator.install(Model::new("llama3.1:8b", 6 * GIB));
     simulator
 }
@@ -51,7 +55,7 @@ fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
     let reading =
         until(&mut source, 0, "it is busy", |host| host.standing == HostStatus::Busy && host.loaded.value().is_none());
     assert_eq!(reading.hosts[0].loaded.missing().map(|missing| missing.reason), Some(Reason::Stale));
-    assert_eq!(reading.hosts[0].version.as_deref(), Some("0.24.0"), "busy is not away");
+    assert_eq!(reading.hosts[0].version.as_deref(), Some("0.33.0"), "busy is not away");
     let reading = until(&mut source, 0, "the question is given up", |host| failures(host, FailureKind::Timeout) > 0);
     assert_eq!(reading.hosts[0].standing, HostStatus::Busy);
     assert_eq!(reading.hosts[1].standing, HostStatus::Answering);
@@ -109,7 +113,7 @@ fn what_is_no_ollama_is_away_with_what_it_said() {
 
 #[test]
 fn a_broken_description_costs_the_description_alone() {
-    let simulator = simulator();
+    let simulator = simulator_of("0.24.0");
     simulator.set_fault("/api/show", Some(Fault::Garbage("no".into())));
     let mut source = watch(&[&simulator]);
     let reading = until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
@@ -119,7 +123,7 @@ fn a_broken_description_costs_the_description_alone() {
 
 #[test]
 fn a_model_is_described_once_and_again_when_it_was_pulled_anew() {
-    let simulator = simulator();
+    let simulator = simulator_of("0.24.0");
     let mut source = watch(&[&simulator]);
     let described = |host: &HostReading| {
         host.installed.value().is_some_and(|models| models.iter().all(|model| model.context_length == Some(131_072)))

@@ -3,9 +3,7 @@
 use std::{fs, path::Path, sync::Arc, thread::JoinHandle, time::Duration};
 
 use aura_model::{Context, Interval, Reason, Source, Switch};
-use aura_ollama::{
-    CommandError, Failure, HostStatus, KeepAlive, Ledger, Ollama, OllamaHost, OllamaOptions, Server, load,
-};
+use aura_ollama::{CommandError, Failure, HostStatus, KeepAlive, Ledger, Ollama, OllamaHost, OllamaOptions, Server};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs};
@@ -19,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::support::{loaded, post, until};
+use super::support::{load, loaded, post, until};
 
 const GIB: u64 = 1 << 30;
 

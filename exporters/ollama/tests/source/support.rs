@@ -1,13 +1,16 @@
 //! A source over simulators, sampled by hand.
 
 use std::{
+    collections::HashMap,
     io::{Read, Write},
     net::TcpStream,
     time::{Duration, Instant},
 };
 
 use aura_model::{Context, Interval, Source, Switch};
-use aura_ollama::{HostReading, Ollama, OllamaOptions, OllamaReading};
+use aura_ollama::{
+    Command, CommandError, Done, HostReading, KeepAlive, Ledger, Ollama, OllamaOptions, OllamaReading, Server, Target,
+};
 use aura_ollama_simulator::Simulator;
 
 /// Watches these servers.
@@ -47,6 +50,31 @@ pub(crate) fn until(
 /// The names of the loaded models, if known.
 pub(crate) fn loaded(host: &HostReading) -> Option<Vec<String>> {
     host.loaded.value().map(|models| models.iter().map(|model| model.name.to_string()).collect())
+}
+
+/// Loads as the agent does that knows nothing of the server yet.
+pub(crate) async fn load(
+    ledger: &Ledger,
+    server: &Server,
+    target: &Target,
+    keep_alive: KeepAlive,
+    within: Duration,
+) -> Result<Done, CommandError> {
+    command(ledger, server, target, within).load(keep_alive).await
+}
+
+/// Unloads as the agent does that knows nothing of the server yet.
+pub(crate) async fn unload(
+    ledger: &Ledger,
+    server: &Server,
+    target: &Target,
+    within: Duration,
+) -> Result<Done, CommandError> {
+    command(ledger, server, target, within).unload().await
+}
+
+pub(crate) fn command<'a>(ledger: &'a Ledger, server: &'a Server, target: &'a Target, within: Duration) -> Command<'a> {
+    Command { ledger, server, target, known: HashMap::new(), force: false, within }
 }
 
 /// Asks the server itself to generate, as a user of it does.

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     hub::{Health, Hub, Snapshot},
-    telemetry::Telemetry,
     views::time::rfc3339,
 };
 
@@ -98,7 +97,7 @@ pub(super) fn update(sample: &HostSample, hub: &Hub, seq: u64) -> SystemUpdate {
         sources: hub
             .sources()
             .iter()
-            .filter(|source| source.name() != Telemetry::NAME)
+            .filter(|source| source.is_source())
             .map(|source| SourceState::from(source.health()))
             .collect(),
         alerts: sample.alerts.clone(),

@@ -7,7 +7,7 @@ use std::{collections::HashSet, path::PathBuf};
 use aura_model::{Context, Emit, Family, Kind, Metric, Missing, Name, Reason, Unit, Value};
 use serde::Serialize;
 
-use super::{Collector, count};
+use super::{Collector, count, vmstat};
 use crate::{
     HostOptions,
     linux::kernel::{
@@ -133,7 +133,7 @@ impl Node {
         let text = self.meminfo.read(buffer).ok()?;
         let memory = self.memory.read(|visit| walk_meminfo(text, visit));
         let text = self.numastat.read(buffer).unwrap_or_default();
-        let allocations = self.allocations.read(|visit| walk_numastat(text, visit));
+        let allocations = self.allocations.read(|visit| vmstat::walk(text, visit));
         Some(NumaNode { node: self.name.clone(), memory, allocations })
     }
 }
@@ -164,15 +164,6 @@ fn walk_meminfo(text: &[u8], visit: Visit<'_>) {
     }
 }
 
-fn walk_numastat(text: &[u8], visit: Visit<'_>) {
-    for line in lines(text) {
-        let mut words = words(line);
-        if let Some((field, value)) = words.next().zip(words.next().and_then(number)) {
-            visit(b"", field, Value::Unsigned(value));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -189,9 +180,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_parsers_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
             Catalogue::new(memory).read(|visit| walk_meminfo(&text, visit));
-            Catalogue::new(allocations).read(|visit| walk_numastat(&text, visit));
         }
     }
 }

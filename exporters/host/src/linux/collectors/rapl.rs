@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Collector, some};
 use crate::{
-    HostOptions,
+    HostOptions, HostReading,
     linux::kernel::{
         attribute,
         every::Every,
@@ -34,6 +34,20 @@ pub struct RaplZone {
 pub struct Rapl {
     /// One row a zone.
     pub zones: Vec<RaplZone>,
+}
+
+impl HostReading {
+    /// Joules that each package of the processor counted, where they may be read: `package-0` and so on.
+    #[must_use]
+    pub fn package_joules(&self) -> Vec<(Name, f64)> {
+        let zones = self.rapl.value().map(|rapl| rapl.zones.as_slice()).unwrap_or_default();
+        // Processors of several dies count each: `package-0-die-1`, which carries its number in its name.
+        let packages = zones.iter().filter_map(|zone| match &*zone.zone {
+            "package" => Some((format!("package-{}", zone.index).into(), zone)),
+            name => name.starts_with("package-").then(|| (zone.zone.clone(), zone)),
+        });
+        packages.map(|(name, zone)| (name, zone.microjoules as f64 / 1e6)).collect()
+    }
 }
 
 pub(super) const METRICS: &[Metric<Rapl>] = &[counter(

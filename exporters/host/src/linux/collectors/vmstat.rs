@@ -64,7 +64,8 @@ impl Collector for Reader {
     }
 }
 
-fn walk(text: &[u8], visit: Visit<'_>) {
+/// Lines of a name and a number, as /proc/vmstat and the nodes' numastat have them.
+pub(super) fn walk(text: &[u8], visit: Visit<'_>) {
     for line in lines(text) {
         let mut words = words(line);
         if let Some((field, value)) = words.next().zip(words.next().and_then(number)) {

@@ -15,7 +15,7 @@ pub(crate) const FEED: FeedDescription =
 
 /// A message of `/ws/lamp`, and what `/api/lamp` answers.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct LampUpdate {
+pub struct LampUpdate {
     /// Always `lamp_update`.
     r#type: &'static str,
     /// Grows by one with each message since the agent started.

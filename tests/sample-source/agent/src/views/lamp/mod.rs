@@ -1,6 +1,6 @@
 //! The lamp as people want it.
 
-mod message;
+pub mod message;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

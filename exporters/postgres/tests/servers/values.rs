@@ -7,90 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Emit, Family, Interval, Reason, Source, Value};
-use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions, Statistics};
+use aura_model::{Interval, Reason, Source};
+use aura_postgres::{PostgresReading, Statistics};
 use aura_tests::{POSTGRES_VERSIONS, PostgresServer};
 
-/// Everything here comes within this time, however busy the machine is.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-fn options(server: &PostgresServer, user: &str) -> PostgresOptions {
-    let mut options = PostgresOptions {
-        servers: vec![ServerOptions {
-            host: Some("127.0.0.1".into()),
-            port: Some(server.port()),
-            user: Some(user.into()),
-            database: Some("postgres".into()),
-            ..ServerOptions::default()
-        }],
-        interval: Interval::from_millis(200),
-        slow_interval: Interval::from_millis(200),
-        ..PostgresOptions::default()
-    };
-    options.tables.interval = Interval::from_millis(100);
-    options
-}
-
-fn open(options: &PostgresOptions) -> Postgres {
-    Postgres::open(options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
-}
-
-fn until(source: &mut Postgres, what: &str, expected: impl Fn(&Statistics) -> bool) -> PostgresReading {
-    let start = Instant::now();
-    loop {
-        let reading = source.sample().unwrap_or_else(|missing| panic!("{missing}"));
-        if reading.servers[0].up.value().is_some_and(|statistics| expected(statistics)) {
-            return reading;
-        }
-        assert!(start.elapsed() < TIMEOUT, "never seen: {what}; {:#?}", reading.servers[0].up);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn statistics(reading: &PostgresReading) -> &Statistics {
-    reading.servers[0].up.value().expect("an answer")
-}
-
-/// Series by their names and labels, the labels in order.
-#[derive(Default)]
-struct Series {
-    family: String,
-    labels: Vec<String>,
-    values: BTreeMap<String, f64>,
-    twice: Vec<String>,
-}
-
-impl Emit for Series {
-    fn family(&mut self, family: &Family<'_>) {
-        family.name.clone_into(&mut self.family);
-        self.labels = family.labels.iter().map(|label| (*label).to_owned()).collect();
-    }
-
-    fn sample(&mut self, values: &[&str], value: Value) {
-        let names = self.labels.clone();
-        let labels: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(values.iter().copied()).collect();
-        self.labelled("", &labels, value);
-    }
-
-    fn labelled(&mut self, suffix: &str, labels: &[(&str, &str)], value: Value) {
-        let mut labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        labels.sort_unstable();
-        let key = format!("{}{suffix}{{{}}}", self.family, labels.join(","));
-        if self.values.insert(key.clone(), value.as_f64()).is_some() {
-            self.twice.push(key);
-        }
-    }
-}
-
-/// All series of a reading; each is there once.
-fn series(reading: &PostgresReading) -> BTreeMap<String, f64> {
-    let mut series = Series::default();
-    for group in Postgres::groups() {
-        (group.walk)(reading, &mut series);
-    }
-    assert_eq!(series.twice, [""; 0], "the same series twice");
-    series.values
-}
+use crate::{TIMEOUT, at, open, options, series, statistics, until_says};
 
 const FILL: &str = "
 CREATE SCHEMA sales;
@@ -180,13 +101,13 @@ fn is_shown_as_its_own_views_have_it(major: u32) {
     for name in ["a/b", "quo\"\"te", "comma,{x}"] {
         server.sql("postgres", &format!("CREATE DATABASE \"{name}\""));
     }
-    let mut source = open(&options(&server, "postgres"));
+    let mut source = open(&options(vec![at(server.port(), "postgres")]));
     // Counters come with a delay of up to a second, and reading the views moves some of their own.
     let start = Instant::now();
     loop {
         let before = said(&server);
         std::thread::sleep(Duration::from_millis(1200));
-        let reading = until(&mut source, "sizes", |now| {
+        let reading = until_says(&mut source, "sizes", |now| {
             now.table_sizes.value().is_some() && now.database_sizes.value().is_some()
         });
         let (shown, after) = (series(&reading), said(&server));
@@ -232,13 +153,13 @@ fn what_a_role_may_not_see_is_absent_and_named_with_the_right_that_is_missing() 
         server.sql("postgres", "CREATE ROLE plain LOGIN");
         server.sql("postgres", "CREATE DATABASE shut");
         server.sql("postgres", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC");
-        let mut source = open(&options(&server, "plain"));
+        let mut source = open(&options(vec![at(server.port(), "plain")]));
         // On a busy machine one may be too slow to measure, and is measured again.
         let is_sized = |now: &Statistics| {
             let sizes = now.database_sizes.value().into_iter().flat_map(|sizes| &sizes.databases);
             sizes.filter(|one| one.name == "postgres").any(|one| one.bytes.is_some())
         };
-        let reading = until(&mut source, "sizes", is_sized);
+        let reading = until_says(&mut source, "sizes", is_sized);
         let missing: BTreeMap<&str, _> = statistics(&reading).missing().collect();
         for part in ["stat_activity", "database", "wal"] {
             let missing = missing.get(part).unwrap_or_else(|| panic!("{major}: {part} in {missing:?}"));
@@ -251,8 +172,8 @@ fn what_a_role_may_not_see_is_absent_and_named_with_the_right_that_is_missing() 
         assert!(shown.contains_key("pg_database_size_bytes{datname=postgres}"));
         server.sql("postgres", "GRANT pg_monitor TO plain");
         // A refusal is not repeated each second; who connects anew asks anew.
-        let mut source = open(&options(&server, "plain"));
-        until(&mut source, "everything", |now| {
+        let mut source = open(&options(vec![at(server.port(), "plain")]));
+        until_says(&mut source, "everything", |now| {
             let all =
                 now.database_sizes.value().is_some_and(|sizes| sizes.databases.iter().all(|one| one.bytes.is_some()));
             all && now.activity.value().is_some()
@@ -268,10 +189,10 @@ fn a_locked_table_costs_its_own_size_alone() {
         "CREATE TABLE free (a int PRIMARY KEY, b text); CREATE TABLE held (a int PRIMARY KEY, b text)",
     );
     server.sql("postgres", "CREATE TABLE indexed (a int PRIMARY KEY); INSERT INTO free VALUES (1, 'x')");
-    let mut few = options(&server, "postgres");
+    let mut few = options(vec![at(server.port(), "postgres")]);
     // More tables than are shown, so that sizes decide which: those are looked at too.
     few.tables.limit = 2;
-    for options in [few, options(&server, "postgres")] {
+    for options in [few, options(vec![at(server.port(), "postgres")])] {
         std::thread::scope(|scope| {
             let locks =
                 "BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE; REINDEX INDEX indexed_pkey; SELECT pg_sleep(120)";
@@ -286,8 +207,9 @@ fn a_locked_table_costs_its_own_size_alone() {
                 std::thread::sleep(Duration::from_millis(50));
             }
             let mut source = open(&options);
-            let reading =
-                until(&mut source, "sizes", |now| now.table_sizes.value().is_some() && now.tables.value().is_some());
+            let reading = until_says(&mut source, "sizes", |now| {
+                now.table_sizes.value().is_some() && now.tables.value().is_some()
+            });
             let size = |name: &str| {
                 let sizes = statistics(&reading).table_sizes.value().unwrap();
                 sizes.tables.iter().find(|table| table.name == name).map(|table| table.table_bytes)
@@ -304,7 +226,7 @@ fn a_locked_table_costs_its_own_size_alone() {
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
             );
             holder.join().unwrap();
-            until(&mut source, "all sizes", |now| {
+            until_says(&mut source, "all sizes", |now| {
                 now.table_sizes.value().is_some_and(|sizes| {
                     sizes.without.is_none() && sizes.tables.iter().all(|table| table.table_bytes.is_some())
                 })
@@ -330,11 +252,11 @@ fn the_largest_are_the_largest_although_nobody_analyzed_them() {
         server.sql("postgres", "INSERT INTO long SELECT repeat('x', 100000) FROM generate_series(1, 50)");
         // What was counted is told with a delay.
         std::thread::sleep(Duration::from_millis(1500));
-        let mut few = options(&server, "postgres");
+        let mut few = options(vec![at(server.port(), "postgres")]);
         few.tables.limit = 3;
         let mut source = open(&few);
         let reading =
-            until(&mut source, "sizes", |now| now.table_sizes.value().is_some() && now.tables.value().is_some());
+            until_says(&mut source, "sizes", |now| now.table_sizes.value().is_some() && now.tables.value().is_some());
         let now = statistics(&reading);
         let mut sized: Vec<&str> =
             now.table_sizes.value().unwrap().tables.iter().map(|table| table.name.as_str()).collect();
@@ -359,10 +281,10 @@ fn a_database_that_is_slow_to_measure_costs_its_own_size_and_the_hint_mends_it()
         let sizes = statistics(reading).database_sizes.value().unwrap();
         sizes.databases.iter().find(|one| one.name == name).and_then(|one| one.bytes)
     };
-    let mut hasty = options(&server, "postgres");
+    let mut hasty = options(vec![at(server.port(), "postgres")]);
     hasty.statement_timeout = Interval::from_millis(25);
     let mut source = open(&hasty);
-    let reading = until(&mut source, "the others' sizes", |now| {
+    let reading = until_says(&mut source, "the others' sizes", |now| {
         now.database_sizes.value().is_some_and(|sizes| {
             sizes.without.is_some() && sizes.databases.iter().filter(|one| one.bytes.is_some()).count() == 3
         })
@@ -372,7 +294,7 @@ fn a_database_that_is_slow_to_measure_costs_its_own_size_and_the_hint_mends_it()
     let detail = &missing["database"].detail;
     assert!(detail.contains("raise statement_timeout") && detail.contains("\"big\""), "{detail}");
     // As it says, and far beyond the timeout of an answer.
-    let mut patient = options(&server, "postgres");
+    let mut patient = options(vec![at(server.port(), "postgres")]);
     patient.statement_timeout = Interval::from_secs(300);
     let mut source = open(&patient);
     let start = Instant::now();
@@ -393,8 +315,8 @@ fn a_standby_that_feeds_another_shows_it_and_one_that_is_cut_off_says_since_when
     let Some(primary) = PostgresServer::start("wal_level = replica\nmax_wal_senders = 8") else { return };
     let middle = primary.standby("middle");
     let last = middle.standby("last");
-    let mut source = open(&options(&middle, "postgres"));
-    let reading = until(&mut source, "the last", |now| {
+    let mut source = open(&options(vec![at(middle.port(), "postgres")]));
+    let reading = until_says(&mut source, "the last", |now| {
         now.senders.value().is_some_and(|senders| senders.0.iter().any(|one| one.lag_bytes.is_some()))
             && now.standby.value().is_some_and(|standby| standby.cut_off == Some(false))
     });
@@ -406,8 +328,9 @@ fn a_standby_that_feeds_another_shows_it_and_one_that_is_cut_off_says_since_when
     assert!(shown.contains_key(receiver), "{shown:#?}");
     primary.stop();
     let stopped = Instant::now();
-    let cut =
-        until(&mut source, "the cut", |now| now.standby.value().is_some_and(|standby| standby.cut_off == Some(true)));
+    let cut = until_says(&mut source, "the cut", |now| {
+        now.standby.value().is_some_and(|standby| standby.cut_off == Some(true))
+    });
     assert!(stopped.elapsed() >= Duration::from_secs(5), "not at once");
     let silent = statistics(&cut).standby.value().unwrap().silent_seconds.unwrap();
     assert!(silent >= 9.0, "{silent}");
@@ -415,12 +338,12 @@ fn a_standby_that_feeds_another_shows_it_and_one_that_is_cut_off_says_since_when
     assert_eq!(shown["pg_replication_lag_seconds{}"], 0.0, "postgres_exporter's sense of it");
     assert_eq!(shown["aura_postgres_standby_cut_off{}"], 1.0);
     // Who looks first when it is cut off already knows that it hears nothing, and counts from there.
-    let mut later = open(&options(&middle, "postgres"));
-    until(&mut later, "the cut, seen later", |now| {
+    let mut later = open(&options(vec![at(middle.port(), "postgres")]));
+    until_says(&mut later, "the cut, seen later", |now| {
         now.standby.value().is_some_and(|standby| standby.cut_off == Some(true))
     });
     primary.start_again();
-    until(&mut source, "the return", |now| {
+    until_says(&mut source, "the return", |now| {
         now.standby.value().is_some_and(|standby| standby.cut_off == Some(false) && standby.silent_seconds < Some(9.0))
     });
     drop(last);
@@ -437,7 +360,7 @@ fn workers_of_autovacuum_are_shown_with_their_tables_and_each_once() {
         server.sql(name, "CREATE TABLE busy AS SELECT g, repeat('x', 300) t FROM generate_series(1, 20000) g");
         server.sql(name, "UPDATE busy SET t = t || 'y' WHERE g % 2 = 0");
     }
-    let mut source = open(&options(&server, "postgres"));
+    let mut source = open(&options(vec![at(server.port(), "postgres")]));
     let start = Instant::now();
     loop {
         let shown = series(&source.sample().unwrap());

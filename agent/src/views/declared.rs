@@ -1,11 +1,55 @@
-//! All declarations of all sources, looked at as one: what a check of one source alone cannot see.
+//! All declarations of metrics, of all sources, of what is derived from several, and of the agent itself.
 
 use std::sync::Arc;
 
-use aura_model::{Family, Source};
+use aura_model::{Family, Group, Show, Source};
 
-use super::{GROUPS, Telemetry};
-use crate::config::{Sources, Visit};
+use super::join::Devices;
+use crate::{
+    config::{Sources, Visit},
+    telemetry::{self, Telemetry},
+};
+
+/// A group of metrics.
+pub(crate) struct DeclaredGroup {
+    /// Whose it is.
+    pub source: &'static str,
+    /// It is at `/metrics/<part>`.
+    pub part: &'static str,
+    /// Its name, for `collect[]`.
+    pub name: &'static str,
+    /// Shows what is declared.
+    pub declare: fn(Show<'_>),
+}
+
+/// All groups, in the order in which they are published.
+pub(crate) fn groups() -> Vec<DeclaredGroup> {
+    #[derive(Default)]
+    struct All(Vec<DeclaredGroup>);
+
+    impl All {
+        fn add<R>(&mut self, source: &'static str, part: &'static str, groups: &[Group<R>]) {
+            self.0.extend(groups.iter().map(|group| DeclaredGroup {
+                source,
+                part,
+                name: group.name,
+                declare: group.declare,
+            }));
+        }
+    }
+
+    impl Visit for All {
+        fn visit<S: Source>(&mut self, _: &S::Options) {
+            self.add(S::NAME, S::PART, S::groups());
+        }
+    }
+
+    let mut all = All::default();
+    Sources::default().visit(&mut all);
+    all.add(Devices::NAME, Devices::PART, Devices::GROUPS);
+    all.add(Telemetry::NAME, Telemetry::PART, telemetry::GROUPS);
+    all.0
+}
 
 /// The name of every metric that the agent declares.
 #[must_use]
@@ -15,23 +59,11 @@ pub fn declared() -> Arc<[&'static str]> {
 
 /// Every declaration with its source.
 fn all() -> Vec<(&'static str, Family<'static>)> {
-    #[derive(Default)]
-    struct All(Vec<(&'static str, Family<'static>)>);
-
-    impl Visit for All {
-        fn visit<S: Source>(&mut self, _: &S::Options) {
-            for group in S::groups() {
-                (group.declare)(&mut |family| self.0.push((S::NAME, *family)));
-            }
-        }
+    let mut all = Vec::new();
+    for group in groups() {
+        (group.declare)(&mut |family| all.push((group.source, *family)));
     }
-
-    let mut all = All::default();
-    Sources::default().visit(&mut all);
-    for group in GROUPS {
-        (group.declare)(&mut |family| all.0.push((Telemetry::NAME, *family)));
-    }
-    all.0
+    all
 }
 
 #[cfg(test)]

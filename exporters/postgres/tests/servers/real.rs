@@ -6,50 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Interval, Reason, Source};
-use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions, Statistics};
+use aura_model::{Interval, Reason, Source};
+use aura_postgres::{Postgres, PostgresOptions, PostgresReading, ServerOptions};
 use aura_tests::PostgresServer;
 
-fn at(port: u16, user: &str, database: &str) -> ServerOptions {
-    ServerOptions {
-        host: Some("127.0.0.1".into()),
-        port: Some(port),
-        user: Some(user.into()),
-        database: Some(database.into()),
-        ..ServerOptions::default()
-    }
-}
+use crate::{at, open, statistics, until};
 
 fn options(servers: Vec<ServerOptions>) -> PostgresOptions {
-    PostgresOptions {
-        servers,
-        interval: Interval::from_millis(200),
-        answer_timeout: Interval::from_millis(1500),
-        slow_interval: Interval::from_millis(1),
-        ..PostgresOptions::default()
-    }
-}
-
-fn open(options: &PostgresOptions) -> Postgres {
-    Postgres::open(options, &Context::default()).unwrap_or_else(|missing| panic!("{missing}"))
-}
-
-fn statistics(reading: &PostgresReading) -> &Statistics {
-    let server = &reading.servers[0];
-    server.up.value().unwrap_or_else(|| panic!("{:?}", server.up.missing()))
-}
-
-/// Samples until it is as expected; a server's counters come with a delay of up to a second.
-fn until(source: &mut Postgres, what: &str, expected: impl Fn(&PostgresReading) -> bool) -> PostgresReading {
-    let start = Instant::now();
-    loop {
-        let reading = source.sample().unwrap_or_else(|missing| panic!("{missing}"));
-        if expected(&reading) {
-            return reading;
-        }
-        assert!(start.elapsed() < Duration::from_secs(40), "never seen: {what}; {:#?}", reading.servers[0].up);
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    PostgresOptions { answer_timeout: Interval::from_millis(1500), ..super::options(servers) }
 }
 
 #[test]
@@ -60,7 +24,7 @@ fn what_is_shown_is_what_the_server_says() {
         "postgres",
         "CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 1000) n",
     );
-    let mut options = options(vec![at(server.port(), "postgres", "postgres")]);
+    let mut options = options(vec![at(server.port(), "postgres")]);
     options.statements.metrics = true;
     let mut source = open(&options);
     let reading = until(&mut source, "the rows of t", |reading| {
@@ -103,7 +67,7 @@ fn what_is_shown_is_what_the_server_says() {
 fn settings_are_the_servers_and_not_those_of_the_agents_own_session() {
     let Some(server) = PostgresServer::start("statement_timeout = 7s") else { return };
     server.sql("postgres", "CREATE ROLE aura LOGIN; GRANT pg_monitor TO aura; ALTER ROLE aura SET enable_sort = off");
-    let mut patient = options(vec![at(server.port(), "aura", "postgres")]);
+    let mut patient = options(vec![at(server.port(), "aura")]);
     // What a role forbids the planner makes queries seem expensive, so that the server compiles them first.
     patient.answer_timeout = Interval::from_secs(20);
     patient.timeout = Interval::from_secs(20);
@@ -130,8 +94,8 @@ fn settings_are_the_servers_and_not_those_of_the_agents_own_session() {
 #[test]
 fn new_debates_are_read_and_unchanged_ones_are_not() {
     let Some(server) = PostgresServer::start("") else { return };
-    server.sql("postgres", include_str!("fixtures/debates.sql"));
-    let mut quiet = options(vec![at(server.port(), "postgres", "postgres")]);
+    server.sql("postgres", include_str!("../fixtures/debates.sql"));
+    let mut quiet = options(vec![at(server.port(), "postgres")]);
     quiet.slow_interval = Interval::from_secs(3600);
     let mut source = open(&quiet);
     let count = |reading: &PostgresReading| statistics(reading).debates.value().map(|debates| debates.debates.len());
@@ -174,9 +138,9 @@ fn new_debates_are_read_and_unchanged_ones_are_not() {
 #[test]
 fn a_role_without_rights_sees_what_it_may_and_is_told_what_to_grant() {
     let Some(server) = PostgresServer::start("") else { return };
-    server.sql("postgres", include_str!("fixtures/debates.sql"));
+    server.sql("postgres", include_str!("../fixtures/debates.sql"));
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mut source = open(&options(vec![at(server.port(), "aura", "postgres")]));
+    let mut source = open(&options(vec![at(server.port(), "aura")]));
     let reading = until(&mut source, "debates denied", |reading| {
         statistics(reading).debates.missing().is_some_and(|missing| missing.reason == Reason::NoPermission)
     });
@@ -193,10 +157,8 @@ fn a_role_without_rights_sees_what_it_may_and_is_told_what_to_grant() {
 #[test]
 fn a_server_that_is_killed_and_comes_back_is_read_again() {
     let Some(server) = PostgresServer::start("") else { return };
-    let socket = ServerOptions {
-        host: Some(server.folder().to_string_lossy().into_owned()),
-        ..at(server.port(), "postgres", "postgres")
-    };
+    let socket =
+        ServerOptions { host: Some(server.folder().to_string_lossy().into_owned()), ..at(server.port(), "postgres") };
     let mut source = open(&options(vec![socket]));
     let first = source.sample().unwrap();
     assert_eq!((statistics(&first).version > 0, first.servers[0].connects), (true, 1));
@@ -220,7 +182,7 @@ fn when_all_connections_are_taken_it_says_so_and_the_one_that_lasts_goes_on() {
         return;
     };
     server.sql("postgres", "CREATE ROLE aura LOGIN");
-    let mine = options(vec![at(server.port(), "aura", "postgres")]);
+    let mine = options(vec![at(server.port(), "aura")]);
     let mut source = open(&mine);
     statistics(&source.sample().unwrap());
     let mut others: Vec<Postgres> = (0..6).map(|_| open(&mine)).collect();
@@ -247,7 +209,7 @@ fn hung() -> u16 {
 #[test]
 fn a_server_that_never_answers_is_late_alone() {
     let Some(server) = PostgresServer::start("") else { return };
-    let servers = vec![at(server.port(), "postgres", "postgres"), at(hung(), "postgres", "postgres")];
+    let servers = vec![at(server.port(), "postgres"), at(hung(), "postgres")];
     let mut source = open(&options(servers));
     statistics(&source.sample().unwrap());
     for _ in 0..10 {
@@ -272,7 +234,7 @@ fn garbage_is_no_server() {
             let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    let mut source = open(&options(vec![at(port, "postgres", "postgres")]));
+    let mut source = open(&options(vec![at(port, "postgres")]));
     let reading = source.sample().unwrap();
     assert_eq!(reading.servers[0].up.missing().unwrap().reason, Reason::Unreachable);
 }
