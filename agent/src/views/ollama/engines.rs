@@ -35,7 +35,7 @@ pub struct EngineRow {
     memory_bytes: Option<u64>,
     /// CPU time of all its threads so far, in seconds.
     cpu_seconds: f64,
-    /// Requests that run in it now: Ollama's connections to its port.
+    /// Requests that run in it now: its busy slots, or Ollama's connections to its port where it does not tell.
     requests: Option<u64>,
     /// Requests that it can answer at once.
     slots: Option<u64>,
@@ -143,7 +143,7 @@ fn row(host: &HostReading, engine: &Engine) -> EngineRow {
         detail: engine.detail.clone(),
         memory_bytes: engine.memory_bytes,
         cpu_seconds: engine.cpu_seconds,
-        requests: engine.connections,
+        requests: engine.requests,
         slots: engine.slots,
         slots_busy: busy().map(Iterator::count),
         context_length: engine.context,

@@ -94,9 +94,13 @@ impl Life {
         moved
     }
 
-    /// Whether its connections may be others than at the last look.
-    pub(crate) fn is_restless(&self) -> bool {
-        self.moved || !self.listens || self.is_active()
+    /// Whether only the kernel knows what it does.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.listens || (self.slots_now().is_none() && (self.moved || self.is_active()))
+    }
+
+    fn slots_now(&self) -> Option<&Vec<Slot>> {
+        self.slots.value().filter(|_| self.misses == 0)
     }
 
     /// Takes what the kernel's table of sockets says of it; whether it answers a request.
@@ -255,6 +259,12 @@ impl Life {
         }
     }
 
+    /// Those that run: one a slot, and one a connection.
+    fn requests(&self) -> Option<u64> {
+        let busy = |slots: &Vec<Slot>| slots.iter().filter(|slot| slot.busy).count() as u64;
+        self.slots_now().map(busy).or(self.connections)
+    }
+
     pub(crate) fn reading(&self) -> Option<Engine> {
         let line = self.line()?;
         let stale = Missing::new(Reason::Stale, "its server is gone: it is not asked");
@@ -281,7 +291,7 @@ impl Life {
             embedding: line.embedding,
             memory_bytes: self.process.memory_bytes,
             cpu_seconds: seconds(self.process.ticks),
-            connections: self.connections.filter(|_| child),
+            requests: self.requests().filter(|_| child),
             state,
             progress: self.progress,
             detail,

@@ -14,8 +14,8 @@ pub(crate) const METRICS: &[Metric<OllamaReading>] = rows! { |reading|
         gauge "ollama_engine_slots" = engine.slots, "Requests that a model's engine answers at once.";
         gauge "ollama_engine_slots_busy" = engine.activity.value().map(|slots| busy(slots).count()),
             "Slots that answer a request now.";
-        gauge "ollama_engine_requests_running" = engine.connections,
-            "Connections that the server has to a model's engine: one for each request that runs. Those that wait are not known.";
+        gauge "ollama_engine_requests_running" = engine.requests,
+            "Requests that run in a model's engine: busy slots, or connections to it where it does not tell. Those that wait are not known.";
         gauge "ollama_engine_context_tokens" = engine.context.zip(engine.slots).map(|(tokens, slots)| tokens * slots),
             "Context allocated, of all slots.";
         gauge "ollama_engine_context_used_tokens" = engine.activity.value().map(|slots| used(slots)),

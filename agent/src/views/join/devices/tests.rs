@@ -61,7 +61,7 @@ impl World {
             embedding: false,
             memory_bytes: Some(1 << 30),
             cpu_seconds: 1.0,
-            connections: Some(0),
+            requests: Some(0),
             state: EngineState::Ready,
             progress: None,
             detail: None,
