@@ -51,6 +51,9 @@ pub struct EngineRow {
     cache_type: Option<Name>,
     /// It makes embeddings and no text.
     embedding: bool,
+    /// It lets web pages of any origin use it: every page that a user of that machine has open (Ollama 0.33 does; see
+    /// `docs/security.md`). `null` while it has not said.
+    any_origin: Option<bool>,
     /// Tokens a second generated between its last two answers, in all slots.
     tokens_per_second: Option<f64>,
     /// Tokens a second generated over the last minute, or since it was started.
@@ -153,6 +156,7 @@ fn row(host: &HostReading, engine: &Engine) -> EngineRow {
         gpu_layers: engine.gpu_layers,
         cache_type: engine.cache_type.clone(),
         embedding: engine.embedding,
+        any_origin: engine.any_origin,
         tokens_per_second: engine.tokens_per_second.map(hundredths),
         tokens_per_second_minute: engine.tokens_per_second_minute.map(hundredths),
     }

@@ -48,6 +48,7 @@ pub(crate) struct Life {
     /// Tokens generated up to a moment: those that are counted and those of the requests that run.
     live: VecDeque<(Instant, u64)>,
     rate: Option<f64>,
+    any_origin: Option<bool>,
 }
 
 impl Life {
@@ -73,6 +74,7 @@ impl Life {
             counters,
             live: if counts { VecDeque::from([(Instant::now(), 0)]) } else { VecDeque::new() },
             rate: None,
+            any_origin: None,
             parent,
             process,
         })
@@ -168,7 +170,8 @@ impl Life {
         self.take(answer)
     }
 
-    fn take(&mut self, Answer { at, said }: Answer) -> bool {
+    fn take(&mut self, Answer { at, said, any_origin }: Answer) -> bool {
+        self.any_origin = any_origin;
         let was_ready = self.ready;
         match said {
             Said::Nothing(why) => {
@@ -297,6 +300,7 @@ impl Life {
             detail,
             activity: if child { self.slots.clone() } else { stale.clone().into_off() },
             counters: if child { self.counters.clone() } else { stale.into_off() },
+            any_origin: self.any_origin,
             tokens_per_second: self.rate.filter(|_| running),
             tokens_per_second_minute: minute.map(|(first, last)| rate(*first, *last)).filter(|_| running),
         })

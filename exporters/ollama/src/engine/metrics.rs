@@ -11,6 +11,8 @@ pub(crate) const METRICS: &[Metric<OllamaReading>] = rows! { |reading|
             "When a model's engine was started, since 1970.";
         gauge "ollama_engine_stuck" = matches!(engine.state, EngineState::Stopped | EngineState::Hanging),
             "Whether a model's engine was stopped by a signal or does not answer; the server waits for it.";
+        gauge "ollama_engine_any_origin" = engine.any_origin,
+            "Whether a model's engine answers web pages of any origin; see docs/security.md.";
         gauge "ollama_engine_slots" = engine.slots, "Requests that a model's engine answers at once.";
         gauge "ollama_engine_slots_busy" = engine.activity.value().map(|slots| busy(slots).count()),
             "Slots that answer a request now.";

@@ -83,6 +83,8 @@ pub struct Engine {
     pub activity: Section<Vec<Slot>>,
     /// What it counted since it was started.
     pub counters: Section<Counters>,
+    /// Whether it lets web pages of any origin read its answers, as it says itself.
+    pub any_origin: Option<bool>,
     /// Tokens a second generated between the last two answers, in all slots.
     pub tokens_per_second: Option<f64>,
     /// Tokens a second generated over the last minute, or since it was started.

@@ -67,6 +67,7 @@ impl World {
             detail: None,
             activity: Section::Fresh(vec![Slot { busy, ..Slot::default() }]),
             counters: Section::Fresh(Counters::default()),
+            any_origin: None,
             tokens_per_second: None,
             tokens_per_second_minute: None,
         };
