@@ -34,6 +34,7 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["serve", "constant", address, length] => floor::serve(address.parse()?, length.parse()?),
+        ["serve", "ollama", address, models] => sources::ollama::serve(address.parse()?, models.parse()?),
         ["poll", "ollama", address] => sources::ollama::poll(address.parse()?),
         ["poll", "roles", registry] => sources::roles::poll(registry.as_ref()),
         ["serve", kind, interval] => fanout::serve(kind, interval.parse()?),

@@ -10,6 +10,7 @@ mod database;
 mod debates;
 mod documents;
 mod drop_in;
+mod engines;
 mod errors;
 mod exposition;
 mod faults;

@@ -102,7 +102,8 @@ impl Request {
     #[must_use]
     pub fn send_on(&self, wire: &mut impl Wire, address: SocketAddr) -> Response {
         wire.write_all(&self.bytes(address)).and_then(|()| wire.flush()).expect("the agent reads requests");
-        receive(wire).unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path))
+        let response = if self.method == "HEAD" { head(wire) } else { receive(wire) };
+        response.unwrap_or_else(|error| panic!("{} {}: {error}", self.method, self.path))
     }
 }
 
@@ -125,6 +126,26 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 /// # Errors
 /// When the connection ends before the response does, or is silent.
 pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
+    let mut response = head(wire)?;
+    if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
+        response.body = chunks(wire)?;
+        return Ok(response);
+    }
+    match response.header("content-length").and_then(|length| length.parse().ok()) {
+        Some(length) => {
+            response.body = vec![0; length];
+            wire.read_exact(&mut response.body)?;
+        }
+        None if matches!(response.status, 101 | 204 | 304) => {}
+        None => {
+            wire.read_to_end(&mut response.body)?;
+        }
+    }
+    Ok(response)
+}
+
+/// Reads a response up to its body.
+fn head(wire: &mut impl Read) -> io::Result<Response> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -137,22 +158,7 @@ pub fn receive(wire: &mut impl Read) -> io::Result<Response> {
     let status = status.ok_or_else(|| io::Error::other(format!("no status line: {head:?}")))?;
     let headers = lines.filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-    let mut response = Response { status, headers, body: Vec::new() };
-    if response.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-        response.body = chunks(wire)?;
-        return Ok(response);
-    }
-    match response.header("content-length").and_then(|length| length.parse().ok()) {
-        Some(length) => {
-            response.body = vec![0; length];
-            wire.read_exact(&mut response.body)?;
-        }
-        None if matches!(status, 101 | 204 | 304) => {}
-        None => {
-            wire.read_to_end(&mut response.body)?;
-        }
-    }
-    Ok(response)
+    Ok(Response { status, headers, body: Vec::new() })
 }
 
 fn chunks(wire: &mut impl Read) -> io::Result<Vec<u8>> {

@@ -4,13 +4,13 @@ use std::{
     fs,
     net::SocketAddr,
     ops::{Deref, DerefMut},
-    os::unix::process::CommandExt,
+    os::unix::{fs::symlink, process::CommandExt},
     path::Path,
     process::Command,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -74,6 +74,19 @@ impl OllamaServer {
         Request::new("POST", path).body(&body.to_string()).send(self.address)
     }
 
+    /// Has this file as the weights of a model, for an engine that reads them: a real one, by `AURA_SIMULATED_ENGINE`.
+    ///
+    /// # Panics
+    /// When there is no such model.
+    pub fn give_weights(&self, model: &str, file: &Path) {
+        let described = self.post("/api/show", &json!({ "model": model })).json();
+        let modelfile = described["modelfile"].as_str().unwrap_or_default();
+        let from = modelfile.lines().find_map(|line| line.strip_prefix("FROM "));
+        let path = Path::new(from.unwrap_or_else(|| panic!("{model}: {described}")));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of our own");
+        symlink(file, path).expect("a folder of our own");
+    }
+
     /// Names of the models in memory.
     #[must_use]
     pub fn loaded(&self) -> Vec<String> {
@@ -82,9 +95,9 @@ impl OllamaServer {
         models.filter_map(|model| model["name"].as_str().map(str::to_owned)).collect()
     }
 
-    /// How often a path was asked for: each request is a line in its log.
+    /// How many requests for a path came: each request is a line in its log.
     #[must_use]
-    pub fn asked(&self, path: &str) -> usize {
+    pub fn requests(&self, path: &str) -> usize {
         let path = format!("{path:?}");
         self.log().lines().filter(|line| line.starts_with("[GIN]") && line.ends_with(&path)).count()
     }

@@ -177,6 +177,7 @@ pub(super) fn ollama() -> OllamaReading {
         expiry,
         expires_at: Some("2025-12-15T13:00:00.5+01:00".into()),
         stopping,
+        crashed: false,
         loaded_at: Some(now - 600.0),
         last_used: Some(now - 90.0),
     };

@@ -22,7 +22,7 @@ use std::{
 
 use anyhow::Context as _;
 use aura_model::Context;
-use aura_ollama::Ledger;
+use aura_ollama::{Audience, Ledger};
 use tokio::{
     sync::{mpsc, watch},
     task::spawn_blocking,
@@ -109,7 +109,8 @@ impl Agent {
             .with_storage(config.storage.path.clone())
             .with_stale_after(config.stale_after.0.get())
             .with_declared(declared())
-            .lending(Arc::clone(&ledger));
+            .lending(Arc::clone(&ledger))
+            .lending(Arc::<Audience>::default());
         let mut sources = Supervised::new(Arc::clone(&hub), context.clone());
         sources.apply(&config.sources);
         let descriptors = system::raise_descriptor_limit();

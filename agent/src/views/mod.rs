@@ -35,7 +35,7 @@ use crate::{
 // Each view is registered by its one line.
 views! { parts:
     HostView = Arc::new(HostView::new(parts.hub, parts.config, parts.context, parts.events)),
-    OllamaView = Arc::new(OllamaView::new(parts.hub, parts.config, &parts.debates, Arc::clone(&parts.actions))),
+    OllamaView = Arc::new(OllamaView::new(parts.hub, parts.config, parts.context, &parts.debates, Arc::clone(&parts.actions))),
     PostgresView = Arc::new(PostgresView::new(parts.hub, parts.config)),
     DebatesView = Arc::clone(&parts.debates),
     GovernanceView = Arc::new(GovernanceView::new(parts.hub, parts.config)),

@@ -1,6 +1,6 @@
 //! What is counted of a log. It outlives restarts together with the reading position.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,11 @@ use crate::{
 const LONGEST_KIND: usize = 64;
 /// Where kinds beyond the limit are counted.
 pub(crate) const OTHER: &str = "other";
+
+/// So many kinds are looked through, which is faster than to look one up.
+const NEAR_KINDS: usize = 8;
+/// Names that are remembered, with those of kinds beyond the limit.
+const MOST_PLACES: usize = 4096;
 
 /// Recent events are counted by tens of seconds.
 const BUCKET_MS: i64 = 10_000;
@@ -32,6 +37,18 @@ pub(crate) struct Counts {
     pub(crate) gaps: u64,
     /// The time of the event that was read last, of those that have one; milliseconds since 1970.
     pub(crate) last_time: Option<i64>,
+    #[serde(skip)]
+    places: Places,
+}
+
+/// Where kinds are counted, by what lines call them, `other` for those beyond the limit. It follows from the kinds.
+#[derive(Clone, Debug, Default)]
+struct Places(HashMap<Vec<u8>, usize>);
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// The events of one kind, by level and outcome.
@@ -166,9 +183,20 @@ impl Counts {
 
     fn index(&mut self, event: &Event<'_>, kinds: usize) -> usize {
         let raw = event.kind.bytes();
-        if let Some(index) = self.kinds.iter().position(|kind| kind.name.as_bytes() == raw) {
+        if let Some(index) = self.kinds.iter().take(NEAR_KINDS).position(|kind| kind.name.as_bytes() == raw) {
             return index;
         }
+        if let Some(&index) = self.places.0.get(raw) {
+            return index;
+        }
+        let index = self.place(event, kinds);
+        if self.places.0.len() < MOST_PLACES {
+            self.places.0.insert(raw.to_vec(), index);
+        }
+        index
+    }
+
+    fn place(&mut self, event: &Event<'_>, kinds: usize) -> usize {
         let name: String = event.kind.name().chars().filter(|letter| !letter.is_control()).take(LONGEST_KIND).collect();
         let named = self.kinds.iter().filter(|kind| kind.name != OTHER).count();
         let known = self.kinds.iter().any(|kind| kind.name == name);

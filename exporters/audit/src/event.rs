@@ -169,15 +169,16 @@ impl Event<'_> {
 /// Judges one line.
 pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skipped> {
     let line = without_mark(line);
-    if line.iter().all(u8::is_ascii_whitespace) {
-        return Err(Skipped::Blank);
+    match line.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => return Err(Skipped::Blank),
+        Some(b'{') => {}
+        // No field of it is asked for.
+        Some(_) => return Err(skipped(scan::object(line, |_, _| {}).err())),
     }
     let own = keys.any();
     let mut fields = Fields::default();
-    let end = scan::object(line, |name, value| fields.put(name, value, keys, own)).map_err(|fault| match fault {
-        Fault::NotObject => Skipped::NotObject,
-        Fault::Wrong | Fault::Unfinished => Skipped::Unreadable,
-    })?;
+    let end =
+        scan::object(line, |name, value| fields.put(name, value, keys, own)).map_err(|fault| skipped(Some(fault)))?;
     if !line[end..].iter().all(u8::is_ascii_whitespace) {
         return Err(Skipped::Unreadable);
     }
@@ -191,6 +192,13 @@ pub(crate) fn read<'a>(line: &'a [u8], keys: &'a Keys) -> Result<Event<'a>, Skip
         let _ = scan::object(entry, |name, value| fields.put(name, value, keys, own));
     }
     Ok(fields.judge(keys, own, signed))
+}
+
+fn skipped(fault: Option<Fault>) -> Skipped {
+    match fault {
+        Some(Fault::NotObject) => Skipped::NotObject,
+        Some(Fault::Wrong | Fault::Unfinished) | None => Skipped::Unreadable,
+    }
 }
 
 /// Without the byte order mark that editors and shells of Windows put first: into a file, and by appending one file to

@@ -34,9 +34,10 @@ pub(crate) fn split_behind<'a>(
         Framing::Lines => {
             let (mut start, mut from) = (0, seen);
             loop {
-                for end in memchr::memchr_iter(b'\n', &bytes[from..]).map(|end| from + end) {
+                while let Some(end) = line_end(bytes, from) {
                     record(Split::Record(&bytes[start..end]));
                     start = end + 1;
+                    from = start;
                     if bytes[start..].starts_with(b"\n\n") {
                         break;
                     }
@@ -60,6 +61,21 @@ pub(crate) fn split_behind<'a>(
             start
         }
     }
+}
+
+/// Where the line ends that goes on here. To call for a search costs more than to look at a short line.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let mut near = from;
+    if let Some(&chunk) = bytes[from..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(chunk) ^ (ONES * u64::from(b'\n'));
+        let ends = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if ends != 0 {
+            return Some(from + (ends.trailing_zeros() / 8) as usize);
+        }
+        near += 8;
+    }
+    memchr::memchr(b'\n', &bytes[near..]).map(|end| near + end)
 }
 
 /// How many empty lines are at the start.

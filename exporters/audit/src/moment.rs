@@ -20,15 +20,18 @@ pub(crate) fn milliseconds(value: Scalar<'_>) -> Option<i64> {
 
 /// `1765800007.123456`: seconds of this age, which nearly all numbers are.
 fn seconds(digits: &str) -> Option<i64> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.len() > 11 || fraction.len() > 9 {
+    let digits = digits.as_bytes();
+    let point = digits.iter().take(12).position(|&byte| byte == b'.').unwrap_or(digits.len());
+    let fraction = digits.get(point + 1..).unwrap_or_default();
+    if point > 11 || fraction.len() > 9 || !fraction.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number = |digits: &str| {
-        digits.bytes().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
-    };
-    let unit = 10_i64.pow(u32::try_from(fraction.len()).ok()?);
-    Some(number(whole)? * 1000 + (number(fraction)? * 2000 + unit) / (2 * unit))
+    let whole = digits[..point]
+        .iter()
+        .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
+    // The fourth digit says which way to round.
+    let digit = |place: usize| fraction.get(place).map_or(0, |byte| i64::from(byte - b'0'));
+    Some(whole * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2) + i64::from(digit(3) >= 5))
 }
 
 fn number(number: f64) -> Option<i64> {

@@ -82,6 +82,11 @@ impl Among<'_> {
         opened.archive.is_none() && self.live == Some(opened.identity())
     }
 
+    /// The newest archive.
+    fn newest(&self) -> Option<Identity> {
+        self.files.iter().rfind(|opened| opened.archive.is_some()).map(Opened::identity)
+    }
+
     /// Whether this is the file that was live at the last look, and is an archive now.
     fn renamed(&self, named: Identity) -> bool {
         let archive = |opened: &Opened| opened.archive.is_some() && !opened.packed() && opened.identity() == named;
@@ -138,7 +143,7 @@ impl Follower {
     ) -> io::Result<Counted> {
         if unpacking.at.offset == 0 {
             // A file that was counted to its end, packed since.
-            let beginning = Contents::Packed(unpacking, deadline).behind(0, TELLING)?.into_owned();
+            let beginning = Contents::Packed(unpacking, deadline).beginning(TELLING)?;
             let said = opened.said_length()?;
             #[expect(clippy::cast_possible_truncation, reason = "the file says it to 4 GiB")]
             let whole = |at: &&Position| at.offset > SHORT && at.offset as u32 == said && at.begins(&beginning);
@@ -150,11 +155,13 @@ impl Follower {
     }
 
     fn state_of(&self, mut contents: Contents<'_>, opened: &Opened, among: &Among<'_>) -> io::Result<Counted> {
-        let beginning = contents.behind(0, TELLING)?.into_owned();
+        let beginning = contents.beginning(TELLING)?;
         let lines = |bytes: u64| telling(&self.log, &beginning[..beginning.len().min(bytes as usize)]);
         let (is_live, own) = (among.is_live(opened), |at: &Position| !opened.packed() && at.is(&opened.metadata));
         let renamed = |at: &Position| is_live && among.renamed(at.identity());
-        let fresh = is_live && among.old.is_some_and(|old| among.renamed(old));
+        let follows = is_live && among.old.is_some_and(|old| among.renamed(old));
+        // Behind a file between them it may also hold what is left of a copy of that.
+        let fresh = follows && among.newest() == among.old;
         let mut counted =
             Counted { own: self.state.known.iter().any(|known| known.is_empty(opened)), ..Counted::default() };
         let mut base = &Position::default();
@@ -192,7 +199,8 @@ impl Follower {
             Told::Counted { bytes: more, sure, last } => {
                 bytes += more;
                 counted.known |= more > 0;
-                counted.doubtful |= !sure;
+                let written_again = follows && more > 0 && lines(u64::MAX) != Telling::Timed;
+                counted.doubtful |= !sure || written_again;
                 counted.last |= last && more > 0;
             }
             Told::Some => (skipped, counted.doubtful) = (true, true),

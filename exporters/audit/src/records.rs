@@ -34,8 +34,17 @@ pub(crate) fn take(
     let mut last = None;
     // A line that is written again has the same effect again.
     let mut before: (&[u8], Effect) = (&[], Effect::Other);
+    let mut short = Short::default();
     let used = frame::split_behind(framing, &bytes[start..], seen.saturating_sub(start), |split| match split {
         Split::Empty(lines) => counts.skipped.blank += lines.len() as u64,
+        Split::Record(record) if record.len() <= Short::LONGEST => {
+            let (key, known) = short.find(record);
+            if !known.is_some_and(|effect| counts.repeat(effect)) {
+                let (time, effect) = count(record, keys, counts, rules);
+                last = time.or(last);
+                short.remember(key, if time.is_none() { effect } else { Effect::Other });
+            }
+        }
         Split::Record(record) if record.len() > LONGEST => counts.skipped.too_long += 1,
         Split::Record(record) if record == before.0 && counts.repeat(before.1) => {}
         Split::Record(record) => {
@@ -47,6 +56,37 @@ pub(crate) fn take(
         counts.last_time = Some(time);
     }
     start + used
+}
+
+/// What the shortest lines did that were seen lately: so short they are the same again and again, and there are many.
+struct Short {
+    /// Bytes behind a one, and what they did.
+    seen: [(u64, Effect); 64],
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { seen: [(0, Effect::Other); 64] }
+    }
+}
+
+impl Short {
+    /// Longer ones do not fit into a key.
+    const LONGEST: usize = 7;
+
+    fn find(&self, record: &[u8]) -> (u64, Option<Effect>) {
+        let key = record.iter().fold(1, |key, &byte| key << 8 | u64::from(byte));
+        let (known, effect) = self.seen[Self::place(key)];
+        (key, (known == key).then_some(effect))
+    }
+
+    fn remember(&mut self, key: u64, effect: Effect) {
+        self.seen[Self::place(key)] = (key, effect);
+    }
+
+    fn place(key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    }
 }
 
 /// Counts one record; returns its time as it stands there, and what to count where it comes again.

@@ -28,6 +28,11 @@ impl Address {
         self.place.is_loopback()
     }
 
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.place.port
+    }
+
     /// `HOST:PORT`: the `Host` header, and the label of its metrics.
     #[must_use]
     pub fn authority(&self) -> String {

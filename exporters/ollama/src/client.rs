@@ -27,6 +27,7 @@ pub struct Client {
     /// Made anew after each failure, so that files with secrets and certificates are read again.
     client: Option<net::Client>,
     connections: u64,
+    requests: u64,
 }
 
 /// An answer, whatever its status.
@@ -97,13 +98,19 @@ impl Client {
     /// A client without a connection.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self { server, client: None, connections: 0 }
+        Self { server, client: None, connections: 0, requests: 0 }
     }
 
     /// How many connections were made: a server that was restarted costs a new one.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections + self.client.as_ref().map_or(0, net::Client::connections)
+    }
+
+    /// How many requests were sent, answered or not.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// Asks for what is there.
@@ -129,6 +136,7 @@ impl Client {
         body: Option<Bytes>,
         within: Duration,
     ) -> Result<Response, Failure> {
+        self.requests += 1;
         let answer = in_time(within, sleep, self.ask_until_answered(&method, path, &body)).await;
         if !matches!(&answer, Some(Ok(answer)) if answer.status != StatusCode::UNAUTHORIZED) {
             // The answer that was given up may still come, and must not be taken for the next one's. Who was not let

@@ -283,6 +283,7 @@ async fn noted(
     work: impl Future<Output = Result<Done, CommandError>>,
 ) -> Result<Done, CommandError> {
     let begun = Stopwatch::start();
+    ledger.begin(&server.address.authority());
     let result = work.await;
     let took = begun.started().elapsed();
     let outcome = result.as_ref().err().map_or(Outcome::Ok, CommandError::outcome);

@@ -45,6 +45,11 @@ impl<'a> Fields<'a> {
         self.or_odd(count(text.as_deref().unwrap_or(raw)), key, "number that can be counted to")
     }
 
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        let raw = self.raw(key)?;
+        self.or_odd(serde_json::from_str(raw).ok(), key, "flag")
+    }
+
     pub(crate) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
         let raw = self.raw(key)?;
         let items: Option<Vec<&RawValue>> = serde_json::from_str(raw).ok();
@@ -58,6 +63,16 @@ impl<'a> Fields<'a> {
     pub(crate) fn object(&mut self, key: &str) -> Fields<'a> {
         let Some(raw) = self.raw(key) else { return Fields::default() };
         self.or_odd(Fields::of(raw), key, "object").unwrap_or_default()
+    }
+
+    /// Objects in a list, or one that stands alone.
+    pub(crate) fn objects(&mut self, key: &str) -> Vec<Fields<'a>> {
+        let Some(raw) = self.raw(key) else { return Vec::new() };
+        let list: Option<Vec<&'a RawValue>> = serde_json::from_str(raw).ok();
+        match list {
+            Some(list) => list.iter().filter_map(|entry| Fields::of(entry.get())).collect(),
+            None => vec![self.object(key)],
+        }
     }
 
     fn raw(&self, key: &str) -> Option<&'a str> {

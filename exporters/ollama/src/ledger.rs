@@ -96,13 +96,21 @@ pub struct Commands {
 
 /// What this agent did to its servers, for as long as it runs. Whoever commands notes it here, and the source shows it.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<BTreeMap<String, Commands>>);
+pub struct Ledger(Mutex<BTreeMap<String, Entry>>);
+
+#[derive(Debug, Default)]
+struct Entry {
+    commands: Commands,
+    /// Grows with the begin and the end of each command.
+    revision: u64,
+}
 
 impl Ledger {
     /// Notes the end of a command. Servers are those of the configuration, so the ledger does not grow.
     pub(crate) fn note(&self, host: &str, action: Action, outcome: Outcome, duration: Duration) {
         let mut servers = self.servers();
-        let commands = servers.entry(host.to_owned()).or_default();
+        let Entry { commands, revision } = servers.entry(host.to_owned()).or_default();
+        *revision += 1;
         let tallies = match action {
             Action::Load => &mut commands.loads,
             Action::Unload => &mut commands.unloads,
@@ -117,10 +125,20 @@ impl Ledger {
 
     /// What was done to a server so far.
     pub(crate) fn commands(&self, host: &str) -> Commands {
-        self.servers().get(host).cloned().unwrap_or_default()
+        self.servers().get(host).map(|entry| entry.commands.clone()).unwrap_or_default()
     }
 
-    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Commands>> {
+    /// A command begins.
+    pub(crate) fn begin(&self, host: &str) {
+        self.servers().entry(host.to_owned()).or_default().revision += 1;
+    }
+
+    /// Another number after each begin and end of a command.
+    pub(crate) fn revision(&self, host: &str) -> u64 {
+        self.servers().get(host).map_or(0, |entry| entry.revision)
+    }
+
+    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

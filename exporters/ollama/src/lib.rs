@@ -21,6 +21,7 @@ mod metrics;
 mod names;
 mod observe;
 mod options;
+mod pace;
 mod probe;
 mod reading;
 mod resident;
@@ -37,6 +38,7 @@ pub use self::{
     ledger::{Action, Commands, Ledger, Outcome, Tally},
     names::{find_named, is_same_name, name_problem, similar_names},
     options::OllamaOptions,
+    pace::Audience,
     reading::{
         Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, RequestStats,
         Version, Weights,

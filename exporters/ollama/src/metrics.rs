@@ -1,7 +1,8 @@
 //! Ollama's state as metrics. Ollama has none of its own, so these names are ours: base units, one label set a name,
 //! `host` in front of all.
 //!
-//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host.
+//! The worst case: 64 models a host with six series each, 60 more of what was asked and done: about 450 a host; and 20 for each
+//! model that had an engine since the agent was started.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use aura_model::{Emit, Family, Group, Kind, Metric, Unit, declare, rows, walk};
 
 use crate::{
     Commands, Expiry, FailureKind, HostReading, HostStatus, InstalledModel, LoadedModel, OllamaReading, Outcome, Tally,
-    Version, ledger::BUCKETS,
+    Version, engine::metrics as engine, ledger::BUCKETS,
 };
 
 /// Models of one host that have series of their own: those that are loaded, then the others by name, so that they stay the
@@ -23,6 +24,11 @@ pub(crate) const GROUPS: &[Group<OllamaReading>] = &[
         name: "ollama_models",
         walk: |reading, emit| walk(MODEL, reading, emit),
         declare: |show| declare(MODEL, show),
+    },
+    Group {
+        name: "ollama_engines",
+        walk: |reading, emit| walk(engine::METRICS, reading, emit),
+        declare: |show| declare(engine::METRICS, show),
     },
     Group {
         name: "ollama_commands",
@@ -43,12 +49,17 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
     }
     for host in &reading.hosts => { host: host.host } {
         gauge "ollama_models_installed" = host.installed.value().map(|models| models.len()), "Models on the server's disk.";
-        gauge "ollama_models_loaded" = host.loaded.value().map(|models| models.len()),
+        gauge "ollama_models_loaded" = host.loaded.value().map(|_| running(host).count()),
             "Models in the server's memory; two versions of one name are two.";
         gauge "ollama_models_without_series" = host.installed.value().map(|models| models.len() - installed(host).len()),
             "Models on the server's disk that have no series of their own, as there are more than 64.";
         gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
             "How long the server took for the newest answers.";
+        gauge "ollama_last_answer_timestamp_seconds" in Seconds = host.answered_at,
+            "When the server last answered in full. While nobody looks it is asked every 10 seconds, and when something can have \
+             changed.";
+        counter "ollama_requests_total" = host.questions.requests,
+            "Requests that the samples sent to the server; each is a line in its log.";
     }
     for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.questions.failures)
         => { host: host.host, reason: kind.word() } {
@@ -157,7 +168,7 @@ fn installed(host: &HostReading) -> Vec<&InstalledModel> {
 /// and expiry are those of the one that the name means now.
 fn loaded(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
     let installed = host.installed.value().map(|models| models.as_slice()).unwrap_or_default();
-    let mut models: Vec<&LoadedModel> = running(host).iter().collect();
+    let mut models: Vec<&LoadedModel> = running(host).collect();
     models.sort_by_cached_key(|model| (&model.name, model.version(installed) != Version::Current));
     models.dedup_by_key(|model| &model.name);
     models.into_iter().take(MODELS)
@@ -165,9 +176,11 @@ fn loaded(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
 
 /// What all versions of a loaded model take together; nothing where a part of it is not known.
 fn memory(host: &HostReading, model: &LoadedModel, of: fn(&LoadedModel) -> Option<u64>) -> Option<u64> {
-    running(host).iter().filter(|other| other.name == model.name).map(of).sum()
+    running(host).filter(|other| other.name == model.name).map(of).sum()
 }
 
-fn running(host: &HostReading) -> &[LoadedModel] {
-    host.loaded.value().map(|models| models.as_slice()).unwrap_or_default()
+/// Those of the list whose engine lives.
+fn running(host: &HostReading) -> impl Iterator<Item = &LoadedModel> {
+    let listed = host.loaded.value().map(|models| models.as_slice()).unwrap_or_default();
+    listed.iter().filter(|model| !model.crashed)
 }

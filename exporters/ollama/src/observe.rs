@@ -91,6 +91,7 @@ mod tests {
             expiry,
             expires_at,
             stopping: false,
+            crashed: false,
             loaded_at: None,
             last_used: None,
         }

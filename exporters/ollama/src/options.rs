@@ -25,6 +25,9 @@ pub struct OllamaOptions {
     /// An answer that takes longer is given up and asked for anew. Nobody waits for it: a server that keeps silent for 2
     /// seconds is shown as busy, and what it last said until `stale_after`.
     pub request_timeout: Interval,
+    /// Whether the engines of an Ollama on this machine are watched: the processes that hold its models tell tokens a second,
+    /// slots and running requests. They are found in /proc, and asked on 127.0.0.1 while they work, at most once a second.
+    pub engine: bool,
     /// Whether models may be loaded and unloaded through the agent, by those who have a user or the control token.
     pub controls: bool,
     /// A load that takes longer is given up.
@@ -39,6 +42,7 @@ impl Default for OllamaOptions {
             timeout: Interval::from_secs(5),
             hosts: Vec::new(),
             request_timeout: Interval::from_secs(10),
+            engine: true,
             controls: true,
             load_timeout: Interval::from_secs(600),
         }

@@ -22,6 +22,8 @@ use crate::{
 const GENTLE: u32 = 20;
 /// However long that answer took.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+/// While nobody looks it is asked for so often.
+const LIST_REST: Duration = Duration::from_secs(30);
 /// Models described in one sample besides those in memory: a server with a hundred of them is not asked a hundred questions
 /// at once.
 const DESCRIBED_AT_ONCE: usize = 2;
@@ -37,8 +39,10 @@ pub(crate) struct Probe {
     installed: Arc<Vec<InstalledModel>>,
     /// What is odd about the list.
     odd: Vec<String>,
-    /// When the list may be asked for again; none when it is not known.
-    list_due: Option<Instant>,
+    /// When it was asked for; none when it is not known.
+    listed: Option<Instant>,
+    /// Not before then it may be asked for again.
+    list_due: Instant,
     /// Digests of models in memory that the list did not have: they were deleted, and it need not be asked for them.
     unlisted: Vec<String>,
     /// By digest, of what is on disk, and of what is in memory though it was deleted.
@@ -63,6 +67,8 @@ pub(crate) struct ProbeResult {
     pub(crate) loaded: Vec<LoadedModel>,
     /// What in them could not be read, while the rest could.
     pub(crate) odd: Vec<String>,
+    /// Models on disk that are still to be described.
+    pub(crate) incomplete: bool,
     pub(crate) answered_at: Timestamp,
     pub(crate) clock_offset_seconds: f64,
     pub(crate) seconds: f64,
@@ -85,7 +91,8 @@ impl Probe {
             version_of: 0,
             installed: Arc::default(),
             odd: Vec::new(),
-            list_due: None,
+            listed: None,
+            list_due: Instant::now(),
             unlisted: Vec::new(),
             described: HashMap::new(),
             describe_due: Instant::now(),
@@ -101,7 +108,13 @@ impl Probe {
         }
     }
 
-    pub(crate) async fn ask(&mut self) -> Result<ProbeResult, ProbeError> {
+    /// How many requests it sent.
+    pub(crate) fn requests(&self) -> u64 {
+        self.client.requests()
+    }
+
+    /// Asks for what is in memory, and for what else is due. `rest` says that nobody looks.
+    pub(crate) async fn ask(&mut self, rest: bool) -> Result<ProbeResult, ProbeError> {
         let begun = Instant::now();
         let answer = self.get("/api/ps").await?;
         let answered_at = Timestamp::now();
@@ -114,7 +127,9 @@ impl Probe {
             self.ask_version().await?;
         }
         let is_new = |model: &Running| !self.is_listed(model) && !self.unlisted.contains(&model.digest);
-        if self.list_due.is_none_or(|due| Instant::now() >= due) || running.iter().any(is_new) {
+        let pause = if rest { LIST_REST } else { Duration::ZERO };
+        let is_due = self.listed.is_none_or(|at| at.elapsed() >= pause && Instant::now() >= self.list_due);
+        if is_due || running.iter().any(is_new) {
             self.list().await?;
             let unlisted = running.iter().filter(|model| !self.is_listed(model));
             self.unlisted = unlisted.map(|model| model.digest.clone()).collect();
@@ -140,6 +155,8 @@ impl Probe {
             installed: Arc::clone(&self.installed),
             loaded: loaded.collect(),
             odd: odd.into_iter().chain(self.odd.iter().cloned()).chain(no_version).collect(),
+            incomplete: Instant::now() >= self.describe_due
+                && self.installed.iter().any(|model| !model.remote && !self.described.contains_key(&model.digest)),
             answered_at,
             clock_offset_seconds,
             seconds: begun.elapsed().as_secs_f64(),
@@ -160,11 +177,12 @@ impl Probe {
     async fn list(&mut self) -> Result<(), ProbeError> {
         let begun = Instant::now();
         // One that cannot be read is asked for again at once: until then nobody knows what is installed.
-        self.list_due = None;
+        self.listed = None;
         let answer = self.get("/api/tags").await?;
         let (list, odd) = self.list_of("/api/tags", Installed::list(&answer.body))?;
         self.odd = odd;
-        self.list_due = Some(Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_INTERVAL));
+        self.listed = Some(begun);
+        self.list_due = Instant::now() + (begun.elapsed() * GENTLE).min(LONGEST_INTERVAL);
         let mut installed: Vec<InstalledModel> = list.into_iter().map(installed).collect();
         // Ollama lists what was changed last first, by the second, and within one by chance.
         installed.sort_by_cached_key(|model| {
@@ -308,6 +326,7 @@ fn loaded(model: Running, answered_at: Timestamp, server_time: f64) -> LoadedMod
         stopping: matches!(expiry, crate::Expiry::At(time) if time <= server_time),
         expiry,
         expires_at: model.expires_at,
+        crashed: false,
         loaded_at: None,
         last_used: None,
     }

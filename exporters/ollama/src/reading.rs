@@ -60,7 +60,7 @@ impl HostReading {
         let mut others: Vec<&InstalledModel> =
             installed.iter().filter(|model| model.weights.as_deref() == Some(weights)).collect();
         others.sort_by(|one, other| one.name.cmp(&other.name));
-        let of_these = |model: &&LoadedModel| others.iter().any(|other| other.digest == model.digest);
+        let of_these = |model: &&LoadedModel| model.weights.as_deref() == Some(weights);
         let mut names: Vec<&Name> = loaded.iter().filter(of_these).map(|model| &model.name).collect();
         for model in others {
             if !names.contains(&&model.name) {
@@ -68,6 +68,13 @@ impl HostReading {
             }
         }
         names
+    }
+
+    /// The one name by which the engines of these weights are shown: it does not change when another is loaded.
+    #[must_use]
+    pub fn model_of(&self, weights: &str) -> Option<&Name> {
+        let given = self.engines.value().and_then(|engines| engines.names.get(weights));
+        given.or_else(|| self.models_of(weights).first().copied())
     }
 }
 
@@ -122,7 +129,7 @@ impl InstalledModel {
     /// them. Where weights are not known the digest tells, and the name where there is none either.
     #[must_use]
     pub fn is_among(&self, loaded: &[LoadedModel]) -> bool {
-        loaded.iter().any(|loaded| match (&self.weights, &loaded.weights) {
+        loaded.iter().filter(|loaded| !loaded.crashed).any(|loaded| match (&self.weights, &loaded.weights) {
             _ if loaded.digest.is_empty() => loaded.name == self.name,
             _ if loaded.digest == self.digest => true,
             (Some(own), Some(other)) => own == other && self.setup == loaded.setup,
@@ -161,7 +168,10 @@ pub struct LoadedModel {
     pub expires_at: Option<String>,
     /// Its time is over, and it still finishes a request.
     pub stopping: bool,
-    /// When it was first seen here, in Unix seconds; none when it was there before us.
+    /// Its engine ended and the server has not noticed: it is listed, and not in memory.
+    pub crashed: bool,
+    /// When it was loaded, in Unix seconds: when its engine was started, else when it was first seen here; none when it
+    /// was there before us.
     pub loaded_at: Option<f64>,
     /// When it was last seen to be used, in Unix seconds: each use moves its expiry.
     pub last_used: Option<f64>,
@@ -229,6 +239,8 @@ pub enum Expiry {
 /// What asking a server costs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RequestStats {
+    /// Requests that the samples sent, answered or not.
+    pub requests: u64,
     /// How long the newest answers took, in seconds.
     pub seconds: Option<f64>,
     /// Requests that were not answered, by [`FailureKind::ALL`].

@@ -1,6 +1,9 @@
 //! The servers as a source: each is asked by a task of its own, so that one that hangs holds up no other.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aura_model::{Context, Group, Missing, Name, Options, Reason, Section, Source, Stopwatch};
 use jiff::Timestamp;
@@ -11,10 +14,12 @@ use tokio::{
 };
 
 use crate::{
-    FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading, RequestStats, Server,
-    engine::{Engines, Look},
+    Audience, Expiry, FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading,
+    RequestStats, Server,
+    engine::{Engines, Look, Process, Processes},
     metrics,
     observe::Observer,
+    pace::Pace,
     probe::{Probe, ProbeError, ProbeResult},
 };
 
@@ -29,10 +34,15 @@ pub struct Ollama {
     // Dropped first: tasks that still wait for answers end with it.
     runtime: Runtime,
     hosts: Vec<Host>,
+    /// The processes of this machine, where one of them may be a server's.
+    processes: Option<Processes>,
     wait: Duration,
     sampled: bool,
     /// What the agent did to them.
     ledger: Arc<Ledger>,
+    /// Who looks; nobody says so where the source runs by itself.
+    audience: Option<Arc<Audience>>,
+    interval: Duration,
 }
 
 struct Host {
@@ -42,9 +52,13 @@ struct Host {
     probe: Option<Box<Probe>>,
     asking: Option<Asking>,
     observer: Observer,
-    engines: Engines,
+    /// What holds its models, where that can be seen.
+    engines: Result<Engines, Missing>,
     /// What the look of this sample said; none where nothing can be seen.
     look: Option<Look>,
+    pace: Pace,
+    /// The first question since its last answer: what it said holds for as long as nothing else was to be known.
+    unanswered: Option<Stopwatch>,
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
@@ -61,7 +75,6 @@ struct Asking {
 }
 
 struct Latest {
-    came: Stopwatch,
     /// The server has not been away since: what it said may still be so.
     holds: bool,
     answers: ProbeResult,
@@ -103,16 +116,47 @@ impl Source for Ollama {
         }
         let schedule = options.schedule();
         let stale_after = context.stale_after.max(schedule.interval.get() * 3);
-        let hosts = servers.into_iter().map(|server| Host::new(server, within, stale_after)).collect();
+        let engines = |server: &Server| {
+            if options.engine {
+                Engines::new(&server.address, context.paths.procfs.clone())
+            } else {
+                Err(Missing::new(Reason::NotConfigured, "engines are not watched: sources.ollama.engine is false"))
+            }
+        };
+        let hosts: Vec<Host> = servers
+            .into_iter()
+            .map(|server| {
+                let engines = engines(&server);
+                Host::new(server, engines, within, stale_after)
+            })
+            .collect();
+        let on_this_machine = hosts.iter().any(|host| host.engines.is_ok());
+        let processes = on_this_machine.then(|| Processes::new(&context.paths.procfs));
         let wait = schedule.interval.get().mul_f64(WAIT_SHARE);
-        Ok(Self { runtime, hosts, wait, sampled: false, ledger: context.lent().unwrap_or_default() })
+        Ok(Self {
+            runtime,
+            hosts,
+            processes,
+            wait,
+            sampled: false,
+            ledger: context.lent().unwrap_or_default(),
+            audience: context.lent(),
+            interval: schedule.interval.get(),
+        })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
-        let Self { runtime, hosts, ledger, .. } = self;
+        let Self { runtime, hosts, processes, ledger, interval, .. } = self;
+        let processes = processes.as_mut().map(Processes::look);
+        let rest = self.audience.as_ref().is_some_and(|audience| !audience.is_there(*interval));
         for host in hosts.iter_mut() {
-            host.look = host.engines.look();
-            host.begin(runtime);
+            host.look(processes.as_ref(), runtime);
+            let commands = ledger.revision(&host.name);
+            // What came in while a question still runs waits for the next.
+            if host.asking.is_none() && host.is_due(rest, commands, *interval) {
+                host.pace.asked(commands);
+                host.begin(runtime, rest);
+            }
         }
         // The first sample has no last answer to show, so it gives each server its time.
         let wait = if self.sampled { self.wait } else { BUSY_AFTER };
@@ -124,8 +168,8 @@ impl Source for Ollama {
                 }
             };
             if timeout(wait, all).await.is_err() {
-                for host in hosts.iter_mut().filter(|host| host.is_done()) {
-                    host.finish().await;
+                for host in hosts.iter_mut() {
+                    host.finish_done().await;
                 }
             }
         });
@@ -152,15 +196,17 @@ impl Source for Ollama {
 }
 
 impl Host {
-    fn new(server: Server, within: Duration, stale_after: Duration) -> Self {
+    fn new(server: Server, engines: Result<Engines, Missing>, within: Duration, stale_after: Duration) -> Self {
         Self {
             name: server.address.authority().into(),
             probe: Some(Box::new(Probe::new(server.clone(), within))),
             server,
             asking: None,
             observer: Observer::default(),
-            engines: Engines::default(),
+            engines,
             look: None,
+            pace: Pace::default(),
+            unanswered: None,
             latest: None,
             stale_after,
             standing: HostStatus::Busy,
@@ -170,11 +216,34 @@ impl Host {
         }
     }
 
+    /// Looks at the engines, and asks them.
+    fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime) {
+        self.look = self.engines.as_mut().ok().zip(processes).and_then(|(engines, processes)| engines.look(processes));
+        self.pace.look(self.look);
+        if let Ok(engines) = &mut self.engines {
+            engines.begin(runtime);
+        }
+    }
+
+    /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
+    fn is_due(&mut self, rest: bool, commands: u64, interval: Duration) -> bool {
+        let hinted = self.pace.is_due(commands, interval);
+        let Some(latest) = self.latest.as_ref().filter(|_| self.standing == HostStatus::Answering) else { return true };
+        // The time of one in memory is over that was not before.
+        let answered_at = latest.answers.answered_at.as_duration().as_secs_f64();
+        let over = |expiry| {
+            matches!(expiry, Expiry::At(time)
+            if (answered_at..now()).contains(&(time - latest.answers.clock_offset_seconds)))
+        };
+        !rest || hinted || latest.answers.incomplete || latest.loaded.iter().any(|model| over(model.expiry))
+    }
+
     /// Asks, unless the last question still runs.
-    fn begin(&mut self, runtime: &Runtime) {
+    fn begin(&mut self, runtime: &Runtime, rest: bool) {
         let Some(mut probe) = self.probe.take() else { return };
+        self.unanswered.get_or_insert_with(Stopwatch::start);
         let task = runtime.spawn(async move {
-            let result = probe.ask().await;
+            let result = probe.ask(rest).await;
             (probe, result)
         });
         self.asking = Some(Asking { begun: Stopwatch::start(), task });
@@ -184,8 +253,25 @@ impl Host {
         self.asking.as_ref().is_some_and(|asking| asking.task.is_finished())
     }
 
-    /// Waits for the answer. Giving up this wait leaves the question running.
+    /// Waits for the answers. Giving up this wait leaves the questions running.
     async fn finish(&mut self) {
+        self.finish_server().await;
+        if let Ok(engines) = &mut self.engines {
+            engines.finish().await;
+        }
+    }
+
+    /// Takes the answers that are there.
+    async fn finish_done(&mut self) {
+        if self.is_done() {
+            self.finish_server().await;
+        }
+        if let Ok(engines) = &mut self.engines {
+            engines.finish_done().await;
+        }
+    }
+
+    async fn finish_server(&mut self) {
         let Some(asking) = &mut self.asking else { return };
         let (probe, result) = match (&mut asking.task).await {
             Ok(done) => done,
@@ -193,20 +279,32 @@ impl Host {
             // Tasks are cancelled only with the runtime, and nobody waits then.
             Err(_) => return,
         };
+        self.questions.requests = probe.requests();
         self.probe = Some(probe);
+        let asked = asking.begun.started();
         self.asking = None;
         match result {
-            Ok(answers) => self.answered(answers),
+            Ok(answers) => self.answered(answers, asked),
             Err(silence) => self.silent(&silence),
         }
     }
 
-    fn answered(&mut self, mut answers: ProbeResult) {
+    fn answered(&mut self, mut answers: ProbeResult, asked: Instant) {
         self.questions.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
         let answered_at = answers.answered_at.as_duration().as_secs_f64();
         self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
-        self.latest = Some(Latest { came: Stopwatch::start(), holds: true, answers, loaded: Arc::new(loaded) });
+        if let Ok(engines) = &mut self.engines {
+            engines.listed(asked, |weights| is_listed(weights, &loaded));
+            for model in &mut loaded {
+                let Some(weights) = &model.weights else { continue };
+                model.crashed = engines.is_crashed(weights);
+                model.loaded_at = engines.born(weights).or(model.loaded_at);
+            }
+        }
+        self.latest = Some(Latest { holds: true, answers, loaded: Arc::new(loaded) });
+        self.unanswered = None;
+        self.pace.answered(&self.server.address);
         self.stand(HostStatus::Answering, None);
     }
 
@@ -246,15 +344,22 @@ impl Host {
             );
             self.stand(HostStatus::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
-        let missing = match (self.standing, &self.missing) {
+        let mut missing = match (self.standing, &self.missing) {
             (HostStatus::Answering, _) => None,
             (_, Some(missing)) => Some(missing.clone()),
             (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
+        // Ollama waits for its engine while it holds the lock that its lists need.
+        if let (HostStatus::Busy, Some(missing), Ok(engines)) = (self.standing, &mut missing, &self.engines)
+            && let Some(stuck) = engines.stuck()
+        {
+            missing.detail = format!("{}: {stuck}", missing.detail);
+        }
         let latest = self.latest.as_ref();
         // Silence says nothing about the models: for a while they are what they were.
-        let fresh = latest.filter(|latest| latest.holds && latest.came.elapsed() <= self.stale_after);
-        HostReading {
+        let silent = self.unanswered.is_some_and(|since| since.elapsed() > self.stale_after);
+        let fresh = latest.filter(|latest| latest.holds && !silent);
+        let mut reading = HostReading {
             host: self.name.clone(),
             url: self.server.address.to_string(),
             server: self.server.clone(),
@@ -265,13 +370,25 @@ impl Host {
             version: latest.filter(|latest| latest.holds).and_then(|latest| latest.answers.version.clone()),
             installed: section(fresh.map(|latest| latest.answers.installed.clone()), &missing),
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
-            engines: Section::off(Reason::NoSensor, "its engines are not watched"),
+            engines: Section::off(Reason::Stale, "they were not looked for yet"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
             commands: ledger.commands(&self.name),
             missing,
-        }
+        };
+        reading.engines = match &mut self.engines {
+            Ok(engines) => engines.reading(|weights| reading.models_of(weights)),
+            Err(missing) => Section::Off { missing: missing.clone() },
+        };
+        reading
     }
+}
+
+/// Whether a server lists a model with these weights; none when it lists one whose weights are not known.
+fn is_listed(weights: &str, loaded: &[LoadedModel]) -> Option<bool> {
+    let of_listed = |model: &LoadedModel| model.weights.as_deref().map(|of_listed| of_listed == weights);
+    let listed: Vec<Option<bool>> = loaded.iter().map(of_listed).collect();
+    if listed.contains(&Some(true)) { Some(true) } else { (!listed.contains(&None)).then_some(false) }
 }
 
 fn section<T>(value: Option<T>, missing: &Option<Missing>) -> Section<T> {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
-    engine::EngineAnswer,
-    request::{self, absent, bad, context, find, keep, option, text},
+    engine::EngineResponse,
+    request::{self, absent, bad, context, find, keep, not_found, option, text},
     routes::{Refusal, json as answer_json, json_text, lines, refusal_text},
     schedule::{acquire, failed},
     state::{Running, Shared},
@@ -48,6 +48,9 @@ pub(crate) async fn embed(shared: &Arc<Shared>, body: &Bytes) -> Result<Response
     let keep = keep(shared, &fields)?;
     let pull_it = |name: &str| format!("model {name:?} not found, try pulling it first");
     let model = find(shared, text(&fields, "model"), pull_it)?;
+    if model.capabilities.is_empty() {
+        return Err(not_found(&pull_it(&model.name)));
+    }
     let context = context(shared, &fields, &model)?;
     let (_request, load) = acquire(shared, &model, context, keep).await?;
     let mut spent = Spent::default();
@@ -77,7 +80,7 @@ async fn embed_one(shared: &Shared, weights: &str, input: &str) -> Result<u64, R
     Ok(tokens("cache_n") + tokens("prompt_n"))
 }
 
-pub(crate) async fn answer(shared: &Arc<Shared>, body: &Bytes, dialect: Dialect) -> Result<Response, Refusal> {
+pub(crate) async fn respond(shared: &Arc<Shared>, body: &Bytes, dialect: Dialect) -> Result<Response, Refusal> {
     let begun = Instant::now();
     let is_chat = dialect == Dialect::Chat;
     let fields = request::read(body, if is_chat { "ChatRequest" } else { "GenerateRequest" })?;
@@ -174,7 +177,7 @@ struct End {
 
 /// An answer as it is made, by an engine or by the clock.
 enum Speech {
-    Engine(EngineAnswer),
+    Engine(EngineResponse),
     Clock { pause: Duration, prompt: u64, said: u64, most: u64, limited: bool, began: Instant },
 }
 

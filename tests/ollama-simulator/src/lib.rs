@@ -75,7 +75,7 @@ impl Simulator {
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         let thread =
-            std::thread::Builder::new().name("ollama".into()).spawn(move || serve(listener, shared, stopped))?;
+            std::thread::Builder::new().name("ollama".into()).spawn(move || serve(listener, &shared, stopped))?;
         self.running = Some((stop, thread));
         Ok(())
     }
@@ -154,14 +154,14 @@ impl Drop for Simulator {
     }
 }
 
-fn serve(listener: TcpListener, shared: Arc<Shared>, stopped: oneshot::Receiver<()>) {
+fn serve(listener: TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-        let serving = axum::serve(listener, routes::router(Arc::clone(&shared)));
+        let serving = axum::serve(listener, routes::router(Arc::clone(shared)));
         tokio::select! {
             _ = async { serving.await } => {}
-            () = expire(&shared) => {}
+            () = expire(shared) => {}
             _ = stopped => {}
         }
     });

@@ -100,7 +100,7 @@ impl http_body::Body for Lines {
         let Some(first) = std::task::ready!(self.0.poll_recv(context)) else { return Poll::Ready(None) };
         let Some(mut lines) = first else { return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))) };
         // Lines that are there already go together, as they do over a socket; not the sign to break off.
-        while self.0.len() > 0 && lines.ends_with(b"\n") {
+        while !self.0.is_empty() && lines.ends_with(b"\n") {
             match self.0.try_recv() {
                 Ok(Some(more)) => lines = [&lines[..], &more[..]].concat().into(),
                 _ => return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
@@ -118,7 +118,7 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request) -> Result<Re
         Origin::Refused => StatusCode::FORBIDDEN.into_response(),
         Origin::Allowed(_) if method == Method::OPTIONS => origin::preflight(),
         _ if !origin::is_allowed_host(origin::host(&request)) => StatusCode::FORBIDDEN.into_response(),
-        _ => answer(&shared, request).await,
+        _ => respond(&shared, request).await,
     };
     if let Origin::Allowed(origin) = allowed {
         origin::allow(response.headers_mut(), origin);
@@ -130,7 +130,7 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request) -> Result<Re
     Ok(response)
 }
 
-async fn answer(shared: &Arc<Shared>, request: Request) -> Response {
+async fn respond(shared: &Arc<Shared>, request: Request) -> Response {
     let fault = shared.state().note(request.uri().path());
     match fault {
         None => dispatch(shared, request).await,
@@ -174,9 +174,9 @@ async fn dispatch(shared: &Arc<Shared>, request: Request) -> Response {
         "/api/copy" => store::copy(shared, &body),
         "/api/create" => store::create(shared, &body),
         "/api/delete" => store::remove(shared, &body),
-        "/api/chat" => inference::answer(shared, &body, Dialect::Chat).await,
+        "/api/chat" => inference::respond(shared, &body, Dialect::Chat).await,
         "/api/embed" => inference::embed(shared, &body).await,
-        _ => inference::answer(shared, &body, Dialect::Generate).await,
+        _ => inference::respond(shared, &body, Dialect::Generate).await,
     };
     chunked(answered.unwrap_or_else(Refusal::into_response))
 }

@@ -158,7 +158,7 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     fn done(mut self) {
-        self.shared.state().loaded(self.id, self.engine.take());
+        self.shared.state().loaded(self.id, self.engine.as_ref());
         self.done = true;
     }
 }

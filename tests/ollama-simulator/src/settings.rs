@@ -37,6 +37,8 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// The program that is started for each model in memory (the `llama-server` of this package); none starts none.
     pub engine: Option<PathBuf>,
+    /// How long engines stay when this process is killed. Real ones stay for ever.
+    pub orphans_stay: Duration,
     /// Whether each request is a line on the standard error, as Ollama's are in its log.
     pub logs_requests: bool,
     /// What the order of models comes from that share a second.
@@ -59,6 +61,7 @@ impl Default for Settings {
             token_time: Duration::from_millis(1),
             ping_timeout: Duration::from_secs(10),
             engine: None,
+            orphans_stay: Duration::ZERO,
             logs_requests: false,
             seed: variable("AURA_TEST_SEED").unwrap_or(clock),
         }
@@ -77,6 +80,7 @@ impl Settings {
         set(&mut settings.context_length, variable("OLLAMA_CONTEXT_LENGTH").filter(|&length| length > 0));
         set(&mut settings.models, variable("OLLAMA_MODELS"));
         settings.cache_type = variable("OLLAMA_KV_CACHE_TYPE");
+        set(&mut settings.version, variable("AURA_SIMULATED_VERSION"));
         let keep = variable::<String>("OLLAMA_KEEP_ALIVE").map(|text| match text.parse::<i64>() {
             Ok(seconds) => seconds.into(),
             Err(_) => Value::String(text),

@@ -183,10 +183,10 @@ impl State {
         self.loads
     }
 
-    pub(crate) fn loaded(&mut self, id: u64, engine: Option<Arc<Engine>>) {
+    pub(crate) fn loaded(&mut self, id: u64, engine: Option<&Arc<Engine>>) {
         for running in self.by_id(id) {
             running.loading = false;
-            running.engine.clone_from(&engine);
+            running.engine = engine.cloned();
         }
     }
 

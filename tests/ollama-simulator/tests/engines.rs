@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aura_tests::{EngineProcess, Exposition, OllamaServer, Request, Response, get, wait_for, wait_until};
+use aura_tests::{EngineProcess, Exposition, OllamaServer, Request, Response, get, receive, wait_for, wait_until};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -18,16 +18,16 @@ fn start(models: &str, variables: &[(&str, &str)]) -> OllamaServer {
     OllamaServer::start(models, variables).expect("cargo builds the programs of this package before its tests")
 }
 
-fn ask(engine: &EngineProcess, path: &str) -> Response {
+fn response(engine: &EngineProcess, path: &str) -> Response {
     get(SocketAddr::from((Ipv4Addr::LOCALHOST, engine.port)), path)
 }
 
 fn slots(engine: &EngineProcess) -> Vec<Value> {
-    ask(engine, "/slots").json().as_array().cloned().unwrap()
+    response(engine, "/slots").json().as_array().cloned().unwrap()
 }
 
 fn tokens(engine: &EngineProcess) -> f64 {
-    Exposition::parse(&ask(engine, "/metrics").text()).value("llamacpp:tokens_predicted_total", &[])
+    Exposition::parse(&response(engine, "/metrics").text()).value("llamacpp:tokens_predicted_total", &[])
 }
 
 /// A request whose answer is not read.
@@ -46,7 +46,7 @@ fn a_model_in_memory_is_a_process_that_says_what_it_was_started_for() {
     let engine = wait_for("an engine", || server.engines().pop());
     let loading = wait_for("it listens", || {
         TcpStream::connect((Ipv4Addr::LOCALHOST, engine.port)).ok()?;
-        Some(ask(&engine, "/slots"))
+        Some(response(&engine, "/slots"))
     });
     assert_eq!(loading.status, 503);
     assert_eq!(
@@ -54,7 +54,7 @@ fn a_model_in_memory_is_a_process_that_says_what_it_was_started_for() {
         r#"{"error":{"message":"Loading model","type":"unavailable_error","code":503}}"#,
         "its keys are in another order than those of its other errors"
     );
-    wait_until("it is ready", || ask(&engine, "/health").status == 200);
+    wait_until("it is ready", || response(&engine, "/health").status == 200);
     wait_until("it is listed", || server.loaded() == ["small:1b"]);
     drop(client);
     let comm = |pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
@@ -67,7 +67,7 @@ fn a_model_in_memory_is_a_process_that_says_what_it_was_started_for() {
     for part in ["--host 127.0.0.1", "-c 8192 -np 2", "--cache-type-k q8_0", "-b 512", "--no-webui --offline"] {
         assert!(line.contains(part), "{line}");
     }
-    let refused = ask(&engine, "/metrics");
+    let refused = response(&engine, "/metrics");
     assert_eq!((refused.status, &refused.json()["error"]["type"]), (501, &json!("not_supported_error")));
     let idle = slots(&engine);
     assert_eq!(idle.len(), 2);
@@ -98,7 +98,7 @@ fn tokens_count_when_a_request_ends_and_slots_show_them_before() {
         counted += server.post("/api/generate", &body).json()["eval_count"].as_u64().unwrap();
     }
     assert_eq!((counted, tokens(&engine)), (38, given_up + 38.0));
-    let metrics = Exposition::parse(&ask(&engine, "/metrics").text());
+    let metrics = Exposition::parse(&response(&engine, "/metrics").text());
     let value = |name: &str| metrics.value(&format!("llamacpp:{name}"), &[]);
     assert_eq!(value("n_decode_total"), given_up + 38.0, "one slot makes one token a step");
     // All but the last word of a prompt that is asked again comes from the cache.
@@ -113,7 +113,7 @@ fn an_embedding_has_its_slot_and_counts_its_prompt_alone() {
     let engine = server.engines().pop().unwrap();
     assert!(engine.arguments.join(" ").contains("-c 2048 -np 1"), "{engine:?}");
     assert!(engine.arguments.iter().any(|argument| argument == "--embedding"));
-    let metrics = Exposition::parse(&ask(&engine, "/metrics").text());
+    let metrics = Exposition::parse(&response(&engine, "/metrics").text());
     assert_eq!(metrics.value("llamacpp:prompt_tokens_total", &[]), 4.0);
     assert_eq!(metrics.value("llamacpp:tokens_predicted_total", &[]), 0.0);
 }
@@ -141,6 +141,18 @@ fn a_killed_engine_stays_listed_until_somebody_asks_for_its_model() {
 }
 
 #[test]
+fn an_engine_that_is_killed_while_it_loads_is_told_as_go_tells_it() {
+    let server = start("small:1b=1,60", &[]);
+    let mut client = begin(&server, &json!({ "model": "small:1b" }));
+    let engine = wait_for("an engine", || server.engines().pop());
+    kill_process(engine.pid, Signal::KILL).unwrap();
+    let answer = receive(&mut client).unwrap();
+    let text = "llama-server process has terminated: signal: killed";
+    assert_eq!((answer.status, answer.json()), (500, json!({ "error": text })));
+    assert_eq!(server.requests("/api/generate"), 1, "each request is a line in the log: {}", server.log());
+}
+
+#[test]
 fn lists_wait_for_an_engine_that_hangs_once_somebody_asks_for_its_model() {
     let server = start("small:1b=1,0", &[]);
     server.post("/api/generate", &json!({ "model": "small:1b" }));
@@ -163,6 +175,44 @@ fn lists_wait_for_an_engine_that_hangs_once_somebody_asks_for_its_model() {
 }
 
 #[test]
+fn up_to_0_24_an_engine_is_ollama_itself_and_tells_how_far_a_load_is() {
+    let server = start("small:1b=1,0.5", &[("AURA_SIMULATED_VERSION", "0.24.0")]);
+    let mut client = begin(&server, &json!({ "model": "small:1b" }));
+    let engine = wait_for("an engine", || server.engines().pop());
+    assert_eq!(engine.arguments[..2], ["ollama", "runner"]);
+    wait_until("it listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, engine.port)).is_ok());
+    assert_eq!(fs::read_to_string(format!("/proc/{}/comm", engine.pid.as_raw_nonzero())).unwrap(), "ollama\n");
+    let health = response(&engine, "/health").json();
+    assert_eq!(health["status"], 3, "it loads: {health}");
+    assert!((0.0..1.0).contains(&health["progress"].as_f64().unwrap()), "{health}");
+    assert_eq!(receive(&mut client).unwrap().status, 200);
+    assert_eq!(
+        (response(&engine, "/health").json()["status"].clone(), response(&engine, "/slots").status),
+        (json!(0), 404)
+    );
+}
+
+/// Connections that the kernel has on this port as the near side.
+fn established(port: u16) -> usize {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().filter(|line| line.contains(&format!(": 0100007F:{port:04X} ")) && line.contains(" 01 ")).count()
+}
+
+#[test]
+fn an_engine_has_one_connection_for_each_request_that_runs() {
+    let server = start("small:1b=1,0", &[("OLLAMA_NUM_PARALLEL", "2")]);
+    server.post("/api/generate", &json!({ "model": "small:1b" }));
+    let engine = server.engines().pop().unwrap();
+    wait_until("none runs", || established(engine.port) == 0);
+    let body = json!({ "model": "small:1b", "prompt": "x", "options": { "num_predict": 30000 } });
+    let running: Vec<TcpStream> = (0..3).map(|_| begin(&server, &body)).collect();
+    wait_until("two run", || slots(&engine).iter().all(|slot| slot["is_processing"] == true));
+    wait_until("the third waits in Ollama, unseen here", || established(engine.port) == 2);
+    drop(running);
+    wait_until("none runs", || established(engine.port) == 0);
+}
+
+#[test]
 fn a_killed_server_leaves_its_engines_and_one_that_is_asked_to_end_does_not() {
     let mut server = start("small:1b=1,0", &[]);
     server.post("/api/generate", &json!({ "model": "small:1b" }));
@@ -170,7 +220,7 @@ fn a_killed_server_leaves_its_engines_and_one_that_is_asked_to_end_does_not() {
     server.kill();
     let orphan =
         wait_for("it has another parent", || server.engines().pop().filter(|orphan| orphan.parent != engine.parent));
-    assert_eq!((orphan.pid, ask(&orphan, "/health").status), (engine.pid, 200));
+    assert_eq!((orphan.pid, response(&orphan, "/health").status), (engine.pid, 200));
     let mut polite = start("small:1b=1,0", &[]);
     polite.post("/api/generate", &json!({ "model": "small:1b" }));
     polite.signal(Signal::TERM);

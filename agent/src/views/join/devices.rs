@@ -149,10 +149,9 @@ impl<'a> Engines<'a> {
     }
 }
 
-/// The name by which the weights are shown: that which loaded them.
+/// The name by which the weights are shown, as in the metrics of the engines themselves.
 fn model(host: &HostReading, weights: &str) -> Option<Model> {
-    let name = host.models_of(weights).first().copied()?.clone();
-    Some(Model { host: host.host.clone(), name })
+    Some(Model { host: host.host.clone(), name: host.model_of(weights)?.clone() })
 }
 
 impl AnyReading for DevicesReading {

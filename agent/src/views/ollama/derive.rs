@@ -52,7 +52,8 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
     };
     let runners = sample.reading.as_ref().map(|(reading, _)| Runners::of(reading)).unwrap_or_default();
-    let loaded = loaded_models(hosts, |host, model| runners.gpu_memory(sample.gpus?, host, model));
+    let sampled = sample.reading.as_ref().ok().map(|(_, sampled_at)| sampled_at.as_duration().as_secs_f64());
+    let loaded = loaded_models(hosts, sampled, |host, model| runners.gpu_memory(sample.gpus?, host, model));
     let installed = installed_models(hosts);
     if let Some(why) = &silent {
         let nobody = loaded.is_none();
@@ -79,6 +80,10 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         let detail =
             "no process on a GPU of this machine is known to run it: each is told by the weights it was started with";
         lacks("loaded_models[].gpu_memory", Missing::new(Reason::NoSensor, detail));
+    }
+    if loaded.iter().flatten().any(|model| model.state == "crashed") {
+        let detail = "its engine has ended, and Ollama lists it until its time is over or it is needed again";
+        lacks("loaded_models[].memory_usage", Missing::new(Reason::NoSensor, detail));
     }
     let (engines, engine_work) = engines(hosts, &mut lacks);
     if engines.is_none() {
@@ -117,33 +122,41 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
 
 fn loaded_models(
     hosts: &[HostReading],
+    sampled: Option<f64>,
     gpu_memory: impl Fn(&str, &str) -> Option<Vec<GpuMemory>>,
 ) -> Option<Vec<Loaded>> {
     let mut models = None;
     for host in hosts {
         if let (Some(loaded), Some(answered_at)) = (host.loaded.value(), host.answered_at) {
+            // One that was not asked anew, as nothing has changed, is known up to now.
+            let known = sampled.filter(|_| host.standing == HostStatus::Answering).unwrap_or(answered_at);
+            let known = known.max(answered_at);
             models.get_or_insert_with(Vec::new).extend(loaded.iter().map(|model| Loaded {
                 gpu_memory: gpu_memory(&host.host, &model.name),
-                ..loaded_model(host, model, answered_at)
+                ..loaded_model(host, model, known)
             }));
         }
     }
     models
 }
 
-fn loaded_model(host: &HostReading, model: &LoadedModel, answered_at: f64) -> Loaded {
-    let server_time = answered_at + host.clock_offset_seconds;
+fn loaded_model(host: &HostReading, model: &LoadedModel, known: f64) -> Loaded {
+    let server_time = known + host.clock_offset_seconds;
     Loaded {
         name: model.name.clone(),
         host: host.host.clone(),
-        state: if model.stopping { "stopping" } else { "loaded" },
-        memory_usage: model.size,
-        memory_vram: model.size_vram,
-        memory_ram: model.size_ram(),
+        state: match model {
+            _ if model.crashed => "crashed",
+            _ if model.stopping => "stopping",
+            _ => "loaded",
+        },
+        memory_usage: model.size.filter(|_| !model.crashed),
+        memory_vram: model.size_vram.filter(|_| !model.crashed),
+        memory_ram: model.size_ram().filter(|_| !model.crashed),
         gpu_memory: None,
         loaded_at: model.loaded_at.map(time),
         last_used: model.last_used.map(time),
-        idle_minutes: model.last_used.map(|used| tenths((answered_at - used).max(0.0) / 60.0)),
+        idle_minutes: model.last_used.map(|used| tenths((known - used).max(0.0) / 60.0)),
         always_loaded: model.expiry == Expiry::Never,
         expires_at: model.expires_at.clone(),
         unloads_in_seconds: match model.expiry {
@@ -218,7 +231,8 @@ fn names(installed: &[Installed]) -> Vec<Name> {
 fn memory(loaded: &Option<Vec<Loaded>>) -> MemoryUsage {
     let sum = |of: fn(&Loaded) -> Option<u64>| {
         // Sums of what a server says may be larger than any integer.
-        let bytes: Option<f64> = loaded.as_ref()?.iter().map(|model| of(model).map(|bytes| bytes as f64)).sum();
+        let there = loaded.as_ref()?.iter().filter(|model| model.state != "crashed");
+        let bytes: Option<f64> = there.map(|model| of(model).map(|bytes| bytes as f64)).sum();
         bytes.map(|bytes| (bytes / GIB * 1000.0).round() / 1000.0)
     };
     MemoryUsage {

@@ -148,7 +148,7 @@ fn row(host: &HostReading, engine: &Engine) -> EngineRow {
         slots_busy: busy().map(Iterator::count),
         context_length: engine.context,
         context_used: busy().map(|busy| {
-            busy.fold(0, |sum: u64, slot| sum.saturating_add(slot.prompt_tokens).saturating_add(slot.generated_tokens))
+            busy.filter_map(|slot| Some(slot.prompt_tokens?.saturating_add(slot.generated_tokens.unwrap_or(0)))).sum()
         }),
         gpu_layers: engine.gpu_layers,
         cache_type: engine.cache_type.clone(),
@@ -170,7 +170,7 @@ fn worked(host: &HostReading, totals: &WeightsTotals) -> Work {
         lives_cut: totals.lives_cut,
         cpu_seconds: totals.cpu_seconds,
         prompt_tokens: counted(|counters| counters.prompt_tokens),
-        cached_tokens: counted(|counters| counters.cached_tokens),
+        cached_tokens: totals.counters.and_then(|counters| counters.cached_tokens),
         generated_tokens: counted(|counters| counters.generated_tokens),
         prompt_seconds: spent(|counters| counters.prompt_seconds),
         generation_seconds: spent(|counters| counters.generation_seconds),

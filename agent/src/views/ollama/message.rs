@@ -70,7 +70,8 @@ pub struct Loaded {
     pub name: Name,
     /// The server that it is on, as `HOST:PORT`.
     pub host: Name,
-    /// `loaded`, or `stopping` when its time is over and it still finishes a request.
+    /// `loaded`; `stopping` when its time is over and it still finishes a request; `crashed` when its engine has ended, as
+    /// seen on this machine, and Ollama has not noticed: it takes no memory, and the next request loads it anew.
     pub state: &'static str,
     /// Bytes of memory in all (`size`).
     pub memory_usage: Option<u64>,

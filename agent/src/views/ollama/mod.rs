@@ -1,5 +1,6 @@
 //! Ollama as people want it: the feed's message and its twins for scripts.
 
+mod changes;
 mod derive;
 mod energy;
 mod engines;
@@ -13,12 +14,13 @@ use std::{
 };
 
 use aura_gpu::Gpus;
-use aura_model::{Missing, Reason, Source};
-use aura_ollama::Ollama;
+use aura_model::{Context, Missing, Reason, Source};
+use aura_ollama::{Audience, Ollama};
 use aura_postgres::Postgres;
 use jiff::Timestamp;
 
 use self::{
+    changes::Changes,
     derive::OllamaSample,
     message::{Controls, ModelUpdate},
 };
@@ -48,10 +50,13 @@ pub struct OllamaView {
     debates: Arc<DebatesView>,
     actions: Arc<dyn Actions>,
     devices: Arc<Devices>,
+    /// Hears of everybody for whom a message is made: the source asks more often then.
+    audience: Arc<Audience>,
     /// What electricity costs.
     price: Mutex<config::Energy>,
     /// What the newest message was made from.
     said: Mutex<Option<Said>>,
+    changes: Mutex<Changes>,
 }
 
 /// What tells one message from the next.
@@ -83,6 +88,9 @@ impl View for OllamaView {
             return None;
         }
         *said = Some(now);
+        if let Some(snapshot) = channel.latest() {
+            self.changes.lock().unwrap_or_else(PoisonError::into_inner).log(&snapshot.reading);
+        }
         let pieces = self.pieces();
         Some(Box::new(move || pieces.message(seq)))
     }
@@ -99,7 +107,13 @@ impl View for OllamaView {
 impl OllamaView {
     /// Over these, with what devices do for models, which is published from here on.
     #[must_use]
-    pub fn new(hub: &Arc<Hub>, config: &Config, debates: &Arc<DebatesView>, actions: Arc<dyn Actions>) -> Self {
+    pub fn new(
+        hub: &Arc<Hub>,
+        config: &Config,
+        context: &Context,
+        debates: &Arc<DebatesView>,
+        actions: Arc<dyn Actions>,
+    ) -> Self {
         let devices = Arc::new(Devices::default());
         hub.add(Arc::clone(&devices) as _);
         Self {
@@ -107,8 +121,10 @@ impl OllamaView {
             debates: Arc::clone(debates),
             actions,
             devices,
+            audience: context.lent().unwrap_or_default(),
             price: Mutex::new(config.energy.clone()),
             said: Mutex::default(),
+            changes: Mutex::default(),
         }
     }
 
@@ -121,6 +137,7 @@ impl OllamaView {
             interval: self.hub.channel::<Ollama>().map_or(Duration::ZERO, |channel| channel.interval()),
             controls: self.actions.controls(),
             devices: self.devices.latest(),
+            audience: Arc::clone(&self.audience),
             price: self.price.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -138,11 +155,14 @@ struct Pieces {
     interval: Duration,
     controls: Controls,
     devices: Option<Arc<DevicesReading>>,
+    audience: Arc<Audience>,
     price: config::Energy,
 }
 
 impl Pieces {
+    /// Made only if anybody wants it.
     fn message(self, seq: u64) -> ModelUpdate {
+        self.audience.look();
         let reading = match &self.reading {
             Ok(snapshot) => Ok((&snapshot.reading, snapshot.sampled_at)),
             Err(missing) => Err(missing.clone()),

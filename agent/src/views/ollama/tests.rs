@@ -123,7 +123,7 @@ fn ask(simulator: &Simulator, path: &str, body: Option<&Value>) -> Option<Value>
         .then(|| body.lines().last().map_or(Value::Null, |line| serde_json::from_str(line).unwrap()))
 }
 
-fn watch(simulators: &[&Simulator]) -> Ollama {
+pub(super) fn watch(simulators: &[&Simulator]) -> Ollama {
     let hosts = simulators.iter().map(|simulator| simulator.url().into()).collect();
     let request_timeout = Interval::from_millis(100);
     let options = OllamaOptions { enabled: Switch::On, hosts, request_timeout, ..OllamaOptions::default() };

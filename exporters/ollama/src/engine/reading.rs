@@ -1,6 +1,8 @@
 //! What a look at a server's engines yields.
 
-use aura_model::{Name, Section};
+use std::{collections::BTreeMap, sync::Arc};
+
+use aura_model::{Missing, Name, Section};
 use serde::Serialize;
 
 /// The engines of one server: the processes that hold its models, one for each file of weights.
@@ -10,6 +12,31 @@ pub struct EnginesReading {
     pub engines: Vec<Engine>,
     /// What all engines of the same weights did, those that ended included; in the order of the weights.
     pub totals: Vec<WeightsTotals>,
+    /// What the models are called that have these weights, by the weights: the name that was loaded first stays, as long
+    /// as there is such a model, and is remembered when it was deleted.
+    pub names: Arc<BTreeMap<Name, Name>>,
+    /// Why no engines are seen now, where there may be some.
+    pub missing: Option<Missing>,
+}
+
+impl EnginesReading {
+    /// The name of the model with these weights; the first digits of the weights where it is not known.
+    #[must_use]
+    pub fn model(&self, weights: &str) -> Name {
+        let digits = || {
+            let end = weights.rsplit('/').next().unwrap_or_default();
+            end.get(..12).unwrap_or(end).into()
+        };
+        self.names.get(weights).cloned().unwrap_or_else(digits)
+    }
+}
+
+impl Engine {
+    /// What its sums are kept under: its weights, or their file.
+    #[must_use]
+    pub fn key(&self) -> &Name {
+        self.weights.as_ref().unwrap_or(&self.file)
+    }
 }
 
 /// A process that holds a model.
@@ -47,6 +74,8 @@ pub struct Engine {
     pub connections: Option<u64>,
     /// What it is doing.
     pub state: EngineState,
+    /// How much of the weights it has read, between 0 and 1; only an `ollama runner` tells.
+    pub progress: Option<f64>,
     /// What is wrong with it, in words: why it is not asked, or does not answer.
     pub detail: Option<String>,
     /// What each slot does now; in the order of their numbers.
@@ -105,18 +134,19 @@ pub struct Slot {
     /// The request, by the engine's own number.
     pub task: Option<u64>,
     /// Tokens of the prompt that were taken so far.
-    pub prompt_tokens: u64,
+    pub prompt_tokens: Option<u64>,
     /// Tokens that were generated so far.
-    pub generated_tokens: u64,
+    pub generated_tokens: Option<u64>,
 }
 
-/// What an engine counts. It moves at the end of a prompt and at the end of a request.
+/// What an engine counts. It moves at the end of a prompt and at the end of a request. An engine tells six digits of each
+/// number: from a million tokens in one life on its counts are rounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Counters {
     /// Tokens of prompts that were computed.
     pub prompt_tokens: u64,
-    /// Tokens of prompts that were in the cache.
-    pub cached_tokens: u64,
+    /// Tokens of prompts that were in the cache, where the engine counts them.
+    pub cached_tokens: Option<u64>,
     /// Tokens that were generated.
     pub generated_tokens: u64,
     /// Seconds spent with prompts, summed over the slots.
@@ -128,7 +158,7 @@ pub struct Counters {
 /// What all engines of the same weights did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeightsTotals {
-    /// SHA-256 of the file of the weights, in hex.
+    /// SHA-256 of the file of the weights, in hex; the file's path where its name is none.
     pub weights: Name,
     /// From when on this counts, in Unix seconds: when the first of them was started.
     pub since: f64,

@@ -4,5 +4,6 @@ mod commands;
 mod faults;
 mod garbage;
 mod metrics;
+mod pace;
 mod proxy;
 mod support;

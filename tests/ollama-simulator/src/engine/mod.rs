@@ -1,4 +1,5 @@
-//! Engines: since 0.30 Ollama starts a `llama-server` for each model in memory and talks to it over HTTP on loopback.
+//! Engines: Ollama starts one for each model in memory and talks to it over HTTP on loopback. Since 0.30 it is a
+//! `llama-server`, before it was Ollama's own program as `ollama runner`, which tells how far a load is and nothing else.
 //!
 //! Here is the side of Ollama: it starts one, asks whether it is ready or well, hands requests to it and kills it.
 
@@ -10,7 +11,7 @@ mod slots;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,7 +30,7 @@ pub use self::process::llama_server;
 use crate::{LoadBehaviour, Model, Settings};
 
 /// The variable that says what only a simulator has to be told.
-const PLAN: &str = "AURA_SIMULATED_ENGINE";
+const PLAN: &str = "AURA_SIMULATED_PLAN";
 
 /// What an engine is started for.
 pub(crate) struct Launch<'a> {
@@ -49,6 +50,7 @@ struct Plan {
     /// The load ends in exit status 1.
     fails: bool,
     token_microseconds: u64,
+    orphan_seconds: u64,
 }
 
 /// A running engine. It is killed when this is dropped.
@@ -60,7 +62,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts the program with the command line that Ollama 0.33 gives it.
+    /// Starts the program with the command line that Ollama gives it.
     pub(crate) fn start(program: &Path, launch: &Launch<'_>) -> io::Result<Self> {
         // As Ollama does it: a port that was free a moment ago.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -69,8 +71,12 @@ impl Engine {
             hangs: *launch.load == LoadBehaviour::Hangs,
             fails: matches!(launch.load, LoadBehaviour::Fails(_)),
             token_microseconds: launch.settings.token_time.as_micros() as u64,
+            orphan_seconds: launch.settings.orphans_stay.as_secs(),
         };
         let mut command = Command::new(program);
+        if launch.settings.is_older() {
+            command.arg0("ollama").args(["runner", "--ollama-engine"]);
+        }
         command.args(arguments(launch, address.port())).env(PLAN, json!(plan).to_string());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let ended = Arc::new(Mutex::new(None));
@@ -95,7 +101,7 @@ impl Engine {
                     _ => format!("llama-server process has terminated: {}", how(status)),
                 });
             }
-            if self.health().await.is_ok_and(|status| status == 200) {
+            if self.health().await.is_ok_and(|is_ready| is_ready) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -107,23 +113,29 @@ impl Engine {
         self.ended().is_none()
             && tokio::time::timeout(timeout, self.health())
                 .await
-                .is_ok_and(|answer| answer.is_ok_and(|code| code == 200))
+                .is_ok_and(|answer| answer.is_ok_and(|is_ready| is_ready))
     }
 
-    async fn health(&self) -> io::Result<u16> {
+    /// Whether it is ready.
+    async fn health(&self) -> io::Result<bool> {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
         stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await?;
-        head(&mut stream).await
+        let status = head(&mut stream).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        // In words where it is a llama-server, in a number before.
+        Ok(status == 200 && (body["status"] == "ok" || body["status"] == 0))
     }
 
     /// Hands it a request on a connection of its own, which closes with what is returned.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> io::Result<EngineAnswer> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> io::Result<EngineResponse> {
         let mut stream = BufReader::new(TcpStream::connect(self.address).await?);
         let body = body.to_string();
         let length = body.len();
         stream.write_all(format!("POST {path} HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes()).await?;
         match head(&mut stream).await? {
-            200 => Ok(EngineAnswer(stream.lines())),
+            200 => Ok(EngineResponse(stream.lines())),
             _ => {
                 let mut text = String::new();
                 stream.read_to_string(&mut text).await?;
@@ -146,9 +158,9 @@ impl Drop for Engine {
 }
 
 /// An engine's answer as it comes: lines of `data: {..}`.
-pub(crate) struct EngineAnswer(Lines<BufReader<TcpStream>>);
+pub(crate) struct EngineResponse(Lines<BufReader<TcpStream>>);
 
-impl EngineAnswer {
+impl EngineResponse {
     /// The next event; none when the connection has ended.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         while let Ok(Some(line)) = self.0.next_line().await {
@@ -185,6 +197,10 @@ fn arguments(launch: &Launch<'_>, port: u16) -> Vec<String> {
     let Launch { settings, model, context, .. } = launch;
     let slots = settings.slots(model) as u64;
     let weights = settings.models.join(format!("blobs/sha256-{}", model.weights));
+    if settings.is_older() {
+        let port = port.to_string();
+        return ["--model", &weights.to_string_lossy(), "--port", &port].map(str::to_owned).into();
+    }
     let mut line = format!(
         "--port {port} --host 127.0.0.1 --no-webui --offline -c {} -np {slots} --log-verbosity 4 --no-log-prefix \
          --no-log-timestamps --no-jinja --chat-template chatml",

@@ -1,4 +1,4 @@
-//! The engine itself: the process that is named `llama-server`.
+//! The engine itself: the process that is named `llama-server`, or `ollama` where it is a runner of older versions.
 
 use std::{
     env, io,
@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -29,12 +29,12 @@ use super::{
 };
 use crate::routes::lines;
 
-/// How long an engine whose Ollama was killed stays: real ones stay for ever, and tests that were killed clean nothing up.
-const ORPHANS_STAY: Duration = Duration::from_secs(600);
-
 struct Engine {
     batch: Batch,
     is_ready: AtomicBool,
+    is_runner: bool,
+    began_at: Instant,
+    load_time: Duration,
     embeds: bool,
     tells_metrics: bool,
     /// Microseconds since the machine started, whatever the name under which it is told.
@@ -47,6 +47,10 @@ struct Engine {
 /// The port is taken.
 pub fn llama_server() -> io::Result<()> {
     let arguments: Vec<String> = env::args().collect();
+    let is_runner = arguments.get(1).is_some_and(|first| first == "runner");
+    if is_runner {
+        rustix::thread::set_name(c"ollama")?;
+    }
     let value = |name: &str| {
         let place = arguments.iter().position(|argument| argument == name)?;
         arguments.get(place + 1)?.parse::<u64>().ok()
@@ -58,6 +62,9 @@ pub fn llama_server() -> io::Result<()> {
     let engine = Arc::new(Engine {
         batch: Batch::new(slots as usize, context, batch, Duration::from_micros(plan.token_microseconds)),
         is_ready: AtomicBool::new(false),
+        is_runner,
+        began_at: Instant::now(),
+        load_time: Duration::from_millis(plan.load_milliseconds),
         embeds: arguments.iter().any(|argument| argument == "--embedding"),
         tells_metrics: env::var("LLAMA_ARG_ENDPOINT_METRICS")
             .is_ok_and(|set| ["1", "on", "true", "enabled"].contains(&set.as_str())),
@@ -67,14 +74,14 @@ pub fn llama_server() -> io::Result<()> {
     let parent = parent_id();
     std::thread::spawn(move || {
         while parent_id() == parent {
-            std::thread::sleep(Duration::from_secs(1));
+            std::thread::sleep(Duration::from_millis(200));
         }
-        std::thread::sleep(ORPHANS_STAY);
+        std::thread::sleep(Duration::from_secs(plan.orphan_seconds));
         exit(0);
     });
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let listener = tokio::net::TcpListener::bind(address).await?;
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&engine));
+        let router = Router::new().fallback(respond).with_state(Arc::clone(&engine));
         let loading = async {
             tokio::time::sleep(Duration::from_millis(plan.load_milliseconds)).await;
             if plan.fails {
@@ -93,13 +100,16 @@ pub fn llama_server() -> io::Result<()> {
     })
 }
 
-async fn answer(
+async fn respond(
     State(engine): State<Arc<Engine>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if engine.is_runner {
+        return run(&engine, uri.path(), &body);
+    }
     let mut response = match (method.as_str(), uri.path()) {
         ("OPTIONS", _) => preflight(),
         _ if !engine.is_ready.load(Ordering::Relaxed) => {
@@ -124,12 +134,27 @@ async fn answer(
     // Whoever asks may read it: any page of a browser that finds the port.
     let origin = headers.get(header::ORIGIN).cloned().unwrap_or(const { HeaderValue::from_static("") });
     answered.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    if response.status().is_success() {
+    let closes = headers.get(header::CONNECTION).is_some_and(|value| value == "close");
+    if response.status().is_success() && !closes {
         response.headers_mut().insert("keep-alive", const { HeaderValue::from_static("timeout=5, max=100") });
     } else {
         response.headers_mut().insert(header::CONNECTION, const { HeaderValue::from_static("close") });
     }
     response
+}
+
+/// What a runner of older versions answers: how far its load is.
+fn run(engine: &Arc<Engine>, path: &str, body: &Bytes) -> Response {
+    match path {
+        "/health" if engine.is_ready.load(Ordering::Relaxed) => json_text(200, r#"{"status":0,"progress":1}"#.into()),
+        "/health" => {
+            let done = engine.began_at.elapsed().as_secs_f64() / engine.load_time.as_secs_f64();
+            json_text(200, format!(r#"{{"status":3,"progress":{:.2}}}"#, done.min(1.0)))
+        }
+        "/completion" => work(engine, body, false),
+        "/embedding" => work(engine, body, true),
+        _ => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+    }
 }
 
 fn preflight() -> Response {

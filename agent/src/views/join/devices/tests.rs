@@ -63,6 +63,7 @@ impl World {
             cpu_seconds: 1.0,
             connections: Some(0),
             state: EngineState::Ready,
+            progress: None,
             detail: None,
             activity: Section::Fresh(vec![Slot { busy, ..Slot::default() }]),
             counters: Section::Fresh(Counters::default()),
@@ -78,7 +79,7 @@ impl World {
             cpu_seconds: 1.0,
             counters: Some(Counters { generated_tokens: generated, ..Counters::default() }),
         };
-        EnginesReading { engines: vec![engine], totals: vec![totals] }
+        EnginesReading { engines: vec![engine], totals: vec![totals], ..EnginesReading::default() }
     }
 
     fn text(&self) -> String {
