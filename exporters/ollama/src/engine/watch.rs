@@ -80,7 +80,12 @@ impl Engines {
 
     /// Takes what a look at the processes saw, once a sample. None where they cannot be seen (a container): then nothing
     /// hints at changes.
-    pub(crate) fn look(&mut self, processes: &Result<Vec<Process>, Missing>) -> Option<Look> {
+    /// `knows` says which weights are those of the server's models.
+    pub(crate) fn look(
+        &mut self,
+        processes: &Result<Vec<Process>, Missing>,
+        knows: impl Fn(&str) -> bool,
+    ) -> Option<Look> {
         let processes = match processes {
             Ok(processes) => processes,
             Err(missing) => {
@@ -105,7 +110,7 @@ impl Engines {
                 continue;
             }
             let is_left = |server: &Server| server.alone && server.uid == process.uid && !servers(process.parent);
-            let is_ours = is_child || (has_weights(process) && self.server.as_ref().is_some_and(is_left));
+            let is_ours = is_child || (has_weights(process, &knows) && self.server.as_ref().is_some_and(is_left));
             let counts = process.fresh && self.server.as_ref().is_some_and(|server| server.counts == Some(true));
             if let Some(life) =
                 is_ours.then(|| Life::new(process.clone(), parent, counts && is_child, self.deadline)).flatten()
@@ -194,21 +199,22 @@ impl Engines {
             of_user.retain(|server| *server.role == Role::Server { serves: true });
         }
         let alone = of_user.len() == 1;
-        if !alone {
-            let mut owners = Vec::new();
-            for server in of_user {
-                if has_socket(procfs, server.id.pid, listener.inode).map_err(|error| {
+        // Where we may look it is certain: a tunnel or a proxy of the same user may listen there.
+        let mut owners = Vec::new();
+        for server in of_user {
+            match has_socket(procfs, server.id.pid, listener.inode) {
+                Ok(true) => owners.push(server),
+                Ok(false) => {}
+                Err(_) if alone => owners.push(server),
+                Err(error) => {
                     let why = format!(
                         "several servers of one user run here, and only it and root see which is meant ({error})"
                     );
-                    missing(Reason::NoPermission, &why)
-                })? {
-                    owners.push(server);
+                    return Err(missing(Reason::NoPermission, &why));
                 }
             }
-            of_user = owners;
         }
-        let Some(server) = of_user.first() else {
+        let Some(server) = owners.first() else {
             let why = format!(
                 "what listens on port {port} is no process named ollama that can be seen from here: it is a proxy, runs in a \
                  container, or /proc hides the processes of others"
@@ -303,6 +309,6 @@ impl Server {
     }
 }
 
-fn has_weights(process: &Process) -> bool {
-    matches!(&*process.role, Role::Engine(line) if line.weights.is_some())
+fn has_weights(process: &Process, knows: impl Fn(&str) -> bool) -> bool {
+    matches!(&*process.role, Role::Engine(line) if line.weights.as_deref().is_some_and(knows))
 }
