@@ -2345,7 +2345,8 @@ export interface LoadedModel {
    */
   quantization: string | null;
   /**
-   * `loaded`, or `stopping` when its time is over and it still finishes a request.
+   * `loaded`; `stopping` when its time is over and it still finishes a request; `crashed` when its engine has ended, as
+   * seen on this machine, and Ollama has not noticed: it takes no memory, and the next request loads it anew.
    */
   state: string;
   /**
