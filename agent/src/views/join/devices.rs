@@ -131,9 +131,8 @@ impl<'a> Engines<'a> {
         let mut work: BTreeMap<&Model, (bool, Option<Tokens>)> = BTreeMap::new();
         for (engine, model) in &self.0 {
             let slots = engine.activity.value().is_some_and(|slots| slots.iter().any(|slot| slot.busy));
-            let busy = slots
-                || engine.connections.is_some_and(|requests| requests > 0)
-                || engine.state == EngineState::Loading;
+            let busy =
+                slots || engine.requests.is_some_and(|requests| requests > 0) || engine.state == EngineState::Loading;
             work.entry(model).or_default().0 |= busy;
         }
         for host in &reading.hosts {

@@ -35,7 +35,7 @@ pub struct EngineRow {
     memory_bytes: Option<u64>,
     /// CPU time of all its threads so far, in seconds.
     cpu_seconds: f64,
-    /// Requests that run in it now: Ollama's connections to its port.
+    /// Requests that run in it now: its busy slots, or Ollama's connections to its port where it does not tell.
     requests: Option<u64>,
     /// Requests that it can answer at once.
     slots: Option<u64>,
@@ -51,6 +51,9 @@ pub struct EngineRow {
     cache_type: Option<Name>,
     /// It makes embeddings and no text.
     embedding: bool,
+    /// It lets web pages of any origin use it: every page that a user of that machine has open (Ollama 0.33 does; see
+    /// `docs/security.md`). `null` while it has not said.
+    any_origin: Option<bool>,
     /// Tokens a second generated between its last two answers, in all slots.
     tokens_per_second: Option<f64>,
     /// Tokens a second generated over the last minute, or since it was started.
@@ -143,7 +146,7 @@ fn row(host: &HostReading, engine: &Engine) -> EngineRow {
         detail: engine.detail.clone(),
         memory_bytes: engine.memory_bytes,
         cpu_seconds: engine.cpu_seconds,
-        requests: engine.connections,
+        requests: engine.requests,
         slots: engine.slots,
         slots_busy: busy().map(Iterator::count),
         context_length: engine.context,
@@ -153,6 +156,7 @@ fn row(host: &HostReading, engine: &Engine) -> EngineRow {
         gpu_layers: engine.gpu_layers,
         cache_type: engine.cache_type.clone(),
         embedding: engine.embedding,
+        any_origin: engine.any_origin,
         tokens_per_second: engine.tokens_per_second.map(hundredths),
         tokens_per_second_minute: engine.tokens_per_second_minute.map(hundredths),
     }

@@ -2078,6 +2078,11 @@ export interface EngineWork {
  */
 export interface OllamaEngine {
   /**
+   * It lets web pages of any origin use it: every page that a user of that machine has open (Ollama 0.33 does; see
+   * `docs/security.md`). `null` while it has not said.
+   */
+  any_origin: boolean | null;
+  /**
    * Type of the numbers in its KV cache: `q8_0`; `null` where it is the usual `f16`.
    */
   cache_type: string | null;
@@ -2131,7 +2136,7 @@ export interface OllamaEngine {
    */
   program: string;
   /**
-   * Requests that run in it now: Ollama's connections to its port.
+   * Requests that run in it now: its busy slots, or Ollama's connections to its port where it does not tell.
    */
   requests: number | null;
   /**

@@ -13,6 +13,7 @@ const plain = (text: string) => text.replaceAll("\u202f", " ");
 describe("a model in memory", () => {
   it.each([
     [{ state: "stopping", always_loaded: true, unloads_in_seconds: 3 }, "stopping"],
+    [{ state: "crashed", unloads_in_seconds: 3 }, "crashed"],
     [{ state: "loaded", always_loaded: true, unloads_in_seconds: null }, "stays"],
     [{ state: "loaded", unloads_in_seconds: 299 }, "4 min 59 s"],
     [{ state: "loaded", unloads_in_seconds: null }, UNKNOWN],

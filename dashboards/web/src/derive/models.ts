@@ -4,7 +4,7 @@ import { shareOf } from "./gpu";
 
 /** When a model leaves the memory. */
 export function departure(model: LoadedModel): string {
-  if (model.state === "stopping") return "stopping";
+  if (model.state === "stopping" || model.state === "crashed") return model.state;
   if (model.always_loaded) return "stays";
   return duration(model.unloads_in_seconds);
 }

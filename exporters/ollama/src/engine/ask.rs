@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aura_model::{Missing, Reason, within};
 use aura_net::{http::Client, tls};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::sleep;
 
 use super::{Counters, EngineKind, Slot, texts};
@@ -13,6 +13,9 @@ use super::{Counters, EngineKind, Slot, texts};
 pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
 /// A slot is 2 KiB at most, the metrics are 4 KiB.
 const LONGEST_BODY: usize = 1 << 20;
+
+/// An origin that nobody has.
+const STRANGER: HeaderValue = HeaderValue::from_static("http://origin.invalid");
 
 /// What an operator does so that engines tell their counters.
 const HOW: &str = "Ollama's engines do not count: run `systemctl edit ollama`, add the lines [Service] and \
@@ -26,12 +29,16 @@ pub(crate) struct Asker {
     deadline: Duration,
     /// It said that it does not count: that stays so as long as it lives.
     counts: bool,
+    /// Whether it answers pages of any origin, once it was asked.
+    any_origin: Option<bool>,
 }
 
 /// What an engine said.
 pub(crate) struct Answer {
     pub(crate) at: Instant,
     pub(crate) said: Said,
+    /// Whether it lets pages of any origin read its answers, where that is known.
+    pub(crate) any_origin: Option<bool>,
 }
 
 pub(crate) enum Said {
@@ -47,18 +54,15 @@ impl Asker {
     /// # Errors
     /// No client can be made.
     pub(crate) fn new(kind: EngineKind, port: u16, deadline: Duration) -> Result<Self, String> {
-        // A connection that is kept would be counted among those of the requests that run.
-        let close = HeaderMap::from_iter([(header::CONNECTION, HeaderValue::from_static("close"))]);
-        let tls = tls::client(None).map_err(|error| error.to_string())?;
-        let client = Client::new(tls, close, deadline, LONGEST_BODY).map_err(|error| error.to_string())?;
-        Ok(Self { client, kind, port, deadline, counts: true })
+        let client = client([], deadline)?;
+        Ok(Self { client, kind, port, deadline, counts: true, any_origin: None })
     }
 
     pub(crate) async fn ask(&mut self) -> Answer {
         let deadline = self.deadline;
         let said = within(deadline, sleep, self.said()).await;
         let late = || Said::Nothing(format!("it has not answered within {} ms", deadline.as_millis()));
-        Answer { at: Instant::now(), said: said.unwrap_or_else(late) }
+        Answer { at: Instant::now(), said: said.unwrap_or_else(late), any_origin: self.any_origin }
     }
 
     async fn said(&mut self) -> Said {
@@ -91,7 +95,18 @@ impl Asker {
             StatusCode::SERVICE_UNAVAILABLE => return Ok(Said::Loading(None)),
             status => Err(self.unreadable("/slots", status.as_str())),
         };
+        if self.any_origin.is_none() {
+            self.any_origin = self.answers_strangers().await;
+        }
         Ok(Said::Ready(slots, counters))
+    }
+
+    /// Asks once as the page of a stranger would.
+    async fn answers_strangers(&self) -> Option<bool> {
+        let client = client([(header::ORIGIN, STRANGER)], self.deadline).ok()?;
+        let response = client.send(Method::GET, &self.url("/health"), None).await.ok()?;
+        let allowed = response.headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        Some(allowed.is_some_and(|origin| *origin == STRANGER || origin == "*"))
     }
 
     /// `ollama runner` knows how far it has loaded, and no more.
@@ -108,14 +123,25 @@ impl Asker {
     }
 
     async fn get(&self, path: &str) -> Result<(StatusCode, bytes::Bytes), aura_net::http::Error> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        self.client.send(Method::GET, &url, None).await.map(|response| (response.status, response.body))
+        self.client.send(Method::GET, &self.url(path), None).await.map(|response| (response.status, response.body))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     fn unreadable(&self, path: &str, what: &str) -> Missing {
         let detail = format!("127.0.0.1:{}{path} did not answer as llama-server does: {what}", self.port);
         Missing::new(Reason::Unreadable, detail)
     }
+}
+
+/// A connection that is kept would be counted among those of the requests that run.
+fn client<const N: usize>(headers: [(HeaderName, HeaderValue); N], deadline: Duration) -> Result<Client, String> {
+    let mut headers = HeaderMap::from_iter(headers);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let tls = tls::client(None).map_err(|error| error.to_string())?;
+    Client::new(tls, headers, deadline, LONGEST_BODY).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -149,16 +175,23 @@ mod tests {
                     return;
                 };
                 asked.send(path).unwrap();
-                let head =
-                    format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-                stream.write_all((head + body).as_bytes()).await.unwrap();
+                let origin = text.lines().find_map(|line| line.strip_prefix("origin: ")).unwrap_or_default();
+                let response = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\
+                     access-control-allow-origin: {origin}\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(response.as_bytes()).await.unwrap();
             }
         });
         let deadline = Duration::from_millis(if answers.is_empty() { 50 } else { 20_000 });
         let mut asker = Asker::new(EngineKind::LlamaServer, port, deadline).unwrap();
         let mut said = Vec::new();
         for _ in 0..questions {
-            said.push(asker.ask().await.said);
+            let answer = asker.ask().await;
+            let is_ready = matches!(answer.said, Said::Ready(..));
+            assert_eq!(answer.any_origin, is_ready.then_some(true), "it reflects the stranger's origin");
+            said.push(answer.said);
         }
         paths.close();
         let mut list = Vec::new();
@@ -170,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_does_not_count_is_asked_for_its_counters_once() {
-        let answers = &[("/metrics", 501, "{}"), ("/slots", 200, SLOTS)];
+        let answers = &[("/metrics", 501, "{}"), ("/slots", 200, SLOTS), ("/health", 200, "{}")];
         let (said, asked) = engine(answers, 3).await;
         for said in said {
             let Said::Ready(Ok(slots), Err(missing)) = said else { panic!("ready") };
@@ -179,14 +212,15 @@ mod tests {
                 missing.detail.contains("LLAMA_ARG_ENDPOINT_METRICS=1") && missing.detail.contains("systemctl edit")
             );
         }
-        assert_eq!(asked, ["/metrics", "/slots", "/slots", "/slots"]);
+        assert_eq!(asked, ["/metrics", "/slots", "/health", "/slots", "/slots"]);
     }
 
     #[tokio::test]
     async fn loading_silent_and_odd_ones_are_told_apart() {
         let (said, _) = engine(&[("/metrics", 503, "{}")], 1).await;
         assert!(matches!(said[0], Said::Loading(None)));
-        let (said, _) = engine(&[("/metrics", 200, "no metrics"), ("/slots", 404, "{}")], 1).await;
+        let (said, _) =
+            engine(&[("/metrics", 200, "no metrics"), ("/slots", 404, "{}"), ("/health", 200, "{}")], 1).await;
         assert!(matches!(&said[0], Said::Ready(Err(slots), Err(counters))
             if slots.reason == Reason::Unreadable && counters.reason == Reason::Unreadable));
         let (said, _) = engine(&[], 1).await;

@@ -48,6 +48,7 @@ pub(crate) struct Life {
     /// Tokens generated up to a moment: those that are counted and those of the requests that run.
     live: VecDeque<(Instant, u64)>,
     rate: Option<f64>,
+    any_origin: Option<bool>,
 }
 
 impl Life {
@@ -73,6 +74,7 @@ impl Life {
             counters,
             live: if counts { VecDeque::from([(Instant::now(), 0)]) } else { VecDeque::new() },
             rate: None,
+            any_origin: None,
             parent,
             process,
         })
@@ -94,9 +96,13 @@ impl Life {
         moved
     }
 
-    /// Whether its connections may be others than at the last look.
-    pub(crate) fn is_restless(&self) -> bool {
-        self.moved || !self.listens || self.is_active()
+    /// Whether only the kernel knows what it does.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.listens || (self.slots_now().is_none() && (self.moved || self.is_active()))
+    }
+
+    fn slots_now(&self) -> Option<&Vec<Slot>> {
+        self.slots.value().filter(|_| self.misses == 0)
     }
 
     /// Takes what the kernel's table of sockets says of it; whether it answers a request.
@@ -164,7 +170,8 @@ impl Life {
         self.take(answer)
     }
 
-    fn take(&mut self, Answer { at, said }: Answer) -> bool {
+    fn take(&mut self, Answer { at, said, any_origin }: Answer) -> bool {
+        self.any_origin = any_origin;
         let was_ready = self.ready;
         match said {
             Said::Nothing(why) => {
@@ -255,6 +262,12 @@ impl Life {
         }
     }
 
+    /// Those that run: one a slot, and one a connection.
+    fn requests(&self) -> Option<u64> {
+        let busy = |slots: &Vec<Slot>| slots.iter().filter(|slot| slot.busy).count() as u64;
+        self.slots_now().map(busy).or(self.connections)
+    }
+
     pub(crate) fn reading(&self) -> Option<Engine> {
         let line = self.line()?;
         let stale = Missing::new(Reason::Stale, "its server is gone: it is not asked");
@@ -281,12 +294,13 @@ impl Life {
             embedding: line.embedding,
             memory_bytes: self.process.memory_bytes,
             cpu_seconds: seconds(self.process.ticks),
-            connections: self.connections.filter(|_| child),
+            requests: self.requests().filter(|_| child),
             state,
             progress: self.progress,
             detail,
             activity: if child { self.slots.clone() } else { stale.clone().into_off() },
             counters: if child { self.counters.clone() } else { stale.into_off() },
+            any_origin: self.any_origin,
             tokens_per_second: self.rate.filter(|_| running),
             tokens_per_second_minute: minute.map(|(first, last)| rate(*first, *last)).filter(|_| running),
         })

@@ -11,11 +11,13 @@ pub(crate) const METRICS: &[Metric<OllamaReading>] = rows! { |reading|
             "When a model's engine was started, since 1970.";
         gauge "ollama_engine_stuck" = matches!(engine.state, EngineState::Stopped | EngineState::Hanging),
             "Whether a model's engine was stopped by a signal or does not answer; the server waits for it.";
+        gauge "ollama_engine_any_origin" = engine.any_origin,
+            "Whether a model's engine answers web pages of any origin; see docs/security.md.";
         gauge "ollama_engine_slots" = engine.slots, "Requests that a model's engine answers at once.";
         gauge "ollama_engine_slots_busy" = engine.activity.value().map(|slots| busy(slots).count()),
             "Slots that answer a request now.";
-        gauge "ollama_engine_requests_running" = engine.connections,
-            "Connections that the server has to a model's engine: one for each request that runs. Those that wait are not known.";
+        gauge "ollama_engine_requests_running" = engine.requests,
+            "Requests that run in a model's engine: busy slots, or connections to it where it does not tell. Those that wait are not known.";
         gauge "ollama_engine_context_tokens" = engine.context.zip(engine.slots).map(|(tokens, slots)| tokens * slots),
             "Context allocated, of all slots.";
         gauge "ollama_engine_context_used_tokens" = engine.activity.value().map(|slots| used(slots)),

@@ -312,7 +312,7 @@ pub(crate) mod tests {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let procfs = Path::new("/proc");
-        let sockets = super::super::sockets::Sockets::read(procfs, &[port]).unwrap();
+        let sockets = super::super::sockets::Sockets::read(procfs, &["net/tcp"], &[port]).unwrap();
         let inode = sockets.listener(port).unwrap().inode;
         assert_eq!(has_socket(procfs, std::process::id(), inode), Ok(true));
         assert_eq!(has_socket(procfs, std::process::id(), 1), Ok(false));

@@ -70,8 +70,9 @@ pub struct Engine {
     pub memory_bytes: Option<u64>,
     /// CPU time of all its threads so far.
     pub cpu_seconds: f64,
-    /// Connections to its port, less our own: the requests that run, as Ollama makes one for each.
-    pub connections: Option<u64>,
+    /// Requests that run: slots that are busy, or, where it does not tell, connections to its port, as Ollama makes one for
+    /// each.
+    pub requests: Option<u64>,
     /// What it is doing.
     pub state: EngineState,
     /// How much of the weights it has read, between 0 and 1; only an `ollama runner` tells.
@@ -82,6 +83,8 @@ pub struct Engine {
     pub activity: Section<Vec<Slot>>,
     /// What it counted since it was started.
     pub counters: Section<Counters>,
+    /// Whether it lets web pages of any origin read its answers, as it says itself.
+    pub any_origin: Option<bool>,
     /// Tokens a second generated between the last two answers, in all slots.
     pub tokens_per_second: Option<f64>,
     /// Tokens a second generated over the last minute, or since it was started.

@@ -22,11 +22,11 @@ const LISTEN: u8 = 10;
 pub(crate) struct Sockets(Vec<Socket>);
 
 impl Sockets {
-    /// Those of our network whose own port is one of these; none where there is no such table.
-    pub(crate) fn read(procfs: &Path, ports: &[u16]) -> Option<Self> {
+    /// Those in these tables of our network whose own port is one of these; none where there is no such table.
+    pub(crate) fn read(procfs: &Path, tables: &[&str], ports: &[u16]) -> Option<Self> {
         let mut sockets = Vec::new();
         let mut found = false;
-        for table in ["net/tcp", "net/tcp6"] {
+        for table in tables {
             let Ok(text) = fs::read(procfs.join(table)) else { continue };
             found = true;
             sockets.extend(parse(&text).filter(|socket| ports.contains(&socket.port)));
@@ -80,11 +80,13 @@ mod tests {
 
     use super::*;
 
+    const BOTH: &[&str] = &["net/tcp", "net/tcp6"];
+
     #[test]
     fn a_table_of_the_kernel() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("net")).unwrap();
-        assert!(Sockets::read(folder.path(), &[1]).is_none());
+        assert!(Sockets::read(folder.path(), BOTH, &[1]).is_none());
         fs::write(
             folder.path().join("net/tcp"),
             "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
@@ -98,7 +100,7 @@ mod tests {
         let tcp6 = "head\n 0: 00000000000000000000000000000000:2CAA 00000000000000000000000000000000:0000 0A \
                     00000000:00000000 00:00000000 00000000   998        0 19778 1 0000\n";
         fs::write(folder.path().join("net/tcp6"), tcp6).unwrap();
-        let sockets = Sockets::read(folder.path(), &[40_000, 11_434]).unwrap();
+        let sockets = Sockets::read(folder.path(), BOTH, &[40_000, 11_434]).unwrap();
         assert_eq!(sockets.listener(11_434).map(|socket| (socket.uid, socket.inode)), Some((998, 19_778)));
         assert!(sockets.listens(40_000, 998) && !sockets.listens(40_000, 0) && !sockets.listens(11_434, 998));
         assert_eq!((sockets.connected(40_000), sockets.connected(54_321)), (1, 0));

@@ -201,7 +201,6 @@ fn an_engine_that_rests_is_not_asked_and_one_that_works_is() {
     }
     assert_eq!(box_.asked(), 0);
     assert_eq!(box_.reading().engines[0].tokens_per_second, Some(0.0));
-    box_.sockets(1);
     box_.engine(20, USER, 'S', 10, 500, 11);
     box_.tells(5, 0, Some(3));
     box_.look();
@@ -209,7 +208,7 @@ fn an_engine_that_rests_is_not_asked_and_one_that_works_is() {
     box_.tells(5, 0, Some(9));
     box_.look();
     let reading = box_.reading();
-    assert_eq!((box_.asked(), reading.engines[0].connections), (2, Some(1)));
+    assert_eq!((box_.asked(), reading.engines[0].requests), (2, Some(1)));
     assert!(reading.engines[0].tokens_per_second > Some(0.0), "{reading:?}");
     assert_eq!(generated(&reading.totals[0]), Some(0), "it moves at the end of a request");
 }
@@ -273,9 +272,13 @@ fn one_that_is_stopped_or_silent_is_why_the_server_waits() {
     assert!(box_.engines.stuck().unwrap().contains("process number 20 was stopped"));
     assert_eq!(box_.reading().engines[0].state, EngineState::Stopped);
     box_.engine(20, USER, 'S', 10, 500, 20);
+    box_.sockets(2);
     *box_.script.lock().unwrap() = (500, String::new(), "no".into());
     box_.look();
     assert_eq!(box_.engines.stuck(), None, "it answers, whatever it says");
+    box_.engine(20, USER, 'S', 10, 500, 30);
+    box_.look();
+    assert_eq!(box_.reading().engines[0].requests, Some(2), "its connections tell where it does not");
 }
 
 #[test]

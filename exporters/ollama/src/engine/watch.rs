@@ -118,17 +118,17 @@ impl Engines {
         changed |= !before.is_empty();
         self.bury(before, cpu_of_the_dead);
         self.lives.sort_by_key(|life| (life.process.id.started, life.process.id.pid));
-        let mut restless = false;
+        let mut silent = false;
         for life in &mut self.lives {
             let Some(process) = processes.iter().find(|process| process.id == life.process.id) else { continue };
             worked |= life.look(process.clone());
-            restless |= life.is_restless();
+            silent |= life.is_silent();
         }
-        // The kernel walks over all sockets for each of these tables. Who does nothing has no request.
+        // The kernel walks over all sockets for each such table, which costs more than all else here.
         self.looks = self.looks.wrapping_add(1);
         let ports: Vec<u16> = self.lives.iter().filter_map(Life::port).collect();
-        if !ports.is_empty() && (restless || self.looks.is_multiple_of(AGAIN)) {
-            let sockets = Sockets::read(&self.procfs, &ports);
+        if !ports.is_empty() && (silent || self.looks.is_multiple_of(AGAIN)) {
+            let sockets = Sockets::read(&self.procfs, &["net/tcp"], &ports);
             self.lives.iter_mut().for_each(|life| worked |= life.connect(sockets.as_ref()));
         }
         self.totals.decide(self.server.is_some());
@@ -183,7 +183,7 @@ impl Engines {
     fn search(&self, servers: &[&Process]) -> Result<Server, Missing> {
         let Self { port, procfs, .. } = self;
         let missing = |reason, why: &str| Missing::new(reason, format!("its engines are not seen: {why}"));
-        let sockets = Sockets::read(procfs, &[*port]).ok_or_else(|| {
+        let sockets = Sockets::read(procfs, &["net/tcp", "net/tcp6"], &[*port]).ok_or_else(|| {
             missing(Reason::NoSensor, &format!("there is no table of sockets in {}", procfs.join("net").display()))
         })?;
         let listener = sockets.listener(*port).ok_or_else(|| {
