@@ -126,6 +126,11 @@ impl Engines {
         self.server.is_some().then_some(Look { changed, worked })
     }
 
+    /// The server's process.
+    pub(crate) fn server(&self) -> Option<u32> {
+        Some(self.server.as_ref()?.id.pid)
+    }
+
     /// Those that are gone.
     fn bury(&mut self, gone: Vec<Life>, cpu_of_the_dead: Option<u64>) {
         let known: u64 = gone.iter().map(|life| life.process.user_ticks).sum();
