@@ -222,12 +222,12 @@ fn every_message_and_every_response() {
 
     world.put::<Audit>(readings::audit(folder.path()), now, FIRST);
     world.put::<RoleFiles>(readings::roles(), now, SECOND);
-    let questions = [
+    let requests = [
         r#"{"type":"refresh_roles"}"#,
         r#"{"type":"refresh_audit","level":"error","limit":1}"#,
         r#"{"type":"refresh_audit","level":"loud"}"#,
     ];
-    world.feed("governance", "governance", &questions, newest);
+    world.feed("governance", "governance", &requests, newest);
     world.response("governance_rest", "/api/governance", newest);
     world.response("governance_roles", "/api/governance/roles", |_| true);
     world.response("governance_audit_logs", "/api/governance/audit-logs?limit=2", |_| true);

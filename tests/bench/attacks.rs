@@ -1,4 +1,4 @@
-//! What an authorised scrape and a supervisor's question take while a stranger of the same address does the worst.
+//! What an authorised scrape and a supervisor's check take while a stranger of the same address does the worst.
 
 use std::{
     fs,
@@ -96,7 +96,7 @@ fn measure_at(address: SocketAddr, rows: &mut Vec<Row>) -> Result<()> {
     }
     let mut failed = 0;
     for attack in &ATTACKS {
-        let (mut scrapes, mut questions) = (Pairs::default(), Pairs::default());
+        let (mut scrapes, mut checks) = (Pairs::default(), Pairs::default());
         for _ in 0..SLICES {
             let calm = slice(address)?;
             let (stop, open) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -111,7 +111,7 @@ fn measure_at(address: SocketAddr, rows: &mut Vec<Row>) -> Result<()> {
             })?;
             failed += attacked.failed + calm.failed;
             scrapes.add(attacked.scrape, calm.scrape);
-            questions.add(attacked.question, calm.question);
+            checks.add(attacked.check, calm.check);
         }
         rows.push(Row::pairs(
             format!("{}: authorised scrape, p99", attack.name),
@@ -120,29 +120,24 @@ fn measure_at(address: SocketAddr, rows: &mut Vec<Row>) -> Result<()> {
             &scrapes,
             Target::None,
         ));
-        rows.push(Row::pairs("  the same: /-/healthy, p99", "ms", "no attack", &questions, Target::None));
+        rows.push(Row::pairs("  the same: /-/healthy, p99", "ms", "no attack", &checks, Target::None));
     }
-    rows.push(Row::alone(
-        "under all of them: scrapes and questions not answered",
-        "",
-        failed as f64,
-        Target::Figure(0.0),
-    ));
+    rows.push(Row::alone("under all of them: scrapes and checks not answered", "", failed as f64, Target::Figure(0.0)));
     Ok(())
 }
 
 /// 99th percentiles in milliseconds, and how many were not answered.
 struct Slice {
     scrape: f64,
-    question: f64,
+    check: f64,
     failed: usize,
 }
 
 /// Each on a connection of its own, as those have it who come anew.
 fn slice(address: SocketAddr) -> Result<Slice> {
-    let (mut scrapes, mut questions, mut failed) = (Vec::new(), Vec::new(), 0);
+    let (mut scrapes, mut checks, mut failed) = (Vec::new(), Vec::new(), 0);
     for _ in 0..SCRAPES {
-        for (times, ask) in [(&mut scrapes, scrape as fn(SocketAddr) -> Result<()>), (&mut questions, question)] {
+        for (times, ask) in [(&mut scrapes, scrape as fn(SocketAddr) -> Result<()>), (&mut checks, check)] {
             let begun = Instant::now();
             if ask(address).is_err() {
                 failed += 1;
@@ -155,14 +150,14 @@ fn slice(address: SocketAddr) -> Result<Slice> {
         times.sort_by(f64::total_cmp);
         times[times.len() * 99 / 100]
     };
-    Ok(Slice { scrape: p99(scrapes), question: p99(questions), failed })
+    Ok(Slice { scrape: p99(scrapes), check: p99(checks), failed })
 }
 
 fn scrape(address: SocketAddr) -> Result<()> {
     ask(address, "/metrics", Some(ADA))
 }
 
-fn question(address: SocketAddr) -> Result<()> {
+fn check(address: SocketAddr) -> Result<()> {
     ask(address, "/-/healthy", None)
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Client {
 }
 
 /// An answer, as it came.
-pub(crate) struct Answer<'b> {
+pub(crate) struct Response<'b> {
     pub(crate) status: u16,
     /// Head and body; the body's chunks, if it came in chunks, with their lengths.
     bytes: &'b [u8],
@@ -27,7 +27,7 @@ pub(crate) struct Answer<'b> {
     pub(crate) length: usize,
 }
 
-impl Answer<'_> {
+impl Response<'_> {
     pub(crate) fn contains(&self, needle: &str) -> bool {
         self.bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
     }
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Asks for `path`, with Prometheus's kind of compression if told so.
-    pub(crate) fn get(&mut self, path: &str, coding: Option<&str>) -> Result<Answer<'_>> {
+    pub(crate) fn get(&mut self, path: &str, coding: Option<&str>) -> Result<Response<'_>> {
         let coding = coding.map(|coding| format!("Accept-Encoding: {coding}\r\n")).unwrap_or_default();
         let user = self.authorization.map(|user| format!("Authorization: {user}\r\n")).unwrap_or_default();
         let request = format!(
@@ -68,7 +68,7 @@ impl Client {
             ensure!(read > 0, "the connection was closed in the middle of an answer");
             filled += read;
             if let Some((status, length)) = complete(&self.buffer[..filled])? {
-                return Ok(Answer { status, bytes: &self.buffer[..filled], length });
+                return Ok(Response { status, bytes: &self.buffer[..filled], length });
             }
         }
     }

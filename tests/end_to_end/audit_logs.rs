@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::Write,
+    net::TcpStream,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     sync::{
@@ -274,6 +275,28 @@ fn whatever_happens_to_the_file_each_line_is_counted_once() {
     let last = 1_765_800_000.25 + log.written.values().sum::<u64>() as f64;
     assert_eq!(value(&agent, "aura_audit_last_event_timestamp_seconds", &[]), last);
     assert_eq!(shown(&agent)["skipped"], 1);
+}
+
+#[test]
+fn a_search_whose_client_left_keeps_no_other_waiting() {
+    let setup = Setup::default();
+    let folder = setup.folder().to_owned();
+    let log = Log::below(&folder);
+    // As much as nobody can read in time, and takes no place on the disk.
+    File::create(&log.live).unwrap().set_len(1 << 40).unwrap();
+    let agent = follow(setup, &folder).start();
+    let page = |asked: &str| format!("/api/governance/audit-logs?{asked}");
+    let given_up = agent.json(&page("text=nowhere"));
+    assert_eq!((&given_up["complete"], &given_up["count"]), (&false.into(), &0.into()), "{given_up}");
+    // Many more than are read at once; each would take two seconds, those in a queue are refused after less.
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(agent.address()).unwrap();
+        let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", page("text=nowhere"), agent.address());
+        stream.write_all(request.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+    let other = agent.get(&page("log=provenance"));
+    assert_eq!(other.status, 200, "{}", other.text());
 }
 
 #[test]

@@ -119,14 +119,27 @@ fn true_tokens_of_thirty_requests_are_counted_exactly() {
     let Some(program) = needs("llama-server") else { return };
     let Some(model) = env::var_os("AURA_TEST_MODEL") else { return skip("a model (make e2e llama)") };
     let Some((server, engine)) = engine(Some((&program, Path::new(&model)))) else { return };
-    let mut counted = 0;
-    for number in 1..=30 {
-        let body = json!({
-            "model": NAME, "prompt": format!("Count from {number}:"), "stream": false, "options": { "num_predict": 5 + number },
-        });
-        counted += server.post("/api/generate", &body).json()["eval_count"].as_u64().expect("tokens were made");
+    let sources = format!("sources: {{ollama: {{hosts: ['{}'], interval: 200ms}}}}\n", server.url());
+    let agent = Setup::default().config(&sources).start();
+    let tokens = |kind| {
+        let labels = [("model", NAME), ("kind", kind)];
+        agent.scrape("/metrics/ollama").get("ollama_engine_tokens_total", &labels)
+    };
+    wait_until("the engine is seen", || tokens("generated") == Some(0.0));
+    let (mut generated, mut prompts) = (0, 0);
+    for number in 0..30 {
+        let prompt = format!("{number}. {}", "Once upon a time ".repeat(1 + number % 4));
+        let options = json!({ "num_predict": 3 + number % 7 });
+        let body = json!({ "model": NAME, "prompt": prompt, "stream": false, "options": options });
+        let spent = server.post("/api/generate", &body).json();
+        generated += spent["eval_count"].as_u64().expect("tokens were made");
+        prompts += spent["prompt_eval_count"].as_u64().expect("a prompt was read");
     }
     let address = SocketAddr::from(([127, 0, 0, 1], engine.port));
     let metrics = Exposition::parse(&get(address, "/metrics").text());
-    assert_eq!(metrics.value("llamacpp:tokens_predicted_total", &[]), counted as f64);
+    assert_eq!(metrics.value("llamacpp:tokens_predicted_total", &[]), generated as f64);
+    wait_until("the last is counted", || tokens("generated") == Some(generated as f64));
+    // What Ollama counts as a prompt is both what was computed and what was in the cache.
+    let counted = ["prompt", "cached"].map(|kind| tokens(kind).expect("they are counted"));
+    assert_eq!(counted[0] + counted[1], prompts as f64, "{counted:?}");
 }

@@ -28,7 +28,7 @@ pub struct ErrorBody {
 
 /// An error, of whichever route.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct ErrorAnswer {
+pub(crate) struct ErrorResponse {
     /// What is wrong.
     error: ErrorBody,
 }
@@ -104,7 +104,7 @@ impl ApiError {
 
     fn json(&self) -> Vec<u8> {
         // Text and numbers can always be written.
-        serde_json::to_vec(&ErrorAnswer { error: self.body.clone() }).unwrap_or_default()
+        serde_json::to_vec(&ErrorResponse { error: self.body.clone() }).unwrap_or_default()
     }
 }
 

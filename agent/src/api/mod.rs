@@ -8,8 +8,8 @@ mod query;
 
 pub(crate) use self::{
     common::{COMMON, HANDSHAKE, REASONS},
-    error::ErrorAnswer,
-    operation::{Access, Answer, Failure, FeedDescription, Operation, Routes, SchemaOf, reply},
+    error::ErrorResponse,
+    operation::{Access, Failure, FeedDescription, Operation, Routes, SchemaOf, Success, reply},
 };
 pub use self::{
     error::{ApiError, ErrorBody},

@@ -60,7 +60,7 @@ pub(crate) struct Operation {
     pub path_parameter: Option<[&'static str; 3]>,
     /// The query's parameters are the members of this type.
     pub query: Option<SchemaOf>,
-    pub answers: &'static [Answer],
+    pub responses: &'static [Success],
     /// Errors of its own, beside those that every route may answer.
     pub errors: &'static [Failure],
 }
@@ -76,7 +76,7 @@ impl Operation {
             access: Access::Readers,
             path_parameter: None,
             query: None,
-            answers: &[],
+            responses: &[],
             errors: &[],
         }
     }
@@ -101,8 +101,8 @@ impl Operation {
         Self { query: Some(schema_of::<T>), ..self }
     }
 
-    pub(crate) const fn answers(self, answers: &'static [Answer]) -> Self {
-        Self { answers, ..self }
+    pub(crate) const fn responses(self, responses: &'static [Success]) -> Self {
+        Self { responses, ..self }
     }
 
     pub(crate) const fn errors(self, errors: &'static [Failure]) -> Self {
@@ -110,8 +110,8 @@ impl Operation {
     }
 }
 
-/// An answer that is no error.
-pub(crate) struct Answer {
+/// A response that is no error.
+pub(crate) struct Success {
     pub status: u16,
     /// What it says.
     pub meaning: &'static str,
@@ -119,7 +119,7 @@ pub(crate) struct Answer {
     pub schema: SchemaOf,
 }
 
-impl Answer {
+impl Success {
     pub(crate) const fn json<T: JsonSchema>(status: u16, meaning: &'static str) -> Self {
         Self { status, meaning, content_types: &["application/json"], schema: schema_of::<T> }
     }

@@ -4,7 +4,7 @@
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::api::{Access, COMMON, ErrorAnswer, Failure, FeedDescription, HANDSHAKE, Operation, SchemaOf};
+use crate::api::{Access, COMMON, ErrorResponse, Failure, FeedDescription, HANDSHAKE, Operation, SchemaOf};
 
 /// Routes about one subject.
 pub(super) struct Subject {
@@ -43,7 +43,7 @@ pub(super) fn document(subjects: &[Subject]) -> Value {
         "info": {
             "title": "Aura Agent",
             "version": crate::VERSION,
-            "description": "What Aura Agent answers over HTTP. Each error of each route is an `ErrorAnswer`; programs act on its \
+            "description": "What Aura Agent answers over HTTP. Each error of each route is an `ErrorResponse`; programs act on its \
                 `code`. `HEAD` is answered wherever `GET` is. A key that may be left out is not required in its schema; one \
                 that may be `null` always comes.",
             "license": { "name": "Apache License 2.0", "identifier": "Apache-2.0" },
@@ -95,7 +95,7 @@ impl Schemas {
     }
 
     fn error(&mut self) -> Value {
-        self.answers.subschema_for::<ErrorAnswer>().to_value()
+        self.answers.subschema_for::<ErrorResponse>().to_value()
     }
 
     fn parameters(&mut self, operation: &Operation) -> Vec<Value> {
@@ -134,7 +134,7 @@ fn parameter(name: &str, member: &Value) -> Value {
 
 fn described(operation: &Operation, schemas: &mut Schemas) -> Value {
     let mut responses = Map::new();
-    for answer in operation.answers {
+    for answer in operation.responses {
         let schema = schemas.of(answer.schema);
         let content = answer.content_types.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": schema })));
         let content: Map<_, _> = content.collect();

@@ -1,6 +1,6 @@
 //! The response to a scrape.
 
-use aura_exposition::{Coding, Format};
+use aura_exposition::{ContentEncoding, Format};
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 
 use super::{App, gate::caller::Admitted, server::Shared};
 use crate::{
-    api::{Answer, ApiError, Failure, Operation},
+    api::{ApiError, Failure, Operation, Success},
     publish::prometheus::{Scrape, ScrapeError},
 };
 
@@ -39,7 +39,7 @@ const ALL: Operation = Operation::get("metrics", "/metrics", "All metrics, for P
          it. All names are in [metrics](metrics.md). Parameters that are not known are passed over.",
     )
     .query::<Filter>()
-    .answers(&[Answer::text("The newest readings of all sources; one that is late or off has none.", &FORMATS)])
+    .responses(&[Success::text("The newest readings of all sources; one that is late or off has none.", &FORMATS)])
     .errors(&[
         Failure::new(400, &["bad_filter"], "`collect[]` and `exclude[]` are both given, or a group is not known"),
         NO_CODING,
@@ -88,9 +88,10 @@ fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Reque
         .retry_after(1)
     })?;
     let format = Format::negotiate(request.headers());
-    let coding = Coding::negotiate(request.headers(), &Coding::ALL).ok_or_else(ApiError::no_coding)?;
+    let encoding =
+        ContentEncoding::negotiate(request.headers(), &ContentEncoding::ALL).ok_or_else(ApiError::no_coding)?;
     let body = Scrape::parse(part, request.uri().query())
-        .and_then(|wanted| app.scraper.body(&app.hub.sources(), wanted, format, coding))
+        .and_then(|wanted| app.scraper.body(&app.hub.sources(), wanted, format, encoding))
         .map_err(|error| match &error {
             ScrapeError::UnknownPart { .. } => ApiError::new(StatusCode::NOT_FOUND, "unknown_part", error.to_string()),
             ScrapeError::UnknownGroup { .. } | ScrapeError::BothFilters => {
@@ -102,7 +103,7 @@ fn scrape<B>(app: &App, admitted: &Admitted, part: Option<&str>, request: &Reque
     headers.reserve(HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-    if let Some(token) = coding.token() {
+    if let Some(token) = encoding.token() {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(token));
     }
     Ok(response)

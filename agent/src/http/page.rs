@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::LazyLock};
 
-use aura_exposition::Coding;
+use aura_exposition::ContentEncoding;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -51,21 +51,23 @@ pub(super) fn serve(path: &str, headers: &HeaderMap) -> Response {
         return ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"))
             .into_response();
     };
-    let Some(coding) = Coding::negotiate(headers, &[Coding::Identity, Coding::Gzip]) else {
+    let Some(encoding) = ContentEncoding::negotiate(headers, &[ContentEncoding::Identity, ContentEncoding::Gzip])
+    else {
         return ApiError::no_coding().into_response();
     };
-    // What is sent differs by coding, so its tag does too.
-    let etag = match coding {
-        Coding::Gzip => &file.packed_etag,
+    // What is sent differs by encoding, so its tag does too.
+    let etag = match encoding {
+        ContentEncoding::Gzip => &file.packed_etag,
         _ => &file.etag,
     };
     let mut response = if is_known(headers, etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let content = if coding == Coding::Gzip { file.packed.clone() } else { Bytes::from_static(file.plain) };
+        let content =
+            if encoding == ContentEncoding::Gzip { file.packed.clone() } else { Bytes::from_static(file.plain) };
         let mut response = content.into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-        if let Some(token) = coding.token() {
+        if let Some(token) = encoding.token() {
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(token));
         }
         response
@@ -87,10 +89,10 @@ fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == etag.as_bytes())
 }
 
-fn etag(content: &[u8], coding: &str) -> HeaderValue {
+fn etag(content: &[u8], encoding: &str) -> HeaderValue {
     let digest = Sha256::digest(content);
     let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&format!("\"{hex}{coding}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    HeaderValue::from_str(&format!("\"{hex}{encoding}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 fn pack(content: &[u8]) -> Bytes {

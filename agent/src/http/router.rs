@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use tokio::sync::oneshot;
 
 use super::{Admitted, App, feeds, page};
-use crate::api::{Access, Answer, ApiError, Failure, Operation, Routes};
+use crate::api::{Access, ApiError, Failure, Operation, Routes, Success};
 
 /// No request of ours has a longer body.
 pub(super) const BODY_BYTES: usize = 16 << 10;
@@ -75,11 +75,11 @@ pub(crate) fn own() -> Routes<Arc<App>> {
 
 const HEALTHY: Operation = Operation::get("healthy", "/-/healthy", "Whether the agent answers.")
     .access(Access::Everybody)
-    .answers(&[Answer::text("It does.", &["text/plain; charset=utf-8"])]);
+    .responses(&[Success::text("It does.", &["text/plain; charset=utf-8"])]);
 
 const READY: Operation = Operation::get("ready", "/-/ready", "Whether there is a reading of the host that is on time.")
     .access(Access::Everybody)
-    .answers(&[Answer::text("There is.", &["text/plain; charset=utf-8"])])
+    .responses(&[Success::text("There is.", &["text/plain; charset=utf-8"])])
     .errors(&[
         Failure::new(503, &["starting"], "nothing was sampled yet"),
         Failure::new(503, &["stale"], "there is no reading that is on time"),
@@ -87,7 +87,7 @@ const READY: Operation = Operation::get("ready", "/-/ready", "Whether there is a
 
 const RELOAD: Operation = Operation::post("reload", "/-/reload", "Loads the configuration again.")
     .description("It is applied as a whole or not at all: `SIGHUP` does the same. Who may read may do this.")
-    .answers(&[Answer::text("It is in force.", &["text/plain; charset=utf-8"])])
+    .responses(&[Success::text("It is in force.", &["text/plain; charset=utf-8"])])
     .errors(&[
         Failure::new(
             500,

@@ -19,10 +19,10 @@ pub const FRESH_INTERVALS: u32 = 3;
 pub struct Channel<S: Source> {
     latest: watch::Sender<Option<Arc<Snapshot<S>>>>,
     progress: Mutex<Progress>,
-    /// What is left to say of the newest reading when that is too old, made once for it.
+    /// What still holds of the newest reading when that is too old, made once for it.
     outdated: Mutex<Option<Outdated<S>>>,
-    /// Those of whoever wants to know of each reading, one each.
-    bells: Mutex<Vec<Arc<Notify>>>,
+    /// Whoever wants to know of each reading.
+    listeners: Mutex<Vec<Arc<Notify>>>,
 }
 
 struct Outdated<S: Source> {
@@ -55,7 +55,7 @@ pub struct Counts {
     pub panics: u64,
 }
 
-/// How a source fares.
+/// The state of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nothing was read yet.
@@ -81,10 +81,10 @@ impl State {
     }
 }
 
-/// How a source fares, with the reasons.
+/// The state of a source, with the reasons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Health {
-    /// Its name.
+    /// The source's, as in `aura_source_up{source=...}`.
     pub name: &'static str,
     /// In one word.
     pub state: State,
@@ -131,7 +131,7 @@ impl<S: Source> Channel<S> {
             latest: watch::Sender::new(None),
             progress: Mutex::new(progress),
             outdated: Mutex::new(None),
-            bells: Mutex::default(),
+            listeners: Mutex::default(),
         }
     }
 
@@ -180,7 +180,7 @@ impl<S: Source> Channel<S> {
     pub fn off(&self, missing: Missing) {
         self.progress().missing = Some(missing);
         self.latest.send_replace(None);
-        self.ring();
+        self.notify();
     }
 
     pub(super) fn begin(&self, begun: Stopwatch) {
@@ -195,7 +195,7 @@ impl<S: Source> Channel<S> {
             progress.counts.samples += 1;
         }
         self.latest.send_replace(Some(Arc::new(snapshot)));
-        self.ring();
+        self.notify();
     }
 
     /// What is to be read is not there, which is no failure.
@@ -261,12 +261,12 @@ impl<S: Source> Published for Channel<S> {
         S::groups().iter().map(|group| group.name).collect()
     }
 
-    fn listen(&self, bell: Arc<Notify>) {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
+    fn listen(&self, listener: Arc<Notify>) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    fn ring(&self) {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|bell| bell.notify_one());
+    fn notify(&self) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener.notify_one());
     }
 
     /// What is off can only be found, which is told, or be off for another reason.

@@ -1,4 +1,4 @@
-//! The latest reading of each source, when it was taken, and how the source fares.
+//! The latest reading of each source, when it was taken, and the health of the source.
 //!
 //! Each source has a thread of its own (see [`scheduler`]), so one that hangs is late alone. Readers take the
 //! newest [`Snapshot`]; there is no queue. Nothing in here or behind it asks a source for anything.
@@ -38,19 +38,19 @@ pub trait Published: Any + Send + Sync {
     /// Its newest reading, unless that is too old to be served as fresh.
     fn reading(&self) -> Option<Arc<dyn AnyReading>>;
 
-    /// How it fares now.
+    /// Its health now.
     fn health(&self) -> Health;
 
     /// The names of its groups, for `collect[]`.
     fn groups(&self) -> Vec<&'static str>;
 
-    /// Rings this bell whenever there is something new to see of it.
-    fn listen(&self, _bell: Arc<Notify>) {}
+    /// Notifies this listener whenever there is something new to see of it.
+    fn listen(&self, _listener: Arc<Notify>) {}
 
-    /// Rings: there is something new to see of it that is no reading.
-    fn ring(&self) {}
+    /// Notifies its listeners of something new that is no reading.
+    fn notify(&self) {}
 
-    /// After so long without a ring its state is worth another look, as nobody tells of a reading that does not come.
+    /// After so long without a notification its state is worth another look, as nobody tells of a reading that does not come.
     fn next_look(&self) -> Duration {
         Duration::MAX
     }
@@ -86,19 +86,19 @@ impl Hub {
         self.sources.write().unwrap_or_else(PoisonError::into_inner).push(source);
     }
 
-    /// A bell that rings whenever there is something new to see of one of these sources.
+    /// A listener that is notified whenever there is something new to see of one of these sources.
     pub fn listen(&self, names: &[&str]) -> Arc<Notify> {
-        let bell = Arc::new(Notify::new());
-        self.named(names).for_each(|source| source.listen(Arc::clone(&bell)));
-        bell
+        let listener = Arc::new(Notify::new());
+        self.named(names).for_each(|source| source.listen(Arc::clone(&listener)));
+        listener
     }
 
-    /// Rings the bells of a source.
-    pub fn ring(&self, name: &str) {
-        self.named(&[name]).for_each(|source| source.ring());
+    /// Notifies the listeners of a source.
+    pub fn notify(&self, name: &str) {
+        self.named(&[name]).for_each(|source| source.notify());
     }
 
-    /// After so long without a ring one of these sources is worth another look.
+    /// After so long without a notification one of these sources is worth another look.
     pub fn next_look(&self, names: &[&str]) -> Duration {
         self.named(names).map(|source| source.next_look()).min().unwrap_or(Duration::MAX)
     }

@@ -199,7 +199,7 @@ fn a_failed_sample_is_said_and_three_in_a_row_open_the_source_anew() {
 }
 
 #[test]
-fn a_panic_costs_its_source_a_pause_and_nothing_else() {
+fn a_panic_costs_its_source_a_backoff_and_nothing_else() {
     let (_, channel, _running) = start(vec![], vec![Step::Fine, Step::Panic, Step::Fine]);
     let (_, other, _other_running) = start(vec![], vec![]);
     wait_until("the panic", || channel.health().counts.panics == 1);

@@ -252,7 +252,7 @@ impl Agent {
         for address in listeners.put_in_use(&addresses, bound).await {
             announce(address, web.tls().is_some());
         }
-        self.feeds.review();
+        self.feeds.recheck();
         (self.loaded, self.web, self.addresses) = (loaded, web, addresses);
         Ok(())
     }
@@ -303,7 +303,7 @@ fn limits(config: &Config, descriptors: Option<usize>) -> Limits {
         clients_per_address: feed.max_clients_per_address as usize,
         message_bytes: feed.max_message_bytes as usize,
         ping_interval: feed.ping_interval.get(),
-        dead_after: feed.ping_interval.get() + feed.pong_timeout.get(),
+        idle_timeout: feed.ping_interval.get() + feed.pong_timeout.get(),
         compression: feed.compression,
         ..Limits::default()
     }

@@ -26,7 +26,7 @@ pub(crate) trait View: Send + Sync + 'static {
     /// The sources that it is made from, by name. It looks at each of their readings, and again when one is late.
     const SOURCES: &'static [&'static str];
     /// It looks again after this time at the latest.
-    const LONGEST_PAUSE: Duration = Duration::MAX;
+    const LONGEST_WAIT: Duration = Duration::MAX;
     /// What the feed sends, as [`Self::FEED`] describes it.
     type Message: Serialize + 'static;
 
@@ -78,7 +78,7 @@ impl Views {
     /// Opens the feed of a view.
     pub(super) fn add<V: View>(&mut self, feeds: &Feeds, hub: &Arc<Hub>, view: Arc<V>) {
         let (answering, live, configured) = (Arc::clone(&view), Arc::clone(&view), Arc::clone(&view));
-        let feed = feeds.open_answering(V::FEED.name, Some(Box::new(move |request| answering.answer(request))));
+        let feed = feeds.open_replying(V::FEED.name, Some(Box::new(move |request| answering.answer(request))));
         self.live.push(Live { feed: feed.clone(), fresh: Arc::new(move || live.is_fresh()) });
         self.routes = std::mem::take(&mut self.routes).merge(V::routes().with(Arc::clone(&view)));
         self.configure.push(Box::new(move |config| configured.configure(config)));
@@ -123,9 +123,9 @@ async fn pump<V: View>(view: Arc<V>, feed: Feed, hub: Arc<Hub>) {
             seq += 1;
         }
         view.set_watched(feed.wanted());
-        let pause = hub.next_look(V::SOURCES).min(V::LONGEST_PAUSE);
+        let wait = hub.next_look(V::SOURCES).min(V::LONGEST_WAIT);
         // A source was heard of, or it is time to see whether one is late: both are looked at in the same way.
-        let _ = timeout(pause, news.notified()).await;
+        let _ = timeout(wait, news.notified()).await;
     }
 }
 

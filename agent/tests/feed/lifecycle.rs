@@ -171,7 +171,7 @@ fn the_thread_ends_with_the_last_handle() {
 #[test]
 fn a_silent_peer_is_asked_and_then_dropped() {
     let limits =
-        Limits { ping_interval: Duration::from_millis(1), dead_after: Duration::from_millis(2500), ..generous() };
+        Limits { ping_interval: Duration::from_millis(1), idle_timeout: Duration::from_millis(2500), ..generous() };
     let server = Server::plain(limits);
     let mut dead = server.connect();
     let mut alive = server.connect();

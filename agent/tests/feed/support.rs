@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use tokio_rustls::TlsAcceptor;
 
 /// Nothing here takes this long unless it never comes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Server {
     pub(crate) feeds: Feeds,
@@ -45,7 +45,7 @@ pub(crate) fn generous() -> Limits {
 impl Server {
     /// A feed that sends clients what they send.
     pub(crate) fn echo(limits: Limits, tls: bool) -> Self {
-        Self::start(limits, tls, |feeds| feeds.open_answering("echo", Some(Box::new(|text| Some(text.to_owned())))))
+        Self::start(limits, tls, |feeds| feeds.open_replying("echo", Some(Box::new(|text| Some(text.to_owned())))))
     }
 
     /// A feed that only sends by itself.
@@ -109,8 +109,8 @@ impl Server {
         headers: &[&str],
         more: &[u8],
     ) -> (Client, String) {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        socket.set_write_timeout(Some(TIMEOUT)).unwrap();
         socket.set_nodelay(true).unwrap();
         let wire: Box<dyn Wire> = match &self.tls {
             None => Box::new(socket),
@@ -191,7 +191,7 @@ fn certificates() -> (TlsAcceptor, Arc<ClientConfig>) {
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < PATIENCE, "{what}: did not happen");
+        assert!(started.elapsed() < TIMEOUT, "{what}: did not happen");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -20,7 +20,7 @@ export async function contract() {
     answers[path] = moved(answer);
     files.set(`${get.operationId}.schema.json`, edge(answers[path], schemas));
   }
-  files.set("error.schema.json", edge({ $ref: "#/$defs/ErrorAnswer" }, schemas));
+  files.set("error.schema.json", edge({ $ref: "#/$defs/ErrorResponse" }, schemas));
   files.set("types.ts", await types(answers, schemas));
   return files;
 }

@@ -1,12 +1,14 @@
 //! What following costs in processor time, whatever is in the log: odd lines, holes, records without end, packed files.
 //!
-//! `cargo run --release -p aura-audit --example content_cost [MEGABYTES] [FOLDER]`
+//! Beside it stands the floor: the same file read, and the end of each line found.
+//!
+//! `cargo run --release -p aura-audit --example content_cost [MEGABYTES] [FOLDER] [PART OF A NAME]`
 
 use std::{
     env,
     error::Error,
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,26 +17,37 @@ use aura_audit::{Audit, AuditOptions, FileOptions};
 use aura_model::{Context, Interval, Source};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-const EVENT: &[u8] = b"{\"ts\": 1765800000.020011, \"type\": \"rate_limited\", \"key\": \"tool3:call\"}\n";
+fn event(number: u32) -> String {
+    format!("{{\"ts\": 1765800{number:03}.020011, \"type\": \"rate_limited\", \"key\": \"too{number:03}:call\"}}\n")
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let size = env::args().nth(1).map_or(Ok(200), |text| text.parse::<u64>())? << 20;
     let folder = env::args().nth(2).map_or_else(env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("content_cost.{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let result = measure(size, &folder);
+    let wanted = env::args().nth(3).unwrap_or_default();
+    let result = measure(size, &folder, &wanted);
     fs::remove_dir_all(&folder)?;
     result
 }
 
-fn measure(size: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn measure(size: u64, folder: &Path, wanted: &str) -> Result<(), Box<dyn Error>> {
     let mut long = vec![b'x'; size as usize];
     long.push(b'\n');
     let nested = |number: u32| format!("{}{number}{}\n", "{\"a\": [".repeat(20), "]}".repeat(20));
     // A line that is the same as the one before is counted without being read.
     let nested = nested(1) + &nested(2);
-    let contents: [(&str, &[u8]); 8] = [
-        ("short events", EVENT),
+    let events: String = (0..1000).map(event).collect();
+    let kinds: String =
+        (0..1000).map(|number| event(number).replace("rate_limited", &format!("called_{number:05}"))).collect();
+    let short: String = (b'!'..=b'~')
+        .flat_map(|one| (b'!'..=b'~').map(move |other| format!("{}{}\n", char::from(one), char::from(other))))
+        .collect();
+    let contents: [(&str, &[u8]); 10] = [
+        ("events of 72 bytes", events.as_bytes()),
+        ("events of a thousand kinds", kinds.as_bytes()),
+        ("all lines of three bytes", short.as_bytes()),
         ("blank lines", b"\n"),
         ("one line of three bytes again", b"{}\n"),
         ("lines of three bytes", b"{}\n[]\n"),
@@ -43,16 +56,18 @@ fn measure(size: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         ("a hole of NULs", &[0; 4096]),
         ("one record without end", &long),
     ];
-    for (index, (name, unit)) in contents.into_iter().enumerate() {
+    for (index, (name, unit)) in contents.into_iter().enumerate().filter(|(_, (name, _))| name.contains(wanted)) {
         let path = folder.join(format!("log{index}.jsonl"));
         let length = write(File::create(&path)?, unit, size)?;
         let (took, _) = timed(|| follow(&path, None))?;
-        println!(
-            "{name:<32} {:>8.1} ms {:>6.0} MB/s",
-            took.as_secs_f64() * 1e3,
-            length as f64 / took.as_secs_f64() / 1e6
-        );
+        let (floor, lines) = timed(|| line_ends(&path))?;
+        let rate = |time: Duration| length as f64 / time.as_secs_f64() / 1e6;
+        let each = (took.as_secs_f64() - floor.as_secs_f64()) * 1e9 / (lines.max(1)) as f64;
+        println!("{name:<30} {:>6.0} MB/s; floor {:>6.0} MB/s, and {each:.1} ns a line", rate(took), rate(floor));
         fs::remove_file(path)?;
+    }
+    if !"an archive".contains(wanted) {
+        return Ok(());
     }
 
     let (path, archive) = (folder.join("packed.jsonl"), folder.join("packed.jsonl.1.gz"));
@@ -88,6 +103,23 @@ fn measure(size: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         took.as_secs_f64() / floor.as_secs_f64()
     );
     Ok(())
+}
+
+/// Reads a file and finds the end of each line; how many there are.
+fn line_ends(path: &Path) -> Result<u64, Box<dyn Error>> {
+    let (mut file, mut buffer) = (File::open(path)?, vec![0; 256 << 10]);
+    let (mut lines, mut start) = (0, 0);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        for end in memchr::memchr_iter(b'\n', &buffer[..read]) {
+            lines += u64::from(std::hint::black_box(end) != usize::MAX);
+            start = end;
+        }
+        std::hint::black_box(start);
+    }
 }
 
 /// Looks until nothing is left to read; how many lines were counted.

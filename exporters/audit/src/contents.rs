@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fs::File,
     io::{self, Read},
     time::Instant,
@@ -28,8 +28,13 @@ impl Contents<'_> {
             Self::Plain(_, size) if *size < offset => Ok(None),
             Self::Plain(file, _) => window(file, offset).map(Some),
             Self::Packed(unpacking, deadline) => {
+                if let Some(before) = unpacking.before.get(&offset) {
+                    return Ok(before.clone());
+                }
                 unpacking.go_to(offset, *deadline)?;
-                Ok((unpacking.at.offset == offset).then(|| unpacking.at.before().to_vec()))
+                let before = (unpacking.at.offset == offset).then(|| unpacking.at.before().to_vec());
+                unpacking.before.insert(offset, before.clone());
+                Ok(before)
             }
         }
     }
@@ -44,6 +49,20 @@ impl Contents<'_> {
             }
         }
     }
+
+    /// At most so many of the first bytes, the same number each time.
+    pub(crate) fn beginning(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        if let Self::Packed(unpacking, _) = self
+            && let Some(beginning) = &unpacking.beginning
+        {
+            return Ok(beginning.clone());
+        }
+        let beginning = self.behind(0, most)?.into_owned();
+        if let Self::Packed(unpacking, _) = self {
+            unpacking.beginning = Some(beginning.clone());
+        }
+        Ok(beginning)
+    }
 }
 
 /// A packed file that is being read, also over several looks: as far as can be it is unpacked once.
@@ -55,13 +74,24 @@ pub(crate) struct Unpacking {
     pub(crate) at: Position,
     /// What was unpacked and not passed.
     ahead: VecDeque<u8>,
+    /// What was looked at already: a look that goes on where one had no time any more does not begin anew for it.
+    beginning: Option<Vec<u8>>,
+    before: HashMap<u64, Option<Vec<u8>>>,
 }
 
 impl Unpacking {
     pub(crate) fn new(opened: &Opened, seal: &Head) -> io::Result<Self> {
         let file = opened.file.try_clone()?;
         let unpacked = crate::archives::unpacked(&file)?;
-        Ok(Self { seal: seal.clone(), file, unpacked, at: Position::default(), ahead: VecDeque::new() })
+        Ok(Self {
+            seal: seal.clone(),
+            file,
+            unpacked,
+            at: Position::default(),
+            ahead: VecDeque::new(),
+            beginning: None,
+            before: HashMap::new(),
+        })
     }
 
     pub(crate) fn is_of(&self, seal: &Head) -> bool {
@@ -85,7 +115,7 @@ impl Unpacking {
                 break;
             }
             self.at.pass(&block[..read]);
-            if self.at.offset < offset && Instant::now() >= deadline {
+            if self.at.offset < offset && self.ahead.is_empty() && Instant::now() >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

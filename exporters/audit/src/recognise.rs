@@ -143,7 +143,7 @@ impl Follower {
     ) -> io::Result<Counted> {
         if unpacking.at.offset == 0 {
             // A file that was counted to its end, packed since.
-            let beginning = Contents::Packed(unpacking, deadline).behind(0, TELLING)?.into_owned();
+            let beginning = Contents::Packed(unpacking, deadline).beginning(TELLING)?;
             let said = opened.said_length()?;
             #[expect(clippy::cast_possible_truncation, reason = "the file says it to 4 GiB")]
             let whole = |at: &&Position| at.offset > SHORT && at.offset as u32 == said && at.begins(&beginning);
@@ -155,7 +155,7 @@ impl Follower {
     }
 
     fn state_of(&self, mut contents: Contents<'_>, opened: &Opened, among: &Among<'_>) -> io::Result<Counted> {
-        let beginning = contents.behind(0, TELLING)?.into_owned();
+        let beginning = contents.beginning(TELLING)?;
         let lines = |bytes: u64| telling(&self.log, &beginning[..beginning.len().min(bytes as usize)]);
         let (is_live, own) = (among.is_live(opened), |at: &Position| !opened.packed() && at.is(&opened.metadata));
         let renamed = |at: &Position| is_live && among.renamed(at.identity());

@@ -7,6 +7,6 @@ mod parse;
 
 pub use self::{
     encode::{Encoding, LeftOut, encode},
-    negotiate::{Coding, Format},
+    negotiate::{ContentEncoding, Format},
     parse::{Labels, Series, TextFamily, parse},
 };

@@ -56,7 +56,7 @@ impl Format {
 
 /// The encodings that we serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Coding {
+pub enum ContentEncoding {
     /// As it is.
     #[default]
     Identity,
@@ -66,7 +66,7 @@ pub enum Coding {
     Zstd,
 }
 
-impl Coding {
+impl ContentEncoding {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Identity, Self::Gzip, Self::Zstd];
 
@@ -87,7 +87,7 @@ impl Coding {
         }
         // Who does not name `identity` takes it rather than nothing, but wants what is named. Who names zstd by `*` alone
         // may not know it: that is better than nothing, no more.
-        let wish = |coding: Self| match coding {
+        let wish = |encoding: Self| match encoding {
             Self::Gzip => (gzip.or(others).unwrap_or(0), 3),
             Self::Zstd => zstd.map_or((u16::from(others > Some(0)), 0), |weight| (weight, 2)),
             Self::Identity => match identity.or(others) {
@@ -95,7 +95,7 @@ impl Coding {
                 None => (1, 1),
             },
         };
-        offered.iter().copied().filter(|coding| wish(*coding).0 > 0).max_by_key(|coding| wish(*coding))
+        offered.iter().copied().filter(|encoding| wish(*encoding).0 > 0).max_by_key(|encoding| wish(*encoding))
     }
 
     /// The value of `Content-Encoding`.
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn the_coding_that_each_client_asks_for() {
-        use Coding::{Gzip, Identity, Zstd};
-        for (accept, coding) in [
+        use ContentEncoding::{Gzip, Identity, Zstd};
+        for (accept, encoding) in [
             ("", Some(Identity)),
             ("gzip", Some(Gzip)),
             ("GZIP", Some(Gzip)),
@@ -238,11 +238,11 @@ mod tests {
             ("br", Some(Identity)),
         ] {
             let asked = headers(header::ACCEPT_ENCODING, accept);
-            assert_eq!(Coding::negotiate(&asked, &Coding::ALL), coding, "{accept}");
+            assert_eq!(ContentEncoding::negotiate(&asked, &ContentEncoding::ALL), encoding, "{accept}");
         }
-        assert_eq!(Coding::negotiate(&HeaderMap::new(), &Coding::ALL), Some(Identity));
+        assert_eq!(ContentEncoding::negotiate(&HeaderMap::new(), &ContentEncoding::ALL), Some(Identity));
         let asked = headers(header::ACCEPT_ENCODING, "zstd, gzip;q=0.5");
-        assert_eq!(Coding::negotiate(&asked, &[Identity, Gzip]), Some(Gzip));
+        assert_eq!(ContentEncoding::negotiate(&asked, &[Identity, Gzip]), Some(Gzip));
     }
 
     proptest! {
@@ -270,10 +270,10 @@ mod tests {
                 Some(weight) => weight > 0,
                 None => name == 2,
             };
-            match Coding::negotiate(&asked, &Coding::ALL) {
-                Some(coding) => {
-                    let name = match coding { Coding::Gzip => 0, Coding::Zstd => 1, Coding::Identity => 2 };
-                    prop_assert!(acceptable(name), "{text:?}: {coding:?}");
+            match ContentEncoding::negotiate(&asked, &ContentEncoding::ALL) {
+                Some(encoding) => {
+                    let name = match encoding { ContentEncoding::Gzip => 0, ContentEncoding::Zstd => 1, ContentEncoding::Identity => 2 };
+                    prop_assert!(acceptable(name), "{text:?}: {encoding:?}");
                 }
                 None => prop_assert!((0..3).all(|name| !acceptable(name)), "{text:?}"),
             }

@@ -221,7 +221,7 @@ pub struct Values {
 /// One NVLink, bytes since the driver was loaded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NvLink {
-    /// Its number.
+    /// Counted from 0, as NVML does.
     pub link: u32,
     /// Bytes.
     pub transmit_bytes: Option<u64>,
@@ -288,7 +288,7 @@ pub struct Instance {
 /// A process that uses a GPU.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Process {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
     /// Its name, as the kernel has it: 15 bytes at most; none when it is gone or hidden.
     pub name: Option<Name>,

@@ -83,7 +83,7 @@ pub struct Filesystem {
     pub device: Name,
     /// Where it is mounted.
     pub mountpoint: Name,
-    /// Its kind.
+    /// Such as `apfs` or `NTFS`.
     pub fstype: Name,
     /// Bytes in all.
     pub size: u64,

@@ -53,7 +53,7 @@ fn a_mount_that_stops_answering_is_marked_and_holds_nothing_up() {
     assert_eq!(silent.error, None, "it may still answer in time");
     let marked = until_some(|| Some(sample().1).filter(|mount| mount.error.is_some()));
     assert_eq!(marked.error.as_deref(), Some("mountpoint timeout"));
-    let questions = mount.questions.load(Ordering::SeqCst);
+    let requests = mount.requests.load(Ordering::SeqCst);
     let mut fresh = 0;
     for _ in 0..50 {
         let (root, stuck) = sample();
@@ -62,7 +62,7 @@ fn a_mount_that_stops_answering_is_marked_and_holds_nothing_up() {
     }
     // On a busy machine the root's answer may be late now and then; it is never lost.
     assert!(fresh > 25, "the root was fresh in {fresh} of 50 samples");
-    assert_eq!(mount.questions.load(Ordering::SeqCst), questions, "the stuck mount is not asked again");
+    assert_eq!(mount.requests.load(Ordering::SeqCst), requests, "the stuck mount is not asked again");
     assert!(workers() <= 3, "{} threads", workers());
 
     mount.answers.store(true, Ordering::SeqCst);
@@ -100,17 +100,17 @@ struct Silent {
     point: PathBuf,
     answers: Arc<AtomicBool>,
     /// How often it was asked how large it is.
-    questions: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Silent {
     fn mount(point: &Path) -> io::Result<Self> {
         let device = if rustix::process::geteuid().is_root() { as_root(point)? } else { as_user(point)? };
-        let (answers, questions) = (Arc::new(AtomicBool::new(true)), Arc::default());
-        let mount = Self { point: point.to_owned(), answers, questions };
-        let (answers, questions) = (mount.answers.clone(), mount.questions.clone());
+        let (answers, requests) = (Arc::new(AtomicBool::new(true)), Arc::default());
+        let mount = Self { point: point.to_owned(), answers, requests };
+        let (answers, requests) = (mount.answers.clone(), mount.requests.clone());
         rustix::io::ioctl_fionbio(&device, true)?;
-        thread::spawn(move || serve(File::from(device), &answers, &questions));
+        thread::spawn(move || serve(File::from(device), &answers, &requests));
         Ok(mount)
     }
 }
@@ -159,7 +159,7 @@ fn as_user(point: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Answers the kernel until the mount is gone. Numbers are the machine's own, as everywhere in this protocol.
-fn serve(mut device: File, answers: &AtomicBool, questions: &AtomicUsize) {
+fn serve(mut device: File, answers: &AtomicBool, requests: &AtomicUsize) {
     const INIT: u32 = 26;
     const STATFS: u32 = 17;
     const FORGET: [u32; 3] = [2, 36, 42];
@@ -196,7 +196,7 @@ fn serve(mut device: File, answers: &AtomicBool, questions: &AtomicUsize) {
                 reply(&mut device, unique, 0, &answer)
             }
             STATFS => {
-                questions.fetch_add(1, Ordering::SeqCst);
+                requests.fetch_add(1, Ordering::SeqCst);
                 waiting.push(unique);
                 Ok(())
             }

@@ -80,7 +80,7 @@ pub struct ProbeOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeModule {
-    /// Its name.
+    /// What `/probe?auth_module=` names it.
     pub name: String,
     /// Role.
     pub user: String,

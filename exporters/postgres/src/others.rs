@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// The tables of one more database.
 #[derive(Clone, Debug, Serialize)]
 pub struct OtherDatabase {
-    /// Its name.
+    /// As in `pg_database.datname`.
     pub name: String,
     /// Its tables, or why they are not there.
     pub tables: Section<Arc<DatabaseTables>>,

@@ -19,7 +19,7 @@ columns! {
 /// The size of a database.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DatabaseSize {
-    /// Its name.
+    /// As in `pg_database.datname`.
     pub name: String,
     /// Bytes on disk; none when we may not ask, or it could not be read for long.
     pub bytes: Option<i64>,

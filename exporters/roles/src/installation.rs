@@ -29,7 +29,7 @@ const MIGRATIONS: &str = "aura_ia_mcp/ops/role_engine/migration_audit.json";
 pub struct Roles {
     /// The installation's folder's name.
     pub installation: String,
-    /// Its folder.
+    /// The root folder, as configured.
     pub root: PathBuf,
     /// The registry's and the YAML files' roles, or the taxonomy's where there is no registry; the most trusted first.
     pub roles: Vec<Role>,

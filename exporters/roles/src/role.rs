@@ -39,7 +39,7 @@ const TRUST_WORDS: [&str; 6] = ["untrusted", "basic", "standard", "elevated", "p
 /// A role of an installation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Role {
-    /// Its name.
+    /// Its key in the registry or taxonomy, or the name of its file.
     pub name: String,
     /// What it is for; `null` when its file does not say.
     pub purpose: Option<String>,

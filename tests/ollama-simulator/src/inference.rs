@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     engine::EngineResponse,
-    request::{self, absent, bad, context, find, keep, option, text},
+    request::{self, absent, bad, context, find, keep, not_found, option, text},
     routes::{Refusal, json as answer_json, json_text, lines, refusal_text},
     schedule::{acquire, failed},
     state::{Running, Shared},
@@ -48,6 +48,9 @@ pub(crate) async fn embed(shared: &Arc<Shared>, body: &Bytes) -> Result<Response
     let keep = keep(shared, &fields)?;
     let pull_it = |name: &str| format!("model {name:?} not found, try pulling it first");
     let model = find(shared, text(&fields, "model"), pull_it)?;
+    if model.capabilities.is_empty() {
+        return Err(not_found(&pull_it(&model.name)));
+    }
     let context = context(shared, &fields, &model)?;
     let (_request, load) = acquire(shared, &model, context, keep).await?;
     let mut spent = Spent::default();

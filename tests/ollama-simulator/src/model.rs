@@ -34,7 +34,7 @@ pub struct Model {
     pub num_ctx: Option<u64>,
     /// `SYSTEM` of its Modelfile.
     pub system: Option<String>,
-    /// What it can do.
+    /// What it can do; nothing when the file of its weights is gone.
     pub capabilities: Vec<String>,
     /// Bytes of memory when loaded.
     pub memory: u64,

@@ -57,6 +57,7 @@ fn server() -> Simulator {
         Model { vram: 0, ..Model::embedding("emb", GIB) },
         Model { vram: 0, ..Model::new("huge", 400 * GIB) },
         Model { load: LoadBehaviour::Fails(broken.into()), ..small("broken", 2048) },
+        Model { capabilities: Vec::new(), ..small("gone", 2048) },
         Model { remote_host: Some("https://ollama.com:443".into()), ..Model::new("far:cloud", GIB) },
     ] {
         simulator.install(model);

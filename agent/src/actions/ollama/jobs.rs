@@ -178,7 +178,7 @@ impl Jobs {
 
     fn ring(&self) {
         self.changed.send_modify(|count| *count += 1);
-        self.hub.ring(Ollama::NAME);
+        self.hub.notify(Ollama::NAME);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -21,7 +21,7 @@ use super::{
     jobs::{Job, Order, Progress},
 };
 use crate::{
-    api::{Access, Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
+    api::{Access, ApiError, Failure, Operation, Query, REASONS, Routes, Success},
     views::ollama::newest,
 };
 
@@ -41,9 +41,9 @@ const LOAD: Operation = Operation::post("load_model", "/v1/models/{name}/load", 
     .access(Access::Controllers)
     .path_parameter("name", NAME, "llama3.1:8b")
     .query::<Asked>()
-    .answers(&[
-        Answer::json::<Done>(200, "It is loaded."),
-        Answer::json::<Done>(202, "It is not loaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on."),
+    .responses(&[
+        Success::json::<Done>(200, "It is loaded."),
+        Success::json::<Done>(202, "It is not loaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on."),
     ])
     .errors(&[
         Failure::new(400, &["bad_query", "bad_keep_alive"], "a parameter is wrong, stands twice, or is none of these"),
@@ -64,9 +64,9 @@ const UNLOAD: Operation = Operation {
     path: "/v1/models/{name}/unload",
     summary: "Unloads a model.",
     query: Operation::get("", "", "").query::<AskedToUnload>().query,
-    answers: &[
-        Answer::json::<Done>(200, "It is unloaded, or was not in memory (`already`)."),
-        Answer::json::<Done>(
+    responses: &[
+        Success::json::<Done>(200, "It is unloaded, or was not in memory (`already`)."),
+        Success::json::<Done>(
             202,
             "It is not unloaded yet: after 100 s, or at once with `wait=false`. The feed says how it goes on.",
         ),
@@ -100,9 +100,9 @@ const LOAD_ALL: Operation =
         .description("One after the other, until they no longer fit into memory together.")
         .access(Access::Controllers)
         .query::<Asked>()
-        .answers(&[
-            Answer::json::<Accepted>(200, "All are loaded already."),
-            Answer::json::<Accepted>(202, "They will be loaded; the feed says how it goes on."),
+        .responses(&[
+            Success::json::<Accepted>(200, "All are loaded already."),
+            Success::json::<Accepted>(202, "They will be loaded; the feed says how it goes on."),
         ])
         .errors(&[
             Failure::new(

@@ -88,13 +88,13 @@ mod tests {
         fn no_pattern_of_requests_gets_more_through(
             milliseconds in 1..500_u64,
             burst in 0..6_u32,
-            pauses in prop::collection::vec(0..700_u64, 1..200),
+            gaps in prop::collection::vec(0..700_u64, 1..200),
         ) {
             let limit = limit(milliseconds, burst);
             let start = Instant::now();
             let (mut elapsed, mut admitted) = (0, 0);
-            for pause in pauses {
-                elapsed += pause;
+            for gap in gaps {
+                elapsed += gap;
                 admitted += u64::from(limit.check(start + Duration::from_millis(elapsed)).is_ok());
                 prop_assert!(admitted <= u64::from(burst.max(1)) + elapsed / milliseconds);
             }

@@ -1,4 +1,6 @@
-//! One client: a slot for the newest message instead of a queue, and the few control frames it is owed.
+//! One client: a slot for the newest message instead of a queue, and a few control frames.
+
+mod receive;
 
 use std::{
     collections::VecDeque,
@@ -10,33 +12,25 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use super::{
-    answer::{self, Reaction},
     deflate::Deflate,
-    frame::{self, Opcode},
+    frame,
     limits::{Limits, Permit},
-    parser::{Event, Parser, Rules, Violation},
+    parser::Parser,
     slot::Message,
     socket::Socket,
     stats::Closed,
 };
 
-/// What a read and a frame cost beside their bytes, so that many small ones are a flood too.
-const READ_COST: u32 = 32;
-const FRAME_COST: u32 = 96;
-
-/// Replies that may wait for a client that does not read them.
-const REPLIES: usize = 16;
-
 /// Messages that a client may have unread. Its kernel takes in many more, and acknowledges them, while the
 /// program behind it does not read at all; only the program's pong says that it does. So the fourth message
 /// in a row asks for one, and the fifth waits for it. A pong costs about as much as a message, so no more of them
-/// are asked for; a client is only slowed by it if its answers take longer than a message.
+/// are asked for; a client is only slowed by it if its pongs take longer than a message.
 const UNREAD: u8 = 4;
 
 /// Which message in a row asks for a pong.
 const ASK_AFTER: u8 = 4;
 
-/// What the thread lends a client while it is this client's turn.
+/// What the thread lends a client while it serves it.
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) limits: &'a Limits,
@@ -61,22 +55,22 @@ pub(super) struct Client {
     terms: Terms,
     /// When the next message is due, for a client with a pace.
     due: Instant,
-    /// Number of the newest message that it got or is owed.
+    /// Number of the newest message that it got or will get.
     seq: u64,
     /// The newest message waits until the client reads.
-    owed: bool,
-    /// Messages sent that no pong has told of yet.
+    pending: bool,
+    /// Messages sent that no pong has acknowledged yet.
     unread: u8,
-    /// How many of them were sent after the ping that is not answered yet.
+    /// How many of them were sent after the ping that has no pong yet.
     after_ping: Option<u8>,
     /// What is left of the frame being written: part of a shared one, usually nothing.
     writing: Bytes,
     backlog: Option<Box<Backlog>>,
     /// Kept only while a message has arrived in part.
     parser: Option<Box<Parser>>,
-    allowance: u32,
-    heard: Instant,
-    /// Pings since it was heard.
+    budget: u32,
+    last_received: Instant,
+    /// Pings since something was received.
     pings: u32,
     phase: Phase,
 }
@@ -96,11 +90,11 @@ enum Phase {
     Closing {
         reason: Closed,
         until: Instant,
-        /// Nothing that still arrives matters, but for the end of the stream.
-        deaf: bool,
+        /// What still arrives is thrown away, until the end of the stream.
+        discarding: bool,
         /// Bytes that are still read and thrown away. What comes after them stays in the kernel: cutting the
         /// connection there would take the close frame with it.
-        discard_budget: usize,
+        discard_bytes: usize,
         sent: bool,
     },
 }
@@ -115,14 +109,14 @@ impl Client {
             terms,
             due: turn.now,
             seq: 0,
-            owed: false,
+            pending: false,
             unread: 0,
             after_ping: None,
             writing: Bytes::new(),
             backlog: None,
             parser: None,
-            allowance: turn.limits.incoming_burst,
-            heard: turn.now,
+            budget: turn.limits.incoming_burst,
+            last_received: turn.now,
             pings: 0,
             phase: Phase::Open,
         }
@@ -134,7 +128,7 @@ impl Client {
 
     /// Whether what arrives is worth reading.
     pub(super) fn listens(&self) -> bool {
-        !matches!(self.phase, Phase::Closing { discard_budget: 0, .. })
+        !matches!(self.phase, Phase::Closing { discard_bytes: 0, .. })
     }
 
     pub(super) fn wants_deflate(&self) -> bool {
@@ -145,7 +139,7 @@ impl Client {
         self.permit.feed.stats.count_closed(reason);
     }
 
-    /// Gives it a message of its feed, or remembers that it is owed the newest one. Giving the same message
+    /// Gives it a message of its feed, or remembers that the newest one is pending. Giving the same message
     /// twice does nothing.
     ///
     /// # Errors
@@ -156,8 +150,8 @@ impl Client {
         }
         self.count_skipped(message.seq());
         self.seq = message.seq();
-        if self.owed || !self.writing.is_empty() || self.backlog.is_some() {
-            self.owed = true;
+        if self.pending || !self.writing.is_empty() || self.backlog.is_some() {
+            self.pending = true;
             return Ok(());
         }
         self.send_message(message, turn.deflate)
@@ -166,7 +160,7 @@ impl Client {
     /// Counts what lies between the last message that it got and the one it gets next. A client that asked
     /// for a slower pace misses nothing it wanted.
     fn count_skipped(&self, seq: u64) {
-        let last = if self.owed { self.seq } else { self.seq + 1 };
+        let last = if self.pending { self.seq } else { self.seq + 1 };
         if self.seq > 0 && seq > last && self.terms.pace.is_zero() {
             self.permit.feed.stats.skipped.fetch_add(seq - last, Relaxed);
         }
@@ -190,7 +184,7 @@ impl Client {
 
     fn send_message(&mut self, message: &Message, deflate: &mut Deflate) -> Result<(), Closed> {
         if self.unread >= UNREAD {
-            self.owed = true;
+            self.pending = true;
             return Ok(());
         }
         let frame = if self.terms.deflate { message.deflated(deflate) } else { message.frame() };
@@ -198,7 +192,7 @@ impl Client {
         let length = if asks { frame.len() } else { frame.len() - frame::PING.len() };
         match self.socket.write(&frame[..length]) {
             Ok(taken) => {
-                self.owed = false;
+                self.pending = false;
                 self.unread += 1;
                 self.after_ping = if asks { Some(0) } else { self.after_ping.map(|sent| sent + 1) };
                 self.permit.feed.stats.messages.fetch_add(1, Relaxed);
@@ -211,7 +205,7 @@ impl Client {
             }
             // Not started, so a newer one can still take its place.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.owed = true;
+                self.pending = true;
                 Ok(())
             }
             Err(_) => Err(self.lost()),
@@ -257,14 +251,14 @@ impl Client {
                 None => self.backlog = None,
             }
         }
-        if let Phase::Closing { deaf, sent, .. } = &mut self.phase {
+        if let Phase::Closing { discarding, sent, .. } = &mut self.phase {
             if !*sent && self.socket.flush().is_ok() {
                 *sent = true;
-                if *deaf {
+                if *discarding {
                     self.socket.half_close();
                 }
             }
-        } else if self.owed
+        } else if self.pending
             && let Some(message) = self.permit.feed.slot.latest(&self.permit.feed.stats)
         {
             self.count_skipped(message.seq());
@@ -274,112 +268,16 @@ impl Client {
         Ok(())
     }
 
-    /// Takes bytes that arrived.
-    pub(super) fn receive(&mut self, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Closed> {
-        if let Phase::Closing { deaf: true, discard_budget, .. } = &mut self.phase {
-            *discard_budget = discard_budget.saturating_sub(bytes.len());
-            return Ok(());
-        }
-        self.heard = turn.now;
-        self.pings = 0;
-        self.charge(READ_COST.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX)), turn);
-        let rules = Rules { message_bytes: turn.limits.message_bytes, deflate: self.terms.deflate };
-        let mut parser = self.parser.take().map_or_else(Parser::default, |parser| *parser);
-        let mut input = bytes;
-        while !self.is_deaf() {
-            match parser.take(&mut input, rules, turn.deflate) {
-                Ok(Some(event)) => self.handle(event, turn)?,
-                Ok(None) => break,
-                Err(violation) => self.fail(violation, turn),
-            }
-        }
-        if !parser.is_idle() && !self.is_deaf() {
-            self.parser = Some(Box::new(parser));
-        }
-        self.flush(turn)
-    }
-
-    fn is_deaf(&self) -> bool {
-        matches!(self.phase, Phase::Closing { deaf: true, .. })
-    }
-
-    fn handle(&mut self, event: Event, turn: &mut Turn<'_>) -> Result<(), Closed> {
-        self.charge(FRAME_COST, turn);
-        if let Phase::Closing { reason, .. } = self.phase {
-            // We said good-bye first; all that matters now is the answer.
-            return if matches!(event, Event::Close(_)) { Err(reason) } else { Ok(()) };
-        }
-        let reaction = match event {
-            Event::Pong => {
-                if let Some(sent) = self.after_ping.take() {
-                    self.unread = sent;
-                    // It was asked for, so it is free.
-                    self.allowance = self.allowance.saturating_add(FRAME_COST + READ_COST);
-                }
-                return Ok(());
-            }
-            Event::Ping(payload) => {
-                self.backlog().pong = Some(frame::build(Opcode::Pong, &payload));
-                return self.flush(turn);
-            }
-            Event::Close(code) => {
-                let echo = code.map_or_else(|| frame::build(Opcode::Close, &[]), |code| frame::close(code, ""));
-                self.begin_close(echo, Closed::Peer, true, turn);
-                return Ok(());
-            }
-            Event::Text(text) => answer::text(&text, self.permit.feed.answer.as_deref()),
-            Event::Binary(_) => {
-                self.fail(Violation { code: 1003, reason: "only text is understood" }, turn);
-                return Ok(());
-            }
-        };
-        match reaction {
-            Reaction::Pace(pace) => {
-                self.terms.pace = pace;
-                self.due = turn.now + pace;
-            }
-            Reaction::Reply(reply) => {
-                self.backlog().replies.push_back(reply);
-                self.flush(turn)?;
-                if self.backlog.as_ref().is_some_and(|backlog| backlog.replies.len() > REPLIES) {
-                    self.fail(Violation { code: 1008, reason: "replies are not read" }, turn);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn charge(&mut self, cost: u32, turn: &Turn<'_>) {
-        match self.allowance.checked_sub(cost) {
-            Some(left) => self.allowance = left,
-            None if self.is_closing() => self.allowance = 0,
-            None => self.fail(Violation { code: 1008, reason: "too much too fast" }, turn),
-        }
-    }
-
-    fn backlog(&mut self) -> &mut Backlog {
-        self.backlog.get_or_insert_default()
-    }
-
-    fn fail(&mut self, violation: Violation, turn: &Turn<'_>) {
-        let Violation { code, reason } = violation;
-        if !self.is_closing() {
-            self.begin_close(frame::close(code, reason), Closed::of_code(code), true, turn);
-        } else if let Phase::Closing { deaf, .. } = &mut self.phase {
-            *deaf = true;
-        }
-    }
-
-    /// Says good-bye if it may no longer listen.
-    pub(super) fn review(&mut self, turn: &mut Turn<'_>) -> Result<(), Closed> {
-        if self.is_closing() || self.permit.pass.as_ref().is_none_or(|pass| pass()) {
+    /// Sends a close frame if it may no longer listen.
+    pub(super) fn recheck(&mut self, turn: &mut Turn<'_>) -> Result<(), Closed> {
+        if self.is_closing() || self.permit.allowed.as_ref().is_none_or(|allowed| allowed()) {
             return Ok(());
         }
         self.begin_close(frame::close(1008, "who may listen has changed"), Closed::Access, false, turn);
         self.flush(turn)
     }
 
-    /// Says good-bye because the agent stops.
+    /// Sends a close frame because the agent stops.
     pub(super) fn go_away(&mut self, until: Instant, turn: &mut Turn<'_>) -> Result<(), Closed> {
         if !self.is_closing() {
             self.begin_close(frame::close(1001, "the agent stops"), Closed::Shutdown, false, turn);
@@ -390,10 +288,14 @@ impl Client {
         self.flush(turn)
     }
 
-    fn begin_close(&mut self, frame: Bytes, reason: Closed, deaf: bool, turn: &Turn<'_>) {
+    fn backlog(&mut self) -> &mut Backlog {
+        self.backlog.get_or_insert_default()
+    }
+
+    fn begin_close(&mut self, frame: Bytes, reason: Closed, discarding: bool, turn: &Turn<'_>) {
         let until = turn.now + turn.limits.close_timeout;
-        self.phase = Phase::Closing { reason, until, deaf, discard_budget: 256 * 1024, sent: false };
-        self.owed = false;
+        self.phase = Phase::Closing { reason, until, discarding, discard_bytes: 256 * 1024, sent: false };
+        self.pending = false;
         self.backlog = Some(Box::new(Backlog { close: Some(frame), ..Backlog::default() }));
     }
 
@@ -405,7 +307,7 @@ impl Client {
         }
     }
 
-    /// Looks at the clock: refills the allowance, asks a silent client, drops a dead one.
+    /// Looks at the clock: refills the budget, pings an idle client, drops a dead one.
     pub(super) fn tick(&mut self, elapsed: Duration, turn: &mut Turn<'_>) -> Result<(), Closed> {
         if let Phase::Closing { reason, until, sent, .. } = self.phase {
             if turn.now < until {
@@ -420,13 +322,13 @@ impl Client {
         let refill = (elapsed.as_secs_f64() * f64::from(limits.incoming_per_second)).min(f64::from(u32::MAX));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and u32::MAX")]
         let refill = refill as u32;
-        self.allowance = self.allowance.saturating_add(refill).min(limits.incoming_burst);
-        let silent = turn.now.saturating_duration_since(self.heard);
-        if silent >= limits.dead_after {
+        self.budget = self.budget.saturating_add(refill).min(limits.incoming_burst);
+        let idle = turn.now.saturating_duration_since(self.last_received);
+        if idle >= limits.idle_timeout {
             self.socket.abandon();
             return Err(Closed::Dead);
         }
-        if silent >= limits.ping_interval * (self.pings + 1) {
+        if idle >= limits.ping_interval * (self.pings + 1) {
             self.pings += 1;
             self.backlog().ping = true;
             return self.flush(turn);

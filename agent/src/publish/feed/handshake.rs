@@ -14,14 +14,14 @@ use crate::api::{ApiError, check_origin};
 /// What a server proves its understanding with.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// A handshake that may be answered with yes.
+/// A handshake that may be accepted.
 #[derive(Debug)]
 pub(super) struct Handshake {
     accept: String,
     pub(super) terms: Terms,
 }
 
-/// A handshake that is answered with no, and why.
+/// A handshake that is refused, and why.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reason: Refused,
@@ -57,7 +57,7 @@ impl Refusal {
 }
 
 impl Handshake {
-    /// The answer that turns the connection into a WebSocket.
+    /// The response that turns the connection into a WebSocket.
     pub(super) fn response(&self) -> Result<Response, Refusal> {
         let mut response = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)

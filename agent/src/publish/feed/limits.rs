@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Pass, Shared, stats::Refused};
+use super::{Shared, StillAllowed, stats::Refused};
 use crate::net::network;
 
 /// Bounds on everything that a client can make grow.
@@ -23,13 +23,13 @@ pub struct Limits {
     pub incoming_per_second: u32,
     /// What it may send at once when it has sent nothing for a while.
     pub incoming_burst: u32,
-    /// A client that said nothing for this long is asked whether it is still there.
+    /// A client from which nothing came for this long gets a ping.
     pub ping_interval: Duration,
-    /// A client that said nothing for this long is dropped.
-    pub dead_after: Duration,
+    /// A client from which nothing came for this long is dropped.
+    pub idle_timeout: Duration,
     /// Whether permessage-deflate is agreed on with clients who offer it.
     pub compression: bool,
-    /// How long the other side may take to answer a close frame.
+    /// How long a client may take to reply to a close frame.
     pub close_timeout: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Default for Limits {
             incoming_per_second: 8 * 1024,
             incoming_burst: 64 * 1024,
             ping_interval: Duration::from_secs(20),
-            dead_after: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(60),
             compression: true,
             close_timeout: Duration::from_secs(1),
         }
@@ -62,7 +62,7 @@ struct Counts {
 }
 
 impl Admission {
-    /// Takes a place for a client of this feed.
+    /// Takes a permit for a client of this feed.
     pub(super) fn admit(
         self: &Arc<Self>,
         feed: &Arc<Shared>,
@@ -81,16 +81,16 @@ impl Admission {
         *here += 1;
         counts.total += 1;
         feed.stats.clients.fetch_add(1, Relaxed);
-        Ok(Permit { admission: Arc::clone(self), feed: Arc::clone(feed), pass: None, address })
+        Ok(Permit { admission: Arc::clone(self), feed: Arc::clone(feed), allowed: None, address })
     }
 }
 
-/// A client's place, free again when this is dropped.
+/// A client's permit, given back when this is dropped.
 pub(super) struct Permit {
     admission: Arc<Admission>,
     pub(super) feed: Arc<Shared>,
-    /// Says whether the client may stay; nobody says so when there is none.
-    pub(super) pass: Option<Pass>,
+    /// Whether the client may stay; it always may when there is none.
+    pub(super) allowed: Option<StillAllowed>,
     address: IpAddr,
 }
 

@@ -2,18 +2,20 @@
 //!
 //! HTTP does the handshake; then the socket is taken out of the HTTP server and belongs to one thread that
 //! owns all clients of all feeds. A feed holds one message, the newest, encoded once into a frame whose bytes
-//! all clients share. A client holds a place in that frame, never a queue: one that reads too slowly
+//! all clients share. A client holds a position in that frame, never a queue: one that reads too slowly
 //! finishes the frame it has begun and goes on with the newest. Nothing is encoded while nobody listens.
 //!
 //! This part never samples: it is handed messages by [`Feed::publish`].
 
-mod answer;
+mod broadcast;
 mod client;
 mod deflate;
 mod frame;
 mod handshake;
+mod inbox;
 mod limits;
 mod parser;
+mod reply;
 mod slot;
 mod socket;
 mod stats;
@@ -32,19 +34,20 @@ use bytes::Bytes;
 use http::Request;
 use hyper_util::rt::TokioIo;
 
-pub use self::{
-    answer::{Answering, error},
-    limits::Limits,
-    slot::Message,
-    stats::{Closed, Refused, Stats},
-};
 use self::{
     client::Terms,
     handshake::Refusal,
+    inbox::{Accepted, Command, Inbox},
     limits::{Admission, Permit},
     slot::Slot,
     socket::Socket,
-    thread::{Command, Inbox, Newcomer, Thread},
+    thread::Thread,
+};
+pub use self::{
+    limits::Limits,
+    reply::{Replies, error},
+    slot::Message,
+    stats::{Closed, Refused, Stats},
 };
 use crate::net::{Stream, Wire};
 
@@ -52,7 +55,7 @@ use crate::net::{Stream, Wire};
 const HANDOVER: Duration = Duration::from_secs(10);
 
 /// Says whether a client may still listen.
-pub type Pass = Box<dyn Fn() -> bool + Send>;
+pub type StillAllowed = Box<dyn Fn() -> bool + Send>;
 
 /// All feeds and the thread that serves their clients. Clones mean the same feeds; the thread ends with
 /// [`Feeds::shutdown`], or with the last clone.
@@ -68,7 +71,7 @@ struct Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.inbox.leave(Command::Stop(Duration::ZERO));
+        self.inbox.send(Command::Stop(Duration::ZERO));
     }
 }
 
@@ -95,14 +98,14 @@ struct Shared {
     /// Its place in the thread's list.
     index: usize,
     slot: Slot,
-    /// What a newcomer gets instead of the newest message, where there is such a thing.
+    /// What a new client gets instead of the newest message, where there is such a thing.
     greeting: Slot,
     stats: Stats,
-    answer: Option<Box<Answering>>,
+    replies: Option<Box<Replies>>,
 }
 
 impl Shared {
-    /// What a newcomer gets.
+    /// What a new client gets.
     fn first(&self) -> Option<Arc<Message>> {
         self.greeting.latest(&self.stats).or_else(|| self.slot.latest(&self.stats))
     }
@@ -123,17 +126,17 @@ impl Feeds {
 
     /// Adds a feed.
     pub fn open(&self, name: &'static str) -> Feed {
-        self.open_answering(name, None)
+        self.open_replying(name, None)
     }
 
     /// Adds a feed that understands messages from its clients itself.
-    pub fn open_answering(&self, name: &'static str, answer: Option<Box<Answering>>) -> Feed {
+    pub fn open_replying(&self, name: &'static str, replies: Option<Box<Replies>>) -> Feed {
         // Numbers are given in the order in which the thread learns of the feeds.
         let mut opened = self.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let (slot, greeting, stats) = (Slot::default(), Slot::default(), Stats::default());
-        let shared = Arc::new(Shared { name, index: *opened, slot, greeting, stats, answer });
+        let shared = Arc::new(Shared { name, index: *opened, slot, greeting, stats, replies });
         *opened += 1;
-        self.0.inbox.leave(Command::Open(Arc::clone(&shared)));
+        self.0.inbox.send(Command::Open(Arc::clone(&shared)));
         Feed { shared, inbox: Arc::clone(&self.0.inbox), admission: Arc::clone(&self.0.admission) }
     }
 
@@ -142,16 +145,16 @@ impl Feeds {
         *self.0.inbox.limits.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
-    /// Says good-bye (1008) to every client that may no longer listen. Whoever connects is asked as well, so nobody slips
+    /// Closes (1008) every client that may no longer listen. Whoever connects is checked as well, so nobody slips
     /// through who is on the way in.
-    pub fn review(&self) {
-        self.0.inbox.leave(Command::Review);
+    pub fn recheck(&self) {
+        self.0.inbox.send(Command::Recheck);
     }
 
-    /// Says good-bye (1001) to every client, waits at most this long for their answers, and ends the thread.
+    /// Closes (1001) every client, waits at most this long for their close frames, and ends the thread.
     /// Blocks until then.
     pub fn shutdown(&self, within: Duration) {
-        self.0.inbox.leave(Command::Stop(within));
+        self.0.inbox.send(Command::Stop(within));
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.join().is_err()
@@ -205,7 +208,7 @@ impl Feed {
         self.shared.slot.latest(&self.shared.stats)
     }
 
-    /// Answers a WebSocket handshake, and takes the connection over when the answer is yes. `address` is the
+    /// Responds to a WebSocket handshake, and takes the connection over when it is accepted. `address` is the
     /// client's. The HTTP server must serve [`Wire`]s inside [`TokioIo`], with upgrades.
     pub fn serve<B>(&self, request: &mut Request<B>, address: IpAddr) -> Response {
         self.serve_while(request, address, &[], None)
@@ -217,9 +220,9 @@ impl Feed {
         request: &mut Request<B>,
         address: IpAddr,
         origins: &[String],
-        pass: Option<Pass>,
+        allowed: Option<StillAllowed>,
     ) -> Response {
-        match self.try_serve(request, address, origins, pass) {
+        match self.try_serve(request, address, origins, allowed) {
             Ok(response) => response,
             Err(refusal) => {
                 self.shared.stats.count_refused(refusal.reason);
@@ -233,14 +236,14 @@ impl Feed {
         request: &mut Request<B>,
         address: IpAddr,
         origins: &[String],
-        pass: Option<Pass>,
+        allowed: Option<StillAllowed>,
     ) -> Result<Response, Refusal> {
         let limits = self.inbox.limits();
         let (method, version) = (request.method(), request.version());
         let mut handshake = handshake::check(method, version, request.uri(), request.headers(), origins)?;
         handshake.terms.deflate &= limits.compression;
         let mut permit = self.admission.admit(&self.shared, address, &limits).map_err(Refusal::full)?;
-        permit.pass = pass;
+        permit.allowed = allowed;
         let response = handshake.response()?;
         let upgrade = hyper::upgrade::on(request);
         let (feed, terms) = (self.clone(), handshake.terms);
@@ -268,7 +271,7 @@ impl Feed {
         // Encoded here, if it has to be, so that the thread need not.
         self.shared.first();
         let socket = Socket::from_stream(stream)?;
-        self.inbox.leave(Command::Accept(Box::new(Newcomer { socket, permit, terms, already_read })));
+        self.inbox.send(Command::Accept(Box::new(Accepted { socket, permit, terms, already_read })));
         Ok(())
     }
 }

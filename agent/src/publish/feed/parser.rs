@@ -24,7 +24,7 @@ pub(super) enum Event {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
-    /// The client says good-bye, with its code if it gave one.
+    /// The client closes, with its code if it gave one.
     Close(Option<u16>),
 }
 

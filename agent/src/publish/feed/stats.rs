@@ -35,11 +35,11 @@ pub enum Refused {
 /// Why a client is not there any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It said good-bye.
+    /// It closed with a close frame.
     Peer,
-    /// Its connection ended without a good-bye.
+    /// Its connection ended without a close frame.
     Gone,
-    /// Nothing was heard of it for too long.
+    /// Nothing came from it for too long.
     Dead,
     /// It broke the protocol: 1002.
     Protocol,

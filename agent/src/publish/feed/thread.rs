@@ -1,5 +1,5 @@
-//! The thread that owns every client of every feed: it waits for sockets, takes newcomers, and walks the
-//! clients of a feed when there is a new message.
+//! The thread that owns every client of every feed: it waits for sockets, takes new clients, and hands new messages
+//! out.
 
 use std::{
     io,
@@ -7,89 +7,45 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use super::{
-    Shared,
-    client::{Client, Terms, Turn},
+    broadcast::Broadcast,
+    client::{Client, Turn},
     deflate::Deflate,
-    limits::{Limits, Permit},
-    slot::Message,
+    inbox::{Accepted, Command, Inbox},
+    limits::Limits,
     socket::Socket,
     stats::Closed,
 };
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Clients that a walk serves before the thread looks at its sockets again.
-const STRIDE: usize = 512;
+/// Clients that get a message before the thread looks at its sockets again.
+const BATCH: usize = 512;
 
 /// Reads of one client before it is another's turn.
 const READS: usize = 4;
 
-/// How long the thread lets events gather after it had some. Answers of many clients trickle in one by one, and
+/// How long the thread lets events come together after it had some. Pongs of many clients trickle in one by one, and
 /// waking up for each costs more than reading it.
-const GATHER: Duration = Duration::from_millis(1);
+const COALESCE: Duration = Duration::from_millis(1);
 
 /// How often clients are looked at for the clock's sake; more often while some are closing.
 const TICK: Duration = Duration::from_secs(1);
 const CLOSING_TICK: Duration = Duration::from_millis(100);
-
-/// What other threads leave for this one.
-pub(super) struct Inbox {
-    waker: Waker,
-    /// `None` once the thread has ended: what is left then is dropped.
-    left: Mutex<Option<Vec<Command>>>,
-    pub(super) limits: Mutex<Arc<Limits>>,
-}
-
-pub(super) enum Command {
-    Open(Arc<Shared>),
-    Accept(Box<Newcomer>),
-    Review,
-    Stop(Duration),
-}
-
-/// A connection whose handshake is done.
-pub(super) struct Newcomer {
-    pub(super) socket: Socket,
-    pub(super) permit: Permit,
-    pub(super) terms: Terms,
-    /// What the HTTP server had read beyond the handshake.
-    pub(super) already_read: Bytes,
-}
-
-impl Inbox {
-    pub(super) fn leave(&self, command: Command) {
-        if let Some(left) = &mut *self.left.lock().unwrap_or_else(PoisonError::into_inner) {
-            left.push(command);
-        }
-        self.wake();
-    }
-
-    pub(super) fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "the feed thread cannot be woken");
-        }
-    }
-
-    pub(super) fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&self.limits.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 pub(super) struct Thread {
     poll: Poll,
     inbox: Arc<Inbox>,
     limits: Arc<Limits>,
     clients: Slab<Client>,
-    feeds: Vec<Walk>,
+    feeds: Vec<Broadcast>,
     /// Clients with more to read than one turn allows.
     again: Vec<usize>,
     gone: Vec<(usize, Closed)>,
-    scratch: Box<[u8]>,
+    read_buffer: Box<[u8]>,
     deflate: Deflate,
     deflating: usize,
     ticked: Instant,
@@ -106,23 +62,12 @@ struct Ready {
     ended: bool,
 }
 
-/// A feed's clients, and how far the newest message got among them.
-struct Walk {
-    feed: Arc<Shared>,
-    members: Vec<usize>,
-    /// Number of the newest message that a walk was started for.
-    seq: u64,
-    message: Option<Arc<Message>>,
-    next: usize,
-    left: usize,
-}
-
 impl Thread {
     pub(super) fn new(limits: Limits) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let limits = Arc::new(limits);
-        let inbox = Inbox { waker, left: Mutex::new(Some(Vec::new())), limits: Mutex::new(Arc::clone(&limits)) };
+        let inbox = Inbox { waker, commands: Mutex::new(Some(Vec::new())), limits: Mutex::new(Arc::clone(&limits)) };
         Ok(Self {
             poll,
             inbox: Arc::new(inbox),
@@ -131,7 +76,7 @@ impl Thread {
             feeds: Vec::new(),
             again: Vec::new(),
             gone: Vec::new(),
-            scratch: vec![0; 16 * 1024].into(),
+            read_buffer: vec![0; 16 * 1024].into(),
             deflate: Deflate::default(),
             deflating: 0,
             ticked: Instant::now(),
@@ -171,23 +116,23 @@ impl Thread {
                     served = true;
                 }
             }
-            self.bury();
-            self.obey(now);
-            self.walk(now);
+            self.remove_gone();
+            self.run_commands(now);
+            self.broadcast(now);
             self.tick(now);
-            self.bury();
+            self.remove_gone();
             if self.stopping.is_some_and(|until| self.clients.is_empty() || now >= until) {
                 return;
             }
             if served && self.poll_timeout() != Some(Duration::ZERO) {
-                std::thread::sleep(GATHER);
+                std::thread::sleep(COALESCE);
             }
         }
     }
 
     /// How long nothing may happen; for ever without clients.
     fn poll_timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty() || self.feeds.iter().any(|walk| walk.left > 0) {
+        if !self.again.is_empty() || self.feeds.iter().any(|broadcast| broadcast.left > 0) {
             return Some(Duration::ZERO);
         }
         if self.clients.is_empty() && self.stopping.is_none() {
@@ -208,7 +153,7 @@ impl Thread {
             result = client.flush(&mut turn);
         }
         if ready.read && result.is_ok() {
-            result = read(client, &mut self.scratch, ready.ended, &mut turn).map(|more| {
+            result = read(client, &mut self.read_buffer, ready.ended, &mut turn).map(|more| {
                 if more {
                     self.again.push(key);
                 }
@@ -227,26 +172,26 @@ impl Thread {
         }
     }
 
-    fn obey(&mut self, now: Instant) {
-        let commands = self.inbox.left.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(std::mem::take);
+    fn run_commands(&mut self, now: Instant) {
+        let commands = self.inbox.commands.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(std::mem::take);
         for command in commands.into_iter().flatten() {
             match command {
                 Command::Open(feed) => {
-                    self.feeds.push(Walk { feed, members: Vec::new(), seq: 0, message: None, next: 0, left: 0 });
+                    self.feeds.push(Broadcast::new(feed));
                 }
-                Command::Accept(newcomer) => self.welcome(*newcomer, now),
-                Command::Review => self.review(now),
+                Command::Accept(accepted) => self.accept(*accepted, now),
+                Command::Recheck => self.recheck(now),
                 Command::Stop(within) => self.stop(now, within),
             }
         }
     }
 
-    fn welcome(&mut self, newcomer: Newcomer, now: Instant) {
-        let Newcomer { socket, permit, terms, already_read } = newcomer;
+    fn accept(&mut self, accepted: Accepted, now: Instant) {
+        let Accepted { socket, permit, terms, already_read } = accepted;
         let feed = Arc::clone(&permit.feed);
         let mut turn = Turn { now, limits: &self.limits, deflate: &mut self.deflate };
         let mut client = Client::new(socket, permit, terms, feed.index, &turn);
-        let walk = &mut self.feeds[feed.index];
+        let broadcast = &mut self.feeds[feed.index];
         let entry = self.clients.vacant_entry();
         let key = entry.key();
         if let Err(error) = client.socket.register(self.poll.registry(), Token(key)) {
@@ -254,11 +199,11 @@ impl Thread {
             return;
         }
         feed.stats.opened.fetch_add(1, Relaxed);
-        client.member = walk.members.len();
-        walk.members.push(key);
+        client.member = broadcast.members.len();
+        broadcast.members.push(key);
         self.deflating += usize::from(terms.deflate);
         let client = entry.insert(client);
-        let mut result = client.review(&mut turn);
+        let mut result = client.recheck(&mut turn);
         if result.is_ok()
             && let Some(message) = feed.first()
         {
@@ -277,10 +222,10 @@ impl Thread {
         }
     }
 
-    fn review(&mut self, now: Instant) {
+    fn recheck(&mut self, now: Instant) {
         let mut turn = Turn { now, limits: &self.limits, deflate: &mut self.deflate };
         for (key, client) in &mut self.clients {
-            if let Err(reason) = client.review(&mut turn) {
+            if let Err(reason) = client.recheck(&mut turn) {
                 self.gone.push((key, reason));
             }
             self.closing |= client.is_closing();
@@ -300,22 +245,22 @@ impl Thread {
     }
 
     /// Brings new messages to the clients of their feeds, some clients at a time.
-    fn walk(&mut self, now: Instant) {
-        for walk in &mut self.feeds {
-            walk.renew();
-            let Some(message) = &walk.message else { continue };
+    fn broadcast(&mut self, now: Instant) {
+        for broadcast in &mut self.feeds {
+            broadcast.renew();
+            let Some(message) = &broadcast.message else { continue };
             let mut turn = Turn { now, limits: &self.limits, deflate: &mut self.deflate };
-            for _ in 0..walk.left.min(STRIDE) {
-                walk.left -= 1;
-                walk.next = if walk.next + 1 < walk.members.len() { walk.next + 1 } else { 0 };
-                let key = walk.members[walk.next];
+            for _ in 0..broadcast.left.min(BATCH) {
+                broadcast.left -= 1;
+                broadcast.next = if broadcast.next + 1 < broadcast.members.len() { broadcast.next + 1 } else { 0 };
+                let key = broadcast.members[broadcast.next];
                 if let Err(reason) = self.clients[key].offer(message, &mut turn) {
                     self.gone.push((key, reason));
                 }
             }
-            if walk.left == 0 {
+            if broadcast.left == 0 {
                 // The slot keeps the newest; holding an older one here would only keep its memory.
-                walk.message = None;
+                broadcast.message = None;
             }
         }
     }
@@ -337,8 +282,8 @@ impl Thread {
         }
     }
 
-    /// Lets go of the clients that are gone.
-    fn bury(&mut self) {
+    /// Removes the clients that are gone.
+    fn remove_gone(&mut self) {
         for (key, reason) in std::mem::take(&mut self.gone) {
             let Some(client) = self.clients.try_remove(key) else { continue };
             client.count_closed(reason);
@@ -356,55 +301,22 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        *self.inbox.left.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-impl Walk {
-    /// Starts a walk if there is a newer message. One that is under way goes on with the newer message from
-    /// where it is, so nobody is first or last every time.
-    fn renew(&mut self) {
-        if self.feed.slot.newest() <= self.seq || self.members.is_empty() {
-            return;
-        }
-        if let Some(message) = self.feed.slot.latest(&self.feed.stats) {
-            self.seq = message.seq();
-            if self.left == 0 {
-                self.next += self.members.len() / 3;
-                if self.next >= self.members.len() {
-                    self.next -= self.members.len();
-                }
-            }
-            self.left = self.members.len();
-            self.message = Some(message);
-        }
-    }
-
-    fn remove(&mut self, member: usize, clients: &mut Slab<Client>) {
-        self.members.swap_remove(member);
-        if let Some(&moved) = self.members.get(member) {
-            clients[moved].member = member;
-        }
-        self.next = if self.next < self.members.len() { self.next } else { 0 };
-        if self.left > 0 {
-            // The one that moved may have moved behind the walk; offering a message twice does no harm.
-            self.left = self.members.len();
-        }
+        *self.inbox.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Reads until the socket is empty or the turn is over; `true` if there may be more.
-fn read(client: &mut Client, scratch: &mut [u8], ended: bool, turn: &mut Turn<'_>) -> Result<bool, Closed> {
+fn read(client: &mut Client, read_buffer: &mut [u8], ended: bool, turn: &mut Turn<'_>) -> Result<bool, Closed> {
     for _ in 0..READS {
         if !client.listens() {
             return Ok(false);
         }
-        match client.socket.read(scratch) {
+        match client.socket.read(read_buffer) {
             Ok(0) => return Err(client.lost()),
             Ok(length) => {
-                client.receive(&scratch[..length], turn)?;
+                client.receive(&read_buffer[..length], turn)?;
                 // A short read has emptied a plain socket, and saves asking once more.
-                if length < scratch.len() && !ended && matches!(client.socket, Socket::Plain(_)) {
+                if length < read_buffer.len() && !ended && matches!(client.socket, Socket::Plain(_)) {
                     return Ok(false);
                 }
             }

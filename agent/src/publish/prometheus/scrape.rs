@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aura_exposition::{Coding, Format};
+use aura_exposition::{ContentEncoding, Format};
 use aura_host::NOT_READ;
 use bytes::Bytes;
 use tracing::warn;
@@ -120,16 +120,16 @@ pub(super) fn join(
     readings: &[(&AnySource, Arc<dyn AnyReading>)],
     scrape: &Scrape,
     format: Format,
-    coding: Coding,
+    encoding: ContentEncoding,
 ) -> Bytes {
     let end = (format == Format::OpenMetrics).then(|| Bytes::from_static(END));
     let pieces = readings
         .iter()
         .flat_map(|(source, reading)| cache.text(reading, format).select(|group| scrape.wants(&***source, group)));
     let text = pieces.chain(end).collect::<Vec<Bytes>>().concat();
-    match coding {
-        Coding::Identity => text.into(),
-        Coding::Gzip => compress::gzip(&text),
-        Coding::Zstd => compress::zstd(&text),
+    match encoding {
+        ContentEncoding::Identity => text.into(),
+        ContentEncoding::Gzip => compress::gzip(&text),
+        ContentEncoding::Zstd => compress::zstd(&text),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use aura_exposition::{Coding, Format};
+use aura_exposition::{ContentEncoding, Format};
 use bytes::Bytes;
 
 use super::{Scrape, ScrapeError, cache::Cache, scrape::join};
@@ -21,7 +21,7 @@ pub struct Scraper {
 struct Body {
     scrape: Scrape,
     format: Format,
-    coding: Coding,
+    encoding: ContentEncoding,
     /// What was joined. Without holding it: a cached response must not keep readings alive that nobody else needs.
     readings: Vec<Weak<dyn AnyReading>>,
     bytes: Bytes,
@@ -37,23 +37,23 @@ impl Scraper {
         sources: &[AnySource],
         scrape: Scrape,
         format: Format,
-        coding: Coding,
+        encoding: ContentEncoding,
     ) -> Result<Bytes, ScrapeError> {
         let readings: Vec<(&AnySource, Arc<dyn AnyReading>)> =
             sources.iter().filter_map(|source| Some((source, source.reading()?))).collect();
-        let same = |cached: &Body| cached.format == format && cached.coding == coding && cached.scrape == scrape;
+        let same = |cached: &Body| cached.format == format && cached.encoding == encoding && cached.scrape == scrape;
         if let Some(cached) = self.newest().iter().find(|cached| same(cached) && cached.is_of(&readings)) {
             return Ok(cached.bytes.clone());
         }
         scrape.check(sources)?;
-        let body = join(&self.cache, &readings, &scrape, format, coding);
+        let body = join(&self.cache, &readings, &scrape, format, encoding);
         let mut newest = self.newest();
         newest.retain(|cached| !same(cached));
         if newest.len() == KEPT {
             newest.remove(0);
         }
         let readings = readings.iter().map(|(_, reading)| Arc::downgrade(reading)).collect();
-        newest.push(Body { scrape, format, coding, readings, bytes: body.clone() });
+        newest.push(Body { scrape, format, encoding, readings, bytes: body.clone() });
         Ok(body)
     }
 

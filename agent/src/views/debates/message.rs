@@ -85,7 +85,7 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "DebateModel")]
 pub struct Model {
-    /// Its name.
+    /// The model as Ollama names it, with its tag.
     pub model: String,
     /// Its name for people, from the installation's ranking; `null` when it is not ranked.
     pub display_name: Option<String>,

@@ -127,7 +127,7 @@ impl DebatesView {
         }
         state.show(now);
         drop(state);
-        self.hub.ring(Postgres::NAME);
+        self.hub.notify(Postgres::NAME);
     }
 
     /// The newest reading, unless the source is too late for it to be shown as fresh.

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DebatesSample, DebatesView, message::Shown};
-use crate::api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes};
+use crate::api::{ApiError, Failure, Operation, Query, REASONS, Routes, Success};
 
 /// The routes.
 pub(crate) fn routes() -> Routes<Arc<DebatesView>> {
@@ -24,13 +24,13 @@ const LEADERBOARD: Operation = Operation::get(
     "/v1/debate/leaderboard",
     "Models by their rating, in the shape of existing installations.",
 )
-.answers(&[Answer::json::<Leaderboard>(200, "Every model.")])
+.responses(&[Success::json::<Leaderboard>(200, "Every model.")])
 .errors(&[UNREAD]);
 
 const HISTORY: Operation =
     Operation::get("debate_history", "/v1/debate/history", "Finished debates, in the shape of existing installations.")
-        .query::<Asked>()
-        .answers(&[Answer::json::<History>(200, "The newest that fit.")])
+        .query::<Parameters>()
+        .responses(&[Success::json::<History>(200, "The newest that fit.")])
         .errors(&[
             Failure::new(400, &["bad_query"], "a parameter stands twice, is wrong, or is none of these"),
             UNREAD,
@@ -52,7 +52,7 @@ pub(crate) struct Leaderboard {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "LeaderboardLine")]
 struct Line {
-    /// Its name.
+    /// The model as Ollama names it, with its tag.
     model: String,
     /// The stored rating, else the recomputed one; `null` when there is neither.
     elo: Option<f64>,
@@ -96,7 +96,7 @@ pub(crate) struct History {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct Parameters {
     /// How many: 10 unless given, 500 at most.
     #[schemars(example = 20)]
     limit: Option<usize>,
@@ -104,14 +104,17 @@ struct Asked {
     model: Option<String>,
 }
 
-async fn history(State(view): State<Arc<DebatesView>>, Query(asked): Query<Asked>) -> Result<Response, ApiError> {
+async fn history(
+    State(view): State<Arc<DebatesView>>,
+    Query(parameters): Query<Parameters>,
+) -> Result<Response, ApiError> {
     let sample = read(&view)?;
     let Some(standings) = &sample.standings else { return Err(unread(&sample)) };
-    let limit = asked.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
+    let limit = parameters.limit.unwrap_or(USUAL_LIMIT).min(LARGEST_LIMIT);
     // What is not finished is no history.
     let wanted = |debate: &&Shown| {
         let of = |model: &String| *model == debate.model_a || *model == debate.model_b;
-        debate.status.as_deref() == Some("completed") && asked.model.as_ref().is_none_or(of)
+        debate.status.as_deref() == Some("completed") && parameters.model.as_ref().is_none_or(of)
     };
     let debates = standings.debates.iter().filter(wanted).take(limit).cloned().collect();
     Ok(Json(History { debates }).into_response())

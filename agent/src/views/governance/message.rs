@@ -80,7 +80,7 @@ pub struct AuditUpdate {
 
 /// Roles, their tree, drafts, migrations and findings.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct RolesAnswer {
+pub struct RolesResponse {
     /// Always `ok`: everything else comes as an error.
     pub status: &'static str,
     /// When the answer was made, RFC 3339 in UTC.
@@ -94,7 +94,7 @@ pub struct RolesAnswer {
 /// A page of events of the audit logs.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AuditPage")]
-pub struct PageAnswer {
+pub struct PageResponse {
     /// Always `ok`: everything else comes as an error.
     pub status: &'static str,
     /// Events that fit, newest first.

@@ -67,7 +67,7 @@ impl View for GovernanceView {
     const FEED: FeedDescription = message::FEED;
     const ABOUT: &'static str = "Roles and audit logs: see [roles](sources/roles.md), [audit logs](sources/audit.md).";
     const SOURCES: &'static [&'static str] = &[Audit::NAME, RoleFiles::NAME];
-    const LONGEST_PAUSE: Duration = IDLE;
+    const LONGEST_WAIT: Duration = IDLE;
     type Message = GovernanceUpdate;
 
     fn take(self: &Arc<Self>, seq: u64) -> Option<Make<GovernanceUpdate>> {

@@ -23,11 +23,11 @@ use schemars::JsonSchema;
 
 use super::{
     GovernanceView,
-    message::{EventView, PageAnswer, RolesAnswer},
+    message::{EventView, PageResponse, RolesResponse},
     rfc3339, roles_view,
 };
 use crate::{
-    api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
+    api::{ApiError, Failure, Operation, Query, REASONS, Routes, Success},
     config::suggestion,
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn routes() -> Routes<Arc<GovernanceView>> {
 const ROLES: Operation =
     Operation::get("roles", "/api/governance/roles", "Roles, their tree, drafts, migrations and findings.")
         .description("See [roles](sources/roles.md).")
-        .answers(&[Answer::json::<RolesAnswer>(200, "What the files say.")])
+        .responses(&[Success::json::<RolesResponse>(200, "What the files say.")])
         .errors(&[Failure::new(503, REASONS, "the files could not be read, and why")]);
 
 const AUDIT_LOGS: Operation = Operation::get(
@@ -61,8 +61,8 @@ const AUDIT_LOGS: Operation = Operation::get(
     "The logs are read for it, archives included: see [audit logs](sources/audit.md#asking). A parameter that is empty \
              counts as left out.",
 )
-.query::<Asked>()
-.answers(&[Answer::json::<PageAnswer>(200, "The newest that fit.")])
+.query::<Parameters>()
+.responses(&[Success::json::<PageResponse>(200, "The newest that fit.")])
 .errors(&[
     Failure::new(400, &["bad_query"], "a parameter stands twice, or is none of these"),
     Failure::new(
@@ -80,7 +80,7 @@ const AUDIT_LOGS: Operation = Operation::get(
 /// The query of a page. [`request`] reads it, to say of each mistake what would be right.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is wanted")]
-struct Asked {
+struct Parameters {
     /// Events on the page, 1 to 1000; 50 unless given.
     #[schemars(example = 20)]
     limit: Option<usize>,
@@ -113,7 +113,7 @@ async fn roles(State(view): State<Arc<GovernanceView>>) -> Result<Response, ApiE
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, missing.reason.code(), missing.detail)
             .hint("see sources.roles in the configuration, and aura_source_missing_info in /metrics/aura")
     })?;
-    Ok(Json(RolesAnswer {
+    Ok(Json(RolesResponse {
         status: "ok",
         timestamp: rfc3339(Timestamp::now()),
         sampled_at: rfc3339(snapshot.sampled_at),
@@ -124,9 +124,9 @@ async fn roles(State(view): State<Arc<GovernanceView>>) -> Result<Response, ApiE
 
 async fn audit_logs(
     State(view): State<Arc<GovernanceView>>,
-    Query(asked): Query<Vec<(String, String)>>,
+    Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let request = request(asked)?;
+    let request = request(parameters)?;
     let sources = view.query.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     if sources.logs.is_empty() {
         let message = "no audit logs are named";
@@ -158,7 +158,7 @@ async fn audit_logs(
                 .hint(suggestion(name, known.iter().map(String::as_str)))
         }
     })?;
-    Ok(Json(PageAnswer {
+    Ok(Json(PageResponse {
         status: "ok",
         count: page.events.len(),
         events: page.events.into_iter().map(EventView::from).collect(),
@@ -180,11 +180,11 @@ impl Drop for Waiting {
     }
 }
 
-/// What is asked for. Everything may be left out, and what is empty is.
-fn request(asked: Vec<(String, String)>) -> Result<Request, ApiError> {
+/// What is parameters for. Everything may be left out, and what is empty is.
+fn request(parameters: Vec<(String, String)>) -> Result<Request, ApiError> {
     let mut request = Request { limit: LIMIT, ..Request::default() };
     let mut seen: Vec<String> = Vec::new();
-    for (name, value) in asked {
+    for (name, value) in parameters {
         if seen.contains(&name) {
             return Err(bad("bad_query", format!("{name} stands more than once")).hint("each parameter stands once"));
         }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_documented_parameters_are_those_that_are_read() {
-        let schema = schemars::schema_for!(Asked).to_value();
+        let schema = schemars::schema_for!(Parameters).to_value();
         let mut documented: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut read = PARAMETERS;
         documented.sort_unstable();

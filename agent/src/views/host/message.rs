@@ -422,7 +422,7 @@ pub struct Processes {
 /// A process, from `/proc/PID/stat`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Process {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
     /// Its name as the kernel has it (`comm`): 15 bytes at most.
     pub name: Name,

@@ -50,7 +50,7 @@ pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
         let body = format!("{{\"model\":\"{}\"}}", model.name);
         post(&simulator, &body);
     }
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
         let reading = source.sample().unwrap();
         let host = &reading.hosts[0];
@@ -62,7 +62,7 @@ pub(super) fn reading(models: &[Model]) -> (OllamaReading, Name) {
             let host = host.host.clone();
             return (reading, host);
         }
-        assert!(std::time::Instant::now() < patience, "never known: {reading:?}");
+        assert!(std::time::Instant::now() < deadline, "never known: {reading:?}");
     }
 }
 

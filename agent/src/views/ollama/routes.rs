@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 
 use super::{OllamaView, status};
-use crate::api::{Answer, ApiError, Failure, Operation, REASONS, Routes};
+use crate::api::{ApiError, Failure, Operation, REASONS, Routes, Success};
 
 /// The routes.
 pub(crate) fn routes() -> Routes<Arc<OllamaView>> {
@@ -19,7 +19,7 @@ pub(crate) fn routes() -> Routes<Arc<OllamaView>> {
 
 const STATUS: Operation =
     Operation::get("models_status", "/v1/models/status", "What is loaded, in the shape of existing installations.")
-        .answers(&[Answer::json::<status::Status>(200, "What Ollama says.")])
+        .responses(&[Success::json::<status::Status>(200, "What Ollama says.")])
         .errors(&[Failure::new(503, REASONS, "no server of Ollama answers, and why")]);
 
 const HEALTH: Operation = Operation::get(
@@ -27,9 +27,9 @@ const HEALTH: Operation = Operation::get(
     "/v1/models/health",
     "Whether every server of Ollama is there, in the shape of existing installations.",
 )
-.answers(&[
-    Answer::json::<status::Health>(200, "All are."),
-    Answer::json::<status::Health>(503, "One is away, or nothing is known."),
+.responses(&[
+    Success::json::<status::Health>(200, "All are."),
+    Success::json::<status::Health>(503, "One is away, or nothing is known."),
 ]);
 
 async fn model_status(State(view): State<Arc<OllamaView>>) -> Result<Response, ApiError> {

@@ -169,7 +169,7 @@ pub struct TableSize {
     pub database: String,
     /// Name of its schema.
     pub schema: String,
-    /// Its name.
+    /// The table, without its schema.
     pub table: String,
     /// In bytes, indexes and long values (TOAST) included.
     pub size_bytes: i64,
@@ -255,7 +255,7 @@ pub struct RowRates {
 /// A database, from pg_stat_database. Counts are since its statistics were reset.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Database {
-    /// Its name.
+    /// As in `pg_database.datname`.
     pub name: String,
     /// Its size in bytes (`pg_database_size`), read every `slow_interval`; `null` where the agent's role may not ask.
     pub size_bytes: Option<i64>,
@@ -352,7 +352,7 @@ pub struct VacuumDebt {
     pub database: String,
     /// Name of its schema.
     pub schema: String,
-    /// Its name.
+    /// The table, without its schema.
     pub table: String,
     /// Rows that wait, as the server estimates (`n_dead_tup`).
     pub dead_rows: i64,
@@ -401,7 +401,7 @@ pub struct Receiver {
 /// A replication slot that nobody uses, from pg_replication_slots.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InactiveSlot {
-    /// Its name.
+    /// As in `pg_replication_slots.slot_name`.
     pub name: String,
     /// Bytes of WAL that are kept for it; `null` when it keeps none.
     pub kept_bytes: Option<f64>,

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::{PostgresView, message::Metrics};
 use crate::{
-    api::{Answer, ApiError, Failure, Operation, Query, REASONS, Routes},
+    api::{ApiError, Failure, Operation, Query, REASONS, Routes, Success},
     publish::prometheus::report,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Routes<Arc<PostgresView>> {
 
 const METRICS: Operation =
     Operation::get("database_metrics", "/api/database/metrics", "The first database server alone.")
-        .answers(&[Answer::json::<Metrics>(200, "What `metrics` of the newest message says.")])
+        .responses(&[Success::json::<Metrics>(200, "What `metrics` of the newest message says.")])
         .errors(&[Failure::new(503, REASONS, "no reading is on time, and why")]);
 
 const PROBE: Operation = Operation::get("probe", "/probe", "The metrics of a database server that the request names.")
@@ -37,7 +37,7 @@ const PROBE: Operation = Operation::get("probe", "/probe", "The metrics of a dat
          answer has `pg_up 0`. Parameters that are not known are passed over.",
     )
     .query::<Probed>()
-    .answers(&[Answer::text("Its metrics.", &PROBED)])
+    .responses(&[Success::text("Its metrics.", &PROBED)])
     .errors(&[
         Failure::new(400, &["bad_target", "unknown_module", "bad_query"], "what the parameters say is not to be understood"),
         Failure::new(403, &["target_not_allowed"], "`sources.postgres.probe.targets` does not name it"),

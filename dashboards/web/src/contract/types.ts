@@ -46,7 +46,7 @@ export interface Answers {
   "/api/debates": DebateUpdate;
   "/api/governance": GovernanceUpdate;
   "/api/governance/audit-logs": AuditPage;
-  "/api/governance/roles": RolesAnswer;
+  "/api/governance/roles": RolesResponse;
   "/api/models": ModelUpdate;
   "/api/system": SystemUpdate;
   "/api/system/history": SystemHistory;
@@ -446,7 +446,7 @@ export interface Database {
    */
   growth_seconds?: number | null;
   /**
-   * Its name.
+   * As in `pg_database.datname`.
    */
   name: string;
   /**
@@ -599,7 +599,7 @@ export interface InactiveSlot {
    */
   kept_bytes: number | null;
   /**
-   * Its name.
+   * As in `pg_replication_slots.slot_name`.
    */
   name: string;
 }
@@ -697,7 +697,7 @@ export interface TableSize {
    */
   size_pretty: string;
   /**
-   * Its name.
+   * The table, without its schema.
    */
   table: string;
 }
@@ -729,7 +729,7 @@ export interface VacuumDebt {
    */
   schema: string;
   /**
-   * Its name.
+   * The table, without its schema.
    */
   table: string;
 }
@@ -909,7 +909,7 @@ export interface DebateModel {
    */
   mean_score: number | null;
   /**
-   * Its name.
+   * The model as Ollama names it, with its tag.
    */
   model: string;
   /**
@@ -1623,7 +1623,7 @@ export interface RoleView {
    */
   interactions: string[];
   /**
-   * Its name.
+   * Its key in the registry or taxonomy, or the name of its file.
    */
   name: string;
   /**
@@ -1747,9 +1747,9 @@ export interface AuditPage {
  * Roles, their tree, drafts, migrations and findings.
  *
  * This interface was referenced by `Answers`'s JSON-Schema
- * via the `definition` "RolesAnswer".
+ * via the `definition` "RolesResponse".
  */
-export interface RolesAnswer {
+export interface RolesResponse {
   data: RolesView;
   /**
    * When the files were last looked at, RFC 3339 in UTC.
@@ -2239,7 +2239,8 @@ export interface InstalledModel {
    */
   host: string;
   /**
-   * Whether this version of it is in memory, under whichever of its names.
+   * Whether it would answer without a load: its weights are in memory, under whichever name (`loaded_models` has the one
+   * that loaded them), and started with the same parameters.
    */
   loaded: boolean;
   /**
@@ -2351,6 +2352,12 @@ export interface LoadedModel {
    * Seconds until then by Ollama's clock, to a tenth; `null` when it stays, or Ollama does not say.
    */
   unloads_in_seconds: number | null;
+  /**
+   * What it is to the model on disk that has its name now: `current`; `older`, when the name means other weights by now; or
+   * `deleted`. Ollama unloads by name, so the latter two go only at `expires_at` or to make room. `null` when it is not known
+   * what is on disk.
+   */
+  version: string | null;
 }
 /**
  * What a process that runs a model takes of a GPU.
@@ -3272,7 +3279,7 @@ export interface Process {
    */
   name: string;
   /**
-   * Its number.
+   * Process id.
    */
   pid: number;
   /**
@@ -3538,7 +3545,7 @@ export interface LeaderboardLine {
    */
   losses: number;
   /**
-   * Its name.
+   * The model as Ollama names it, with its tag.
    */
   model: string;
   /**
@@ -3764,9 +3771,9 @@ export interface AuditUpdate {
  * An error, of whichever route.
  *
  * This interface was referenced by `Answers`'s JSON-Schema
- * via the `definition` "ErrorAnswer".
+ * via the `definition` "ErrorResponse".
  */
-export interface ErrorAnswer {
+export interface ErrorResponse {
   error: ErrorBody;
 }
 /**

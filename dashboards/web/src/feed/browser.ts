@@ -1,5 +1,5 @@
 import schema from "../contract/error.schema.json";
-import type { ErrorAnswer } from "../contract/types";
+import type { ErrorResponse } from "../contract/types";
 import type { MachineClock } from "./clock";
 import { conformer } from "./conform";
 import type { Message } from "./envelope";
@@ -49,7 +49,7 @@ const conform = conformer(schema);
 /** What an error says for people; null when it is a proxy's and not the agent's. */
 function problemIn(text: string): string | null {
   try {
-    const answer = JSON.parse(text) as ErrorAnswer;
+    const answer = JSON.parse(text) as ErrorResponse;
     return conform(answer) && [answer.error.message, answer.error.hint].filter(Boolean).join(" ");
   } catch {
     return null;

@@ -201,6 +201,27 @@ fn archives_that_take_longer_than_a_look_are_read_to_their_ends() {
     assert_eq!(audit.sample().unwrap().logs[0].gaps, 0);
 }
 
+/// It is looked for places that it does not come to; a look that has no time for that must not have to begin anew.
+#[test]
+fn an_archive_that_ends_before_what_was_counted_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = Installation::new(folder.path());
+    installation.hurried = true;
+    let mut audit = installation.open();
+    audit.sample().unwrap();
+    for _ in 0..3 {
+        (0..5000).for_each(|_| installation.append(0));
+        audit.sample().unwrap();
+    }
+    while audit.sample().unwrap().logs[0].total < 15_000 {}
+    let bytes = fs::read(&installation.live).unwrap();
+    fs::write(&installation.live, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(installation.rotate(Rotation::Pack, 10));
+    installation.append(1);
+    let counts = |_| counted(&audit.sample().unwrap()).contains_key("kind_1");
+    assert!((0..100).any(counts));
+}
+
 /// The process that is killed; a test only in name.
 #[test]
 fn follower_to_be_killed() {

@@ -1,6 +1,11 @@
 //! Pages of events: the newest first, through archives, by whatever is asked for.
 
-use std::{fs, io::Write, path::Path, sync::atomic::AtomicBool};
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use aura_audit::{Audit, AuditEvent, AuditOptions, KeyRing, Level, Log, Outcome, Page, QueryError, Request};
 use aura_model::{Context, Source};
@@ -276,6 +281,66 @@ fn a_search_ends_when_nobody_waits_for_it() {
     let gone = AtomicBool::new(true);
     let page = aura_audit::page(&options.logs(), None, &wanted, &gone).unwrap();
     assert!(page.bytes_read < 200 << 10 && !page.complete, "{} bytes", page.bytes_read);
+}
+
+/// As much as nobody can read in time, and takes no place on the disk.
+fn endless(path: &Path) {
+    fs::OpenOptions::new().append(true).create(true).open(path).unwrap().set_len(1 << 40).unwrap();
+}
+
+#[test]
+fn a_search_ends_when_who_asked_leaves_in_its_midst() {
+    let folder = tempfile::tempdir().unwrap();
+    let installation = super::support::Installation::new(folder.path());
+    endless(&installation.live);
+    let gone = AtomicBool::new(false);
+    let logs = installation.options().logs();
+    let read = std::thread::scope(|scope| {
+        let search = scope.spawn(|| aura_audit::page(&logs, None, &request(10), &gone).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        gone.store(true, Ordering::Relaxed);
+        search.join().unwrap()
+    });
+    assert!(!read.complete && read.next.is_some());
+    let whole = aura_audit::page(&logs, None, &request(10), &AtomicBool::new(false)).unwrap();
+    assert!(read.bytes_read < whole.bytes_read / 2, "{} of {}", read.bytes_read, whole.bytes_read);
+}
+
+#[test]
+fn a_search_that_takes_too_long_gives_up_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut installation = super::support::Installation::new(folder.path());
+    installation.append(1);
+    endless(&installation.live);
+    let logs = installation.options().logs();
+    let first = ask(&logs, &request(10));
+    assert!(first.events.is_empty() && !first.complete, "{first:?}");
+    // The next goes on where this one gave up.
+    let second = ask(&logs, &Request { cursor: first.next.clone(), ..request(10) });
+    let place = |page: &Page| {
+        let offset = page.next.as_ref().unwrap().rsplit('.').next().unwrap().to_owned();
+        u64::from_str_radix(&offset, 16).unwrap()
+    };
+    assert!(place(&first) < 1 << 40 && place(&second) < place(&first));
+
+    // A packed one can only be read from its start: it is left out, and what is before it is found.
+    let line = "{\"ts\": 1700000000, \"type\": \"other\"}\n";
+    let mut member = GzEncoder::new(Vec::new(), Compression::best());
+    member.write_all(line.repeat((64 << 20) / line.len()).as_bytes()).unwrap();
+    let member = member.finish().unwrap();
+    fs::write(installation.archive(1).with_extension("jsonl.gz"), member.repeat(200)).unwrap();
+    fs::write(installation.archive(2), "{\"ts\": 1, \"type\": \"wanted\"}\n").unwrap();
+    fs::write(&installation.live, "").unwrap();
+    let mut wanted = Request { kind: Some("wanted".into()), ..request(10) };
+    let mut page = ask(&logs, &wanted);
+    let mut problems = page.problems.clone();
+    while page.events.is_empty() && page.next.is_some() {
+        wanted.cursor = page.next;
+        page = ask(&logs, &wanted);
+        problems.extend(page.problems.clone());
+    }
+    assert_eq!((page.events.len(), page.complete), (1, true));
+    assert!(problems[0].contains("events.1.jsonl.gz: it takes too long"), "{problems:?}");
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl Clients {
     /// Walks, if it is time to.
     pub(super) fn refresh(&mut self, known: &mut Processes) {
         // A bit less, so that a sample that comes a moment early is not left out.
-        let pause = if self.context.watched() { OFTEN } else { SELDOM } - Duration::from_millis(50);
-        if self.walk.is_some_and(|walk| walk.at.elapsed() < pause) {
+        let interval = if self.context.watched() { OFTEN } else { SELDOM } - Duration::from_millis(50);
+        if self.walk.is_some_and(|walk| walk.at.elapsed() < interval) {
             // Names are remembered from walk to walk.
             self.cards.values_mut().flatten().for_each(|process| known.complete(process));
             return;

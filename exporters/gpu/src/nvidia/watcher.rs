@@ -107,16 +107,16 @@ impl Drop for Watcher {
 fn watch(nvml: &Nvml, reports: &Reports, interval: Duration, stopped: &Receiver<()>) {
     let cards = cards(nvml);
     let mut profiler = Profiler::new(nvml, &cards, interval);
-    let mut pause = Duration::ZERO;
+    let mut wait = Duration::ZERO;
     loop {
         let set = subscribe(nvml, &cards, reports);
         loop {
-            match stopped.recv_timeout(pause) {
+            match stopped.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
             }
             profiler.look(reports);
-            pause = Duration::ZERO;
+            wait = Duration::ZERO;
             match set.as_ref().map(|set| set.wait(WAIT_MILLISECONDS)) {
                 Some(Ok(event)) => {
                     let code = match event.event_data {
@@ -131,10 +131,10 @@ fn watch(nvml: &Nvml, reports: &Reports, interval: Duration, stopped: &Receiver<
                 Some(Err(NvmlError::Timeout)) => {}
                 // A card is gone or the driver is: the sample finds out which. Until then listen to the others.
                 Some(Err(_)) => {
-                    pause = Duration::from_secs(1);
+                    wait = Duration::from_secs(1);
                     break;
                 }
-                None => pause = Duration::from_millis(WAIT_MILLISECONDS.into()),
+                None => wait = Duration::from_millis(WAIT_MILLISECONDS.into()),
             }
         }
     }

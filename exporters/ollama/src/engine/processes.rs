@@ -175,7 +175,12 @@ fn boot(procfs: &Path) -> io::Result<f64> {
 pub(crate) fn has_socket(procfs: &Path, pid: u32, inode: u64) -> Result<bool, Missing> {
     let folder = procfs.join(pid.to_string()).join("fd");
     let socket = format!("socket:[{inode}]");
-    let open = fs::read_dir(&folder).map_err(|error| Missing::from_io(&folder, &error))?;
+    let open = match fs::read_dir(&folder) {
+        Ok(open) => open,
+        // It ended meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Missing::from_io(&folder, &error)),
+    };
     let mut refused = None;
     for entry in open.flatten() {
         match fs::read_link(entry.path()) {

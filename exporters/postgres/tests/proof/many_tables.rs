@@ -11,7 +11,7 @@ use aura_tests::PostgresServer;
 const TABLES: usize = 10_000;
 
 #[test]
-fn ten_thousand_tables_make_no_more_questions_and_no_more_rows() {
+fn ten_thousand_tables_make_no_more_queries_and_no_more_rows() {
     let Some(server) = PostgresServer::start("max_locks_per_transaction = 1024\nautovacuum = off") else { return };
     let asked = |expected: usize| {
         let relay = Relay::counting(server.port());

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The source has nothing more to say once it has been silent for so long.
-const SILENCE: Duration = Duration::from_millis(60);
+const IDLE: Duration = Duration::from_millis(60);
 
 /// A running relay.
 pub(crate) struct Relay {
@@ -106,7 +106,7 @@ impl Way for Counting {
             while let Ok(question) = asked.recv() {
                 server.write_all(&question).ok()?;
                 loop {
-                    match asked.recv_timeout(SILENCE) {
+                    match asked.recv_timeout(IDLE) {
                         Ok(more) => server.write_all(&more).ok()?,
                         Err(RecvTimeoutError::Timeout) => break,
                         Err(RecvTimeoutError::Disconnected) => return Some(()),
@@ -114,7 +114,7 @@ impl Way for Counting {
                 }
                 trips.fetch_add(1, Ordering::SeqCst);
                 let mut answer = answered.recv().ok()?;
-                while let Ok(more) = answered.recv_timeout(SILENCE) {
+                while let Ok(more) = answered.recv_timeout(IDLE) {
                     answer.extend(more);
                 }
                 client.write_all(&answer).ok()?;

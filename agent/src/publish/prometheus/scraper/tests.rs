@@ -66,12 +66,14 @@ fn fakes() -> [Arc<Fake>; 2] {
     ["one", "two"].map(|name| Arc::new(Fake(name, RwLock::default())))
 }
 
-fn text(body: &[u8], coding: Coding) -> String {
+fn text(body: &[u8], encoding: ContentEncoding) -> String {
     let mut text = String::new();
-    match coding {
-        Coding::Identity => text.push_str(std::str::from_utf8(body).expect("text")),
-        Coding::Gzip => drop(GzDecoder::new(body).read_to_string(&mut text).expect("gzip")),
-        Coding::Zstd => text = String::from_utf8(zstd::bulk::decompress(body, 1 << 16).expect("zstd")).expect("text"),
+    match encoding {
+        ContentEncoding::Identity => text.push_str(std::str::from_utf8(body).expect("text")),
+        ContentEncoding::Gzip => drop(GzDecoder::new(body).read_to_string(&mut text).expect("gzip")),
+        ContentEncoding::Zstd => {
+            text = String::from_utf8(zstd::bulk::decompress(body, 1 << 16).expect("zstd")).expect("text")
+        }
     }
     text
 }
@@ -81,7 +83,7 @@ fn the_same_readings_are_joined_once() {
     let fakes = fakes();
     let sources: Vec<AnySource> = fakes.iter().map(|fake| fake.clone() as AnySource).collect();
     let scraper = Scraper::default();
-    let ask = || scraper.body(&sources, Scrape::default(), Format::Text, Coding::Gzip).expect("an answer");
+    let ask = || scraper.body(&sources, Scrape::default(), Format::Text, ContentEncoding::Gzip).expect("an answer");
     fakes[0].set(Some(1));
     let (first, second) = (ask(), ask());
     assert_eq!(first.as_ptr(), second.as_ptr());
@@ -96,7 +98,7 @@ fn a_filter_that_fits_nothing_is_refused_every_time() {
     let scraper = Scraper::default();
     for _ in 0..2 {
         let scrape = Scrape { collect: vec!["none".into()], ..Scrape::default() };
-        let answer = scraper.body(&sources, scrape, Format::Text, Coding::Identity);
+        let answer = scraper.body(&sources, scrape, Format::Text, ContentEncoding::Identity);
         assert!(matches!(answer, Err(ScrapeError::UnknownGroup { .. })), "{answer:?}");
     }
 }
@@ -115,11 +117,11 @@ proptest! {
             fakes[which].set(value);
             values[which] = value;
             let format = if kind % 2 == 0 { Format::Text } else { Format::OpenMetrics };
-            let coding = [Coding::Identity, Coding::Gzip, Coding::Zstd][kind / 2 % 3];
+            let encoding = [ContentEncoding::Identity, ContentEncoding::Gzip, ContentEncoding::Zstd][kind / 2 % 3];
             // Part and everything in turn: more kinds than are kept.
             let part = (kind >= 6).then_some("two");
             let scrape = Scrape { part: part.map(str::to_owned), ..Scrape::default() };
-            let body = scraper.body(&sources, scrape, format, coding).expect("an answer");
+            let body = scraper.body(&sources, scrape, format, encoding).expect("an answer");
             let mut expected = String::new();
             for (fake, value) in fakes.iter().zip(values) {
                 if part.is_none_or(|part| part == fake.0) && let Some(value) = value {
@@ -129,7 +131,7 @@ proptest! {
             if format == Format::OpenMetrics {
                 expected += "# EOF\n";
             }
-            prop_assert_eq!(text(&body, coding), expected);
+            prop_assert_eq!(text(&body, encoding), expected);
         }
     }
 }

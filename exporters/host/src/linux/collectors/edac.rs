@@ -18,7 +18,7 @@ use crate::{
 /// Errors of one memory controller.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EdacController {
-    /// Its number.
+    /// `0` of `mc0`.
     pub controller: String,
     /// Errors, corrected and not, in all.
     pub errors: EdacErrors,

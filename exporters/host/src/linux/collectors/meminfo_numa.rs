@@ -29,7 +29,7 @@ pub struct MeminfoNuma {
 /// A node's memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NumaNode {
-    /// Its number.
+    /// `0` of `node0`.
     pub node: Name,
     /// In bytes; `HugePages_*` are counts.
     pub memory: Fields,

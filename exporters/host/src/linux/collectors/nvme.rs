@@ -31,7 +31,7 @@ pub struct NvmeController {
 /// One namespace of a controller.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NvmeNamespace {
-    /// Its number.
+    /// Its id on the controller.
     pub nsid: String,
     /// How it is reached, with multipath; else `unknown`.
     pub ana_state: String,

@@ -23,7 +23,7 @@ pub struct RaplZone {
     pub zone: Name,
     /// Which of them.
     pub index: Name,
-    /// Its folder.
+    /// Below /sys/class/powercap.
     pub path: Name,
     /// Millionths of a joule; starts anew at a limit of the hardware.
     pub microjoules: i64,

@@ -20,7 +20,7 @@ use crate::{
 /// One zone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Zone {
-    /// Its number.
+    /// `0` of `thermal_zone0`.
     pub zone: Name,
     /// What it measures: `x86_pkg_temp`, `acpitz`.
     pub kind: Name,
@@ -31,7 +31,7 @@ pub struct Zone {
 /// One thing that cools.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CoolingDevice {
-    /// Its number.
+    /// `0` of `cooling_device0`.
     pub name: Name,
     /// What it is: `Processor`, `Fan`.
     pub kind: Name,

@@ -1,6 +1,6 @@
 //! Bytes that wait in the queues of all UDP sockets, from /proc/net/udp and udp6: the column `tx_queue:rx_queue` of
 //! each socket, hexadecimal. The kernel locks and walks its whole table of UDP sockets for it, thousands of slots even
-//! when there is no socket: dearer than all of memory, disks and devices together. So it is read every 5 s, which is
+//! when there is no socket: more expensive than all of memory, disks and devices together. So it is read every 5 s, which is
 //! less than from one scrape to the next.
 
 use aura_model::{Context, Metric, Missing, rows};

@@ -39,7 +39,7 @@ pub(super) fn speed(pair: Pair<'_>) -> Option<(f64, f64)> {
     Some(rates.fold((0.0, 0.0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1)))
 }
 
-/// Used space of the fullest file system that can be written to: a full read-only image is no trouble.
+/// Used space of the fullest file system that can be written to: a full read-only image is no problem.
 pub(super) fn fullest(now: &HostReading) -> Option<f64> {
     let mounts = now.filesystem.value()?.mounts.iter();
     mounts.filter(|mount| !mount.readonly).filter_map(|mount| filesystem(mount).percent).max_by(f64::total_cmp)

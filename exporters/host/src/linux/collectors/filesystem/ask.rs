@@ -22,7 +22,7 @@ use super::{Usage, mounts::Mount};
 /// So long a sample waits for mounts that answered at once the last time.
 const GRACE: Duration = Duration::from_millis(50);
 /// So long a worker may be silent before another one takes over what is left.
-const SILENCE: Duration = Duration::from_millis(5);
+const STUCK_AFTER: Duration = Duration::from_millis(5);
 /// A worker without work goes after so long.
 const IDLE: Duration = Duration::from_secs(30);
 /// Workers at most, and how many of them may wait for remote mounts.
@@ -103,7 +103,7 @@ impl Asker {
         while state.runnable().is_some() || state.awaited > 0 {
             let now = Instant::now();
             if now >= takeover && state.runnable().is_some() {
-                takeover = now + SILENCE;
+                takeover = now + STUCK_AFTER;
                 state = self.engage(state);
                 continue;
             }
@@ -111,7 +111,8 @@ impl Asker {
             if state.awaited == 0 || left.is_zero() {
                 break;
             }
-            state = self.shared.done.wait_timeout(state, left.min(SILENCE)).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                self.shared.done.wait_timeout(state, left.min(STUCK_AFTER)).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.awaited = 0;
         mounts.iter().map(|mount| state.collect(mount.id, self.timeout)).collect()

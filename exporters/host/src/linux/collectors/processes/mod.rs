@@ -76,7 +76,7 @@ pub struct ProcessCounts {
 /// One process.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Process {
-    /// Its number.
+    /// Process id.
     pub pid: u32,
     /// What it calls itself; the kernel keeps 15 bytes.
     pub name: Name,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::frame::{self, Opcode};
 
-/// A feed's own understanding of text messages from clients: what it says to this client alone, or none when it does not
-/// understand. Runs on the feed thread, so it must not wait.
-pub type Answering = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// What a feed itself replies to a text message, to this client alone; none when it does not
+/// understand it. Runs on the feed thread, so it must not wait.
+pub type Replies = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// A message that says what was wrong and what to write instead.
 pub fn error(code: &str, message: &str, hint: &str) -> String {
@@ -38,7 +38,7 @@ struct Kind {
     kind: String,
 }
 
-pub(super) fn text(text: &str, own: Option<&Answering>) -> Reaction {
+pub(super) fn text(text: &str, own: Option<&Replies>) -> Reaction {
     match serde_json::from_str::<Command>(text) {
         Ok(Command::SetInterval { interval }) => return Reaction::Pace(interval.get()),
         Err(problem) if is_set_interval(text) => {
