@@ -328,9 +328,9 @@ fn where_no_ollama_is_the_feed_says_so() {
 
 #[test]
 fn a_load_that_does_not_fit_is_refused_with_the_sum_and_load_all_keeps_to_the_limit_of_models() {
-    let models = "vast:1=40000,0 one:1=0.1,0 two:1=0.1,0 three:1=0.1,0";
+    let installed = "vast:1=40000,0 one:1=0.1,0 two:1=0.1,0 three:1=0.1,0";
     let variables = [("OLLAMA_MAX_LOADED_MODELS", "2"), ("OLLAMA_CONTEXT_LENGTH", "2048")];
-    let Some(server) = OllamaServer::start(models, &variables) else { return };
+    let Some(server) = OllamaServer::start(installed, &variables) else { return };
     let setup = Setup::default();
     setup.write("token", &format!("{TOKEN}\n"));
     let url = server.url();
