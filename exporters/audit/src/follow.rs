@@ -23,13 +23,13 @@ use crate::{
     counts::Counts,
     event,
     frame::LONGEST,
+    known::Known,
     lines::Lines,
     options::Log,
     position::{Head, Position, identity},
     recognise::Recognised,
     records::{count, take},
     sign::Key,
-    turn::Known,
 };
 
 const BLOCK: usize = 256 << 10;

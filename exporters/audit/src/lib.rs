@@ -14,6 +14,7 @@ mod event;
 mod follow;
 mod forward;
 mod frame;
+mod known;
 mod lines;
 mod metrics;
 mod moment;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::warn;
 
-use crate::{follow::LogState, position::Head, position::Position, turn::Known};
+use crate::{follow::LogState, known::Known, position::Head, position::Position};
 
 /// What this program writes.
 const VERSION: u64 = 1;

@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::{
     archives::{Opened, archives, open_all, open_file},
     follow::{Follower, Rules},
-    position::{Head, Identity, Position, identity},
+    known::Known,
+    position::{Identity, Position, identity},
     recognise::{Among, Counted, Recognised},
 };
 
@@ -33,47 +33,6 @@ const PACKING: Duration = Duration::from_secs(60);
 const PASSED: usize = 64 << 10;
 /// A renamed file is looked at so many more times for late writers.
 const QUIET_LOOKS: u32 = 3;
-
-/// A file that was counted, wholly or as far as it went.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Known {
-    pub(crate) at: Position,
-    /// How it lies there, where it is packed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) packed: Option<Head>,
-    /// It is not looked at any more.
-    pub(crate) done: bool,
-    /// How often it was looked at without finding more.
-    #[serde(skip_serializing_if = "is_zero")]
-    quiet: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-impl Known {
-    /// A file that somebody may still append to.
-    pub(crate) fn growing(mut at: Position) -> Self {
-        at.seal();
-        Self { at, ..Self::default() }
-    }
-
-    fn done(at: Position, packed: Option<Head>) -> Self {
-        Self { at: at.finished(), packed, done: true, quiet: 0 }
-    }
-
-    /// Whether this file was seen when there was nothing in it.
-    pub(crate) fn is_empty(&self, opened: &Opened) -> bool {
-        !opened.packed() && self.at.offset == 0 && self.is_plain(opened.identity())
-    }
-
-    fn is_plain(&self, named: Identity) -> bool {
-        self.packed.is_none() && self.at.identity() == named
-    }
-}
 
 impl Follower {
     /// What was there before us is history: it can be asked for, but it is not counted.

@@ -9,11 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use mio::{Events, Interest, Poll, Token};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use super::process::{Server, now};
@@ -240,8 +236,8 @@ fn handshake(mut tcp: TcpStream) -> Result<(Wire, Vec<u8>)> {
 }
 
 fn handshake_tls(tcp: TcpStream) -> Result<(Wire, Vec<u8>)> {
-    let config = ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(Anybody));
-    let config = Arc::new(config.with_no_client_auth());
+    // The server made its certificate a moment ago.
+    let config = Arc::new(aura_net::tls::client(None)?);
     let connection = ClientConnection::new(config, "localhost".try_into()?)?;
     let mut tls = StreamOwned::new(connection, tcp);
     let left = upgrade(&mut tls)?;
@@ -264,44 +260,5 @@ fn upgrade(wire: &mut (impl Read + Write)) -> Result<Vec<u8>> {
             ensure!(head.starts_with(b"HTTP/1.1 101"), "refused: {}", String::from_utf8_lossy(&head));
             return Ok(head.split_off(end + 4));
         }
-    }
-}
-
-/// The benchmark's server made its certificate a moment ago.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

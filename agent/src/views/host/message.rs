@@ -2,12 +2,21 @@
 //! and more. Bytes are bytes, `*_gb` are GiB, `*_mb` are MiB a second, percentages go from 0 to 100. What is not
 //! known is `null` and says why under `missing`; what the box does not have is absent and says why there too.
 
+mod disk;
+mod gpu;
+mod network;
+
 use std::collections::BTreeMap;
 
 use aura_model::{Missing, Name};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::{
+    disk::{Device, Disk, DiskSpeed, Filesystem},
+    gpu::{Gpu, GpuError, GpuInstance, GpuProcess},
+    network::{Interface, Network, NetworkSpeed},
+};
 use crate::api::FeedDescription;
 
 /// The feed of the host.
@@ -213,148 +222,6 @@ pub struct Swap {
     pub percent: Option<f64>,
 }
 
-/// Disks and file systems. What stands up to `free_gb` is about the root file system, as older dashboards want it,
-/// and `null` when that is not watched or does not answer.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Disk {
-    /// Where the root file system is mounted: `/`, and `C:\` on Windows.
-    pub path: &'static str,
-    /// Size of the root file system in bytes.
-    pub total: Option<u64>,
-    /// `total` less what is free, in bytes.
-    pub used: Option<u64>,
-    /// Bytes that users can still fill: less than `total` less `used` where some are kept for root.
-    pub free: Option<u64>,
-    /// `used` as a share of `used` and `free`, as `df` has it, 0 to 100.
-    pub percent: Option<f64>,
-    /// `total` in GiB.
-    pub total_gb: Option<f64>,
-    /// `used` in GiB.
-    pub used_gb: Option<f64>,
-    /// `free` in GiB.
-    pub free_gb: Option<f64>,
-    /// Read and written by all disks together, without those that pass everything on to others (`dm-*`, `md*`) and
-    /// zram; `null` until there are two readings.
-    pub io: Option<DiskSpeed>,
-    /// Every mount that `sources.host.filesystem` lets through, as the kernel lists them (`mountinfo`).
-    pub filesystems: Vec<Filesystem>,
-    /// Every disk that `sources.host.disk` lets through, as `/proc/diskstats` lists them; empty on other systems than
-    /// Linux.
-    pub devices: Vec<Device>,
-}
-
-/// What all disks together read and write, in MiB a second, over about the last second.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct DiskSpeed {
-    /// MiB read a second.
-    pub read_speed_mb: f64,
-    /// MiB written a second.
-    pub write_speed_mb: f64,
-}
-
-/// A mounted file system. Sizes come from `statvfs`, and are `null` while it does not answer, as a network file
-/// system whose server is gone.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Filesystem {
-    /// What is mounted: `/dev/nvme0n1p2`, `server:/export`.
-    pub device: Name,
-    /// Where it is mounted, seen from the root that `paths.rootfs` names.
-    pub mountpoint: Name,
-    /// Type of the file system: `ext4`, `nfs4`.
-    pub fstype: Name,
-    /// Size in bytes.
-    pub size: Option<u64>,
-    /// Bytes that are not in use.
-    pub free: Option<u64>,
-    /// Bytes that are not in use and open to users.
-    pub available: Option<u64>,
-    /// `size` less `free`, in bytes.
-    pub used: Option<u64>,
-    /// `used` as a share of `used` and `available`, as `df` has it, 0 to 100.
-    pub percent: Option<f64>,
-    /// Inodes that there are; 0 where the file system has no fixed number.
-    pub files: Option<u64>,
-    /// Inodes that are not in use.
-    pub files_free: Option<u64>,
-    /// Whether it is mounted read-only.
-    pub readonly: bool,
-    /// Why sizes are missing, as a sentence; `null` when they are not.
-    pub error: Option<String>,
-}
-
-/// A disk, from `/proc/diskstats`. Rates are over about the last second: `null` until there are two readings, and
-/// when a counter was set back.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Device {
-    /// Its name in `/dev`: `nvme0n1`.
-    pub device: Name,
-    /// Bytes read a second.
-    pub read_bytes_per_second: Option<f64>,
-    /// Bytes written a second.
-    pub write_bytes_per_second: Option<f64>,
-    /// Reads completed a second.
-    pub reads_per_second: Option<f64>,
-    /// Writes completed a second.
-    pub writes_per_second: Option<f64>,
-    /// Share of time in which at least one request was under way, 0 to 100. A disk that works on many at once may be
-    /// far from its limit at 100.
-    pub busy_percent: Option<f64>,
-}
-
-/// All network interfaces, from `/proc/net/dev`. Sums leave out loopback and the host's ends of containers and
-/// virtual machines (`veth*`, `docker*`, `br-*`, `virbr*`, `vnet*`, `tap*`), whose bytes pass another interface once
-/// more.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Network {
-    /// Bytes sent since the machine started; starts again when an interface is made anew.
-    pub bytes_sent: u64,
-    /// Bytes received since the machine started.
-    pub bytes_recv: u64,
-    /// Packets sent since the machine started.
-    pub packets_sent: u64,
-    /// Packets received since the machine started.
-    pub packets_recv: u64,
-    /// Packets received with an error since the machine started: bad checksums, overruns (`errs`).
-    pub errors_in: u64,
-    /// Packets that could not be sent since the machine started (`errs`).
-    pub errors_out: u64,
-    /// Sent and received a second; `null` until there are two readings.
-    pub speed: Option<NetworkSpeed>,
-    /// Every interface that `sources.host.network` lets through, loopback and those that the sums leave out included.
-    pub interfaces: Vec<Interface>,
-}
-
-/// What the counted interfaces send and receive together, in MiB a second, over about the last second.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct NetworkSpeed {
-    /// MiB sent a second.
-    pub upload_mb: f64,
-    /// MiB received a second.
-    pub download_mb: f64,
-}
-
-/// A network interface, from `/proc/net/dev` and `/sys/class/net`. Rates are over about the last second: `null` until
-/// there are two readings, and when a counter was set back.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Interface {
-    /// Its name: `enp6s0`.
-    pub device: Name,
-    /// State of the link as the kernel says it (`operstate`): `up`, `down`, `unknown` and others; `null` when it does
-    /// not say.
-    pub operstate: Option<Name>,
-    /// Bytes received a second.
-    pub receive_bytes_per_second: Option<f64>,
-    /// Bytes sent a second.
-    pub transmit_bytes_per_second: Option<f64>,
-    /// Packets received with an error since the interface was made (`errs`).
-    pub receive_errors: u64,
-    /// Packets that could not be sent since the interface was made (`errs`).
-    pub transmit_errors: u64,
-    /// Speed of the link in bytes a second (`speed`); `null` where there is none, as with Wi-Fi, bridges and links
-    /// that are down.
-    pub speed_bytes: Option<u64>,
-}
-
 /// A temperature in degrees Celsius.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Temperature {
@@ -435,107 +302,4 @@ pub struct Process {
     pub memory_bytes: u64,
     /// `memory_bytes` as a share of all memory, 0 to 100; `null` when that is not known.
     pub memory_percent: Option<f64>,
-}
-
-/// A GPU: NVIDIA's by its driver's library (NVML), AMD's and Intel's by `/sys/class/drm`. What a card or its driver
-/// does not give is `null`, and all is while it cannot be read; then `reason` and `detail` say why. `*_mb` are MiB
-/// here, as older dashboards have them.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub struct Gpu {
-    /// Its number, from 0: the same for as long as the agent runs.
-    pub id: u32,
-    /// Its name as the vendor sells it; for many AMD and Intel cards its PCI number.
-    pub name: Name,
-    /// Its unique number (`GPU-...`); `pci-` and its place on the bus where it has none.
-    pub uuid: Name,
-    /// Who made it: `nvidia`, `amd` or `intel`.
-    pub vendor: &'static str,
-    /// Share of time in which something ran on it, 0 to 100. For Intel's cards that of the busiest engine, made of
-    /// what processes used, and `null` when somebody's work is hidden.
-    pub load_percent: Option<f64>,
-    /// Memory in use, in MiB.
-    pub memory_used_mb: Option<f64>,
-    /// All its memory, in MiB.
-    pub memory_total_mb: Option<f64>,
-    /// `memory_used_mb` as a share of `memory_total_mb`, 0 to 100.
-    pub memory_percent: Option<f64>,
-    /// Temperature of the chip in degrees Celsius (the edge, with AMD).
-    pub temperature: Option<f64>,
-    /// From where on it lowers its clocks, in degrees Celsius.
-    pub temperature_slowdown: Option<f64>,
-    /// Temperature of its memory in degrees Celsius.
-    pub temperature_memory: Option<f64>,
-    /// Power that it draws, in watts.
-    pub power_watts: Option<f64>,
-    /// Power that it may draw, in watts.
-    pub power_limit_watts: Option<f64>,
-    /// Clock of the chip in MHz.
-    pub clock_mhz: Option<f64>,
-    /// Clock of the memory in MHz.
-    pub memory_clock_mhz: Option<f64>,
-    /// Speed of its fastest fan as a share of the highest, 0 to 100; `null` without a fan of its own.
-    pub fan_percent: Option<f64>,
-    /// Share of time in which the video encoder worked, 0 to 100; NVIDIA only.
-    pub encoder_percent: Option<f64>,
-    /// Share of time in which the video decoder worked, 0 to 100; NVIDIA only.
-    pub decoder_percent: Option<f64>,
-    /// What holds its clocks down now: words such as `sw_power_cap` or `hw_thermal_slowdown`, none when nothing does.
-    /// `null` when it does not say.
-    pub throttle: Option<Vec<&'static str>>,
-    /// Memory errors that could not be corrected since the driver was loaded; `null` without error correction.
-    pub ecc_uncorrected: Option<u64>,
-    /// The newest error report of NVIDIA's driver (XID) since the agent began to listen; `null` when there was none.
-    pub last_error: Option<GpuError>,
-    /// Partitions of the card (MIG); empty without any.
-    pub instances: Vec<GpuInstance>,
-    /// The processes that use it, those with most memory first; `null` when the driver does not tell.
-    pub processes: Option<Vec<GpuProcess>>,
-    /// Why nothing of it can be read, as a code: it is lost, asleep or without a driver, or its reading is late.
-    /// `null` when it is read.
-    pub reason: Option<&'static str>,
-    /// The same as a sentence; `null` when it is read.
-    pub detail: Option<String>,
-}
-
-/// An error that NVIDIA's driver reported (XID).
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct GpuError {
-    /// Its number in NVIDIA's list: 79 is a card that fell off the bus.
-    pub code: u64,
-    /// Reports with this number since the agent began to listen.
-    pub count: u64,
-    /// When the last one came, RFC 3339.
-    pub at: Option<String>,
-}
-
-/// A partition of an NVIDIA card (MIG).
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct GpuInstance {
-    /// Number of its GPU instance; `null` when the driver does not say.
-    pub id: Option<u32>,
-    /// Its kind: `1g.10gb`.
-    pub profile: Name,
-    /// Its unique number (`MIG-...`).
-    pub uuid: Name,
-    /// Memory in use, in MiB.
-    pub memory_used_mb: Option<f64>,
-    /// All its memory, in MiB.
-    pub memory_total_mb: Option<f64>,
-}
-
-/// A process that uses a GPU. NVML names them for NVIDIA's cards; for others `/proc/PID/fdinfo` does, of those
-/// processes that the agent may look into.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct GpuProcess {
-    /// Its number, as the host counts.
-    pub pid: u32,
-    /// Its name (`comm` of `/proc/PID/stat`); `null` when it is gone or hidden.
-    pub name: Option<Name>,
-    /// Its memory on the GPU, in MiB; `null` when the driver does not tell.
-    pub memory_mb: Option<f64>,
-    /// Share of time in which the GPU worked for it, 0 to 100: its busiest engine. `null` when it was not measured.
-    pub load_percent: Option<f64>,
-    /// Name of the model that it runs, when it is a runner of an Ollama on this machine; told by the file of the
-    /// weights that it was started with. `null` when none is known.
-    pub model: Option<Name>,
 }

@@ -8,22 +8,23 @@
 //! The kernel's counts may fall a little (proc(5) says so of `iowait`), and a counter must not: a scraper takes
 //! whatever falls for a restart. So each is [held](hold) at its highest, as node_exporter does.
 
+mod cores;
 mod model;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aura_model::{Context, Metric, Missing, Name, Reason, Value, rows};
+use aura_model::{Context, Metric, Missing, Name, Value, rows};
 use serde::Serialize;
 
+use self::cores::Cores;
 use super::{Collector, count};
 use crate::{
     HostOptions,
     linux::kernel::{
-        attribute,
         every::Every,
         file::{Buffer, KeptFile},
         names::Names,
@@ -212,80 +213,11 @@ fn cpu(line: &[u8], names: &mut Names) -> Option<CpuTime> {
     Some(CpuTime { cpu: names.intern(cpu), ticks, guest })
 }
 
-/// Where the CPUs are in /sys.
-#[derive(Default)]
-struct Cores {
-    present: Vec<(Name, bool)>,
-    cores: Option<usize>,
-    /// The first CPU of each core: package, core, its folder.
-    throttled: Vec<(Name, Name, PathBuf)>,
-}
-
-impl Cores {
-    fn find(folder: &Path) -> Self {
-        let (mut found, mut siblings, mut seen) = (Self::default(), HashSet::new(), HashSet::new());
-        for (number, path) in attribute::numbered(folder, "cpu").unwrap_or_default() {
-            let line = |file| attribute::text(&path.join(file)).ok().filter(|text| !text.is_empty());
-            if let Some(online) = is_online(&path) {
-                found.present.push((number.to_string().into(), online));
-            }
-            siblings.extend(line("topology/thread_siblings_list"));
-            let package = line("topology/physical_package_id");
-            let core = line("topology/core_id");
-            let throttle = path.join("thermal_throttle");
-            if let Some(core) = package.zip(core)
-                && throttle.is_dir()
-                && seen.insert(core.clone())
-            {
-                found.throttled.push((core.0.into(), core.1.into(), throttle));
-            }
-        }
-        found.cores = (!siblings.is_empty()).then_some(siblings.len());
-        found
-    }
-
-    fn topology(&self, folder: &Path, model: Option<Name>) -> Arc<Topology> {
-        let isolated = attribute::text(&folder.join("isolated")).map(|list| cpu_list(&list)).unwrap_or_default();
-        let mut topology =
-            Topology { present: self.present.clone(), isolated, model, cores: self.cores, ..Topology::default() };
-        for (package, core, path) in &self.throttled {
-            let times = |file| attribute::number(&path.join(file)).ok().and_then(|times| u64::try_from(times).ok());
-            if let Some(times) = times("core_throttle_count") {
-                topology.core_throttles.push((package.clone(), core.clone(), times));
-            }
-            if topology.package_throttles.iter().all(|(known, _)| known != package)
-                && let Some(times) = times("package_throttle_count")
-            {
-                topology.package_throttles.push((package.clone(), times));
-            }
-        }
-        topology.into()
-    }
-}
-
-/// Whether a CPU is online, as its folder says; /proc/stat may be that of a container, where lxcfs numbers the CPUs
-/// anew. One without the file can't be taken offline.
-fn is_online(folder: &Path) -> Option<bool> {
-    match attribute::text(&folder.join("online")) {
-        Ok(text) => Some(text == "1"),
-        Err(missing) => (missing.reason == Reason::NoSensor).then_some(true),
-    }
-}
-
-/// The CPUs of a list such as `1-3,7`.
-fn cpu_list(list: &str) -> Vec<Name> {
-    let ranges = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<u16>().ok()?..=last.parse::<u16>().ok()?)
-    });
-    ranges.flatten().map(|cpu| cpu.to_string().into()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{cores::cpu_list, *};
     use crate::linux::testing::{TREES, output, sample};
 
     #[test]
