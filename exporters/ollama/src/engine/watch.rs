@@ -22,7 +22,7 @@ use crate::Address;
 
 /// CPU time in which an engine does nothing that it counts: it ends.
 const NOTHING: u64 = 2;
-/// A search that found nothing is made again after so many looks, or when other servers are there.
+/// What is not expected to change is looked at again after so many looks.
 const AGAIN: u32 = 10;
 
 /// The engines of one server.
@@ -40,6 +40,7 @@ pub(crate) struct Engines {
     totals: Totals,
     names: Names,
     became_ready: bool,
+    looks: u32,
 }
 
 struct Server {
@@ -73,6 +74,7 @@ impl Engines {
             totals: Totals::default(),
             names: Names::default(),
             became_ready: false,
+            looks: 0,
         })
     }
 
@@ -116,11 +118,18 @@ impl Engines {
         changed |= !before.is_empty();
         self.bury(before, cpu_of_the_dead);
         self.lives.sort_by_key(|life| (life.process.id.started, life.process.id.pid));
-        let ports: Vec<u16> = self.lives.iter().filter_map(Life::port).collect();
-        let sockets = if ports.is_empty() { None } else { Sockets::read(&self.procfs, &ports) };
+        let mut restless = false;
         for life in &mut self.lives {
             let Some(process) = processes.iter().find(|process| process.id == life.process.id) else { continue };
-            worked |= life.look(process.clone(), sockets.as_ref());
+            worked |= life.look(process.clone());
+            restless |= life.is_restless();
+        }
+        // The kernel walks over all sockets for each of these tables. Who does nothing has no request.
+        self.looks = self.looks.wrapping_add(1);
+        let ports: Vec<u16> = self.lives.iter().filter_map(Life::port).collect();
+        if !ports.is_empty() && (restless || self.looks.is_multiple_of(AGAIN)) {
+            let sockets = Sockets::read(&self.procfs, &ports);
+            self.lives.iter_mut().for_each(|life| worked |= life.connect(sockets.as_ref()));
         }
         self.totals.decide(self.server.is_some());
         self.server.is_some().then_some(Look { changed, worked })
@@ -129,6 +138,13 @@ impl Engines {
     /// The server's process.
     pub(crate) fn server(&self) -> Option<u32> {
         Some(self.server.as_ref()?.id.pid)
+    }
+
+    /// Whether that may be the one that listens. Of another's process with this name, where it can be told, it is not.
+    pub(crate) fn may_listen(&self, pid: u32) -> bool {
+        let sockets = Sockets::read(&self.procfs, &[self.port]);
+        let listener = sockets.as_ref().and_then(|sockets| sockets.listener(self.port));
+        listener.is_some_and(|listener| !matches!(has_socket(&self.procfs, pid, listener.inode), Ok(false)))
     }
 
     /// Those that are gone.
