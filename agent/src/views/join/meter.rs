@@ -115,13 +115,19 @@ impl Meter {
 
     /// Takes in what is seen now.
     pub(crate) fn take(&mut self, now: Look) {
-        let Some(before) = self.last.replace(now.clone()) else { return };
+        if let Some(before) = self.last.take() {
+            self.step(&before, &now);
+        }
+        self.last = Some(now);
+    }
+
+    fn step(&mut self, before: &Look, now: &Look) {
         let seconds = now.at - before.at;
         if !(seconds > 0.0 && seconds <= LONGEST_STEP) {
             (self.run, self.rested) = (None, false);
             return;
         }
-        let active = active(&before, &now);
+        let active = active(before, now);
         for (device, model) in now.devices.iter().flat_map(|device| {
             let of = device.of.iter().flatten();
             of.filter(|model| now.models.iter().any(|work| work.model == **model)).map(move |model| (&device.id, model))
@@ -131,9 +137,9 @@ impl Meter {
                 sums.alone.entry(device.clone()).or_default();
             }
         }
-        self.follow(&before, &now, &active);
+        self.follow(before, now, &active);
         for device in &now.devices {
-            match counted(&before, device) {
+            match counted(before, device) {
                 Some(joules) => self.share(device, &active, joules, seconds),
                 // It began anew: what it counted before is lost, and the sum of the run with it.
                 None => self.run = None,

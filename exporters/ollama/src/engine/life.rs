@@ -29,6 +29,8 @@ pub(crate) struct Life {
     pub(crate) parent: Parent,
     /// What its sums are kept under.
     pub(crate) key: Name,
+    /// Whether it used CPU time between the last two looks.
+    moved: bool,
     connections: Option<u64>,
     /// Whether its own user listens where it says that it does.
     listens: bool,
@@ -56,6 +58,7 @@ impl Life {
         let counters = if counts { Section::Fresh(Counters::default()) } else { untold("counters").into_off() };
         Some(Self {
             key: line.weights.clone().unwrap_or_else(|| line.file.clone()),
+            moved: false,
             connections: None,
             listens: false,
             asker: line.port.and_then(|port| Asker::new(line.kind, port, deadline).ok()).map(Box::new),
@@ -84,18 +87,25 @@ impl Life {
     }
 
     /// Takes what a look saw; whether it worked since the last.
-    pub(crate) fn look(&mut self, process: Process, sockets: Option<&Sockets>) -> bool {
+    pub(crate) fn look(&mut self, process: Process) -> bool {
         let moved = process.ticks != self.process.ticks;
+        self.moved = moved;
         self.process = process;
+        moved
+    }
+
+    /// Whether its connections may be others than at the last look.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.moved || !self.listens || self.is_active()
+    }
+
+    /// Takes what the kernel's table of sockets says of it; whether it answers a request.
+    pub(crate) fn connect(&mut self, sockets: Option<&Sockets>) -> bool {
         let ours = u64::from(self.asking.is_some());
-        if let Some((port, sockets)) = self.port().zip(sockets) {
-            self.connections = Some(sockets.connected(port).saturating_sub(ours));
-            self.listens = sockets.listens(port, self.process.uid);
-        } else {
-            self.connections = None;
-            self.listens = false;
-        }
-        moved || self.connections.is_some_and(|connections| connections > 0)
+        let seen = self.port().zip(sockets);
+        self.connections = seen.map(|(port, sockets)| sockets.connected(port).saturating_sub(ours));
+        self.listens = seen.is_some_and(|(port, sockets)| sockets.listens(port, self.process.uid));
+        self.connections.is_some_and(|connections| connections > 0)
     }
 
     pub(crate) fn begin(&mut self, runtime: &Runtime) {

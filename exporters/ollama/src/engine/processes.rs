@@ -173,12 +173,13 @@ fn boot(procfs: &Path) -> io::Result<f64> {
 
 /// Whether a process has this socket open; none where we may not look.
 pub(crate) fn has_socket(procfs: &Path, pid: u32, inode: u64) -> Result<bool, Missing> {
-    let folder = procfs.join(pid.to_string()).join("fd");
+    let process = procfs.join(pid.to_string());
+    let folder = process.join("fd");
     let socket = format!("socket:[{inode}]");
     let open = match fs::read_dir(&folder) {
         Ok(open) => open,
         // It ended meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(_) if !process.exists() => return Ok(false),
         Err(error) => return Err(Missing::from_io(&folder, &error)),
     };
     let mut refused = None;

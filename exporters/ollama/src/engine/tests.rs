@@ -202,6 +202,7 @@ fn an_engine_that_rests_is_not_asked_and_one_that_works_is() {
     assert_eq!(box_.asked(), 0);
     assert_eq!(box_.reading().engines[0].tokens_per_second, Some(0.0));
     box_.sockets(1);
+    box_.engine(20, USER, 'S', 10, 500, 11);
     box_.tells(5, 0, Some(3));
     box_.look();
     assert_eq!(box_.asked(), 2);

@@ -129,9 +129,9 @@ fn other_databases_are_bounded_named_and_refused_alone() {
         missing.map(|(_, missing)| missing.detail.clone()).unwrap_or_default()
     };
     assert!(
-        detail(&statistics).contains("2 more databases: raise tables.max_databases (2)"),
+        detail(statistics).contains("2 more databases: raise tables.max_databases (2)"),
         "{}",
-        detail(&statistics)
+        detail(statistics)
     );
     named.tables.max_databases = 4;
     let mut source = open(&named);
