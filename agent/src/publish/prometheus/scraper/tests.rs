@@ -72,7 +72,7 @@ fn text(body: &[u8], encoding: ContentEncoding) -> String {
         ContentEncoding::Identity => text.push_str(std::str::from_utf8(body).expect("text")),
         ContentEncoding::Gzip => drop(GzDecoder::new(body).read_to_string(&mut text).expect("gzip")),
         ContentEncoding::Zstd => {
-            text = String::from_utf8(zstd::bulk::decompress(body, 1 << 16).expect("zstd")).expect("text")
+            text = String::from_utf8(zstd::bulk::decompress(body, 1 << 16).expect("zstd")).expect("text");
         }
     }
     text
