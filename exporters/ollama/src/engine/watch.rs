@@ -135,6 +135,18 @@ impl Engines {
         self.server.is_some().then_some(Look { changed, worked })
     }
 
+    /// The server's process.
+    pub(crate) fn server(&self) -> Option<u32> {
+        Some(self.server.as_ref()?.id.pid)
+    }
+
+    /// Whether that may be the one that listens. Of another's process with this name, where it can be told, it is not.
+    pub(crate) fn may_listen(&self, pid: u32) -> bool {
+        let sockets = Sockets::read(&self.procfs, &["net/tcp", "net/tcp6"], &[self.port]);
+        let listener = sockets.as_ref().and_then(|sockets| sockets.listener(self.port));
+        listener.is_some_and(|listener| !matches!(has_socket(&self.procfs, pid, listener.inode), Ok(false)))
+    }
+
     /// Those that are gone.
     fn bury(&mut self, gone: Vec<Life>, cpu_of_the_dead: Option<u64>) {
         let known: u64 = gone.iter().map(|life| life.process.user_ticks).sum();
@@ -194,21 +206,22 @@ impl Engines {
             of_user.retain(|server| *server.role == Role::Server { serves: true });
         }
         let alone = of_user.len() == 1;
-        if !alone {
-            let mut owners = Vec::new();
-            for server in of_user {
-                if has_socket(procfs, server.id.pid, listener.inode).map_err(|error| {
+        // Root and the servers' own user see who holds the socket. Others take the only server that there is.
+        let mut owners = Vec::new();
+        for server in of_user {
+            match has_socket(procfs, server.id.pid, listener.inode) {
+                Ok(true) => owners.push(server),
+                Ok(false) => {}
+                Err(_) if alone => owners.push(server),
+                Err(error) => {
                     let why = format!(
                         "several servers of one user run here, and only it and root see which is meant ({error})"
                     );
-                    missing(Reason::NoPermission, &why)
-                })? {
-                    owners.push(server);
+                    return Err(missing(Reason::NoPermission, &why));
                 }
             }
-            of_user = owners;
         }
-        let Some(server) = of_user.first() else {
+        let Some(server) = owners.first() else {
             let why = format!(
                 "what listens on port {port} is no process named ollama that can be seen from here: it is a proxy, runs in a \
                  container, or /proc hides the processes of others"
