@@ -63,7 +63,8 @@ impl World {
             runtime.block_on(async {
                 let mut held = stopping.clone();
                 let feeds = Feeds::start(Limits::default()).unwrap();
-                let loader = Loader::new(Arc::clone(&shared), Arc::default(), &config.sources.ollama, false);
+                let loader =
+                    Loader::new(Arc::clone(&shared), Arc::default(), Default::default(), &config.sources.ollama, false);
                 let events = Arc::new(Events::default());
                 let actions = Arc::clone(&loader) as _;
                 let mut views =

@@ -3,7 +3,7 @@
 use std::{io::Write, net::TcpStream, time::Duration};
 
 use aura_ollama_simulator::{Fault, LoadBehaviour, Model, Settings, Simulator};
-use aura_tests::{Agent, Control, Feed, Request, Response, Setup, wait_for, wait_until};
+use aura_tests::{Agent, Control, Feed, OllamaServer, Request, Response, Setup, wait_for, wait_until};
 use serde_json::{Value, json};
 
 const GIB: u64 = 1 << 30;
@@ -324,4 +324,36 @@ fn where_no_ollama_is_the_feed_says_so() {
     let agent = Setup::default().variable("OLLAMA_HOST", nobody.to_string()).start();
     let message = until(&mut models(&agent), "a message", |message| message["hosts"][0]["state"] == "away");
     assert_eq!(message["missing"]["loaded_models"]["reason"], "unreachable");
+}
+
+#[test]
+fn a_load_that_does_not_fit_is_refused_with_the_sum_and_load_all_keeps_to_the_limit_of_models() {
+    let installed = "vast:1=40000,0 one:1=0.1,0 two:1=0.1,0 three:1=0.1,0";
+    let variables = [("OLLAMA_MAX_LOADED_MODELS", "2"), ("OLLAMA_CONTEXT_LENGTH", "2048")];
+    let Some(server) = OllamaServer::start(installed, &variables) else { return };
+    let setup = Setup::default();
+    setup.write("token", &format!("{TOKEN}\n"));
+    let url = server.url();
+    let config =
+        format!("web: {{control_token_file: token}}\nsources: {{ollama: {{hosts: ['{url}'], interval: 200ms}}}}\n");
+    let agent = setup.config(&config).start();
+    let mut feed = models(&agent);
+    let message = until(&mut feed, "its process is seen", |message| !message["hosts"][0]["max_models"].is_null());
+    assert_eq!(message["hosts"][0]["max_models"], 2);
+    assert!(message["memory_usage"]["max_gb"].as_f64().unwrap() > 0.0, "{message}");
+    let status = agent.json("/v1/models/status");
+    assert_eq!((&status["max_concurrent"], &status["max_ram_gb"]), (&json!(2), &message["memory_usage"]["max_gb"]));
+    let answer = control(&agent, "/v1/models/vast:1/load");
+    assert_eq!((answer.status, answer.error_code().as_str()), (507, "not_enough_memory"), "{}", answer.text());
+    let error = answer.json()["error"].clone();
+    for word in ["GiB weights + ", "KV cache (1 x 2048 tokens, f16)", " buffers = ", "GiB"] {
+        assert!(error["message"].as_str().unwrap().contains(word), "{word}: {error}");
+    }
+    assert!(error["hint"].as_str().unwrap().contains("force=true"), "{error}");
+    let answer = control(&agent, "/v1/models/one:1/load").json();
+    assert_eq!((&answer["loaded"], &answer["memory"]["complete"]), (&json!(true), &json!(true)), "{answer}");
+    until(&mut feed, "it is loaded", |message| loaded(message) == ["one:1"]);
+    let answer = control(&agent, "/v1/models/load").json();
+    assert_eq!(answer["jobs"].as_array().map(Vec::len), Some(1), "{answer}");
+    assert!(answer["left_out"].as_array().is_some_and(|names| names.len() >= 2), "{answer}");
 }

@@ -219,6 +219,7 @@ pub(super) fn ollama() -> OllamaReading {
         engines: off("ollama's engines"),
         odd: vec!["/api/tags: an entry without a name".into()],
         questions: Default::default(),
+        limits: None,
         commands: Default::default(),
     };
     let why = Missing::new(Reason::Unreachable, "10.0.0.7:11434: connection refused");

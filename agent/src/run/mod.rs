@@ -118,7 +118,8 @@ impl Agent {
         let controllers = web.authenticator().is_some() || web.control_token().is_some();
         let events = Arc::new(Events::default());
         note_reload(&events, true);
-        let loader = Loader::new(Arc::clone(&hub), ledger, &config.sources.ollama, controllers);
+        let paths = context.paths.clone();
+        let loader = Loader::new(Arc::clone(&hub), ledger, paths, &config.sources.ollama, controllers);
         let views = views::open(&feeds, &Parts::new(&hub, config, &context, &events, Arc::clone(&loader) as _));
         let live = views.live();
         let own = live.iter().map(|live| live.feed.clone()).collect();

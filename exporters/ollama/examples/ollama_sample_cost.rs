@@ -7,7 +7,7 @@ use std::{
 };
 
 use aura_model::{Context, Source, Switch};
-use aura_ollama::{Command, KeepAlive, Ledger, Ollama, OllamaOptions};
+use aura_ollama::{Command, GpuRoom, KeepAlive, Ledger, Ollama, OllamaOptions};
 use aura_ollama_simulator::{Model, Settings, Simulator};
 
 const SAMPLES: u32 = 200;
@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         server: &server,
         target: &"model7:7b".into(),
         known: HashMap::new(),
+        machine: None,
+        gpus: GpuRoom::default(),
         force: false,
         within: Duration::from_secs(10),
     };

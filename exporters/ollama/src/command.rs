@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    Action, Client, Failure, InstalledModel, Ledger, Outcome, Response, Server, Weights, is_same_name,
+    Action, Client, Failure, GpuRoom, InstalledModel, Ledger, Machine, MemoryNeed, Outcome, Response, Server, Weights,
+    is_same_name,
     probe::installed,
     resident::{Resident, until},
     wire::{self, Installed, Running},
@@ -68,11 +69,13 @@ pub struct Target {
     pub digest: Option<Name>,
     /// It can do nothing but embed.
     pub embedding: bool,
+    /// Bytes of its files, if known.
+    pub size: Option<u64>,
 }
 
 impl From<&str> for Target {
     fn from(name: &str) -> Self {
-        Self { name: name.into(), digest: None, embedding: false }
+        Self { name: name.into(), digest: None, embedding: false, size: None }
     }
 }
 
@@ -83,6 +86,7 @@ impl From<&InstalledModel> for Target {
             name: model.name.clone(),
             digest: Some(model.digest.clone()),
             embedding: can("embedding") && !can("completion"),
+            size: model.size,
         }
     }
 }
@@ -98,6 +102,8 @@ pub struct Done {
     pub gone: Option<Name>,
     /// What else there is to say, in a sentence.
     pub note: Option<String>,
+    /// What the load was reckoned to take; none where that is not known of any part, or it was in memory.
+    pub memory: Option<MemoryNeed>,
 }
 
 /// Why it was not done. The texts are Ollama's own where it gave one.
@@ -109,6 +115,9 @@ pub enum CommandError {
     /// It does not fit into memory.
     #[error("{0}")]
     NoMemory(String),
+    /// It takes more memory than there is: Ollama was not asked.
+    #[error("{}", .0.sentence())]
+    DoesNotFit(MemoryNeed),
     /// The model cannot be used so.
     #[error("{0}")]
     Unsupported(String),
@@ -149,7 +158,7 @@ impl CommandError {
             Self::NoMemory(_) => Outcome::NoMemory,
             Self::Unsupported(_) => Outcome::Unsupported,
             Self::Busy(_) => Outcome::Busy,
-            Self::OtherName { .. } | Self::OutOfReach(_) => Outcome::Declined,
+            Self::OtherName { .. } | Self::OutOfReach(_) | Self::DoesNotFit(_) => Outcome::Declined,
             Self::TooLong(_) | Self::Unconfirmed(_) | Self::Failure(Failure::Busy { .. }) => Outcome::Timeout,
             Self::Failure(Failure::Unreachable { .. }) => Outcome::Unreachable,
             Self::Refused(_) | Self::Failure(Failure::Unconnected { .. } | Failure::Broken { .. }) => Outcome::Failed,
@@ -167,7 +176,11 @@ pub struct Command<'a> {
     pub target: &'a Target,
     /// The weights of what is on the server, as far as known; the others are asked for.
     pub known: Weights,
-    /// Whether what was not named may go with it.
+    /// Where the server runs, to see what it has left; none where that is not seen.
+    pub machine: Option<Machine>,
+    /// The GPUs there.
+    pub gpus: GpuRoom,
+    /// Whether what was not named may go with it, and what does not fit is tried.
     pub force: bool,
     /// It is given up after this time.
     pub within: Duration,
@@ -182,8 +195,13 @@ impl Command<'_> {
         let (name, within) = (&self.target.name, self.within);
         let mut resident = Resident::new(self.server, self.target, self.known);
         noted(self.ledger, self.server, Action::Load, async {
-            resident.show_target().await?;
+            let show = resident.show_target().await?;
             let was_there = resident.list(within).await?.iter().any(|running| resident.is_target(running));
+            let machine = self.machine.as_ref().filter(|_| !was_there);
+            let memory = machine.map(|machine| MemoryNeed::of(self.target, &show, machine, self.gpus));
+            if let Some(need) = memory.as_ref().filter(|need| need.exceeds() && !self.force) {
+                return Err(CommandError::DoesNotFit(need.clone()));
+            }
             let mut body = json!({ "model": name, "stream": false });
             if let Some(seconds) = keep_alive.seconds() {
                 body["keep_alive"] = seconds.into();
@@ -203,7 +221,7 @@ impl Command<'_> {
             let kept = all.iter().find(|running| resident.is_target(running)).filter(|_| was_there);
             let kept = kept.filter(|_| keep_alive == KeepAlive::Default);
             let note = kept.map(|kept| format!("it was in memory, and Ollama leaves it so: {}", until(kept)));
-            Ok(Done { note, ..Done::default() })
+            Ok(Done { note, memory, ..Done::default() })
         })
         .await
     }

@@ -17,8 +17,10 @@ mod engine;
 mod fields;
 mod hosts;
 mod ledger;
+mod machine;
 mod metrics;
 mod names;
+mod need;
 mod observe;
 mod options;
 mod pace;
@@ -36,7 +38,9 @@ pub use self::{
     engine::{Counters, End, Engine, EngineKind, EngineState, EnginesReading, Parent, Slot, WeightsTotals},
     hosts::OllamaHost,
     ledger::{Action, Commands, Ledger, Outcome, Tally},
+    machine::{Limits, Machine, ServerSettings},
     names::{find_named, is_same_name, name_problem, similar_names},
+    need::{GpuRoom, MemoryNeed},
     options::OllamaOptions,
     pace::Audience,
     reading::{

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use aura_model::{Missing, Name, Section};
 use serde::Serialize;
 
-use crate::{Commands, EnginesReading, Server};
+use crate::{Commands, EnginesReading, Limits, Server};
 
 /// All servers that are watched.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +46,8 @@ pub struct HostReading {
     pub odd: Vec<String>,
     /// What asking it costs.
     pub questions: RequestStats,
+    /// What it may take of this machine; none where it is another's, or its process is not seen.
+    pub limits: Option<Limits>,
     /// What this agent did to it.
     pub commands: Commands,
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Context, Group, Missing, Name, Options, Reason, Section, Source, Stopwatch};
+use aura_model::{Context, Group, Missing, Name, Options, Paths, Reason, Section, Source, Stopwatch};
 use jiff::Timestamp;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    Audience, Expiry, FailureKind, HostReading, HostStatus, Ledger, LoadedModel, OllamaOptions, OllamaReading,
-    RequestStats, Server,
+    Audience, Expiry, FailureKind, HostReading, HostStatus, Ledger, Limits, LoadedModel, Machine, OllamaOptions,
+    OllamaReading, RequestStats, Server,
     engine::{Engines, Look, Process, Processes},
     metrics,
     observe::Observer,
@@ -28,6 +28,8 @@ use crate::{
 const WAIT_SHARE: f64 = 0.4;
 /// A server that has been silent for so long is busy.
 const BUSY_AFTER: Duration = Duration::from_secs(2);
+/// What its process may take is read again after this time.
+const LIMITS: Duration = Duration::from_secs(60);
 
 /// All servers that are watched.
 pub struct Ollama {
@@ -43,6 +45,7 @@ pub struct Ollama {
     /// Who looks; nobody says so where the source runs by itself.
     audience: Option<Arc<Audience>>,
     interval: Duration,
+    paths: Paths,
 }
 
 struct Host {
@@ -56,6 +59,8 @@ struct Host {
     engines: Result<Engines, Missing>,
     /// What the look of this sample said; none where nothing can be seen.
     look: Option<Look>,
+    /// Its process, what that may take, and when that was read.
+    limits: Option<(u32, Option<Limits>, Stopwatch)>,
     pace: Pace,
     /// The first question since its last answer: what it said holds for as long as nothing else was to be known.
     unanswered: Option<Stopwatch>,
@@ -142,15 +147,16 @@ impl Source for Ollama {
             ledger: context.lent().unwrap_or_default(),
             audience: context.lent(),
             interval: schedule.interval.get(),
+            paths: context.paths.clone(),
         })
     }
 
     fn sample(&mut self) -> Result<OllamaReading, Missing> {
-        let Self { runtime, hosts, processes, ledger, interval, .. } = self;
+        let Self { runtime, hosts, processes, ledger, interval, paths, .. } = self;
         let processes = processes.as_mut().map(Processes::look);
         let rest = self.audience.as_ref().is_some_and(|audience| !audience.is_there(*interval));
         for host in hosts.iter_mut() {
-            host.look(processes.as_ref(), runtime);
+            host.look(processes.as_ref(), runtime, paths);
             let commands = ledger.revision(&host.name);
             // What came in while a question still runs waits for the next.
             if host.asking.is_none() && host.is_due(rest, commands, *interval) {
@@ -205,6 +211,7 @@ impl Host {
             observer: Observer::default(),
             engines,
             look: None,
+            limits: None,
             pace: Pace::default(),
             unanswered: None,
             latest: None,
@@ -217,7 +224,7 @@ impl Host {
     }
 
     /// Looks at the engines, and asks them.
-    fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime) {
+    fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime, paths: &Paths) {
         let installed = self.latest.as_ref().map(|latest| &latest.answers.installed);
         let knows = |weights: &str| {
             installed.is_some_and(|models| models.iter().any(|model| model.weights.as_deref() == Some(weights)))
@@ -225,8 +232,22 @@ impl Host {
         let seen = self.engines.as_mut().ok().zip(processes);
         self.look = seen.and_then(|(engines, processes)| engines.look(processes, knows));
         self.pace.look(self.look);
+        self.limit(paths);
         if let Ok(engines) = &mut self.engines {
             engines.begin(runtime);
+        }
+    }
+
+    /// Reads what its process may take, unless that is known.
+    fn limit(&mut self, paths: &Paths) {
+        let Some((engines, pid)) = self.engines.as_ref().ok().and_then(|engines| Some((engines, engines.server()?)))
+        else {
+            self.limits = None;
+            return;
+        };
+        if self.limits.as_ref().is_none_or(|(of, _, read)| *of != pid || read.elapsed() >= LIMITS) {
+            let limits = engines.may_listen(pid).then(|| Machine::new(paths, pid).limits());
+            self.limits = Some((pid, limits, Stopwatch::start()));
         }
     }
 
@@ -378,6 +399,7 @@ impl Host {
             engines: Section::off(Reason::Stale, "they were not looked for yet"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
+            limits: self.limits.as_ref().and_then(|(_, limits, _)| limits.clone()),
             commands: ledger.commands(&self.name),
             missing,
         };

@@ -127,8 +127,67 @@ pub(crate) struct Show {
     pub(crate) context_length: Option<u64>,
     pub(crate) parameter_count: Option<u64>,
     pub(crate) capabilities: Option<Vec<String>>,
+    pub(crate) shape: Shape,
     pub(crate) modelfile: String,
     parameters: String,
+}
+
+/// How large the parts of a model are, in numbers; none where it does not say, or does not say it in one number.
+#[derive(Default)]
+pub(crate) struct Shape {
+    layers: Option<u64>,
+    /// Heads of each layer that have a cache.
+    heads: Option<u64>,
+    /// Numbers that a head keeps of each token.
+    key: Option<u64>,
+    value: Option<u64>,
+    /// Some of its layers keep less, or something else: a window, a state, a compressed cache.
+    special: bool,
+    pub(crate) embedding: Option<u64>,
+    pub(crate) feed_forward: Option<u64>,
+    pub(crate) vocabulary: Option<u64>,
+}
+
+/// Keys of models whose cache does not grow with the context in all layers alike.
+const SPECIAL: [&str; 8] = [
+    "attention.sliding_window",
+    "attention.shared_kv_layers",
+    "attention.kv_lora_rank",
+    "full_attention_interval",
+    "ssm.state_size",
+    "ssm.conv_kernel",
+    "wkv.head_size",
+    "shortconv.l_cache",
+];
+
+impl Shape {
+    fn read(info: &mut Fields<'_>, architecture: &str) -> Self {
+        let key = |key: &str| format!("{architecture}.{key}");
+        let heads = info.count(&key("attention.head_count"));
+        let embedding = info.count(&key("embedding_length"));
+        let width = embedding.zip(heads).and_then(|(embedding, heads)| embedding.checked_div(heads));
+        // Left out it is as many; a list of one for each layer is not shown.
+        let all = heads.filter(|_| info.is_left_out(&key("attention.head_count_kv")));
+        Self {
+            layers: info.count(&key("block_count")),
+            heads: info.count(&key("attention.head_count_kv")).or(all),
+            key: info.count(&key("attention.key_length")).or(width),
+            value: info.count(&key("attention.value_length")).or(width),
+            special: SPECIAL.iter().any(|special| !info.is_left_out(&key(special))),
+            embedding,
+            feed_forward: info.count(&key("feed_forward_length")),
+            vocabulary: info.count(&key("vocab_size")),
+        }
+    }
+
+    /// Numbers that its cache holds of each token.
+    pub(crate) fn cached_numbers(&self) -> Option<u64> {
+        if self.special {
+            return None;
+        }
+        let of_a_head = self.key?.checked_add(self.value?)?;
+        self.layers?.checked_mul(self.heads?)?.checked_mul(of_a_head)
+    }
 }
 
 /// Parameters of a model that Ollama starts an engine with: where one differs, it starts another.
@@ -144,6 +203,7 @@ impl Show {
             // The longest that the model was made for.
             context_length: info.count(&format!("{architecture}.context_length")),
             parameter_count: info.count("general.parameter_count"),
+            shape: Shape::read(&mut info, &architecture),
             capabilities: fields.texts("capabilities"),
             modelfile: fields.text("modelfile").unwrap_or_default(),
             parameters: fields.text("parameters").unwrap_or_default(),

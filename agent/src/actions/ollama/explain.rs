@@ -14,6 +14,9 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
             (404, "model_not_found", format!("it is not installed on {}: `ollama pull {model}` there", order.host))
         }
         CommandError::NoMemory(_) => (507, "not_enough_memory", room(model, others)),
+        CommandError::DoesNotFit(_) => {
+            (507, "not_enough_memory", format!("{}, or ask with ?force=true to try all the same", room(model, others)))
+        }
         CommandError::Unsupported(_) => {
             (422, "not_supported", "this kind of model cannot be loaded by itself".to_owned())
         }
@@ -60,16 +63,27 @@ pub(super) fn command_error(order: &Order, error: &CommandError, others: &[Name]
 pub(super) fn note(done: &Done) -> Option<String> {
     let already = done.already.then(|| "it was not in memory: nothing was asked of Ollama".to_owned());
     let gone = done.gone.as_ref().map(|gone| format!("it was in memory as {gone}, which is gone"));
-    let notes: Vec<String> = [already, gone, done.note.clone()].into_iter().flatten().collect();
+    let unknown = done.memory.as_ref().filter(|need| !need.is_complete());
+    let unknown = unknown.map(|need| format!("whether it fits was not known: {}", need.sentence()));
+    let notes: Vec<String> = [already, gone, done.note.clone(), unknown].into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
+/// The code of what was not loaded because what was loaded with it had to make room.
+pub(super) const NO_ROOM: &str = "no_room";
+
 /// Loading this one would go on in circles: what was loaded for the same order is gone already.
-pub(super) fn no_room(order: &Order, gone: &Name) -> JobError {
+pub(super) fn no_room(order: &Order, gone: &Name, most: Option<u64>) -> JobError {
     JobError {
-        code: "no_room",
-        message: format!("{} was not loaded: {gone} had to make room already, so not all fit", order.target.name),
-        hint: "load those by name that you need most".to_owned(),
+        code: NO_ROOM,
+        message: match most {
+            Some(most) => format!(
+                "{} was not loaded: {gone} had to make room already, as {} keeps {most} models in memory at most",
+                order.target.name, order.host
+            ),
+            None => format!("{} was not loaded: {gone} had to make room already, so not all fit", order.target.name),
+        },
+        hint: "load those by name that you need most, or raise OLLAMA_MAX_LOADED_MODELS".to_owned(),
         status: 507,
     }
 }

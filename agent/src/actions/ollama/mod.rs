@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aura_model::{Interval, Name};
-use aura_ollama::{Action, Command, Done, HostReading, Ledger, Ollama, OllamaOptions};
+use aura_gpu::Gpus;
+use aura_model::{Interval, Name, Paths};
+use aura_ollama::{Action, Command, Done, GpuRoom, HostReading, Ledger, Machine, Ollama, OllamaOptions};
 
 use self::jobs::{Jobs, Order};
 pub(crate) use self::routes::routes;
@@ -36,6 +37,7 @@ pub struct Loader {
     hub: Arc<Hub>,
     jobs: Jobs,
     ledger: Arc<Ledger>,
+    paths: Paths,
     settings: RwLock<ControlSettings>,
 }
 
@@ -56,12 +58,18 @@ impl ControlSettings {
 
 impl Loader {
     /// Of the servers that this hub's readings name. `permitted` says whether there is anybody who may load and unload;
-    /// what was done is noted in the ledger.
+    /// what was done is noted in the ledger, and what memory there is stands below the paths.
     #[must_use]
-    pub fn new(hub: Arc<Hub>, ledger: Arc<Ledger>, options: &OllamaOptions, permitted: bool) -> Arc<Self> {
+    pub fn new(
+        hub: Arc<Hub>,
+        ledger: Arc<Ledger>,
+        paths: Paths,
+        options: &OllamaOptions,
+        permitted: bool,
+    ) -> Arc<Self> {
         let settings = RwLock::new(ControlSettings::new(options, permitted));
         let jobs = Jobs::new(Arc::clone(&hub));
-        Arc::new(Self { hub, jobs, ledger, settings })
+        Arc::new(Self { hub, jobs, ledger, paths, settings })
     }
 
     /// Puts other settings in force.
@@ -84,6 +92,8 @@ impl Loader {
     }
 
     async fn work(self: Arc<Self>, host: Name) {
+        // Of a load of all, what no longer fits is said once.
+        let mut said = None;
         while let Some(job) = self.jobs.next(&host) {
             let Order { target, action, .. } = &job.order;
             let model = &target.name;
@@ -91,7 +101,11 @@ impl Loader {
             match &result {
                 Ok(done) if done.already => tracing::info!(%host, %model, ?action, "it was so already"),
                 Ok(_) => tracing::info!(%host, %model, ?action, "done"),
+                Err(error) if error.code == explain::NO_ROOM && said == job.order.batch => {}
                 Err(error) => tracing::warn!(%host, %model, ?action, "not done: {}", error.message),
+            }
+            if result.as_ref().is_err_and(|error| error.code == explain::NO_ROOM) {
+                said = job.order.batch;
             }
             self.jobs.finish(job.id, result);
         }
@@ -101,13 +115,16 @@ impl Loader {
         if let Some(batch) = order.batch
             && let Some(model) = self.driven_out(order, batch).await
         {
-            return Err(explain::no_room(order, &model));
+            return Err(explain::no_room(order, &model, self.reached_limit(&order.host)));
         }
+        let host = self.reading(&order.host);
         let command = Command {
             ledger: &self.ledger,
             server: &order.server,
             target: &order.target,
-            known: self.reading(&order.host).map(|host| host.weights()).unwrap_or_default(),
+            known: host.as_ref().map(HostReading::weights).unwrap_or_default(),
+            machine: host.as_ref().and_then(|host| Machine::of(&self.paths, host)),
+            gpus: host.as_ref().map(|host| self.gpus(host)).unwrap_or_default(),
             force: order.force,
             within: match order.action {
                 Action::Load => self.settings().load_timeout.get(),
@@ -155,6 +172,38 @@ impl Loader {
         let host = self.reading(&order.host);
         let loaded = host.as_ref().and_then(|host| host.loaded.value());
         loaded.into_iter().flat_map(|models| models.iter()).map(|model| model.name.clone()).collect()
+    }
+
+    /// The GPUs of this machine, with what is free where the server is known to use them.
+    fn gpus(&self, host: &HostReading) -> GpuRoom {
+        let Some(snapshot) = self.hub.channel::<Gpus>().and_then(|channel| channel.latest()) else {
+            return GpuRoom::default();
+        };
+        let gpus = &snapshot.reading.gpus;
+        let sum =
+            |of: fn(&aura_gpu::Values) -> Option<u64>| gpus.iter().map(|gpu| of(&gpu.values)).sum::<Option<u64>>();
+        let uses = |host: &HostReading| {
+            host.loaded
+                .value()
+                .is_some_and(|models| models.iter().any(|model| model.size_vram.is_some_and(|size| size > 0)))
+        };
+        GpuRoom {
+            count: gpus.len(),
+            total: sum(|values| values.memory_total),
+            free: sum(|values| values.memory_free).filter(|_| !gpus.is_empty() && uses(host)),
+        }
+    }
+
+    /// How many models a server keeps in memory, where that is known.
+    fn limit(&self, host: &HostReading) -> Option<u64> {
+        host.limits.as_ref()?.max_loaded(self.gpus(host).count)
+    }
+
+    /// The same where so many are there.
+    fn reached_limit(&self, host: &Name) -> Option<u64> {
+        let host = self.reading(host)?;
+        let loaded = host.loaded.value()?.len() as u64;
+        self.limit(&host).filter(|&most| loaded >= most)
     }
 
     /// The newest reading of a server.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use aura_model::{Interval, Name};
 use aura_ollama::{
-    Action, HostReading, HostStatus, InstalledModel, KeepAlive, LoadedModel, OllamaReading, Target, find_named,
-    installed_now, name_problem, similar_names,
+    Action, HostReading, HostStatus, InstalledModel, KeepAlive, LoadedModel, MemoryNeed, OllamaReading, Target,
+    find_named, installed_now, name_problem, similar_names,
 };
 use axum::{
     Json,
@@ -160,18 +160,56 @@ pub(crate) struct Done {
     /// The name under which it was in memory and is now gone, where that was another; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     gone: Option<Name>,
+    /// What the load takes as reckoned before it: absent after an unload, for what was in memory, and where the server's
+    /// process is not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
     /// What else there is to say: how long it stays where Ollama left that as it was, what is still in memory. Absent where
     /// there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
+/// What a load takes, in bytes; what is not known is `null`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LoadMemory")]
+struct Memory {
+    /// The model's files.
+    weights_bytes: Option<u64>,
+    /// The KV cache: slots times context times what a token takes.
+    kv_cache_bytes: Option<u64>,
+    /// Buffers for computing, at least.
+    buffers_bytes: Option<u64>,
+    /// The sum of what is known.
+    total_bytes: u64,
+    /// What was available: the least of RAM, the server's control groups, and the GPUs where it uses them.
+    available_bytes: Option<u64>,
+    /// Whether all of it is known. A load is refused only then.
+    complete: bool,
+}
+
+impl Memory {
+    fn of(need: &MemoryNeed) -> Self {
+        Self {
+            weights_bytes: need.weights_bytes,
+            kv_cache_bytes: need.kv_cache_bytes,
+            buffers_bytes: need.buffers_bytes,
+            total_bytes: need.total_bytes(),
+            available_bytes: need.available_bytes,
+            complete: need.is_complete(),
+        }
+    }
+}
+
 /// The loads that a load of all has brought about.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AcceptedJobs")]
 pub(crate) struct Accepted {
-    /// Each with its number; empty when all that are installed are loaded.
+    /// Each with its number; empty when all that are installed are loaded, or as many as the server keeps.
     jobs: Vec<AcceptedJob>,
+    /// Models that are not loaded, as the server keeps no more in memory (`OLLAMA_MAX_LOADED_MODELS`; three for each GPU, and on
+    /// a CPU, where it is not set). Empty also where that number is not known.
+    left_out: Vec<Name>,
 }
 
 /// A load that waits for its turn.
@@ -197,7 +235,8 @@ struct Asked {
     host: Option<String>,
     /// Whether to be answered only when it is done, for 100 s at most. `true` unless given.
     wait: Option<bool>,
-    /// Whether it is done although what was not named goes with it. `false` unless given.
+    /// Whether an unload is done although what was not named goes with it, and a load is tried although it does not fit.
+    /// `false` unless given.
     force: Option<bool>,
 }
 
@@ -252,17 +291,23 @@ async fn load_all(
     let keep_alive = keep_alive(asked.keep_alive.as_deref())?;
     let snapshot = newest(&loader.hub).map_err(not_watched)?;
     let batch = loader.jobs.new_batch();
-    let mut accepted = Vec::new();
+    let (mut accepted, mut left_out) = (Vec::new(), Vec::new());
     for host in hosts(&snapshot.reading, asked.host.as_deref())? {
         let (Some(loaded), Some(installed)) = (host.loaded.value(), host.installed.value()) else { continue };
         // Several names of the same weights are loaded once: Ollama has them in memory once.
         let weights = |model: &InstalledModel| model.weights.clone().unwrap_or_else(|| model.digest.clone());
         let mut taken: Vec<Name> = loaded.iter().filter_map(|model| model.weights.clone()).collect();
+        let mut places = loader.limit(host).map(|most| most.saturating_sub(loaded.len() as u64));
         for model in installed.iter().filter(|model| !model.remote && !model.is_among(loaded)) {
             if taken.contains(&weights(model)) {
                 continue;
             }
             taken.push(weights(model));
+            if places == Some(0) {
+                left_out.push(model.name.clone());
+                continue;
+            }
+            places = places.map(|places| places - 1);
             let order = Order { keep_alive, ..order(host, model.into(), Action::Load) };
             match loader.submit(Order { batch: Some(batch), ..order }) {
                 Some(id) => accepted.push(AcceptedJob { job: id, host: host.host.clone(), model: model.name.clone() }),
@@ -270,8 +315,12 @@ async fn load_all(
             }
         }
     }
+    if !left_out.is_empty() {
+        let count = left_out.len();
+        tracing::info!("load all: {count} models are left out, as the server keeps no more in memory");
+    }
     let status = if accepted.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Accepted { jobs: accepted })).into_response())
+    Ok((status, Json(Accepted { jobs: accepted, left_out })).into_response())
 }
 
 fn asked(query: Result<Query<Asked>, ApiError>) -> Result<Asked, ApiError> {
@@ -365,6 +414,7 @@ async fn answer(loader: &Arc<Loader>, order: Order, wait: bool) -> Result<Respon
         seconds,
         already: how.is_some_and(|how| how.already),
         gone: how.and_then(|how| how.gone.clone()),
+        memory: how.and_then(|how| how.memory.as_ref()).map(Memory::of),
         note: how.and_then(explain::note),
     };
     match &job.progress {

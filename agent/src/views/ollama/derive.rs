@@ -42,11 +42,15 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
     let not_here = |detail: &str| Missing::new(Reason::NotConfigured, detail);
     let model_stats = sample.model_stats.map_err(|why| lacks("model_stats", why)).ok();
     lacks("mode_mappings", not_here("Ollama has no modes; they are a gateway's"));
-    lacks("memory_usage.max_gb", not_here("Ollama does not say how much memory its models may take"));
     let (hosts, sampled_at) = match &sample.reading {
         Ok((reading, sampled_at)) => (&reading.hosts[..], Some(rfc3339(*sampled_at))),
         Err(_) => (&[][..], None),
     };
+    let max_gb = max_gb(hosts, sample.gpus);
+    if max_gb.is_none() {
+        let detail = "how much memory models may take is known of one server, on this machine, whose process is seen";
+        lacks("memory_usage.max_gb", Missing::new(Reason::NoSensor, detail));
+    }
     let silent = match &sample.reading {
         Err(why) => Some(why.clone()),
         Ok(_) => hosts.iter().find_map(|host| host.loaded.missing().cloned()),
@@ -105,13 +109,13 @@ pub(super) fn update(sample: OllamaSample<'_>) -> ModelUpdate {
         timestamp: sampled_at.clone().unwrap_or_else(|| rfc3339(sample.now)),
         sampled_at,
         interval_seconds: sample.interval_seconds,
-        memory_usage: if silent.is_none() { memory(&loaded) } else { MemoryUsage::default() },
+        memory_usage: MemoryUsage { max_gb, ..if silent.is_none() { memory(&loaded) } else { MemoryUsage::default() } },
         loaded_models: loaded,
         available_models: installed.as_deref().map(names),
         installed_models: installed,
         model_stats,
         mode_mappings: None,
-        hosts: hosts.iter().map(host).collect(),
+        hosts: hosts.iter().map(|of| host(of, sample.gpus)).collect(),
         controls: sample.controls,
         engines,
         engine_work,
@@ -243,7 +247,15 @@ fn memory(loaded: &Option<Vec<Loaded>>) -> MemoryUsage {
     }
 }
 
-fn host(host: &HostReading) -> Host {
+/// How much memory the models of a single server may take: several would share it.
+fn max_gb(hosts: &[HostReading], gpus: Option<&GpuReading>) -> Option<f64> {
+    let [host] = hosts else { return None };
+    let ram = host.limits.as_ref()?.memory?;
+    let vram: Option<u64> = gpus.map_or(Some(0), |gpus| gpus.gpus.iter().map(|gpu| gpu.values.memory_total).sum());
+    Some(((ram + vram?) as f64 / GIB * 1000.0).round() / 1000.0)
+}
+
+fn host(host: &HostReading, gpus: Option<&GpuReading>) -> Host {
     Host {
         host: host.host.clone(),
         url: host.url.clone(),
@@ -257,6 +269,7 @@ fn host(host: &HostReading) -> Host {
         version: host.version.clone(),
         models_installed: host.installed.value().map(|models| models.len()),
         models_loaded: host.loaded.value().map(|models| models.len()),
+        max_models: host.limits.as_ref().and_then(|limits| limits.max_loaded(gpus.map_or(0, |gpus| gpus.gpus.len()))),
         reason: host.missing.as_ref().map(|missing| missing.reason.code()),
         detail: host.missing.as_ref().map(|missing| missing.detail.clone()),
     }

@@ -155,7 +155,8 @@ pub struct MemoryUsage {
     pub vram_gb: Option<f64>,
     /// In RAM.
     pub ram_gb: Option<f64>,
-    /// How much there may be; always `null` for now, as Ollama does not say.
+    /// How much there may be: RAM, or what the server's control groups leave of it, and the GPUs' memory. `null` unless there is
+    /// one server, on this machine, whose process is seen.
     pub max_gb: Option<f64>,
 }
 
@@ -179,6 +180,9 @@ pub struct Host {
     pub models_installed: Option<usize>,
     /// Models in its memory; `null` while they are not known.
     pub models_loaded: Option<usize>,
+    /// Models that it keeps in memory at most (`OLLAMA_MAX_LOADED_MODELS`; three for each GPU, and on a CPU, where it is not
+    /// set); `null` where its environment may not be read.
+    pub max_models: Option<u64>,
     /// Why it does not answer, as a code; `null` when it does.
     pub reason: Option<&'static str>,
     /// The same as a sentence with what would help; `null` when it answers.

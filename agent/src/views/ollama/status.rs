@@ -20,9 +20,10 @@ pub(crate) struct Status {
     loaded_models: Vec<Name>,
     /// Memory of all loaded models together, on GPUs too, in GiB; `null` unless every server answers.
     current_ram_gb: Option<f64>,
-    /// Always `null` for now: Ollama does not say how much memory its models may take.
+    /// How much memory its models may take, RAM and GPUs together, in GiB; `null` unless there is one server, on this machine,
+    /// whose process is seen.
     max_ram_gb: Option<f64>,
-    /// Always `null` for now: Ollama does not say how many models it keeps loaded.
+    /// How many models all servers keep in memory at most; `null` where one's environment may not be read.
     max_concurrent: Option<u64>,
     /// What is known of each loaded model, by its name.
     model_details: BTreeMap<Name, Details>,
@@ -61,15 +62,20 @@ pub(super) fn status(update: ModelUpdate) -> Result<Status, Missing> {
         let unknown = || Missing::new(Reason::Stale, "Ollama was not asked yet");
         return Err(missing.remove("loaded_models").unwrap_or_else(unknown));
     };
-    let max = missing.get("memory_usage.max_gb").cloned();
-    missing
-        .extend(max.into_iter().flat_map(|why| ["max_ram_gb", "max_concurrent"].map(|key| (key.into(), why.clone()))));
+    if let Some(why) = missing.get("memory_usage.max_gb").cloned() {
+        missing.insert("max_ram_gb".into(), why);
+    }
+    let max_concurrent: Option<u64> = update.hosts.iter().map(|host| host.max_models).sum();
+    if max_concurrent.is_none() {
+        let detail = "OLLAMA_MAX_LOADED_MODELS is known only where the environment of the server's process may be read";
+        missing.insert("max_concurrent".into(), Missing::new(Reason::NoPermission, detail));
+    }
     missing.retain(|path, _| path != "model_stats" && path != "energy" && !path.starts_with("memory_usage"));
     Ok(Status {
         loaded_models: loaded.iter().map(|model| model.name.clone()).collect(),
         current_ram_gb: update.memory_usage.current_gb,
-        max_ram_gb: None,
-        max_concurrent: None,
+        max_ram_gb: update.memory_usage.max_gb,
+        max_concurrent,
         model_details: loaded.into_iter().map(|model| (model.name.clone(), details(model))).collect(),
         available_models: update.available_models,
         mode_mappings: None,

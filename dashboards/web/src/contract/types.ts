@@ -2184,6 +2184,11 @@ export interface OllamaHost {
    */
   host: string;
   /**
+   * Models that it keeps in memory at most (`OLLAMA_MAX_LOADED_MODELS`; three for each GPU, and on a CPU, where it is not
+   * set); `null` where its environment may not be read.
+   */
+  max_models: number | null;
+  /**
    * Models on its disk; `null` while they are not known.
    */
   models_installed: number | null;
@@ -2402,7 +2407,8 @@ export interface MemoryUsage {
    */
   current_gb: number | null;
   /**
-   * How much there may be; always `null` for now, as Ollama does not say.
+   * How much there may be: RAM, or what the server's control groups leave of it, and the GPUs' memory. `null` unless there is
+   * one server, on this machine, whose process is seen.
    */
   max_gb: number | null;
   /**
@@ -3648,11 +3654,12 @@ export interface ModelsStatus {
    */
   loaded_models: string[];
   /**
-   * Always `null` for now: Ollama does not say how many models it keeps loaded.
+   * How many models all servers keep in memory at most; `null` where one's environment may not be read.
    */
   max_concurrent: number | null;
   /**
-   * Always `null` for now: Ollama does not say how much memory its models may take.
+   * How much memory its models may take, RAM and GPUs together, in GiB; `null` unless there is one server, on this machine,
+   * whose process is seen.
    */
   max_ram_gb: number | null;
   /**
@@ -3738,9 +3745,14 @@ export interface AcceptedJob {
  */
 export interface AcceptedJobs {
   /**
-   * Each with its number; empty when all that are installed are loaded.
+   * Each with its number; empty when all that are installed are loaded, or as many as the server keeps.
    */
   jobs: AcceptedJob[];
+  /**
+   * Models that are not loaded, as the server keeps no more in memory (`OLLAMA_MAX_LOADED_MODELS`; three for each GPU, and on
+   * a CPU, where it is not set). Empty also where that number is not known.
+   */
+  left_out: string[];
 }
 /**
  * What a client gets that sends `{"type": "refresh_audit", "level": "all", "limit": 20}`: events of a level from the
@@ -3783,6 +3795,38 @@ export interface ErrorResponse {
   error: ErrorBody;
 }
 /**
+ * What a load takes, in bytes; what is not known is `null`.
+ *
+ * This interface was referenced by `Answers`'s JSON-Schema
+ * via the `definition` "LoadMemory".
+ */
+export interface LoadMemory {
+  /**
+   * What was available: the least of RAM, the server's control groups, and the GPUs where it uses them.
+   */
+  available_bytes: number | null;
+  /**
+   * Buffers for computing, at least.
+   */
+  buffers_bytes: number | null;
+  /**
+   * Whether all of it is known. A load is refused only then.
+   */
+  complete: boolean;
+  /**
+   * The KV cache: slots times context times what a token takes.
+   */
+  kv_cache_bytes: number | null;
+  /**
+   * The sum of what is known.
+   */
+  total_bytes: number;
+  /**
+   * The model's files.
+   */
+  weights_bytes: number | null;
+}
+/**
  * What became of a load or unload.
  *
  * This interface was referenced by `Answers`'s JSON-Schema
@@ -3809,6 +3853,11 @@ export interface ModelChange {
    * Whether it is loaded: true with 200, false with 202. Absent after an unload.
    */
   loaded?: boolean | null;
+  /**
+   * What the load takes as reckoned before it: absent after an unload, for what was in memory, and where the server's
+   * process is not seen.
+   */
+  memory?: LoadMemory | null;
   /**
    * The model's name with its tag.
    */

@@ -17,6 +17,9 @@ describe("a model in memory", () => {
     [{ state: "loaded", always_loaded: true, unloads_in_seconds: null }, "stays"],
     [{ state: "loaded", unloads_in_seconds: 299 }, "4 min 59 s"],
     [{ state: "loaded", unloads_in_seconds: null }, UNKNOWN],
+    [{ state: "loaded", unloads_in_seconds: 299, version: "older" }, "older version, 4 min 59 s"],
+    [{ state: "loaded", always_loaded: true, version: "deleted" }, "deleted, stays"],
+    [{ state: "loaded", always_loaded: true, version: "current" }, "stays"],
     [{}, UNKNOWN],
   ])("leaves as it says: %o", (more, words) => {
     expect(plain(departure(model(more)))).toBe(words);
@@ -68,6 +71,7 @@ describe("a job", () => {
     [job({ state: "queued", position: 2 }), "waits, 2 before it"],
     [job({ state: "queued", position: 0 }), "next"],
     [job({ state: "done", seconds: 25 }), "loaded in 25 s"],
+    [job({ state: "done", seconds: 12, note: "it stays until noon" }), "loaded in 12 s; it stays until noon"],
     [job({ state: "failed", error: { message: "no room.", hint: "Unload another." } }), "no room. Unload another."],
     [job({ state: "failed", error: null }), "failed"],
     [job({ state: "a new state" }), "a new state"],

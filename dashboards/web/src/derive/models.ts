@@ -5,9 +5,13 @@ import { shareOf } from "./gpu";
 /** When a model leaves the memory. */
 export function departure(model: LoadedModel): string {
   if (model.state === "stopping" || model.state === "crashed") return model.state;
-  if (model.always_loaded) return "stays";
-  return duration(model.unloads_in_seconds);
+  const left = model.always_loaded ? "stays" : duration(model.unloads_in_seconds);
+  const version = VERSIONS[model.version ?? ""];
+  return version ? `${version}, ${left}` : left;
 }
+
+/** What is no longer on disk under its name, and so cannot be unloaded. */
+const VERSIONS: Record<string, string> = { older: "older version", deleted: "deleted" };
 
 /** How long nobody has used a model, in words; null when nobody knows. */
 export function idleness({ idle_minutes: minutes }: LoadedModel): string | null {
@@ -37,7 +41,12 @@ export function jobState(job: Job): string {
     case "running":
       return `${doing}${Number.isFinite(job.seconds) ? ` for ${duration(job.seconds)}` : ""}`;
     case "done":
-      return `${doing === "loading" ? "loaded" : "unloaded"}${Number.isFinite(job.seconds) ? ` in ${duration(job.seconds)}` : ""}`;
+      return [
+        `${doing === "loading" ? "loaded" : "unloaded"}${Number.isFinite(job.seconds) ? ` in ${duration(job.seconds)}` : ""}`,
+        job.note,
+      ]
+        .filter(Boolean)
+        .join("; ");
     case "failed":
       return [job.error?.message, job.error?.hint].filter(Boolean).join(" ") || "failed";
     default:

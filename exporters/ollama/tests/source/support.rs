@@ -9,7 +9,8 @@ use std::{
 
 use aura_model::{Context, Interval, Source, Switch};
 use aura_ollama::{
-    Command, CommandError, Done, HostReading, KeepAlive, Ledger, Ollama, OllamaOptions, OllamaReading, Server, Target,
+    Command, CommandError, Done, GpuRoom, HostReading, KeepAlive, Ledger, Ollama, OllamaOptions, OllamaReading, Server,
+    Target,
 };
 use aura_ollama_simulator::Simulator;
 
@@ -74,7 +75,16 @@ pub(crate) async fn unload(
 }
 
 pub(crate) fn command<'a>(ledger: &'a Ledger, server: &'a Server, target: &'a Target, within: Duration) -> Command<'a> {
-    Command { ledger, server, target, known: HashMap::new(), force: false, within }
+    Command {
+        ledger,
+        server,
+        target,
+        known: HashMap::new(),
+        machine: None,
+        gpus: GpuRoom::default(),
+        force: false,
+        within,
+    }
 }
 
 /// Asks the server itself to generate, as a user of it does.
