@@ -225,7 +225,12 @@ impl Host {
 
     /// Looks at the engines, and asks them.
     fn look(&mut self, processes: Option<&Result<Vec<Process>, Missing>>, runtime: &Runtime, paths: &Paths) {
-        self.look = self.engines.as_mut().ok().zip(processes).and_then(|(engines, processes)| engines.look(processes));
+        let installed = self.latest.as_ref().map(|latest| &latest.answers.installed);
+        let knows = |weights: &str| {
+            installed.is_some_and(|models| models.iter().any(|model| model.weights.as_deref() == Some(weights)))
+        };
+        let seen = self.engines.as_mut().ok().zip(processes);
+        self.look = seen.and_then(|(engines, processes)| engines.look(processes, knows));
         self.pace.look(self.look);
         self.limit(paths);
         if let Ok(engines) = &mut self.engines {

@@ -115,7 +115,7 @@ impl Box {
 
     fn look(&mut self) -> Option<Look> {
         let processes: Result<Vec<Process>, Missing> = self.processes.look();
-        let look = self.engines.look(&processes);
+        let look = self.engines.look(&processes, |known| known == weights());
         self.engines.begin(&self.runtime);
         self.runtime.block_on(self.engines.finish());
         look
@@ -255,9 +255,16 @@ fn what_a_killed_server_leaves_behind_is_named_and_left_alone() {
     box_.tree.process(11, USER, &["/usr/bin/ollama", "serve"], ('S', 1, 900, 0, 0));
     box_.look();
     assert_eq!(box_.reading().engines[0].parent, Parent::Gone);
-    let mut later = Engines::new(&"127.0.0.1".parse().unwrap(), box_.tree.0.path().into()).unwrap();
-    later.look(&box_.processes.look());
+    let watch = || Engines::new(&"127.0.0.1".parse().unwrap(), box_.tree.0.path().into()).unwrap();
+    let mut later = watch();
+    later.look(&box_.processes.look(), |known| known == weights());
     let Section::Fresh(reading) = later.reading(|_| Vec::new()) else { panic!("seen") };
+    let mut strange = watch();
+    strange.look(&box_.processes.look(), |_| false);
+    assert!(
+        strange.reading(|_| Vec::new()).value().is_some_and(|reading| reading.engines.is_empty()),
+        "no model of its"
+    );
     assert_eq!((reading.engines[0].parent, reading.engines[0].memory_bytes), (Parent::Gone, Some(2 << 20)));
 }
 
@@ -320,6 +327,15 @@ fn why_nothing_is_seen() {
     let mut proxied = Box::new();
     proxied.tree.process(10, 0, &["nginx"], ('S', 1, 100, 0, 0));
     assert!(why(&mut proxied).detail.contains("no process named ollama"));
+    // So may a tunnel of the server's own user do, whose files can be seen.
+    let mut tunnelled = Box::new();
+    fs::create_dir(tunnelled.tree.0.path().join("10/fd")).unwrap();
+    assert!(why(&mut tunnelled).detail.contains("no process named ollama"));
+    std::os::unix::fs::symlink("socket:[7]", tunnelled.tree.0.path().join("10/fd/3")).unwrap();
+    for _ in 0..12 {
+        tunnelled.look();
+    }
+    assert!(tunnelled.engines.reading(|_| Vec::new()).value().is_some(), "it listens there itself");
     // In a container nobody does.
     let mut contained = Box::new();
     fs::write(contained.tree.0.path().join("net/tcp"), "head\n").unwrap();

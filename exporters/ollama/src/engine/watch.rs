@@ -80,7 +80,12 @@ impl Engines {
 
     /// Takes what a look at the processes saw, once a sample. None where they cannot be seen (a container): then nothing
     /// hints at changes.
-    pub(crate) fn look(&mut self, processes: &Result<Vec<Process>, Missing>) -> Option<Look> {
+    /// `knows` says which weights are those of the server's models.
+    pub(crate) fn look(
+        &mut self,
+        processes: &Result<Vec<Process>, Missing>,
+        knows: impl Fn(&str) -> bool,
+    ) -> Option<Look> {
         let processes = match processes {
             Ok(processes) => processes,
             Err(missing) => {
@@ -105,7 +110,7 @@ impl Engines {
                 continue;
             }
             let is_left = |server: &Server| server.alone && server.uid == process.uid && !servers(process.parent);
-            let is_ours = is_child || (has_weights(process) && self.server.as_ref().is_some_and(is_left));
+            let is_ours = is_child || (has_weights(process, &knows) && self.server.as_ref().is_some_and(is_left));
             let counts = process.fresh && self.server.as_ref().is_some_and(|server| server.counts == Some(true));
             if let Some(life) =
                 is_ours.then(|| Life::new(process.clone(), parent, counts && is_child, self.deadline)).flatten()
@@ -206,7 +211,7 @@ impl Engines {
             of_user.retain(|server| *server.role == Role::Server { serves: true });
         }
         let alone = of_user.len() == 1;
-        // Root and the servers' own user see who holds the socket. Others take the only server that there is.
+        // Where we may look it is certain: a tunnel or a proxy of the same user may listen there.
         let mut owners = Vec::new();
         for server in of_user {
             match has_socket(procfs, server.id.pid, listener.inode) {
@@ -316,6 +321,6 @@ impl Server {
     }
 }
 
-fn has_weights(process: &Process) -> bool {
-    matches!(&*process.role, Role::Engine(line) if line.weights.is_some())
+fn has_weights(process: &Process, knows: impl Fn(&str) -> bool) -> bool {
+    matches!(&*process.role, Role::Engine(line) if line.weights.as_deref().is_some_and(knows))
 }

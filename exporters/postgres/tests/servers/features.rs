@@ -128,11 +128,7 @@ fn other_databases_are_bounded_named_and_refused_alone() {
         let missing = statistics.missing().find(|(part, _)| *part == "other_databases");
         missing.map(|(_, missing)| missing.detail.clone()).unwrap_or_default()
     };
-    assert!(
-        detail(statistics).contains("2 more databases: raise tables.max_databases (2)"),
-        "{}",
-        detail(statistics)
-    );
+    assert!(detail(statistics).contains("2 more databases: raise tables.max_databases (2)"), "{}", detail(statistics));
     named.tables.max_databases = 4;
     let mut source = open(&named);
     let reading = until_says(&mut source, "the one that does not exist", |statistics| {
