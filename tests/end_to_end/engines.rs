@@ -120,6 +120,8 @@ fn what_a_killed_ollama_leaves_behind_is_named_with_its_memory() {
     server.kill();
     wait_until("it is an orphan", || value(&agent, "ollama_engine_orphans", &[]) == Some(1.0));
     assert!(value(&agent, "ollama_engine_orphans_memory_bytes", &[]).is_some_and(|bytes| bytes > 0.0));
+    let shown = agent.json("/api/models")["engines"][0].clone();
+    assert_eq!((&shown["models"][0], &shown["orphaned"]), (&json!(MODEL), &json!(true)), "its name outlives its Ollama");
     assert_eq!((generated(&agent), value(&agent, "ollama_engine_slots", &[])), (Some(7.0), None));
     for engine in server.engines() {
         kill_process(engine.pid, Signal::KILL).unwrap();

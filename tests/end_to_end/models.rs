@@ -357,3 +357,30 @@ fn a_load_that_does_not_fit_is_refused_with_the_sum_and_load_all_keeps_to_the_li
     assert_eq!(answer["jobs"].as_array().map(Vec::len), Some(1), "{answer}");
     assert!(answer["left_out"].as_array().is_some_and(|names| names.len() >= 2), "{answer}");
 }
+
+#[test]
+fn while_nobody_looks_a_server_is_asked_seldom_and_what_others_do_is_seen_all_the_same() {
+    let Some(server) = OllamaServer::start("one:1=0.1,0 two:1=0.1,0", &[]) else { return };
+    let config = format!("sources: {{ollama: {{hosts: ['{}'], interval: 200ms}}}}\n", server.url());
+    let agent = Setup::default().config(&config).start();
+    let host = server.address().to_string();
+    let value = |name: &str| agent.scrape("/metrics/ollama").value(name, &[("host", &host)]);
+    let samples = || agent.scrape("/metrics/aura").value("aura_source_samples_total", &[("source", "ollama")]);
+    wait_until("it is read", || {
+        agent.scrape("/metrics/ollama").get("ollama_models_installed", &[("host", &host)]).is_some()
+    });
+    let begun = samples();
+    wait_until("each model is described", || samples() > begun + 5.0);
+    // Scrapes are not somebody who looks.
+    let (asked, begun) = (value("ollama_requests_total"), samples());
+    wait_until("many samples", || samples() > begun + 30.0);
+    let (asked, taken) = (value("ollama_requests_total") - asked, samples() - begun);
+    assert!(asked <= taken / 5.0, "{asked} requests in {taken} samples");
+    assert_eq!(server.post("/api/generate", &json!({ "model": "one:1" })).status, 200);
+    wait_until("what another has loaded", || value("ollama_models_loaded") == 1.0);
+    assert_eq!(server.post("/api/generate", &json!({ "model": "one:1", "keep_alive": 0 })).status, 200);
+    wait_until("what another has unloaded", || value("ollama_models_loaded") == 0.0);
+    let before = value("ollama_last_answer_timestamp_seconds");
+    assert!(agent.json("/api/models")["hosts"].is_array());
+    wait_until("who looks is told anew", || value("ollama_last_answer_timestamp_seconds") > before);
+}

@@ -59,8 +59,8 @@ struct Host {
     engines: Result<Engines, Missing>,
     /// What the look of this sample said; none where nothing can be seen.
     look: Option<Look>,
-    /// Its process, what that may take, and when that was read.
-    limits: Option<(u32, Option<Limits>, Stopwatch)>,
+    /// What its process may take, and when that was read.
+    limits: Option<(Limits, Stopwatch)>,
     pace: Pace,
     /// The first question since its last answer: what it said holds for as long as nothing else was to be known.
     unanswered: Option<Stopwatch>,
@@ -240,15 +240,9 @@ impl Host {
 
     /// Reads what its process may take, unless that is known.
     fn limit(&mut self, paths: &Paths) {
-        let Some((engines, pid)) = self.engines.as_ref().ok().and_then(|engines| Some((engines, engines.server()?)))
-        else {
-            self.limits = None;
-            return;
-        };
-        if self.limits.as_ref().is_none_or(|(of, _, read)| *of != pid || read.elapsed() >= LIMITS) {
-            let limits = engines.may_listen(pid).then(|| Machine::new(paths, pid).limits());
-            self.limits = Some((pid, limits, Stopwatch::start()));
-        }
+        let pid = self.engines.as_ref().ok().and_then(Engines::server);
+        let known = self.limits.take().filter(|(limits, read)| Some(limits.pid) == pid && read.elapsed() < LIMITS);
+        self.limits = known.or_else(|| Some((Machine::new(paths, pid?).limits(), Stopwatch::start())));
     }
 
     /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
@@ -399,7 +393,7 @@ impl Host {
             engines: Section::off(Reason::Stale, "they were not looked for yet"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
             questions: self.questions.clone(),
-            limits: self.limits.as_ref().and_then(|(_, limits, _)| limits.clone()),
+            limits: self.limits.as_ref().map(|(limits, _)| limits.clone()),
             commands: ledger.commands(&self.name),
             missing,
         };

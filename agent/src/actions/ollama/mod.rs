@@ -4,6 +4,7 @@
 //! closes, so a client that leaves must not own it. On each server one runs at a time, as in Ollama itself.
 
 mod explain;
+mod find;
 mod jobs;
 mod routes;
 

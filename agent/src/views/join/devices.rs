@@ -148,9 +148,9 @@ impl<'a> Engines<'a> {
     }
 }
 
-/// The name by which the weights are shown, as in the metrics of the engines themselves.
+/// The model with these weights, called as in the metrics of its engine.
 fn model(host: &HostReading, weights: &str) -> Option<Model> {
-    Some(Model { host: host.host.clone(), name: host.model_of(weights)?.clone() })
+    Some(Model { host: host.host.clone(), name: host.engines.value()?.model(weights) })
 }
 
 impl AnyReading for DevicesReading {

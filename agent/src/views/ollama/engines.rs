@@ -16,8 +16,9 @@ use super::derive::time;
 pub struct EngineRow {
     /// The server that it is of, as `HOST:PORT`.
     host: Name,
-    /// The names that it answers: all that have its weights, first those by which Ollama lists them as loaded. Empty while
-    /// that is not known.
+    /// The names that it answers: all that have its weights, first that which metrics have (`model`), which is kept when the
+    /// model was deleted or Ollama is gone; the first digits of the weights while no name is known. Empty where the weights
+    /// are no file of Ollama's store.
     models: Vec<Name>,
     /// The process's number.
     pid: u32,
@@ -181,8 +182,12 @@ fn worked(host: &HostReading, totals: &WeightsTotals) -> Work {
     }
 }
 
+/// The name that metrics have, then the others.
 fn models(host: &HostReading, weights: Option<&str>) -> Vec<Name> {
-    weights.map(|weights| host.models_of(weights).into_iter().cloned().collect()).unwrap_or_default()
+    let (Some(weights), Some(engines)) = (weights, host.engines.value()) else { return Vec::new() };
+    let mut names = vec![engines.model(weights)];
+    names.extend(host.models_of(weights).into_iter().filter(|name| **name != names[0]).cloned().collect::<Vec<_>>());
+    names
 }
 
 fn hundredths(number: f64) -> f64 {

@@ -2119,8 +2119,9 @@ export interface OllamaEngine {
    */
   memory_bytes: number | null;
   /**
-   * The names that it answers: all that have its weights, first those by which Ollama lists them as loaded. Empty while
-   * that is not known.
+   * The names that it answers: all that have its weights, first that which metrics have (`model`), which is kept when the
+   * model was deleted or Ollama is gone; the first digits of the weights while no name is known. Empty where the weights
+   * are no file of Ollama's store.
    */
   models: string[];
   /**

@@ -48,8 +48,14 @@ export function jobState(job: Job): string {
         .filter(Boolean)
         .join("; ");
     case "failed":
-      return [job.error?.message, job.error?.hint].filter(Boolean).join(" ") || "failed";
+      return failure(job) || "failed";
     default:
       return job.state || UNKNOWN;
   }
+}
+
+/** What went wrong and what would help, in one sentence or two. */
+function failure({ error }: Job): string {
+  const { message, hint } = error ?? {};
+  return [message, hint].filter(Boolean).join(message && /[.!?]$/.test(message) ? " " : "; ");
 }

@@ -87,10 +87,9 @@ function Loaded({ rows, message }: { rows: LoadedModel[]; message: ModelUpdate }
   );
 }
 
-/** What is on disk only. */
+/** What is on disk only: neither it nor another name of it is in memory. */
 function Idle({ message }: { message: ModelUpdate }) {
-  const loaded = new Set((message.loaded_models ?? []).map(({ name, host }) => `${host} ${name}`));
-  const rows = (message.installed_models ?? []).filter(({ name, host }) => !loaded.has(`${host} ${name}`));
+  const rows = (message.installed_models ?? []).filter(({ loaded }) => !loaded);
   if (!message.loaded_models || rows.length === 0) return null;
   return (
     <Table<InstalledModel>

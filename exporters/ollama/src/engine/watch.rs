@@ -145,13 +145,6 @@ impl Engines {
         Some(self.server.as_ref()?.id.pid)
     }
 
-    /// Whether that may be the one that listens. Of another's process with this name, where it can be told, it is not.
-    pub(crate) fn may_listen(&self, pid: u32) -> bool {
-        let sockets = Sockets::read(&self.procfs, &["net/tcp", "net/tcp6"], &[self.port]);
-        let listener = sockets.as_ref().and_then(|sockets| sockets.listener(self.port));
-        listener.is_some_and(|listener| !matches!(has_socket(&self.procfs, pid, listener.inode), Ok(false)))
-    }
-
     /// Those that are gone.
     fn bury(&mut self, gone: Vec<Life>, cpu_of_the_dead: Option<u64>) {
         let known: u64 = gone.iter().map(|life| life.process.user_ticks).sum();

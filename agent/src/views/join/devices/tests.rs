@@ -1,6 +1,10 @@
 //! Engines, GPUs and energy, over made-up readings in a hub.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aura_exposition::{Format, encode};
 use aura_gpu::{Gpu, GpuReading, Gpus, Process, Values};
@@ -80,7 +84,8 @@ impl World {
             cpu_seconds: 1.0,
             counters: Some(Counters { generated_tokens: generated, ..Counters::default() }),
         };
-        EnginesReading { engines: vec![engine], totals: vec![totals], ..EnginesReading::default() }
+        let names = Arc::new(BTreeMap::from([(self.weights.clone(), "llama3:8b".into())]));
+        EnginesReading { engines: vec![engine], totals: vec![totals], names, missing: None }
     }
 
     fn text(&self) -> String {
