@@ -98,7 +98,8 @@ impl Life {
 
     /// Whether only the kernel knows what it does.
     pub(crate) fn is_silent(&self) -> bool {
-        !self.listens || (self.slots_now().is_none() && (self.moved || self.is_active()))
+        let tells_nothing = self.slots_now().is_none() && (self.moved || self.is_active());
+        self.parent == Parent::Server && (!self.listens || tells_nothing)
     }
 
     fn slots_now(&self) -> Option<&Vec<Slot>> {
