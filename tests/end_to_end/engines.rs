@@ -1,11 +1,12 @@
 //! Ollama's engines beside the simulator, whose engines are processes of their own.
 
 use std::{
+    fs,
     net::SocketAddr,
     thread::{self, JoinHandle},
 };
 
-use aura_tests::{Agent, OllamaServer, Request, Response, Setup, wait_for, wait_until};
+use aura_tests::{Agent, OllamaServer, Request, Response, Setup, skip, wait_for, wait_until};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -121,7 +122,11 @@ fn what_a_killed_ollama_leaves_behind_is_named_with_its_memory() {
     wait_until("it is an orphan", || value(&agent, "ollama_engine_orphans", &[]) == Some(1.0));
     assert!(value(&agent, "ollama_engine_orphans_memory_bytes", &[]).is_some_and(|bytes| bytes > 0.0));
     let shown = agent.json("/api/models")["engines"][0].clone();
-    assert_eq!((&shown["models"][0], &shown["orphaned"]), (&json!(MODEL), &json!(true)), "its name outlives its Ollama");
+    assert_eq!(
+        (&shown["models"][0], &shown["orphaned"]),
+        (&json!(MODEL), &json!(true)),
+        "its name outlives its Ollama"
+    );
     assert_eq!((generated(&agent), value(&agent, "ollama_engine_slots", &[])), (Some(7.0), None));
     for engine in server.engines() {
         kill_process(engine.pid, Signal::KILL).unwrap();
@@ -130,4 +135,35 @@ fn what_a_killed_ollama_leaves_behind_is_named_with_its_memory() {
     wait_until("how it ended is not known", || {
         value(&agent, "ollama_engine_ends_total", &[("how", "unknown")]) == Some(1.0)
     });
+}
+
+#[test]
+fn an_engine_that_lives_between_two_looks_is_counted() {
+    let Some(server) = OllamaServer::start("small:1b=1,0.05", &[]) else { return };
+    // Two looks in the time of the test, whatever it takes; and the engine lives for a fraction of a second.
+    let sources = format!("sources: {{ollama: {{hosts: ['{}'], interval: 5s}}}}\n", server.url());
+    let agent = Setup::default().config(&sources).argument("--log.level=debug").start();
+    wait_until("the first answer", || up(&agent) == Some(1.0));
+    if agent.log().contains("engines that live for less than a sample may be missed") {
+        return skip("the kernel's process events: Linux 6.6, or root, and no container of its own");
+    }
+    let body =
+        json!({ "model": MODEL, "prompt": "one", "stream": false, "keep_alive": 0, "options": { "num_predict": 1 } });
+    server.post("/api/generate", &body);
+    wait_until("it is gone", || server.engines().is_empty());
+    wait_until("its start and its end are counted", || {
+        let ended = value(&agent, "ollama_engine_ends_total", &[("model", MODEL), ("how", "unloaded")]);
+        (value(&agent, "ollama_engine_starts_total", &[("model", MODEL)]), ended) == (Some(1.0), Some(1.0))
+    });
+    // Who does not watch engines has the kernel tell nothing.
+    let listens = || {
+        let threads = fs::read_dir(format!("/proc/{}/task", agent.pid().as_raw_nonzero())).unwrap().flatten();
+        threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok())
+            .any(|name| name == "ollama-events\n")
+    };
+    assert!(listens());
+    fs::write(agent.folder().join("aura.yaml"), sources.replace("interval", "engine: false, interval")).unwrap();
+    assert_eq!(agent.send(&Request::new("POST", "/-/reload")).status, 200);
+    wait_until("nobody listens", || !listens());
 }

@@ -136,7 +136,7 @@ impl Source for Ollama {
             })
             .collect();
         let on_this_machine = hosts.iter().any(|host| host.engines.is_ok());
-        let processes = on_this_machine.then(|| Processes::new(&context.paths.procfs));
+        let processes = on_this_machine.then(|| Processes::new(&context.paths.procfs).with_events());
         let wait = schedule.interval.get().mul_f64(WAIT_SHARE);
         Ok(Self {
             runtime,

@@ -135,6 +135,11 @@ impl CommandLine {
         (!read.file.is_empty()).then_some(read)
     }
 
+    /// What the sums of such engines are kept under.
+    pub(crate) fn key(&self) -> &Name {
+        self.weights.as_ref().unwrap_or(&self.file)
+    }
+
     fn number(&mut self, option: &str, value: &str, most: u64) -> Option<u64> {
         let number = value.parse().ok().filter(|&number| number <= most);
         if number.is_none() {

@@ -58,7 +58,7 @@ impl Life {
         let untold = |what: &str| Missing::new(Reason::Stale, format!("it has not told its {what} yet"));
         let counters = if counts { Section::Fresh(Counters::default()) } else { untold("counters").into_off() };
         Some(Self {
-            key: line.weights.clone().unwrap_or_else(|| line.file.clone()),
+            key: line.key().clone(),
             moved: false,
             connections: None,
             listens: false,

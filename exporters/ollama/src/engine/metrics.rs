@@ -34,9 +34,9 @@ pub(crate) const METRICS: &[Metric<OllamaReading>] = rows! { |reading|
     for host in &reading.hosts, engines in host.engines.value().iter(), total in &engines.totals
         => { host: host.host, model: engines.model(&total.weights) } {
         counter "ollama_engine_starts_total" = total.starts,
-            "Engines that were started for a model since the agent was. One that lives for less than a second may be missed.";
+            "Engines that were started for a model since the agent was. One that lives for less than a sample is missed where the kernel does not tell of it; see docs/sources/ollama.md.";
         counter "ollama_engine_lives_cut_total" = total.lives_cut,
-            "Engines that ended with tokens that are not counted, as they were asked each second and not at their end.";
+            "Engines that ended with tokens that are not counted, as they were asked each second and not at their end, or lived for less than that.";
         counter "ollama_engine_cpu_seconds_total" in Seconds = total.cpu_seconds, "CPU time of a model's engines.";
     }
     for host in &reading.hosts, engines in host.engines.value().iter(), total in &engines.totals,

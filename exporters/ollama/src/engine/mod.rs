@@ -7,6 +7,7 @@
 
 mod ask;
 mod command_line;
+mod events;
 mod life;
 pub(crate) mod metrics;
 mod names;

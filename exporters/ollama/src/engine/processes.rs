@@ -11,7 +11,10 @@ use std::{
 
 use aura_model::{Missing, Reason};
 
-use super::command_line::{Program, Role};
+use super::{
+    command_line::{Program, Role},
+    events::Events,
+};
 
 /// A process that is younger than so many looks may still become another program.
 const YOUNG: u32 = 5;
@@ -31,6 +34,8 @@ pub(crate) struct Process {
     pub(crate) born: f64,
     /// Whether it was not there at the look before.
     pub(crate) fresh: bool,
+    /// Whether it came and went between two looks, as the kernel told. Of an engine alone; what it did is not known.
+    pub(crate) ended: bool,
     pub(crate) parent: u32,
     pub(crate) uid: u32,
     /// Whether a signal stopped it.
@@ -58,6 +63,8 @@ pub(crate) struct Processes {
     turn: u32,
     /// When the machine was started, in Unix seconds.
     boot: Option<f64>,
+    /// What was started since the last look, where the kernel tells.
+    events: Option<Events>,
 }
 
 struct Known {
@@ -70,10 +77,19 @@ struct Known {
 
 impl Processes {
     pub(crate) fn new(procfs: &Path) -> Self {
-        Self { procfs: procfs.into(), known: HashMap::new(), turn: 0, boot: None }
+        Self { procfs: procfs.into(), known: HashMap::new(), turn: 0, boot: None, events: None }
     }
 
-    /// The servers and engines that live now.
+    /// Has the kernel tell of engines that no look sees, where it does.
+    pub(crate) fn with_events(mut self) -> Self {
+        match Events::listen(&self.procfs) {
+            Ok(events) => self.events = Some(events),
+            Err(error) => tracing::debug!("engines that live for less than a sample may be missed: {error}"),
+        }
+        self
+    }
+
+    /// The servers and engines that live now, and the engines that came and went since the last look.
     ///
     /// # Errors
     /// There is no such list.
@@ -86,13 +102,28 @@ impl Processes {
         self.boot = Some(boot);
         self.turn = self.turn.wrapping_add(1);
         let mut found = Vec::new();
+        // Taken before the list is read: what lives is then in the list.
+        let mut started = self.events.as_ref().map_or_else(Vec::new, Events::take);
+        started.retain(|process| !self.knows_engine(process.id));
         for entry in fs::read_dir(&self.procfs).map_err(missing)? {
             let Some(pid) = entry.ok().and_then(|entry| entry.file_name().to_str()?.parse().ok()) else { continue };
             found.extend(self.see(pid, boot));
         }
         let turn = self.turn;
         self.known.retain(|_, known| known.turn == turn);
+        let lives = |id: Id| self.known.get(&id.pid).is_some_and(|known| known.started == id.started);
+        let ended = started.into_iter().filter(|process| !lives(process.id));
+        found.extend(ended.map(|process| Process { ended: true, ..process }));
+        if let Some(events) = &self.events {
+            let is_server = |(pid, known): (&u32, &Known)| matches!(*known.role, Role::Server { .. }).then_some(*pid);
+            events.watch(self.known.iter().filter_map(is_server).collect());
+        }
         Ok(found)
+    }
+
+    fn knows_engine(&self, id: Id) -> bool {
+        let is_engine = |known: &Known| known.started == id.started && matches!(*known.role, Role::Engine(_));
+        self.known.get(&id.pid).is_some_and(is_engine)
     }
 
     fn see(&mut self, pid: u32, boot: f64) -> Option<Process> {
@@ -127,26 +158,41 @@ impl Processes {
         if matches!(*role, Role::Other) {
             return None;
         }
-        let status = fs::read(folder.join("status")).ok()?;
-        let field = |name: &str, at: usize| {
-            let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
-            std::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(at)?.parse::<u64>().ok()
-        };
-        Some(Process {
-            id: Id { pid, started: stat.started },
-            born: boot + seconds(stat.started),
-            fresh,
-            parent: stat.parent,
-            // The second is the one that counts.
-            uid: u32::try_from(field("Uid:", 1)?).ok()?,
-            stopped: matches!(stat.state, b'T' | b't'),
-            ticks: stat.user.saturating_add(stat.system),
-            user_ticks: stat.user,
-            children_user_ticks: stat.children_user,
-            memory_bytes: field("VmRSS:", 0).and_then(|kib| kib.checked_mul(1024)),
-            role,
-        })
+        Some(Process { fresh, ..process(&folder, pid, &stat, boot, role)? })
     }
+}
+
+/// The engine of this number; none where it is something else or gone.
+pub(super) fn engine(procfs: &Path, pid: u32, boot: f64) -> Option<Process> {
+    let folder = procfs.join(pid.to_string());
+    let mut text = [0; 1024];
+    let length = read(&folder.join("stat"), &mut text).ok()?;
+    let stat = Stat::parse(&text[..length])?;
+    let role = role(Program::named(stat.name)?, &folder);
+    matches!(role, Role::Engine(_)).then(|| process(&folder, pid, &stat, boot, Arc::new(role)))?
+}
+
+fn process(folder: &Path, pid: u32, stat: &Stat<'_>, boot: f64, role: Arc<Role>) -> Option<Process> {
+    let status = fs::read(folder.join("status")).ok()?;
+    let field = |name: &str, at: usize| {
+        let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
+        std::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(at)?.parse::<u64>().ok()
+    };
+    Some(Process {
+        id: Id { pid, started: stat.started },
+        born: boot + seconds(stat.started),
+        fresh: true,
+        ended: false,
+        parent: stat.parent,
+        // The second is the one that counts.
+        uid: u32::try_from(field("Uid:", 1)?).ok()?,
+        stopped: matches!(stat.state, b'T' | b't'),
+        ticks: stat.user.saturating_add(stat.system),
+        user_ticks: stat.user,
+        children_user_ticks: stat.children_user,
+        memory_bytes: field("VmRSS:", 0).and_then(|kib| kib.checked_mul(1024)),
+        role,
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact for longer than any machine runs")]
@@ -165,7 +211,7 @@ fn read(path: &Path, text: &mut [u8]) -> io::Result<usize> {
 }
 
 /// `btime` of `/proc/stat`.
-fn boot(procfs: &Path) -> io::Result<f64> {
+pub(super) fn boot(procfs: &Path) -> io::Result<f64> {
     let text = fs::read_to_string(procfs.join("stat"))?;
     let time = text.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
     time.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not say when the machine was started"))
@@ -299,6 +345,47 @@ pub(crate) mod tests {
         }
         child(&runner);
         assert!((0..ROUNDS).any(|_| !processes.look().unwrap().is_empty()));
+    }
+
+    #[test]
+    fn engines_between_two_looks_are_told_once_and_those_that_a_look_sees_are_not() {
+        let tree = Tree::new();
+        let started = |pid, started| {
+            tree.process(pid, 0, &["llama-server", "--model", "/b/m"], ('R', 10, started, 0, 0));
+            engine(tree.0.path(), pid, 1000.0).unwrap()
+        };
+        let mut processes = Processes::new(tree.0.path());
+        processes.events = Some(Events::silent());
+        let mut look = |told: &[&Process]| {
+            told.iter().for_each(|engine| processes.events.as_ref().unwrap().tell((*engine).clone()));
+            let found = processes.look().unwrap().into_iter();
+            found.map(|process| (process.id, process.fresh, process.ended)).collect::<Vec<_>>()
+        };
+        assert_eq!(look(&[]), []);
+        let brief = started(11, 300);
+        tree.end(11);
+        assert_eq!(look(&[&brief]), [(brief.id, true, true)]);
+        assert_eq!(look(&[]), [], "it is told once");
+        // One that lives on, of which the kernel tells again after a look.
+        let lives = started(11, 400);
+        assert_eq!(look(&[&lives]), [(lives.id, true, false)]);
+        assert_eq!(look(&[&lives]), [(lives.id, false, false)]);
+        tree.end(11);
+        assert_eq!(look(&[&lives]), [], "looks have seen it");
+        // One whose number another has by now, and one that is dead and not yet taken notice of.
+        let before = started(11, 500);
+        let after = started(11, 600);
+        assert_eq!(look(&[&before]), [(after.id, true, false), (before.id, true, true)]);
+        tree.process(11, 0, &["llama-server", "--model", "/b/m"], ('Z', 10, 600, 0, 0));
+        assert_eq!(look(&[]), []);
+        // One that a look saw before it became an engine.
+        tree.process(12, 0, &["sh"], ('R', 10, 700, 0, 0));
+        assert_eq!(look(&[]), []);
+        let became = started(12, 700);
+        tree.end(12);
+        assert_eq!(look(&[&became]), [(became.id, true, true)]);
+        tree.process(12, 0, &["sh"], ('R', 10, 700, 0, 0));
+        assert!(engine(tree.0.path(), 12, 0.0).is_none() && engine(tree.0.path(), 99, 0.0).is_none());
     }
 
     #[test]

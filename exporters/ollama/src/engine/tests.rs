@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{
     Counters, End, EngineState, Engines, EnginesReading, Look, Parent, WeightsTotals,
-    processes::{Process, Processes, tests::Tree},
+    processes::{Process, Processes, engine, tests::Tree},
 };
 
 const SERVER: u16 = 11_434;
@@ -114,7 +114,14 @@ impl Box {
     }
 
     fn look(&mut self) -> Option<Look> {
-        let processes: Result<Vec<Process>, Missing> = self.processes.look();
+        self.look_with(&[])
+    }
+
+    /// With engines that came and went since the last look.
+    fn look_with(&mut self, ended: &[Process]) -> Option<Look> {
+        let mut processes: Result<Vec<Process>, Missing> = self.processes.look();
+        let ended = ended.iter().map(|process| Process { ended: true, ..process.clone() });
+        processes.as_mut().unwrap().extend(ended);
         let look = self.engines.look(&processes, |known| known == weights());
         self.engines.begin(&self.runtime);
         self.runtime.block_on(self.engines.finish());
@@ -188,6 +195,33 @@ fn sums_survive_engines_and_each_end_is_told_apart() {
     assert!(box_.engines.is_crashed(&weights()));
     box_.listed(false);
     assert!(!box_.engines.is_crashed(&weights()));
+}
+
+#[test]
+fn engines_that_no_look_saw_are_counted_with_their_lost_tokens() {
+    let mut box_ = Box::new();
+    box_.look();
+    let brief = |box_: &Box, pid, uid, parent| {
+        box_.engine(pid, uid, 'R', parent, 500 + u64::from(pid), 0);
+        let process = engine(box_.tree.0.path(), pid, 1000.0).unwrap();
+        box_.tree.end(pid);
+        process
+    };
+    let told = [brief(&box_, 20, USER, 10), brief(&box_, 21, USER, 1), brief(&box_, 22, 1000, 10)];
+    assert!(box_.look_with(&told).unwrap().changed);
+    box_.listed(false);
+    let total = box_.total();
+    assert_eq!((total.since, total.starts, total.ends, total.lives_cut), (1005.2, 1, [1, 0, 0, 0], 0));
+    assert!(!box_.look_with(&told[1..]).unwrap().changed, "others' are not the server's");
+    // Once its engines are known to count, what one counted is lost. Another of the same weights has taken its place.
+    box_.engine(30, USER, 'S', 10, 600, 10);
+    box_.look();
+    let told = [brief(&box_, 31, USER, 10)];
+    box_.look_with(&told);
+    box_.listed(true);
+    let total = box_.total();
+    assert_eq!((total.starts, total.ends, total.lives_cut), (3, [1, 0, 1, 0], 1));
+    assert_eq!((box_.reading().engines.len(), generated(&total)), (1, Some(0)));
 }
 
 #[test]

@@ -98,7 +98,10 @@ impl Engines {
             |pid| processes.iter().any(|other| other.id.pid == pid && matches!(*other.role, Role::Server { .. }));
         let mut before = std::mem::take(&mut self.lives);
         let (mut changed, mut worked) = (std::mem::take(&mut self.became_ready), false);
-        let engines = processes.iter().filter(|process| matches!(*process.role, Role::Engine(_)));
+        for process in processes.iter().filter(|process| process.ended) {
+            changed |= self.count_missed(process);
+        }
+        let engines = processes.iter().filter(|process| !process.ended && matches!(*process.role, Role::Engine(_)));
         for process in engines {
             let is_child = self.server.as_ref().is_some_and(|server| server.is_parent(process));
             let known = before.iter().position(|life| life.process.id == process.id).map(|at| before.swap_remove(at));
@@ -143,6 +146,16 @@ impl Engines {
     /// The server's process.
     pub(crate) fn server(&self) -> Option<u32> {
         Some(self.server.as_ref()?.id.pid)
+    }
+
+    /// Counts an engine that no look saw, if it was the server's. Nobody asked it, so what it counted is lost.
+    fn count_missed(&mut self, process: &Process) -> bool {
+        let Role::Engine(line) = &*process.role else { return false };
+        let Some(server) = self.server.as_ref().filter(|server| server.is_parent(process)) else { return false };
+        let cut = server.counts == Some(true) && line.kind == EngineKind::LlamaServer;
+        self.totals.found(line.key(), process.born, true);
+        self.totals.ended(line.key(), Share::default(), cut);
+        true
     }
 
     /// Those that are gone.
