@@ -173,7 +173,9 @@ pub(super) fn engine(procfs: &Path, pid: u32, boot: f64) -> Option<Process> {
 }
 
 fn process(folder: &Path, pid: u32, stat: &Stat<'_>, boot: f64, role: Arc<Role>) -> Option<Process> {
-    let status = fs::read(folder.join("status")).ok()?;
+    let mut text = [0; 4096];
+    let length = read(&folder.join("status"), &mut text).ok()?;
+    let status = &text[..length];
     let field = |name: &str, at: usize| {
         let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()))?;
         std::str::from_utf8(line).ok()?.split_ascii_whitespace().nth(at)?.parse::<u64>().ok()
