@@ -37,7 +37,7 @@ pub(crate) fn measure(rows: &mut Vec<Row>) -> Result<()> {
     let what = format!("Ollama with {MODELS} models, nobody looks: CPU a second");
     rows.push(Row::pairs(what, "ms", "bare hyper client, both lists once a second", &ours, Target::None));
     let what = "  CPU caused in the watched service: a second";
-    rows.push(Row::pairs(what, "ms", "by the same client", &caused, Target::Ratio(0.2)));
+    rows.push(Row::pairs(what, "ms", "by the same client", &caused, Target::Ratio(0.5)));
     rows.push(Row::alone("  requests a minute", "requests", a_minute, REQUESTS));
     Ok(())
 }

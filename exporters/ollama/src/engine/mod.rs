@@ -7,6 +7,7 @@
 
 mod ask;
 mod command_line;
+#[cfg_attr(not(target_os = "linux"), path = "no_events.rs")]
 mod events;
 mod life;
 pub(crate) mod metrics;

@@ -163,6 +163,7 @@ impl Processes {
 }
 
 /// The engine of this number; none where it is something else or gone.
+#[cfg(target_os = "linux")]
 pub(super) fn engine(procfs: &Path, pid: u32, boot: f64) -> Option<Process> {
     let folder = procfs.join(pid.to_string());
     let mut text = [0; 1024];
