@@ -10,13 +10,13 @@ use std::{
 use aura_gpu::{Gpu, Gpus};
 use aura_host::Host;
 use aura_model::{EachGroup, Group, Metric, Name, declare, each_group, rows, walk};
-use aura_ollama::{Engine, EngineState, HostReading, Ollama, OllamaReading};
+use aura_ollama::{Engine, EngineState, HostReading, Ollama, OllamaReading, Parent};
 
-use super::meter::{Device, Look, Meter, Model, Sums, Tokens, Work};
-use crate::hub::{AnyReading, Health, Hub, Published};
-
-/// Readings further apart say nothing of each other, and so old sums are no longer shown as what is.
-const LATE: Duration = Duration::from_secs(15);
+use super::{
+    is_here,
+    meter::{Device, Look, Meter, Model, Sums, Tokens, Work},
+};
+use crate::hub::{AnyReading, Health, Hub, Published, Snapshot};
 
 /// What devices do for models. It is no source, as it asks nobody: it looks at each new reading of Ollama, and at what
 /// the others read last, and is published like one.
@@ -32,8 +32,8 @@ struct State {
 
 /// What was found out so far.
 pub(crate) struct DevicesReading {
-    /// When the reading of Ollama was taken that it rests on.
-    taken: Instant,
+    /// The reading of Ollama that it rests on.
+    of: Arc<Snapshot<Ollama>>,
     /// What each model takes of each GPU now.
     gpus: Vec<GpuShare>,
     /// Who took how much energy.
@@ -62,29 +62,43 @@ impl Devices {
     pub(crate) fn look(&self, hub: &Hub) {
         let Some(ollama) = hub.channel::<Ollama>().and_then(|channel| channel.latest()) else { return };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.latest.as_ref().is_some_and(|latest| latest.taken == ollama.taken) {
+        if state.latest.as_ref().is_some_and(|latest| latest.of.taken == ollama.taken) {
             return;
         }
-        let gpus = hub.channel::<Gpus>().and_then(|channel| channel.latest());
-        let host = hub.channel::<Host>().and_then(|channel| channel.latest());
-        let began = *state.began.get_or_insert(ollama.taken);
+        let State { meter, began, latest } = &mut *state;
+        let began = *began.get_or_insert(ollama.taken);
+        let at = |taken: Instant| taken.saturating_duration_since(began).as_secs_f64();
         let engines = Engines::of(&ollama.reading);
-        let gpus = gpus.iter().flat_map(|snapshot| snapshot.reading.gpus.iter());
-        let mut devices: Vec<Device> = gpus.clone().filter_map(|gpu| engines.gpu(gpu)).collect();
-        let everybody = || Some(engines.0.iter().map(|(_, model)| model.clone()).collect());
-        let processors = host.iter().flat_map(|snapshot| snapshot.reading.package_joules());
-        devices.extend(processors.map(|(id, joules)| Device { id, joules, of: everybody(), others: false }));
-        let at = ollama.taken.saturating_duration_since(began).as_secs_f64();
-        state.meter.take(Look { at, devices, models: engines.work(&ollama.reading) });
-        let shares = gpus.flat_map(|gpu| engines.shares(gpu)).collect();
-        state.latest =
-            Some(Arc::new(DevicesReading { taken: ollama.taken, gpus: shares, energy: state.meter.sums().clone() }));
+        let gpus = hub.channel::<Gpus>().and_then(|channel| channel.latest());
+        let gpus = gpus.iter().flat_map(|read| read.reading.gpus.iter().map(|gpu| (gpu, at(read.taken))));
+        if engines.are_known(&ollama.reading) {
+            let host = hub.channel::<Host>().and_then(|channel| channel.latest());
+            let mut devices: Vec<Device> =
+                gpus.clone().filter_map(|(gpu, read_at)| engines.gpu(gpu, read_at)).collect();
+            let everybody = || Some(engines.0.iter().map(|(_, model)| model.clone()).collect());
+            let packages = host.iter().flat_map(|read| {
+                let read_at = at(read.taken);
+                read.reading.package_joules().into_iter().map(move |(id, joules)| (id, joules, read_at))
+            });
+            devices.extend(packages.map(|(id, joules, read_at)| Device {
+                id,
+                joules,
+                read_at,
+                of: everybody(),
+                others: false,
+            }));
+            meter.take(Look { at: at(ollama.taken), devices, models: engines.work(&ollama.reading) });
+        } else {
+            meter.lose();
+        }
+        let shares = gpus.flat_map(|(gpu, _)| engines.shares(gpu)).collect();
+        *latest = Some(Arc::new(DevicesReading { of: ollama, gpus: shares, energy: meter.sums().clone() }));
     }
 
-    /// What was found out, unless that is too long ago.
+    /// What was found out, for as long as the reading that it rests on is shown.
     pub(crate) fn latest(&self) -> Option<Arc<DevicesReading>> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.latest.clone().filter(|latest| latest.taken.elapsed() <= LATE)
+        state.latest.clone().filter(|latest| latest.of.is_shown())
     }
 }
 
@@ -100,8 +114,22 @@ impl<'a> Engines<'a> {
         Self(engines.collect())
     }
 
+    /// Whether it is known of each server on this machine what its engines do: otherwise what computes looks like rest.
+    fn are_known(&self, reading: &OllamaReading) -> bool {
+        let mut here = reading.hosts.iter().filter(|host| is_here(&host.host)).peekable();
+        let tells = |engine: &Engine| {
+            engine.parent == Parent::Gone
+                || engine.state == EngineState::Loading
+                || engine.activity.value().is_some()
+                || engine.requests.is_some()
+        };
+        here.peek().is_some()
+            && here.all(|host| host.engines.value().is_some_and(|engines| engines.missing.is_none()))
+            && self.0.iter().all(|(engine, _)| tells(engine))
+    }
+
     /// What a GPU counts, and whose processes are on it.
-    fn gpu(&self, gpu: &Gpu) -> Option<Device> {
+    fn gpu(&self, gpu: &Gpu, read_at: f64) -> Option<Device> {
         let processes = gpu.processes.as_ref();
         let ours = |pid| self.0.iter().find(|(engine, _)| engine.pid == pid).map(|(_, model)| model.clone());
         let others = processes
@@ -111,6 +139,7 @@ impl<'a> Engines<'a> {
         Some(Device {
             id: gpu.identity.uuid.clone(),
             joules: gpu.values.energy?,
+            read_at,
             of: processes.map(|processes| processes.iter().filter_map(|process| ours(process.pid)).collect()),
             others,
         })
@@ -181,7 +210,7 @@ impl Published for Devices {
     }
 
     fn health(&self) -> Health {
-        Health::derived(Self::NAME, LATE)
+        Health::derived(Self::NAME, Duration::from_secs(1))
     }
 
     fn groups(&self) -> Vec<&'static str> {

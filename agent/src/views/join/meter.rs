@@ -2,14 +2,14 @@
 //! counted while one model alone computed is that model's, what it counted while several did is shared, and what it
 //! counted while none did is rest. Nothing is divided by guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aura_model::Name;
 
 /// Models that have sums of their own. More have come and gone than anybody has on disk.
 const MODELS: usize = 256;
 /// Two looks further apart say nothing about who computed between them.
-const LONGEST_STEP: f64 = 10.0;
+const LONGEST_STEP: f64 = 60.0;
 
 /// A model on one of this machine's servers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub(crate) struct Device {
     pub(crate) id: Name,
     /// Joules since some moment; starts anew now and then.
     pub(crate) joules: f64,
+    /// When they were read, in seconds by the clock of the look: its source has an interval of its own.
+    pub(crate) read_at: f64,
     /// The models that compute on it; none when that is not known.
     pub(crate) of: Option<Vec<Model>>,
     /// Somebody else computes on it.
@@ -93,9 +95,29 @@ pub(crate) struct ModelSums {
 pub(crate) struct Meter {
     sums: Sums,
     last: Option<Look>,
+    open: BTreeMap<Name, Open>,
     run: Option<Run>,
     /// No model computed between the last two looks: what begins now is seen from its beginning.
     rested: bool,
+}
+
+/// What a device counts since it was last read, and who computed on it since.
+#[derive(Debug)]
+struct Open {
+    joules: f64,
+    read_at: f64,
+    users: BTreeSet<Model>,
+    /// Somebody computed who is no model.
+    others: bool,
+    /// Some model computed, and nobody knows whether on this device.
+    unknown: bool,
+}
+
+impl Open {
+    fn new(device: &Device) -> Self {
+        let Device { joules, read_at, .. } = *device;
+        Self { joules, read_at, users: BTreeSet::new(), others: false, unknown: false }
+    }
 }
 
 /// Work that one model does and no other.
@@ -118,14 +140,23 @@ impl Meter {
         if let Some(before) = self.last.take() {
             self.step(&before, &now);
         }
+        self.open.retain(|id, _| now.devices.iter().any(|device| device.id == *id));
+        for device in &now.devices {
+            self.open.entry(device.id.clone()).or_insert_with(|| Open::new(device));
+        }
         self.last = Some(now);
+    }
+
+    /// Who computes is not known: what devices count until the next look is nobody's.
+    pub(crate) fn lose(&mut self) {
+        (self.last, self.run, self.rested) = (None, None, false);
+        self.open.clear();
     }
 
     fn step(&mut self, before: &Look, now: &Look) {
         let seconds = now.at - before.at;
         if !(seconds > 0.0 && seconds <= LONGEST_STEP) {
-            (self.run, self.rested) = (None, false);
-            return;
+            return self.lose();
         }
         let active = active(before, now);
         for (device, model) in now.devices.iter().flat_map(|device| {
@@ -139,11 +170,29 @@ impl Meter {
         }
         self.follow(before, now, &active);
         for device in &now.devices {
-            match counted(before, device) {
-                Some(joules) => self.share(device, &active, joules, seconds),
-                // It began anew: what it counted before is lost, and the sum of the run with it.
-                None => self.run = None,
-            }
+            self.count(device, &active);
+        }
+    }
+
+    /// Notes who computed on a device, and shares what it counted once that was read.
+    fn count(&mut self, device: &Device, active: &[Model]) {
+        let Some(open) = self.open.get_mut(&device.id) else { return };
+        // A second GPU rests while the first computes.
+        match &device.of {
+            Some(models) => open.users.extend(active.iter().filter(|model| models.contains(model)).cloned()),
+            None => open.unknown |= !active.is_empty(),
+        }
+        open.others |= device.others;
+        let (joules, seconds) = (device.joules - open.joules, device.read_at - open.read_at);
+        if seconds <= 0.0 {
+            return;
+        }
+        let done = std::mem::replace(open, Open::new(device));
+        if joules >= 0.0 && seconds <= LONGEST_STEP {
+            self.share(&device.id, &done, joules, seconds);
+        } else {
+            // It began anew, or was not read for long: what it counted is lost, and the sum of the run with it.
+            self.run = None;
         }
     }
 
@@ -167,8 +216,11 @@ impl Meter {
     }
 
     fn close(&mut self, run: Run, now: &Look) {
+        // A device that is read seldom has not told all of it.
+        let is_told = self.open.values().all(|open| !open.users.contains(&run.model));
         let Some((before, after)) = run.generated.zip(generated(now, &run.model)) else { return };
-        if after > before
+        if is_told
+            && after > before
             && let Some(sums) = self.model(&run.model)
         {
             sums.generated += after - before;
@@ -178,32 +230,25 @@ impl Meter {
         }
     }
 
-    fn share(&mut self, device: &Device, active: &[Model], joules: f64, seconds: f64) {
-        // A second GPU rests while the first computes.
-        let users: Vec<&Model> = match &device.of {
-            Some(models) => active.iter().filter(|model| models.contains(model)).collect(),
-            None => active.iter().collect(),
-        };
-        let sums = self.sums.devices.entry(device.id.clone()).or_default();
-        match (users[..].len(), device.others) {
-            (0, false) => {
-                sums.rest += joules;
-                sums.rest_seconds += seconds;
+    fn share(&mut self, device: &Name, of: &Open, joules: f64, seconds: f64) {
+        let sums = self.sums.devices.entry(device.clone()).or_default();
+        let alone = if of.users.len() == 1 && !of.others && !of.unknown { of.users.first() } else { None };
+        if let Some(model) = alone {
+            if let Some(run) = &mut self.run {
+                add(run.counted.entry(device.clone()).or_default(), (joules, seconds));
             }
-            (0, true) => sums.others += joules,
-            (1, false) if device.of.is_some() => {
-                if let Some(run) = &mut self.run {
-                    add(run.counted.entry(device.id.clone()).or_default(), (joules, seconds));
-                }
-                match self.model(users[0]) {
-                    Some(model) => add(model.alone.entry(device.id.clone()).or_default(), (joules, seconds)),
-                    None => self.sums.devices.entry(device.id.clone()).or_default().shared += joules,
-                }
+            match self.model(model) {
+                Some(model) => add(model.alone.entry(device.clone()).or_default(), (joules, seconds)),
+                None => self.sums.devices.entry(device.clone()).or_default().shared += joules,
             }
-            _ => {
-                sums.shared += joules;
-                self.run = None;
-            }
+        } else if !of.users.is_empty() || of.unknown {
+            sums.shared += joules;
+            self.run = None;
+        } else if of.others {
+            sums.others += joules;
+        } else {
+            sums.rest += joules;
+            sums.rest_seconds += seconds;
         }
     }
 
@@ -229,13 +274,6 @@ fn active(before: &Look, now: &Look) -> Vec<Model> {
     active.sort_unstable();
     active.dedup();
     active
-}
-
-/// What a device counted between two looks.
-fn counted(before: &Look, device: &Device) -> Option<f64> {
-    let last = before.devices.iter().find(|last| last.id == device.id)?;
-    let joules = device.joules - last.joules;
-    (joules >= 0.0).then_some(joules)
 }
 
 fn generated(look: &Look, model: &Model) -> Option<f64> {

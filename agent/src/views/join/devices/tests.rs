@@ -8,7 +8,7 @@ use std::{
 
 use aura_exposition::{Format, encode};
 use aura_gpu::{Gpu, GpuReading, Gpus, Process, Values};
-use aura_model::{Name, Section};
+use aura_model::{Name, Reason, Section};
 use aura_ollama::{
     Counters, Engine, EngineKind, EngineState, EnginesReading, Ollama, OllamaReading, Parent, Slot, WeightsTotals,
 };
@@ -40,11 +40,15 @@ impl World {
 
     /// A second of the machine: what the GPU counted, who is on it, what the engine does and has generated.
     fn second(&mut self, number: u64, joules: f64, processes: Vec<Process>, busy: bool, generated: u64) {
+        self.reading.hosts[0].engines = Section::Fresh(self.engines(busy, generated));
+        self.publish(number, joules, processes);
+    }
+
+    fn publish(&self, number: u64, joules: f64, processes: Vec<Process>) {
         let taken = self.began + Duration::from_secs(number);
         let gpu = Gpu { values: Values { energy: Some(joules), ..Values::default() }, ..tests::gpu(0, processes) };
         let gpus = GpuReading { gpus: vec![gpu], nvidia: None, hostname: "box".into() };
         self.hub.channel::<Gpus>().unwrap().publish(Snapshot::of(gpus, taken));
-        self.reading.hosts[0].engines = Section::Fresh(self.engines(busy, generated));
         self.hub.channel::<Ollama>().unwrap().publish(Snapshot::of(self.reading.clone(), taken));
         self.devices.look(&self.hub);
     }
@@ -144,9 +148,22 @@ fn a_reading_is_looked_at_once_and_an_old_one_is_not_shown() {
     world.second(1, 50.0, vec![engine(0.0)], false, 0);
     world.devices.look(&world.hub);
     assert_eq!(world.devices.latest().unwrap().energy.devices["GPU-0"].rest, 50.0);
-    let old = World { began: Instant::now() - LATE - Duration::from_secs(1), ..World::new() };
-    let reading = old.reading.clone();
-    old.hub.channel::<Ollama>().unwrap().publish(Snapshot::of(reading, old.began).shown_for(LATE * 4));
+    let old = World::new();
+    let snapshot = Snapshot::of(old.reading.clone(), old.began).shown_for(Duration::ZERO);
+    old.hub.channel::<Ollama>().unwrap().publish(snapshot);
     old.devices.look(&old.hub);
     assert!(old.devices.latest().is_none());
+}
+
+#[test]
+fn where_engines_cannot_be_seen_nothing_is_rest() {
+    let mut world = World::new();
+    world.second(0, 0.0, vec![engine(0.0)], false, 0);
+    world.second(1, 10.0, vec![engine(0.0)], false, 0);
+    world.reading.hosts[0].engines = Section::off(Reason::NoSensor, "it runs in a container");
+    for (number, joules) in [(2, 300.0), (3, 600.0)] {
+        world.publish(number, joules, Vec::new());
+    }
+    let energy = &world.devices.latest().unwrap().energy;
+    assert_eq!(energy.devices["GPU-0"].rest, 10.0, "what a container computes is no rest");
 }

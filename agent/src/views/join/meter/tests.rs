@@ -11,11 +11,12 @@ fn work(name: &str, busy: bool, generated: f64) -> Work {
 }
 
 fn gpu(joules: f64) -> Device {
-    Device { id: "GPU-1".into(), joules, of: Some(vec![model("a"), model("b")]), others: false }
+    Device { id: "GPU-1".into(), joules, read_at: 0.0, of: Some(vec![model("a"), model("b")]), others: false }
 }
 
+/// A look at a device that was read in the same moment.
 fn look(at: f64, device: Device, models: Vec<Work>) -> Look {
-    Look { at, devices: vec![device], models }
+    Look { at, devices: vec![Device { read_at: at, ..device }], models }
 }
 
 fn meter(looks: impl IntoIterator<Item = Look>) -> Sums {
@@ -79,7 +80,7 @@ fn others_on_the_gpu_and_counters_that_begin_anew_cost_the_run_and_no_joule_is_i
         look(3.0, gpu(3.0), vec![work("a", true, 0.0)]),
         look(4.0, gpu(103.0), vec![work("a", false, 7.0)]),
         look(5.0, gpu(104.0), vec![work("a", false, 7.0)]),
-        look(60.0, gpu(900.0), vec![work("a", false, 7.0)]),
+        look(90.0, gpu(900.0), vec![work("a", false, 7.0)]),
     ]);
     let device = &sums.devices["GPU-1"];
     assert_eq!((device.others, device.shared, device.rest), (5.0, 100.0, 1.0));
@@ -93,12 +94,40 @@ fn a_gpu_that_is_not_used_rests_and_one_of_unknown_users_is_shared() {
     let third = |joules| Device { id: "GPU-3".into(), of: None, ..gpu(joules) };
     let at = |at, joules, busy| Look {
         at,
-        devices: vec![gpu(joules), second(joules), third(joules)],
+        devices: [gpu(joules), second(joules), third(joules)].map(|device| Device { read_at: at, ..device }).into(),
         models: vec![work("a", busy, 0.0)],
     };
     let sums = meter([at(0.0, 0.0, true), at(1.0, 50.0, true)]);
     assert_eq!(sums.models[&model("a")].alone["GPU-1"].0, 50.0);
     assert_eq!((sums.devices["GPU-2"].rest, sums.devices["GPU-3"].shared), (50.0, 50.0));
+}
+
+#[test]
+fn a_device_that_is_read_seldom_is_shared_by_all_who_computed_since() {
+    let read = |at, read_at, joules, busy: &str| {
+        let device = Device { read_at, ..gpu(joules) };
+        Look { at, devices: vec![device], models: ["a", "b"].map(|name| work(name, name == busy, 0.0)).into() }
+    };
+    let sums = meter([
+        read(0.0, 0.0, 0.0, ""),
+        read(1.0, 0.0, 0.0, "a"),
+        read(2.0, 0.0, 0.0, "b"),
+        read(3.0, 3.0, 900.0, "b"),
+        read(4.0, 3.0, 900.0, "b"),
+        read(5.0, 5.0, 1000.0, "b"),
+    ]);
+    assert_eq!(sums.devices["GPU-1"].shared, 900.0, "a and b computed in these seconds");
+    assert_eq!(sums.models[&model("b")].alone["GPU-1"], (100.0, 2.0));
+}
+
+#[test]
+fn what_is_counted_while_nobody_knows_who_computes_is_no_rest() {
+    let mut meter = Meter::default();
+    meter.take(look(0.0, gpu(0.0), vec![work("a", false, 0.0)]));
+    meter.lose();
+    meter.take(look(2.0, gpu(500.0), vec![work("a", false, 0.0)]));
+    meter.take(look(3.0, gpu(510.0), vec![work("a", false, 0.0)]));
+    assert_eq!((meter.sums().devices["GPU-1"].rest, meter.sums().devices["GPU-1"].rest_seconds), (10.0, 1.0));
 }
 
 proptest! {
