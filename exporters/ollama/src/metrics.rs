@@ -39,9 +39,9 @@ pub(crate) const GROUPS: &[Group<OllamaReading>] = &[
 
 const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
     for host in &reading.hosts => { host: host.host } {
-        gauge "ollama_up" = host.standing != HostStatus::Away,
+        gauge "ollama_up" = host.status != HostStatus::Away,
             "Whether the server is there: 1 too while it is busy, 0 when nobody listens or what answers is no Ollama.";
-        gauge "ollama_busy" = host.standing == HostStatus::Busy,
+        gauge "ollama_busy" = host.status == HostStatus::Busy,
             "Whether the server listens and keeps silent; what its models do is not known then.";
     }
     for host in &reading.hosts, version in host.version.iter() => { host: host.host, version } {
@@ -53,15 +53,15 @@ const SERVER: &[Metric<OllamaReading>] = rows! { |reading|
             "Models in the server's memory; two versions of one name are two.";
         gauge "ollama_models_without_series" = host.installed.value().map(|models| models.len() - installed(host).len()),
             "Models on the server's disk that have no series of their own, as there are more than 64.";
-        gauge "ollama_scrape_duration_seconds" in Seconds = host.questions.seconds,
+        gauge "ollama_scrape_duration_seconds" in Seconds = host.requests.seconds,
             "How long the server took for the newest answers.";
         gauge "ollama_last_answer_timestamp_seconds" in Seconds = host.answered_at,
             "When the server last answered in full. While nobody looks it is asked every 10 seconds, and when something can have \
              changed.";
-        counter "ollama_requests_total" = host.questions.requests,
+        counter "ollama_requests_total" = host.requests.requests,
             "Requests that the samples sent to the server; each is a line in its log.";
     }
-    for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.questions.failures)
+    for host in &reading.hosts, (kind, count) in FailureKind::ALL.iter().zip(host.requests.failures)
         => { host: host.host, reason: kind.word() } {
         counter "ollama_scrape_errors_total" = count, "Questions that the server did not answer.";
     }

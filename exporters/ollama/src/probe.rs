@@ -1,4 +1,4 @@
-//! The questions of one sample to one server.
+//! The requests of one sample to one server.
 
 use std::{
     cmp::Reverse,

@@ -25,7 +25,7 @@ pub struct HostReading {
     #[serde(skip)]
     pub server: Server,
     /// Whether it answers.
-    pub standing: HostStatus,
+    pub status: HostStatus,
     /// Since when it stands so, in Unix seconds.
     pub since: f64,
     /// Why it does not answer.
@@ -45,7 +45,7 @@ pub struct HostReading {
     /// What in its answers could not be read, while the rest could: an entry without a name, a negative size.
     pub odd: Vec<String>,
     /// What asking it costs.
-    pub questions: RequestStats,
+    pub requests: RequestStats,
     /// What it may take of this machine; none where it is another's, or its process is not seen.
     pub limits: Option<Limits>,
     /// What this agent did to it.

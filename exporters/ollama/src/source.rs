@@ -67,10 +67,10 @@ struct Host {
     latest: Option<Latest>,
     /// So long its last answer is shown while it keeps silent.
     stale_after: Duration,
-    standing: HostStatus,
+    status: HostStatus,
     since: f64,
     missing: Option<Missing>,
-    questions: RequestStats,
+    requests: RequestStats,
 }
 
 /// A question that runs.
@@ -109,12 +109,12 @@ impl Source for Ollama {
         if !named {
             let mut probe = Probe::new(servers[0].clone(), within);
             // One that keeps silent is there, and busy.
-            if let Err(silence) = runtime.block_on(probe.greet())
-                && silence.kind != FailureKind::Timeout
+            if let Err(error) = runtime.block_on(probe.greet())
+                && error.kind != FailureKind::Timeout
             {
                 let detail = format!(
                     "no Ollama was found: {}. Start it, or name it in sources.ollama.hosts",
-                    silence.missing.detail
+                    error.missing.detail
                 );
                 return Err(Missing::new(Reason::NotConfigured, detail));
             }
@@ -188,7 +188,7 @@ impl Source for Ollama {
 
     fn outdated(reading: &OllamaReading, missing: &Missing) -> Option<OllamaReading> {
         let hosts = reading.hosts.iter().map(|host| HostReading {
-            standing: HostStatus::Away,
+            status: HostStatus::Away,
             missing: Some(missing.clone()),
             version: None,
             installed: Section::Off { missing: missing.clone() },
@@ -216,10 +216,10 @@ impl Host {
             unanswered: None,
             latest: None,
             stale_after,
-            standing: HostStatus::Busy,
+            status: HostStatus::Busy,
             since: now(),
             missing: None,
-            questions: RequestStats::default(),
+            requests: RequestStats::default(),
         }
     }
 
@@ -248,7 +248,7 @@ impl Host {
     /// Whether it is to be asked: at rest only where something can have changed, or nothing is known.
     fn is_due(&mut self, rest: bool, commands: u64, interval: Duration) -> bool {
         let hinted = self.pace.is_due(commands, interval);
-        let Some(latest) = self.latest.as_ref().filter(|_| self.standing == HostStatus::Answering) else { return true };
+        let Some(latest) = self.latest.as_ref().filter(|_| self.status == HostStatus::Answering) else { return true };
         // The time of one in memory is over that was not before.
         let answered_at = latest.answers.answered_at.as_duration().as_secs_f64();
         let over = |expiry| {
@@ -273,7 +273,7 @@ impl Host {
         self.asking.as_ref().is_some_and(|asking| asking.task.is_finished())
     }
 
-    /// Waits for the answers. Giving up this wait leaves the questions running.
+    /// Waits for the answers. Giving up this wait leaves the requests running.
     async fn finish(&mut self) {
         self.finish_server().await;
         if let Ok(engines) = &mut self.engines {
@@ -299,18 +299,18 @@ impl Host {
             // Tasks are cancelled only with the runtime, and nobody waits then.
             Err(_) => return,
         };
-        self.questions.requests = probe.requests();
+        self.requests.requests = probe.requests();
         self.probe = Some(probe);
         let asked = asking.begun.started();
         self.asking = None;
         match result {
             Ok(answers) => self.answered(answers, asked),
-            Err(silence) => self.silent(&silence),
+            Err(error) => self.silent(&error),
         }
     }
 
     fn answered(&mut self, mut answers: ProbeResult, asked: Instant) {
-        self.questions.seconds = Some(answers.seconds);
+        self.requests.seconds = Some(answers.seconds);
         let mut loaded = std::mem::take(&mut answers.loaded);
         let answered_at = answers.answered_at.as_duration().as_secs_f64();
         self.observer.look(&mut loaded, answered_at, answered_at + answers.clock_offset_seconds);
@@ -325,28 +325,28 @@ impl Host {
         self.latest = Some(Latest { holds: true, answers, loaded: Arc::new(loaded) });
         self.unanswered = None;
         self.pace.answered(&self.server.address);
-        self.stand(HostStatus::Answering, None);
+        self.set_status(HostStatus::Answering, None);
     }
 
-    fn silent(&mut self, silence: &ProbeError) {
-        self.questions.failures[silence.kind as usize] += 1;
-        self.questions.seconds = None;
-        let standing = match silence.kind {
+    fn silent(&mut self, error: &ProbeError) {
+        self.requests.failures[error.kind as usize] += 1;
+        self.requests.seconds = None;
+        let status = match error.kind {
             FailureKind::Timeout => HostStatus::Busy,
             FailureKind::Unreachable | FailureKind::Status | FailureKind::Unreadable => HostStatus::Away,
         };
-        if standing == HostStatus::Away {
+        if status == HostStatus::Away {
             self.observer.forget();
             if let Some(latest) = &mut self.latest {
                 latest.holds = false;
             }
         }
-        self.stand(standing, Some(silence.missing.clone()));
+        self.set_status(status, Some(error.missing.clone()));
     }
 
-    fn stand(&mut self, standing: HostStatus, missing: Option<Missing>) {
-        if self.standing != standing {
-            self.standing = standing;
+    fn set_status(&mut self, status: HostStatus, missing: Option<Missing>) {
+        if self.status != status {
+            self.status = status;
             self.since = now();
         }
         self.missing = missing;
@@ -355,22 +355,22 @@ impl Host {
     fn reading(&mut self, ledger: &Ledger) -> HostReading {
         if let Some(Asking { begun, .. }) = &self.asking
             && begun.elapsed() >= BUSY_AFTER
-            && self.standing == HostStatus::Answering
+            && self.status == HostStatus::Answering
         {
             let detail = format!(
                 "{} has not answered for {:.0} s: it is busy",
                 self.server.address,
                 begun.started().elapsed().as_secs_f64()
             );
-            self.stand(HostStatus::Busy, Some(Missing::new(Reason::Stale, detail)));
+            self.set_status(HostStatus::Busy, Some(Missing::new(Reason::Stale, detail)));
         }
-        let mut missing = match (self.standing, &self.missing) {
+        let mut missing = match (self.status, &self.missing) {
             (HostStatus::Answering, _) => None,
             (_, Some(missing)) => Some(missing.clone()),
             (_, None) => Some(Missing::new(Reason::Stale, format!("{} has not answered yet", self.server.address))),
         };
         // Ollama waits for its engine while it holds the lock that its lists need.
-        if let (HostStatus::Busy, Some(missing), Ok(engines)) = (self.standing, &mut missing, &self.engines)
+        if let (HostStatus::Busy, Some(missing), Ok(engines)) = (self.status, &mut missing, &self.engines)
             && let Some(stuck) = engines.stuck()
         {
             missing.detail = format!("{}: {stuck}", missing.detail);
@@ -383,7 +383,7 @@ impl Host {
             host: self.name.clone(),
             url: self.server.address.to_string(),
             server: self.server.clone(),
-            standing: self.standing,
+            status: self.status,
             since: self.since,
             answered_at: latest.map(|latest| latest.answers.answered_at.as_duration().as_secs_f64()),
             clock_offset_seconds: latest.map_or(0.0, |latest| latest.answers.clock_offset_seconds),
@@ -392,7 +392,7 @@ impl Host {
             loaded: section(fresh.map(|latest| latest.loaded.clone()), &missing),
             engines: Section::off(Reason::Stale, "they were not looked for yet"),
             odd: fresh.map_or_else(Vec::new, |latest| latest.answers.odd.clone()),
-            questions: self.questions.clone(),
+            requests: self.requests.clone(),
             limits: self.limits.as_ref().map(|(limits, _)| limits.clone()),
             commands: ledger.commands(&self.name),
             missing,

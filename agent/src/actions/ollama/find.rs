@@ -38,7 +38,7 @@ pub(super) async fn find<'a>(
             "a name is [HOST/][NAMESPACE/]MODEL[:TAG] of letters, digits and -_. and each / in it is written as %2F",
         ));
     }
-    for host in hosts.iter().filter(|host| host.standing == HostStatus::Answering) {
+    for host in hosts.iter().filter(|host| host.status == HostStatus::Answering) {
         if let Ok(models) = installed_now(&host.server).await
             && let Some(target) = installed(&models)
         {

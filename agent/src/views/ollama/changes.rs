@@ -13,7 +13,7 @@ impl Changes {
     /// Logs what has changed since the reading before. Of a server's first reading the source itself tells.
     pub(super) fn log(&mut self, reading: &OllamaReading) {
         for host in &reading.hosts {
-            match (host.standing, self.take(host)) {
+            match (host.status, self.take(host)) {
                 (_, None) => {}
                 (HostStatus::Answering, Some(line)) => tracing::info!(host = %host.host, "{line}"),
                 (_, Some(line)) => tracing::warn!(host = %host.host, "{line}"),
@@ -26,12 +26,12 @@ impl Changes {
         let before = self.0.get(&host.host).cloned();
         // What is away tells no version; the one before is what it is compared with when it is back.
         let version = host.version.clone().or(before.as_ref().and_then(|(_, version)| version.clone()));
-        self.0.insert(host.host.clone(), (host.standing, version.clone()));
+        self.0.insert(host.host.clone(), (host.status, version.clone()));
         let (state, old) = before?;
         let other = old.filter(|old| Some(old) != version.as_ref());
         let detail = host.missing.as_ref().map(|missing| format!(": {}", missing.detail)).unwrap_or_default();
         let version = version.map(|version| format!("Ollama {version}")).unwrap_or_default();
-        match host.standing {
+        match host.status {
             HostStatus::Answering => match (state, other) {
                 (HostStatus::Answering, Some(old)) => Some(format!("restarted: {version}, before {old}")),
                 (HostStatus::Answering, None) => None,
@@ -59,8 +59,8 @@ mod tests {
         let answering = watch(&[&simulator]).sample().unwrap().hosts.remove(0);
         let missing = Some(Missing::new(Reason::Unreachable, "nobody listens"));
         let away =
-            HostReading { standing: HostStatus::Away, version: None, missing: missing.clone(), ..answering.clone() };
-        let busy = HostReading { standing: HostStatus::Busy, missing, ..answering.clone() };
+            HostReading { status: HostStatus::Away, version: None, missing: missing.clone(), ..answering.clone() };
+        let busy = HostReading { status: HostStatus::Busy, missing, ..answering.clone() };
         let newer = HostReading { version: Some("0.34.0".into()), ..answering.clone() };
         let mut changes = Changes::default();
         for (host, line) in [

@@ -133,7 +133,7 @@ fn loaded_models(
     for host in hosts {
         if let (Some(loaded), Some(answered_at)) = (host.loaded.value(), host.answered_at) {
             // One that was not asked anew, as nothing has changed, is known up to now.
-            let known = sampled.filter(|_| host.standing == HostStatus::Answering).unwrap_or(answered_at);
+            let known = sampled.filter(|_| host.status == HostStatus::Answering).unwrap_or(answered_at);
             let known = known.max(answered_at);
             models.get_or_insert_with(Vec::new).extend(loaded.iter().map(|model| Loaded {
                 gpu_memory: gpu_memory(&host.host, &model.name),
@@ -259,7 +259,7 @@ fn host(host: &HostReading, gpus: Option<&GpuReading>) -> Host {
     Host {
         host: host.host.clone(),
         url: host.url.clone(),
-        state: match host.standing {
+        state: match host.status {
             HostStatus::Answering => "answering",
             HostStatus::Busy => "busy",
             HostStatus::Away => "away",

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { LoadedModel, ModelUpdate, OllamaEngine } from "../contract/types";
 import { UNKNOWN } from "../format/format";
 import { part } from "../testing";
-import { activity, age, energy, engineOf, speed, trouble } from "./engines";
+import { activity, age, energy, engineOf, problem, speed } from "./engines";
 
 const plain = (text: string) => text.replaceAll("\u202f", " ");
 const engine = (more: Partial<OllamaEngine>): OllamaEngine =>
@@ -43,10 +43,10 @@ describe("an engine", () => {
   });
 
   it("is worth a look when it has lost its Ollama or does not answer", () => {
-    expect(trouble(engine({}))).toBeNull();
-    expect(trouble(engine({ orphaned: true }))).toContain("its Ollama is gone");
-    expect(trouble(engine({ state: "hanging", detail: "no answer for 12 s" }))).toBe("no answer for 12 s");
-    expect(trouble(engine({ state: "stopped", detail: null }))).toBe("it was stopped");
+    expect(problem(engine({}))).toBeNull();
+    expect(problem(engine({ orphaned: true }))).toContain("its Ollama is gone");
+    expect(problem(engine({ state: "hanging", detail: "no answer for 12 s" }))).toBe("no answer for 12 s");
+    expect(problem(engine({ state: "stopped", detail: null }))).toBe("it was stopped");
   });
 
   it("has an age by the clock of its machine", () => {

@@ -44,7 +44,7 @@ export function energy({ energy }: ModelUpdate, { host, name }: LoadedModel): st
 }
 
 /** What an engine has that a person should look at, in words; null when nothing. */
-export function trouble({ orphaned, state, detail }: OllamaEngine): string | null {
+export function problem({ orphaned, state, detail }: OllamaEngine): string | null {
   if (orphaned) return "its Ollama is gone: it holds its memory until somebody ends the process";
   if (state === "hanging" || state === "stopped")
     return detail ?? (state === "hanging" ? "it does not answer" : "it was stopped");

@@ -7,7 +7,7 @@ import type {
   ModelUpdate,
   OllamaEngine,
 } from "../contract/types";
-import { activity, age, energy, engineOf, speed, trouble } from "../derive/engines";
+import { activity, age, energy, engineOf, problem, speed } from "../derive/engines";
 import { departure, gpuShare, idleness, jobState, onDisk } from "../derive/models";
 import { describeReason, reader, reasonFor } from "../feed/envelope";
 import type { SystemUpdate } from "../feed/message";
@@ -148,7 +148,7 @@ function Uncounted({ message }: { message: ModelUpdate }) {
 
 /** The engines that somebody should look at. */
 function Engines({ message }: { message: ModelUpdate }) {
-  const odd = (message.engines ?? []).filter((engine) => trouble(engine) !== null);
+  const odd = (message.engines ?? []).filter((engine) => problem(engine) !== null);
   if (odd.length === 0) return null;
   return (
     <ul class="list" aria-label="Engines to look at">
@@ -159,7 +159,7 @@ function Engines({ message }: { message: ModelUpdate }) {
               process {engine.pid} · {text(bytes(engine.memory_bytes))} · for {age(engine, message)}
             </span>
           </Named>
-          <span class="reason">{trouble(engine)}</span>
+          <span class="reason">{problem(engine)}</span>
         </li>
       ))}
     </ul>

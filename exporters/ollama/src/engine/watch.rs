@@ -248,7 +248,7 @@ impl Engines {
         self.lives.iter_mut().for_each(|life| life.begin(runtime));
     }
 
-    /// Waits for their answers. Giving up this wait leaves the questions running.
+    /// Waits for their answers. Giving up this wait leaves the requests running.
     pub(crate) async fn finish(&mut self) {
         for life in &mut self.lives {
             self.became_ready |= life.finish().await;

@@ -20,23 +20,23 @@ fn simulator_of(version: &str) -> Simulator {
 }
 
 fn failures(host: &HostReading, kind: FailureKind) -> u64 {
-    host.questions.failures[kind as usize]
+    host.requests.failures[kind as usize]
 }
 
 #[test]
 fn a_server_that_dies_is_away_and_is_seen_when_it_comes_back() {
     let (mut mortal, other) = (simulator(), simulator());
     let mut source = watch(&[&mortal, &other]);
-    until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     mortal.stop();
-    let reading = until(&mut source, 0, "it is away", |host| host.standing == HostStatus::Away);
+    let reading = until(&mut source, 0, "it is away", |host| host.status == HostStatus::Away);
     let host = &reading.hosts[0];
     assert_eq!(host.loaded.missing().map(|missing| missing.reason), Some(Reason::Unreachable));
     assert!(host.installed.value().is_none() && host.version.is_none(), "{host:?}");
     assert!(host.missing.as_ref().unwrap().detail.contains(&mortal.url()), "{host:?}");
-    assert_eq!(reading.hosts[1].standing, HostStatus::Answering);
+    assert_eq!(reading.hosts[1].status, HostStatus::Answering);
     mortal.start_again().unwrap();
-    let reading = until(&mut source, 0, "it is back", |host| host.standing == HostStatus::Answering);
+    let reading = until(&mut source, 0, "it is back", |host| host.status == HostStatus::Answering);
     assert!(failures(&reading.hosts[0], FailureKind::Unreachable) >= 1);
     assert_eq!(reading.hosts[0].installed.value().unwrap().len(), 1);
 }
@@ -45,7 +45,7 @@ fn a_server_that_dies_is_away_and_is_seen_when_it_comes_back() {
 fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
     let (silent, other) = (simulator(), simulator());
     let mut source = watch(&[&silent, &other]);
-    until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     silent.set_fault("/api/ps", Some(Fault::Hang));
     other.install(Model::new("phi3.5:3.8b", 3 * GIB));
     // The other's change is in the very next samples, while the first has not answered yet.
@@ -53,14 +53,14 @@ fn a_server_that_keeps_silent_is_busy_and_holds_up_no_other() {
         until(&mut source, 1, "the other is read", |host| host.installed.value().map(|all| all.len()) == Some(2));
     assert_eq!(failures(&reading.hosts[0], FailureKind::Timeout), 0, "the other waited for the silent one's time-out");
     let reading =
-        until(&mut source, 0, "it is busy", |host| host.standing == HostStatus::Busy && host.loaded.value().is_none());
+        until(&mut source, 0, "it is busy", |host| host.status == HostStatus::Busy && host.loaded.value().is_none());
     assert_eq!(reading.hosts[0].loaded.missing().map(|missing| missing.reason), Some(Reason::Stale));
     assert_eq!(reading.hosts[0].version.as_deref(), Some("0.33.0"), "busy is not away");
     let reading = until(&mut source, 0, "the question is given up", |host| failures(host, FailureKind::Timeout) > 0);
-    assert_eq!(reading.hosts[0].standing, HostStatus::Busy);
-    assert_eq!(reading.hosts[1].standing, HostStatus::Answering);
+    assert_eq!(reading.hosts[0].status, HostStatus::Busy);
+    assert_eq!(reading.hosts[1].status, HostStatus::Answering);
     silent.set_fault("/api/ps", None);
-    until(&mut source, 0, "it answers again", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it answers again", |host| host.status == HostStatus::Answering);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_a_silent_server_last_said_holds_and_a_late_answer_counts() {
     simulator.set_fault("/api/ps", Some(Fault::Hang));
     let reading = until(&mut source, 0, "a question is given up", |host| failures(host, FailureKind::Timeout) > 0);
     let host = &reading.hosts[0];
-    assert_eq!((host.standing, loaded(host)), (HostStatus::Busy, Some(vec!["llama3.1:8b".into()])));
+    assert_eq!((host.status, loaded(host)), (HostStatus::Busy, Some(vec!["llama3.1:8b".into()])));
     assert!(host.installed.value().is_some_and(|models| models.len() == 1));
     assert!(
         host.missing.is_some() && host.answered_at.is_some_and(|time| Some(time) >= answered_at),
@@ -83,8 +83,8 @@ fn what_a_silent_server_last_said_holds_and_a_late_answer_counts() {
     let before = host.answered_at;
     let mut was_busy = false;
     let reading = until(&mut source, 0, "an answer that took long", |host| {
-        was_busy |= host.standing == HostStatus::Busy;
-        host.standing == HostStatus::Answering && host.answered_at > before
+        was_busy |= host.status == HostStatus::Busy;
+        host.status == HostStatus::Answering && host.answered_at > before
     });
     assert!(was_busy && reading.hosts[0].missing.is_none());
 }
@@ -101,13 +101,13 @@ fn what_is_no_ollama_is_away_with_what_it_said() {
         (Fault::Refuse(404, String::new()), FailureKind::Status, "no Ollama"),
     ] {
         simulator.set_fault("/api/ps", Some(fault.clone()));
-        let reading = until(&mut source, 0, "it is away", |host| host.standing == HostStatus::Away);
+        let reading = until(&mut source, 0, "it is away", |host| host.status == HostStatus::Away);
         let host = &reading.hosts[0];
         assert!(failures(host, kind) > 0, "{fault:?}: {host:?}");
         assert!(host.missing.as_ref().unwrap().detail.contains(word), "{fault:?}: {host:?}");
         assert!(host.loaded.value().is_none() && host.installed.value().is_none());
         simulator.set_fault("/api/ps", None);
-        until(&mut source, 0, "it answers again", |host| host.standing == HostStatus::Answering);
+        until(&mut source, 0, "it answers again", |host| host.status == HostStatus::Answering);
     }
 }
 
@@ -116,7 +116,7 @@ fn a_broken_description_costs_the_description_alone() {
     let simulator = simulator_of("0.24.0");
     simulator.set_fault("/api/show", Some(Fault::Garbage("no".into())));
     let mut source = watch(&[&simulator]);
-    let reading = until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    let reading = until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     let model = &reading.hosts[0].installed.value().unwrap()[0];
     assert_eq!((model.context_length, &model.capabilities), (None, &None));
 }
@@ -148,7 +148,7 @@ fn a_slow_list_is_asked_for_seldom_even_beside_a_model_that_was_deleted() {
     let asked = (simulator.asked("/api/ps"), simulator.asked("/api/tags"));
     let mut samples = 0;
     until(&mut source, 0, "fifty more answers", |host| {
-        samples += u32::from(host.standing == HostStatus::Answering);
+        samples += u32::from(host.status == HostStatus::Answering);
         samples > 50
     });
     let lists = simulator.asked("/api/tags") - asked.1;
@@ -159,15 +159,15 @@ fn a_slow_list_is_asked_for_seldom_even_beside_a_model_that_was_deleted() {
 fn a_list_that_cannot_be_read_is_not_taken_for_the_one_before() {
     let simulator = simulator();
     let mut source = watch(&[&simulator]);
-    until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     simulator.set_fault("/api/tags", Some(Fault::Refuse(500, "open manifests: permission denied".into())));
-    until(&mut source, 0, "it is away", |host| host.standing == HostStatus::Away);
+    until(&mut source, 0, "it is away", |host| host.status == HostStatus::Away);
     for _ in 0..20 {
         let reading = source.sample().unwrap();
-        assert_eq!(reading.hosts[0].standing, HostStatus::Away, "it answers for a moment, with an old list");
+        assert_eq!(reading.hosts[0].status, HostStatus::Away, "it answers for a moment, with an old list");
     }
     simulator.set_fault("/api/tags", None);
-    until(&mut source, 0, "it answers again", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it answers again", |host| host.status == HostStatus::Answering);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn nothing_there_and_nobody_named_it_is_no_fault() {
     let options = OllamaOptions { hosts: vec![gone.into()], ..OllamaOptions::default() };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     let reading = source.sample().unwrap();
-    assert_eq!(reading.hosts[0].standing, HostStatus::Away, "one that was named is away");
+    assert_eq!(reading.hosts[0].status, HostStatus::Away, "one that was named is away");
     let off = OllamaOptions { enabled: Switch::Auto, hosts: Vec::new(), ..options };
     let (servers, named) = off.servers(None).unwrap();
     assert_eq!((servers.len(), named), (1, false));

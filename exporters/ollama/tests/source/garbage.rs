@@ -141,20 +141,20 @@ fn each_is_shown_as_what_it_is_and_none_holds_up_the_one_that_answers() {
     };
     let mut source = Ollama::open(&options, &Context::default()).unwrap();
     let good = ROGUES.len();
-    until(&mut source, good, "it answers", |host| host.standing == HostStatus::Answering);
+    until(&mut source, good, "it answers", |host| host.status == HostStatus::Answering);
     post(&simulator, r#"{"model":"llama3.1:8b"}"#);
     until(&mut source, good, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
-    for (index, (_, standing, kind, word)) in ROGUES.iter().enumerate() {
+    for (index, (_, status, kind, word)) in ROGUES.iter().enumerate() {
         let mut newest = 0.0;
-        let reading = until(&mut source, index, word, |host| host.questions.failures[*kind as usize] > 0);
+        let reading = until(&mut source, index, word, |host| host.requests.failures[*kind as usize] > 0);
         let host = &reading.hosts[index];
-        assert_eq!(host.standing, *standing, "{host:?}");
+        assert_eq!(host.status, *status, "{host:?}");
         assert!(host.missing.as_ref().unwrap().detail.contains(word), "{word}: {host:?}");
         assert!(host.loaded.value().is_none() && host.installed.value().is_none() && host.version.is_none());
         // Samples go on meanwhile, each with a new answer of the one that answers.
         for _ in 0..3 {
             let reading = until(&mut source, good, "a new answer", |host| host.answered_at > Some(newest));
-            assert_eq!(reading.hosts[good].standing, HostStatus::Answering);
+            assert_eq!(reading.hosts[good].status, HostStatus::Answering);
             newest = reading.hosts[good].answered_at.unwrap();
         }
     }

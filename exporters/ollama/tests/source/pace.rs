@@ -43,8 +43,8 @@ fn at_rest_nothing_is_asked_and_what_was_said_stays_fresh_with_its_age() {
     // As many samples as come in five minutes.
     for _ in 0..300 {
         let host = source.sample().unwrap().hosts.remove(0);
-        assert_eq!((host.standing, host.installed.value().map(|all| all.len())), (HostStatus::Answering, Some(99)));
-        assert!(host.answered_at >= answered_at && host.questions.requests == asked(&simulator));
+        assert_eq!((host.status, host.installed.value().map(|all| all.len())), (HostStatus::Answering, Some(99)));
+        assert!(host.answered_at >= answered_at && host.requests.requests == asked(&simulator));
     }
     // Seconds of this machine's time may pass meanwhile, if it is busy.
     assert!(asked(&simulator) - before <= 6, "{} requests", asked(&simulator) - before);
@@ -67,10 +67,10 @@ fn a_command_of_ours_is_seen_at_once_and_so_is_a_server_that_goes() {
     until(&mut source, 0, "its time is over", |host| loaded(host) == Some(vec![]));
     let before = asked(&simulator);
     simulator.stop();
-    until(&mut source, 0, "it is away", |host| host.standing == HostStatus::Away);
+    until(&mut source, 0, "it is away", |host| host.status == HostStatus::Away);
     assert_eq!(asked(&simulator), before);
     simulator.start_again().unwrap();
-    until(&mut source, 0, "it is back", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "it is back", |host| host.status == HostStatus::Answering);
 }
 
 #[test]

@@ -122,12 +122,12 @@ fn who_shows_the_token_is_let_in_and_a_new_token_is_taken_from_its_file() {
     fs::write(file("token"), "sesame-of-yesterday\n").unwrap();
     let url = format!("https://localhost:{}", proxy.port);
     let mut source = watch(json!({ "url": url, "ca_file": file("ca.pem"), "token_file": file("token") }));
-    let reading = until(&mut source, 0, "it is not let in", |host| host.standing == HostStatus::Away);
+    let reading = until(&mut source, 0, "it is not let in", |host| host.status == HostStatus::Away);
     let missing = reading.hosts[0].missing.as_ref().unwrap();
     assert_eq!(missing.reason, Reason::NoPermission, "{missing:?}");
     assert!(missing.detail.contains("401") && missing.detail.contains("token_file"), "{missing:?}");
     fs::write(file("token"), "sesame-of-today\n").unwrap();
-    let reading = until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    let reading = until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     assert_eq!((&reading.hosts[0].url, reading.hosts[0].installed.value().unwrap().len()), (&url, 1));
     post(&simulator, r#"{"model":"llama3.1:8b"}"#);
     let reading = until(&mut source, 0, "it is loaded", |host| loaded(host) == Some(vec!["llama3.1:8b".into()]));
@@ -145,7 +145,7 @@ fn models_are_loaded_through_the_proxy_with_user_and_password() {
     let url = format!("https://localhost:{}", proxy.port);
     let entry = json!({ "url": url, "ca_file": file("ca.pem"), "user": "Aladdin", "password_file": file("password") });
     let mut source = watch(entry);
-    let reading = until(&mut source, 0, "it answers", |host| host.standing == HostStatus::Answering);
+    let reading = until(&mut source, 0, "it answers", |host| host.status == HostStatus::Answering);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let within = Duration::from_secs(20);
     let server = &reading.hosts[0].server;
@@ -163,7 +163,7 @@ fn what_cannot_be_trusted_says_what_would_help() {
     let (simulator, folder) = (simulator(), tempfile::tempdir().unwrap());
     let file = |name: &str| folder.path().join(name).display().to_string();
     let says = |entry: serde_json::Value, reason: Reason, word: &str| {
-        let reading = until(&mut watch(entry.clone()), 0, "it is away", |host| host.standing == HostStatus::Away);
+        let reading = until(&mut watch(entry.clone()), 0, "it is away", |host| host.status == HostStatus::Away);
         let missing = reading.hosts[0].missing.as_ref().unwrap();
         assert!(missing.reason == reason && missing.detail.contains(word), "{entry}: {missing:?}");
         assert!(reading.hosts[0].loaded.value().is_none() && reading.hosts[0].installed.value().is_none());
@@ -188,5 +188,5 @@ fn what_cannot_be_trusted_says_what_would_help() {
     let encrypted = format!("http://localhost:{}", proxy.port);
     says(json!(encrypted), Reason::Unreadable, "broke off");
     let mut source = watch(json!({ "url": url, "ca_file": file("own.pem") }));
-    until(&mut source, 0, "the right authority is trusted", |host| host.standing == HostStatus::Answering);
+    until(&mut source, 0, "the right authority is trusted", |host| host.status == HostStatus::Answering);
 }
